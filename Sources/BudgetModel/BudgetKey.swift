@@ -1,0 +1,24 @@
+/// The identity of a budget: whose spend it counts, over which window.
+///
+/// The limit is policy and no part of it: a changed limit applies to the spend there already is.
+/// The window's text is, since LiteLLM's Redis keys hold it: `1d` and `24h` are two keys.
+public struct BudgetKey: Hashable, Sendable {
+  /// What the budget applies to.
+  public var scope: BudgetScope
+  /// The provider's, deployment's or tag's name: 1 to 256 bytes of UTF-8 without control characters.
+  public var name: String
+  /// The window's length exactly as configured, such as `1d`.
+  public var windowText: String
+
+  /// Makes a key from its three parts.
+  public init(scope: BudgetScope, name: String, windowText: String) {
+    self.scope = scope
+    self.name = name
+    self.windowText = windowText
+  }
+}
+
+extension BudgetKey: CustomStringConvertible {
+  /// `provider openai per 1d`, for logs.
+  public var description: String { "\(scope) \(name) per \(windowText)" }
+}

@@ -1,0 +1,138 @@
+/// A name as it stands in a request: borrowed UTF-8 bytes, not yet checked, no `String` built.
+///
+/// Valid only while the bytes it was made from are: within the call that passed it. This file is
+/// one of the few that touch raw memory; everything above works with names through it.
+@safe public struct NameBytes {
+  @usableFromInline let base: UnsafePointer<UInt8>?
+  /// How many bytes the name has. Zero: absent.
+  public let count: Int
+
+  /// Borrows `count` bytes from `base`; the caller keeps them alive while the name is in use.
+  @unsafe @inlinable public init(base: UnsafePointer<UInt8>?, count: Int) {
+    unsafe self.base = base
+    self.count = unsafe base == nil ? 0 : count
+  }
+
+  /// The absent name.
+  @inlinable public static var absent: NameBytes { unsafe NameBytes(base: nil, count: 0) }
+
+  /// Whether the name is absent.
+  @inlinable public var isEmpty: Bool { count == 0 }
+
+  /// The byte at `index`, which lies in `0..<count`.
+  @inlinable public subscript(index: Int) -> UInt8 {
+    precondition(index >= 0 && index < count, "a byte outside the name")
+    guard let base = unsafe base else { return 0 }
+    return unsafe base[index]
+  }
+
+  /// The bytes `range`, which lies in `0..<count`, as a name of their own.
+  @inlinable public subscript(range: Range<Int>) -> NameBytes {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "bytes outside the name")
+    guard let base = unsafe base else { return .absent }
+    return unsafe NameBytes(base: base + range.lowerBound, count: range.count)
+  }
+
+  /// Whether both names have the same bytes.
+  @inlinable public static func == (left: NameBytes, right: NameBytes) -> Bool {
+    guard left.count == right.count else { return false }
+    guard let a = unsafe left.base, let b = unsafe right.base else { return true }
+    var index = 0
+    while index < left.count {
+      if unsafe a[index] != b[index] { return false }
+      index += 1
+    }
+    return true
+  }
+
+  /// Whether the name has exactly the bytes `pool[start..<start + count]`.
+  @inlinable func isEqual(to pool: [UInt8], from start: Int) -> Bool {
+    guard let base = unsafe base else { return true }
+    return unsafe pool.withUnsafeBufferPointer { pool in
+      var index = 0
+      while index < count {
+        if unsafe base[index] != pool[start + index] { return false }
+        index += 1
+      }
+      return true
+    }
+  }
+
+  /// A hash of the bytes. Eight bytes a step, mixed by a 128-bit multiplication; `seed` is random
+  /// per process, so that nobody can send names that collide.
+  @inlinable func hash(seed: UInt64) -> UInt64 {
+    guard let base = unsafe base else { return seed }
+    let raw = unsafe UnsafeRawPointer(base)
+    var state = seed ^ UInt64(truncatingIfNeeded: count)
+    var offset = 0
+    while offset + 8 <= count {
+      let word = unsafe raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      state = Self.mix(state ^ word)
+      offset += 8
+    }
+    if offset < count {
+      var word: UInt64 = 0
+      while offset < count {
+        word = word << 8 | UInt64(unsafe base[offset])
+        offset += 1
+      }
+      state = Self.mix(state ^ word)
+    }
+    return state
+  }
+
+  @inlinable static func mix(_ value: UInt64) -> UInt64 {
+    let product = value.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+    return product.high ^ product.low
+  }
+
+  /// Appends the bytes to `bytes`.
+  public func append(to bytes: inout [UInt8]) {
+    guard let base = unsafe base else { return }
+    unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: base, count: count))
+  }
+
+  /// The name as text; ill-formed UTF-8 is repaired. For logs and messages, not for look-ups.
+  public var text: String {
+    guard let base = unsafe base else { return "" }
+    return unsafe String(decoding: UnsafeBufferPointer(start: base, count: count), as: UTF8.self)
+  }
+
+  /// The longest name that can match a budget, in bytes.
+  public static let maximumLength = 256
+
+  /// Whether the name could be some budget's: at most 256 bytes of UTF-8 without control characters
+  /// (U+0000 to U+001F, U+007F to U+009F).
+  public var isWellFormed: Bool {
+    guard count <= Self.maximumLength else { return false }
+    guard let base = unsafe base else { return true }
+    let bytes = unsafe UnsafeBufferPointer(start: base, count: count)
+    var decoder = UTF8()
+    var iterator = unsafe bytes.makeIterator()
+    while true {
+      switch unsafe decoder.decode(&iterator) {
+      case .scalarValue(let scalar):
+        if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) { return false }
+      case .emptyInput: return true
+      case .error: return false
+      }
+    }
+  }
+}
+
+extension NameBytes {
+  /// Calls `body` with the bytes of `text` as a name that is valid during the call.
+  public static func with<Result>(_ text: String, _ body: (NameBytes) -> Result) -> Result {
+    var text = text
+    return text.withUTF8 { bytes in
+      unsafe body(NameBytes(base: bytes.baseAddress, count: bytes.count))
+    }
+  }
+
+  /// Calls `body` with `bytes` as a name that is valid during the call.
+  public static func with<Result>(_ bytes: [UInt8], _ body: (NameBytes) -> Result) -> Result {
+    unsafe bytes.withUnsafeBufferPointer { bytes in
+      unsafe body(NameBytes(base: bytes.baseAddress, count: bytes.count))
+    }
+  }
+}

@@ -1,0 +1,47 @@
+extension PicoUSD {
+  /// The amount exactly, in dollars: `0.000000000001`, `12.5`, `-3`. No exponent, no zeros at the
+  /// end.
+  public var exactText: String {
+    let (whole, rest) = pico.magnitude.quotientAndRemainder(
+      dividingBy: UInt128(Self.picoPerDollar))
+    var text = pico < 0 ? "-\(whole)" : "\(whole)"
+    if rest > 0 {
+      var decimals = String(rest)
+      decimals = String(repeating: "0", count: Self.decimals - decimals.count) + decimals
+      while decimals.last == "0" { decimals.removeLast() }
+      text += "." + decimals
+    }
+    return text
+  }
+
+  /// The amount as LiteLLM prints it: the nearest double as Python shows it (`1.0`, `0.0001`,
+  /// `1e-05`, `1e+16`).
+  public var pythonText: String { dollars.pythonText }
+}
+
+extension Double {
+  /// The number as Python's `repr` shows it: the shortest digits that read back as the same double,
+  /// with an exponent below 10⁻⁴ and from 10¹⁶ on.
+  public var pythonText: String {
+    guard isFinite else { return isNaN ? "nan" : self < 0 ? "-inf" : "inf" }
+    let sign = self.sign == .minus ? "-" : ""
+    guard self != 0 else { return sign + "0.0" }
+    let decimal = ShortestDecimal(magnitude)
+    let digits = String(decimal.digits)
+    // The value is d.ddd · 10^power.
+    let power = decimal.exponent + digits.count - 1
+    if power < -4 || power >= 16 {
+      let rest = digits.dropFirst()
+      let number = String(power.magnitude)
+      return sign + digits.prefix(1) + (rest.isEmpty ? "" : "." + rest) + (power < 0 ? "e-" : "e+")
+        + (number.count < 2 ? "0" + number : number)
+    }
+    if power < 0 {
+      return sign + "0." + String(repeating: "0", count: -power - 1) + digits
+    }
+    if digits.count <= power + 1 {
+      return sign + digits + String(repeating: "0", count: power + 1 - digits.count) + ".0"
+    }
+    return sign + digits.prefix(power + 1) + "." + digits.dropFirst(power + 1)
+  }
+}

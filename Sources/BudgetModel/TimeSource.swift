@@ -1,0 +1,6 @@
+/// Where fleet time comes from. The engine never asks it: callers read it once per request, or
+/// once per commit batch, and pass the instant on.
+public protocol TimeSource: Sendable {
+  /// The fleet time now. Never runs backwards within one process.
+  func now() -> Timestamp
+}
