@@ -16,6 +16,12 @@ let package = Package(
   dependencies: [],
   targets: [
     .target(name: "BudgetModel", swiftSettings: strict),
+    .target(
+      name: "BudgetEngine", dependencies: ["BudgetModel"], exclude: ["README.md"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "BudgetEngineTests", dependencies: ["BudgetEngine", "BudgetModel"],
+      swiftSettings: strict),
     .testTarget(
       name: "BudgetModelTests", dependencies: ["BudgetModel"], swiftSettings: strict),
   ]

@@ -1,0 +1,93 @@
+public import BudgetModel
+
+/// What a filter request asks, resolved to slots. Reused from request to request.
+public struct FilterQuestion: Sendable {
+  /// The candidates' slots, in the request's order.
+  public var candidates: [CandidateSlots] = []
+  /// The slots of the request's budgeted tags, each once.
+  public private(set) var tags: [Int32] = []
+  /// What the request is expected to cost; zero: not known.
+  public var estimate = PicoUSD.zero
+  /// How many denials to list; the rest is counted.
+  public var maximumDenials = Int.max
+
+  /// Makes an empty question.
+  public init() {}
+
+  /// Empties the question and keeps its storage.
+  public mutating func begin() {
+    candidates.removeAll(keepingCapacity: true)
+    tags.removeAll(keepingCapacity: true)
+    estimate = .zero
+  }
+
+  /// Adds a budgeted tag, unless it is there: a repeated tag counts once.
+  public mutating func addTag(slot: Int32) {
+    if !tags.contains(slot) { tags.append(slot) }
+  }
+}
+
+extension BudgetEngine {
+  /// Decides which candidates may be used at `now`.
+  ///
+  /// A candidate is checked against its provider's budget, then its deployment's; the first that
+  /// denies ends it with one finding. Those left are denied by each exhausted tag, with one finding
+  /// a tag. A budget denies when spend ≥ limit, and with an estimate also when
+  /// spend + estimate > limit. No limit never denies.
+  ///
+  /// Complexity: one look at each budget named, runs of one provider counting once. Allocates
+  /// nothing once the arrays of `decision` have grown.
+  public func filter(
+    _ question: FilterQuestion, in catalog: BudgetCatalog, at now: Timestamp,
+    into decision: inout FilterDecision
+  ) {
+    decision.begin()
+    decision.candidateCount = question.candidates.count
+    let estimate = question.estimate
+    for slot in question.tags {
+      if let denial = denial(by: slot, .tag, in: catalog, estimate: estimate, at: now) {
+        decision.exhaustedTags.append(denial)
+      }
+    }
+    var lastProvider = Slot.none
+    var lastDenial: Denial?
+    for (position, candidate) in question.candidates.enumerated() {
+      let position = UInt32(position)
+      if candidate.provider != lastProvider {
+        lastProvider = candidate.provider
+        lastDenial = denial(
+          by: lastProvider, .provider, in: catalog, estimate: estimate, at: now)
+      }
+      let own =
+        lastDenial
+        ?? denial(
+          by: candidate.deployment, .deployment, in: catalog, estimate: estimate, at: now)
+      if var own {
+        own.candidate = position
+        decision.deny(own, atMost: question.maximumDenials)
+      } else if decision.exhaustedTags.isEmpty {
+        decision.allowed.append(position)
+      } else {
+        for index in decision.exhaustedTags.indices {
+          var denial = decision.exhaustedTags[index]
+          denial.candidate = position
+          decision.deny(denial, atMost: question.maximumDenials)
+        }
+      }
+    }
+  }
+
+  private func denial(
+    by slot: Int32, _ scope: BudgetScope, in catalog: BudgetCatalog, estimate: PicoUSD,
+    at now: Timestamp
+  ) -> Denial? {
+    guard slot != Slot.none else { return nil }
+    let limit = catalog.limits[Int(slot)]
+    if limit == BudgetCatalog.unlimited { return nil }
+    let spend = shards.committedAndPending(of: slot, at: now)
+    guard spend >= limit || spend + estimate > limit else { return nil }
+    return Denial(
+      candidate: 0, scope: scope, slot: slot, spend: spend, limit: limit,
+      resetsAt: shards.state(of: slot).resetsAt(at: now))
+  }
+}

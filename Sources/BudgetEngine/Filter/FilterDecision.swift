@@ -1,0 +1,50 @@
+public import BudgetModel
+
+/// Why a candidate may not be used.
+public struct Denial: Hashable, Sendable {
+  /// The candidate's position in the request.
+  public var candidate: UInt32
+  /// Which kind of budget denies it.
+  public var scope: BudgetScope
+  /// The budget's slot.
+  public var slot: Int32
+  /// What was compared with the limit: spend and pending.
+  public var spend: PicoUSD
+  /// The budget's limit.
+  public var limit: PicoUSD
+  /// When the open window ends; nil where none is open (a limit of 0).
+  public var resetsAt: Timestamp?
+}
+
+/// The answer to one filter request. Reused from request to request: its arrays keep their storage.
+public struct FilterDecision: Sendable {
+  /// Positions of the candidates that may be used, ascending.
+  public internal(set) var allowed: [UInt32] = []
+  /// Why the others may not, in the order in which candidates were given: one per finding, at most
+  /// `maximumDenials`.
+  public internal(set) var denials: [Denial] = []
+  /// Findings past that bound.
+  public internal(set) var denialsOmitted: UInt32 = 0
+  /// How many candidates were judged.
+  public internal(set) var candidateCount = 0
+  /// The tags that deny every candidate; scratch of the decision.
+  var exhaustedTags: [Denial] = []
+
+  /// Makes an empty decision.
+  public init() {}
+
+  /// Whether candidates were given and none may be used.
+  public var isExhausted: Bool { candidateCount > 0 && allowed.isEmpty }
+
+  mutating func begin() {
+    allowed.removeAll(keepingCapacity: true)
+    denials.removeAll(keepingCapacity: true)
+    exhaustedTags.removeAll(keepingCapacity: true)
+    denialsOmitted = 0
+    candidateCount = 0
+  }
+
+  mutating func deny(_ denial: Denial, atMost maximum: Int) {
+    if denials.count < maximum { denials.append(denial) } else { denialsOmitted += 1 }
+  }
+}

@@ -1,0 +1,56 @@
+public import BudgetModel
+
+/// The budgets that one cost is charged to, each once. Reused from request to request.
+public struct ChargedSlots: Sendable {
+  /// The slots, the provider's first, then the deployment's, then the tags'.
+  public private(set) var slots: [Int32] = []
+
+  /// Makes an empty list.
+  public init() {}
+
+  /// Empties the list and keeps its storage.
+  public mutating func begin() { slots.removeAll(keepingCapacity: true) }
+
+  /// Adds the candidate's provider and deployment, where they have budgets.
+  public mutating func add(_ candidate: CandidateSlots) {
+    if candidate.provider != Slot.none { slots.append(candidate.provider) }
+    if candidate.deployment != Slot.none { slots.append(candidate.deployment) }
+  }
+
+  /// Adds a tag's budget, unless it is there: a repeated tag is charged once.
+  public mutating func addTag(slot: Int32) {
+    if !slots.contains(slot) { slots.append(slot) }
+  }
+}
+
+extension BudgetEngine {
+  /// Charges `amount` in full to each budget, in the window open at `now`; where none is open, one
+  /// opens, also for an amount of zero. Precondition: `amount` is not negative.
+  public func record(_ amount: PicoUSD, to charged: ChargedSlots, at now: Timestamp) {
+    precondition(amount >= .zero, "a negative cost cannot be recorded")
+    for slot in charged.slots { shards.update(slot) { $0.charge(amount, at: now) } }
+  }
+
+  /// Counts `amount` as pending in each budget, until `commit` or `abandon` ends it: filtering sees
+  /// it at once, reports do not. Precondition: `amount` is not negative.
+  public func hold(_ amount: PicoUSD, for charged: ChargedSlots) {
+    precondition(amount >= .zero, "a negative cost cannot be held")
+    for slot in charged.slots { shards.update(slot) { $0.hold(amount) } }
+  }
+
+  /// Turns a pending `amount` into spend of the window open at `now`. At no instant does filtering
+  /// see the amount twice or not at all.
+  public func commit(_ amount: PicoUSD, of charged: ChargedSlots, at now: Timestamp) {
+    for slot in charged.slots {
+      shards.update(slot) { state in
+        state.charge(amount, at: now)
+        state.release(amount)
+      }
+    }
+  }
+
+  /// Takes a pending `amount` out again: it was definitely not recorded.
+  public func abandon(_ amount: PicoUSD, of charged: ChargedSlots) {
+    for slot in charged.slots { shards.update(slot) { $0.release(amount) } }
+  }
+}
