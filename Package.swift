@@ -22,6 +22,7 @@ let package = Package(
     .testTarget(
       name: "BudgetEngineTests", dependencies: ["BudgetEngine", "BudgetModel"],
       swiftSettings: strict),
+    .testTarget(name: "HouseRulesTests", swiftSettings: strict),
     .testTarget(
       name: "BudgetModelTests", dependencies: ["BudgetModel"], swiftSettings: strict),
   ]

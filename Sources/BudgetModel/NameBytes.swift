@@ -98,6 +98,19 @@
     return unsafe String(decoding: UnsafeBufferPointer(start: base, count: count), as: UTF8.self)
   }
 
+  /// Appends the name as it may stand in a message: what is no UTF-8 or a control character becomes
+  /// U+FFFD, and a name over the bound is cut there.
+  public func appendPrintable(to bytes: inout [UInt8]) {
+    if isWellFormed {
+      append(to: &bytes)
+      return
+    }
+    for scalar in self[0..<min(count, Self.maximumLength)].text.unicodeScalars {
+      let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+      bytes.append(contentsOf: Character(isControl ? "\u{FFFD}" : scalar).utf8)
+    }
+  }
+
   /// The longest name that can match a budget, in bytes.
   public static let maximumLength = 256
 
@@ -107,6 +120,8 @@
     guard count <= Self.maximumLength else { return false }
     guard let base = unsafe base else { return true }
     let bytes = unsafe UnsafeBufferPointer(start: base, count: count)
+    // Nearly every name is printable ASCII.
+    if unsafe bytes.allSatisfy({ (0x20...0x7E).contains($0) }) { return true }
     var decoder = UTF8()
     var iterator = unsafe bytes.makeIterator()
     while true {

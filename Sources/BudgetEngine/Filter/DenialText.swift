@@ -62,11 +62,11 @@ public struct DenialText: Sendable {
       append(comparison)
     case .deployment:
       append(" budget for deployment model_name: ")
-      candidate.modelName.append(to: &bytes)
+      candidate.modelName.appendPrintable(to: &bytes)
       append(", litellm_params.model: ")
-      candidate.model.append(to: &bytes)
+      candidate.model.appendPrintable(to: &bytes)
       append(", model_id: ")
-      candidate.id.append(to: &bytes)
+      candidate.id.appendPrintable(to: &bytes)
       append(comparison)
     case .tag:
       append(" budget for tag='\(name)', tag_spend=\(spend), ")

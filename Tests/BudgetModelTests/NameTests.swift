@@ -1,0 +1,47 @@
+import BudgetModel
+import Testing
+
+@Suite struct NameTests {
+  @Test func onlyPlainUTF8OfBoundedLengthIsWellFormed() {
+    func isWellFormed(_ bytes: [UInt8]) -> Bool { NameBytes.with(bytes) { $0.isWellFormed } }
+    #expect(isWellFormed(Array("openai".utf8)))
+    #expect(isWellFormed(Array("modèle 模型 🎈".utf8)))
+    #expect(isWellFormed([]))
+    #expect(isWellFormed([UInt8](repeating: 0x61, count: 256)))
+    #expect(!isWellFormed([UInt8](repeating: 0x61, count: 257)))
+    for byte in [0x00, 0x0A, 0x1F, 0x7F] as [UInt8] { #expect(!isWellFormed([0x61, byte])) }
+    #expect(!isWellFormed([0xC2, 0x80]), "U+0080 is a control character")
+    #expect(isWellFormed([0xC2, 0xA0]))
+    for bytes in [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82]] as [[UInt8]] {
+      #expect(!isWellFormed(bytes))
+    }
+  }
+
+  @Test func strangeNamesPrintWithoutControlCharacters() {
+    func printed(_ bytes: [UInt8]) -> String {
+      var out: [UInt8] = []
+      NameBytes.with(bytes) { $0.appendPrintable(to: &out) }
+      return String(decoding: out, as: UTF8.self)
+    }
+    #expect(printed(Array("gpt-4o".utf8)) == "gpt-4o")
+    #expect(printed(Array("a\nb\0c".utf8)) == "a\u{FFFD}b\u{FFFD}c")
+    #expect(printed([0x61, 0xFF]) == "a\u{FFFD}")
+    #expect(printed([UInt8](repeating: 0x61, count: 300)).count == 256)
+  }
+
+  @Test func theTableFindsEachNameAndNoOther() {
+    let names = (0..<10_000).map { "dep-\($0)" }
+    let table = NameTable(names.enumerated().map { (name: $1, value: Int32($0)) })
+    for (index, name) in names.enumerated() {
+      #expect(NameBytes.with(name) { table[$0] } == Int32(index))
+      #expect(NameBytes.with(name + "\0") { table[$0] } == nil)
+    }
+    #expect(NameBytes.with("") { table[$0] } == nil)
+    #expect(NameBytes.with("") { NameTable([])[$0] } == nil)
+  }
+
+  @Test func theFirstOfTwoEqualNamesWins() {
+    let table = NameTable([(name: "a", value: 1), (name: "a", value: 2)])
+    #expect(NameBytes.with("a") { table[$0] } == 1)
+  }
+}

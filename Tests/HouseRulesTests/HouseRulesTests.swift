@@ -1,0 +1,124 @@
+import Foundation
+import Testing
+
+/// The rules of the house that the compiler does not know: who may import whom, and where raw
+/// memory may be touched. They are read off the source text.
+@Suite struct HouseRulesTests {
+  /// What each module may import. Arrows point down only; adapters never meet.
+  static let mayImport: [String: Set<String>] = [
+    "BudgetModel": [],
+    "BudgetEngine": ["BudgetModel", "Synchronization"],
+    "BudgetWire": ["BudgetModel", "CBudgetWire"],
+    "TCPTransport": ["CEpoll", "Dispatch", "Glibc", "Foundation", "Synchronization"],
+    "LiteLLMConfig": ["BudgetModel", "CCrypto", "Foundation", "Yams"],
+    "BudgetServer": [
+      "BudgetModel", "BudgetEngine", "BudgetWire", "TCPTransport", "LiteLLMConfig", "Dispatch",
+      "Foundation", "Logging", "Synchronization",
+    ],
+    "BudgetSimulation": ["BudgetModel", "BudgetEngine", "LiteLLMConfig"],
+    "BudgetClient": ["BudgetWire", "TCPTransport", "BudgetModel", "Dispatch", "Synchronization"],
+    "budgetd": ["BudgetServer", "TCPTransport", "ArgumentParser", "Foundation", "Logging"],
+    "budgetctl": [
+      "BudgetClient", "BudgetSimulation", "BudgetModel", "LiteLLMConfig", "ArgumentParser",
+      "Foundation",
+    ],
+  ]
+
+  /// The only files in which the word `unsafe` may stand.
+  static let fences: Set<String> = [
+    "BudgetModel/NameBytes.swift"
+  ]
+
+  @Test func importsPointDownOnly() throws {
+    for (module, files) in try modules() {
+      let allowed = try #require(Self.mayImport[module], "\(module) has no import rule")
+      for file in files {
+        for name in imports(of: file.text) {
+          #expect(allowed.contains(name), "\(module)/\(file.name) imports \(name)")
+        }
+      }
+    }
+  }
+
+  @Test func unsafeCodeStaysInItsFences() throws {
+    var touched: Set<String> = []
+    for (module, files) in try modules() {
+      for file in files {
+        let code = file.text.split(separator: "\n").filter {
+          !$0.drop { $0 == " " }.hasPrefix("//")
+        }
+        let words = code.flatMap { $0.split { !$0.isLetter && !$0.isNumber && $0 != "_" } }
+        if words.contains("unsafe") { touched.insert("\(module)/\(file.name)") }
+      }
+    }
+    #expect(touched == Self.fences)
+  }
+
+  @Test func noEscapesFromTheCompiler() throws {
+    let escapes = ["@unchecked Sendable", "nonisolated(unsafe)", "try!", " as! ", "fatalError("]
+    for (module, files) in try modules() {
+      for file in files {
+        for escape in escapes {
+          #expect(!file.text.contains(escape), "\(module)/\(file.name) has \(escape)")
+        }
+      }
+    }
+  }
+
+  @Test func filesAndLinesStaySmall() throws {
+    for (module, files) in try modules() {
+      for file in files where !file.name.contains("+Generated") {
+        let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false)
+        #expect(lines.count <= 600, "\(module)/\(file.name) has \(lines.count) lines")
+      }
+    }
+  }
+
+  @Test func everyModuleHasItsPage() throws {
+    for module in try modules().keys where !module.hasPrefix("budget") {
+      let page = sources.appending(path: "\(module)/README.md").path
+      #expect(FileManager.default.fileExists(atPath: page), "\(page) is missing")
+    }
+  }
+
+  // MARK: - Reading the source
+
+  private struct SourceFile {
+    var name: String
+    var text: String
+  }
+
+  private var sources: URL {
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "Sources")
+  }
+
+  /// The Swift files of each module; names are relative to the module's folder.
+  private func modules() throws -> [String: [SourceFile]] {
+    var modules: [String: [SourceFile]] = [:]
+    for module in try FileManager.default.contentsOfDirectory(atPath: sources.path) {
+      let folder = sources.appending(path: module)
+      let names = try FileManager.default.subpathsOfDirectory(atPath: folder.path)
+      let files = try names.filter { $0.hasSuffix(".swift") }.map { name in
+        SourceFile(
+          name: name, text: try String(contentsOf: folder.appending(path: name), encoding: .utf8))
+      }
+      if !files.isEmpty { modules[module] = files }
+    }
+    #expect(modules.count > 1, "the sources were found")
+    return modules
+  }
+
+  private func imports(of text: String) -> [String] {
+    text.split(separator: "\n").compactMap { line in
+      let words = line.split(separator: " ")
+      guard let index = words.firstIndex(of: "import"), index <= 2, words.count > index + 1 else {
+        return nil
+      }
+      let before = words[..<index]
+      guard before.allSatisfy({ ["public", "package", "internal", "@testable"].contains($0) })
+      else { return nil }
+      return words[index + 1].split(separator: ".").first.map(String.init)
+    }
+  }
+}
