@@ -25,5 +25,11 @@ let package = Package(
     .testTarget(name: "HouseRulesTests", swiftSettings: strict),
     .testTarget(
       name: "BudgetModelTests", dependencies: ["BudgetModel"], swiftSettings: strict),
+    .target(name: "CBudgetWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(
+      name: "BudgetWire", dependencies: ["BudgetModel", "CBudgetWire"], swiftSettings: strict),
+    .testTarget(
+      name: "BudgetWireTests", dependencies: ["BudgetModel", "BudgetWire", "CBudgetWire"],
+      swiftSettings: strict),
   ]
 )

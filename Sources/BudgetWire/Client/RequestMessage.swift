@@ -1,0 +1,61 @@
+/// A request as a client builds it.
+public struct RequestMessage: Hashable, Sendable {
+  /// Names the call: from 1, unique among those under way on the connection.
+  public var callID: UInt64
+  /// Milliseconds after which the caller no longer waits; 0 = none.
+  public var timeoutMilliseconds: UInt32
+  /// What is asked; nil asks nothing and is answered UNIMPLEMENTED.
+  public var method: Method?
+
+  /// What a request asks.
+  public enum Method: Hashable, Sendable {
+    /// Which candidates are within budget.
+    case filterDeployments(FilterDeploymentsMessage)
+    /// Record what a request cost.
+    case recordSpend(RecordSpendMessage)
+    /// Where the budgets stand.
+    case getProviderBudgets(GetProviderBudgetsMessage)
+    /// Who answers.
+    case ping
+  }
+
+  /// A request of all its parts.
+  public init(callID: UInt64, timeoutMilliseconds: UInt32 = 0, method: Method?) {
+    self.callID = callID
+    self.timeoutMilliseconds = timeoutMilliseconds
+    self.method = method
+  }
+
+  /// Appends the request as one frame, header included.
+  ///
+  /// Throws `frameTooLong` where the message is longer than the server takes; `buffer` is then as
+  /// it was. Bounds on counts are the server's to judge.
+  public func appendFrame(
+    to buffer: inout [UInt8], bounds: WireBounds = .standard
+  ) throws(WireFault) {
+    let start = buffer.count
+    FrameHeader.append(messageLength: 0, to: &buffer)
+    buffer.appendInteger(1, callID)
+    buffer.appendInteger(2, UInt64(timeoutMilliseconds))
+    switch method {
+    case .filterDeployments(let message): message.append(to: &buffer)
+    case .recordSpend(let message): message.append(to: &buffer)
+    case .getProviderBudgets(let message): message.append(to: &buffer)
+    case .ping: buffer.appendHead(MethodName.ping.rawValue, length: 0)
+    case nil: break
+    }
+    let length = buffer.count - start - FrameHeader.byteCount
+    guard length <= bounds.maximumRequestBytes else {
+      buffer.removeSubrange(start...)
+      throw .frameTooLong(length: length, bound: bounds.maximumRequestBytes)
+    }
+    FrameHeader.fill(at: start, of: &buffer)
+  }
+
+  /// The request as one frame, header included. Throws as `appendFrame`.
+  public func frame(bounds: WireBounds = .standard) throws(WireFault) -> [UInt8] {
+    var bytes: [UInt8] = []
+    try appendFrame(to: &bytes, bounds: bounds)
+    return bytes
+  }
+}

@@ -1,0 +1,157 @@
+import BudgetModel
+import CBudgetWire
+
+/// Turns a response's bytes into values: protobuf-c unpacks them into a reused arena, and all of it
+/// is copied out, so that nothing unsafe leaves this file.
+///
+/// There is no walk before it: a client chose its server. The arena's bound still ends what a
+/// server gone wrong could cost. Belongs to one connection: not `Sendable`, not copyable.
+public struct ResponseDecoder: ~Copyable {
+  /// The bounds that responses are judged by.
+  public let bounds: WireBounds
+  private var arena = RequestArena()
+
+  /// A decoder of its own arena.
+  public init(bounds: WireBounds = .standard) {
+    self.bounds = bounds
+  }
+
+  /// The response that `message` holds, one frame without its header.
+  public mutating func response(
+    frame message: RawSpan
+  ) throws(ResponseFault) -> ResponseMessage {
+    let length = message.byteCount
+    guard length <= bounds.maximumResponseBytes else {
+      throw .frameTooLong(length: length, bound: bounds.maximumResponseBytes)
+    }
+    // A list of budgets unpacks to fewer than 16 times its bytes once they have names; the constant
+    // covers short lists of nothing.
+    arena.begin(bound: 16 * length + 1024 * 1024)
+    // Safe: protobuf-c reads `length` bytes that the span keeps alive and copies what it keeps into
+    // the arena, which stays as it is until the next call.
+    let unpacked = unsafe message.withUnsafeBytes { bytes in
+      unsafe arena.withAllocator { allocator in
+        unsafe budget__v1__response__unpack(
+          allocator, bytes.count, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
+      }
+    }
+    guard let response = unsafe unpacked else { throw .malformed }
+    return unsafe ResponseMessage(response.pointee)
+  }
+}
+
+extension ResponseMessage {
+  fileprivate init(_ response: Budget__V1__Response) {
+    unsafe callID = response.call_id
+    if let status = unsafe response.status {
+      let number = unsafe UInt8(exactly: status.pointee.code.rawValue)
+      let code = number.flatMap(StatusCode.init) ?? .unknown
+      // A status of OK says the same as none.
+      if code != .ok { unsafe self.status = RPCStatus(code, status.pointee.message.text) }
+    }
+    let method = unsafe UInt8(exactly: response.result_case.rawValue).flatMap(MethodName.init)
+    switch method {
+    case .filterDeployments:
+      guard let message = unsafe response.filter_deployments else { break }
+      result = unsafe .filterDeployments(FilterDeploymentsResult(message.pointee))
+    case .recordSpend:
+      guard let message = unsafe response.record_spend else { break }
+      result = unsafe .recordSpend(
+        RecordSpendResult(
+          isDuplicate: message.pointee.duplicate != 0,
+          budgetsCharged: message.pointee.budgets_charged))
+    case .getProviderBudgets:
+      guard let message = unsafe response.get_provider_budgets else { break }
+      result = unsafe .providerBudgets(ProviderBudgetsResult(message.pointee))
+    case .ping:
+      guard let message = unsafe response.ping else { break }
+      result = unsafe .ping(PingResult(message.pointee))
+    case .reserveSpend?, .releaseReservation?, .backupLedger?, .authenticate?:
+      result = method.map(Result.later)
+    case nil: break
+    }
+  }
+}
+
+extension FilterDeploymentsResult {
+  fileprivate init(_ message: Budget__V1__FilterDeploymentsResponse) {
+    unsafe allowed = Array(UnsafeBufferPointer(start: message.allowed, count: message.n_allowed))
+    denials = unsafe Self.list(message.denials, message.n_denials) { denial in
+      unsafe DenialMessage(
+        position: denial.deployment,
+        scope: UInt8(exactly: denial.scope.rawValue).flatMap(BudgetScope.init),
+        name: denial.name.text, spendUSD: denial.spend_usd, limitUSD: denial.limit_usd,
+        resetsAtUnixMilliseconds: denial.resets_at_unix_ms_presence_case
+          == BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE_RESETS_AT_UNIX_MS
+          ? denial.resets_at_unix_ms : nil)
+    }
+    candidates = unsafe Self.list(message.candidates, message.n_candidates) { candidate in
+      unsafe DeploymentMessage(
+        id: candidate.id.text, modelName: candidate.model_name.text, model: candidate.model.text,
+        provider: candidate.provider.text)
+    }
+    unsafe denialsOmitted = message.denials_omitted
+  }
+
+  fileprivate static func list<Message, Element>(
+    _ entries: UnsafeMutablePointer<UnsafeMutablePointer<Message>?>?, _ count: Int,
+    _ element: (Message) -> Element
+  ) -> [Element] {
+    unsafe UnsafeBufferPointer(start: entries, count: count).compactMap { entry in
+      unsafe entry.map { unsafe element($0.pointee) }
+    }
+  }
+}
+
+extension ProviderBudgetsResult {
+  fileprivate init(_ message: Budget__V1__GetProviderBudgetsResponse) {
+    unsafe providers = FilterDeploymentsResult.list(
+      message.providers, message.n_providers, BudgetMessage.init)
+    unsafe deployments = FilterDeploymentsResult.list(
+      message.deployments, message.n_deployments, BudgetMessage.init)
+    unsafe tags = FilterDeploymentsResult.list(message.tags, message.n_tags, BudgetMessage.init)
+    unsafe reconciledAtUnixMilliseconds = message.reconciled_at_unix_ms
+    unsafe nextPageToken = message.next_page_token.text
+  }
+}
+
+extension BudgetMessage {
+  fileprivate init(_ budget: Budget__V1__Budget) {
+    unsafe self.init(name: budget.name.text, timePeriod: budget.time_period.text)
+    if unsafe budget.limit_usd_presence_case
+      == BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE_LIMIT_USD
+    {
+      unsafe limitUSD = budget.limit_usd
+    }
+    unsafe spendUSD = budget.spend_usd
+    if unsafe budget.remaining_usd_presence_case
+      == BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE_REMAINING_USD
+    {
+      unsafe remainingUSD = budget.remaining_usd
+    }
+    if unsafe budget.resets_at_unix_ms_presence_case
+      == BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE_RESETS_AT_UNIX_MS
+    {
+      unsafe resetsAtUnixMilliseconds = budget.resets_at_unix_ms
+    }
+    unsafe reservedUSD = budget.reserved_usd
+    unsafe isExhausted = budget.exhausted != 0
+  }
+}
+
+extension PingResult {
+  fileprivate init(_ message: Budget__V1__PingResponse) {
+    unsafe version = message.version.text
+    unsafe nodeID = message.node_id.text
+    unsafe isReady = message.ready != 0
+    unsafe durability = message.durability.text
+    unsafe storeState = message.store_state.text
+    unsafe notReadyReason = message.not_ready_reason.text
+    unsafe idempotencyHorizonUnixMilliseconds = message.idempotency_horizon_unix_ms
+  }
+}
+
+extension ProtobufCBinaryData {
+  /// The bytes as text of its own.
+  fileprivate var text: String { unsafe NameBytes(self).text }
+}

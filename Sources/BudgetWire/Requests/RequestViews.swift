@@ -1,0 +1,151 @@
+public import BudgetModel
+import CBudgetWire
+
+// Why the views are safe: each holds a pointer into the decoder's arena, made by protobuf-c from
+// bytes that the walk had passed, and hands out values and `NameBytes` only. They are handed to the
+// closure of `RequestDecoder.withRequest` and must not be kept beyond it, as `NameBytes` must not.
+// A list's pointer is read below its count only.
+
+/// A `Deployment` of a request.
+@safe public struct DeploymentView {
+  private let message: UnsafePointer<Budget__V1__Deployment>
+
+  fileprivate init(_ message: UnsafePointer<Budget__V1__Deployment>) {
+    unsafe self.message = message
+  }
+
+  /// LiteLLM's `model_info.id`.
+  public var id: NameBytes { unsafe NameBytes(message.pointee.id) }
+  /// The public name, its model group.
+  public var modelName: NameBytes { unsafe NameBytes(message.pointee.model_name) }
+  /// `litellm_params.model`.
+  public var model: NameBytes { unsafe NameBytes(message.pointee.model) }
+  /// The explicit provider; absent = derived from `model`.
+  public var provider: NameBytes { unsafe NameBytes(message.pointee.provider) }
+}
+
+/// A `FilterDeploymentsRequest`.
+@safe public struct FilterDeploymentsView {
+  private let message: UnsafePointer<Budget__V1__FilterDeploymentsRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__FilterDeploymentsRequest>) {
+    unsafe self.message = message
+  }
+
+  /// How many candidates were sent, at most 1,024.
+  public var deploymentCount: Int { unsafe message.pointee.n_deployments }
+
+  /// The candidate at `index`, which lies in `0..<deploymentCount`.
+  public func deployment(at index: Int) -> DeploymentView {
+    precondition(index >= 0 && index < deploymentCount, "a deployment outside the request")
+    guard let deployment = unsafe message.pointee.deployments[index] else {
+      preconditionFailure("protobuf-c left an entry of a list empty")
+    }
+    return unsafe DeploymentView(deployment)
+  }
+
+  /// How many tags were sent, at most 256.
+  public var tagCount: Int { unsafe message.pointee.n_tags }
+
+  /// The tag at `index`, which lies in `0..<tagCount`.
+  public func tag(at index: Int) -> NameBytes {
+    precondition(index >= 0 && index < tagCount, "a tag outside the request")
+    return unsafe NameBytes(message.pointee.tags[index])
+  }
+
+  /// Whose configured entries are the candidates when none were sent.
+  public var modelName: NameBytes { unsafe NameBytes(message.pointee.model_name) }
+
+  /// US dollars the request is expected to cost, unchecked; 0 = none.
+  public var estimatedCostUSD: Double { unsafe message.pointee.estimated_cost_usd }
+}
+
+/// A `RecordSpendRequest`.
+@safe public struct RecordSpendView {
+  private let message: UnsafePointer<Budget__V1__RecordSpendRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__RecordSpendRequest>) {
+    unsafe self.message = message
+  }
+
+  /// The explicit provider; absent = derived from `model`.
+  public var provider: NameBytes { unsafe NameBytes(message.pointee.provider) }
+  /// The deployment that served the request.
+  public var deploymentID: NameBytes { unsafe NameBytes(message.pointee.deployment_id) }
+  /// The model, to derive the provider from.
+  public var model: NameBytes { unsafe NameBytes(message.pointee.model) }
+
+  /// How many tags were sent, at most 256, repeated ones included.
+  public var tagCount: Int { unsafe message.pointee.n_tags }
+
+  /// The tag at `index`, which lies in `0..<tagCount`.
+  public func tag(at index: Int) -> NameBytes {
+    precondition(index >= 0 && index < tagCount, "a tag outside the request")
+    return unsafe NameBytes(message.pointee.tags[index])
+  }
+
+  /// US dollars, unchecked; nil where the field was absent.
+  public var costUSD: Double? {
+    let isPresent =
+      unsafe message.pointee.cost_usd_presence_case
+      == BUDGET__V1__RECORD_SPEND_REQUEST__COST_USD_PRESENCE_COST_USD
+    return isPresent ? unsafe message.pointee.cost_usd : nil
+  }
+
+  /// Makes a retry harmless; absent = not deduplicated.
+  public var idempotencyKey: NameBytes { unsafe NameBytes(message.pointee.idempotency_key) }
+  /// The reservation that this settles.
+  public var reservationID: NameBytes { unsafe NameBytes(message.pointee.reservation_id) }
+}
+
+/// A `GetProviderBudgetsRequest`.
+@safe public struct GetProviderBudgetsView {
+  private let message: UnsafePointer<Budget__V1__GetProviderBudgetsRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__GetProviderBudgetsRequest>) {
+    unsafe self.message = message
+  }
+
+  /// How many providers were named, at most 1,024; 0 = all.
+  public var providerCount: Int { unsafe message.pointee.n_providers }
+
+  /// The provider at `index`, which lies in `0..<providerCount`.
+  public func provider(at index: Int) -> NameBytes {
+    precondition(index >= 0 && index < providerCount, "a provider outside the request")
+    return unsafe NameBytes(message.pointee.providers[index])
+  }
+
+  /// Whether deployments' budgets are wanted too.
+  public var includesDeployments: Bool { unsafe message.pointee.include_deployments != 0 }
+  /// Whether tags' budgets are wanted too.
+  public var includesTags: Bool { unsafe message.pointee.include_tags != 0 }
+  /// The most budgets of a page, unchecked; 0 = 1,000.
+  public var pageSize: UInt32 { unsafe message.pointee.page_size }
+  /// The page before's token; absent = the first page.
+  public var pageToken: NameBytes { unsafe NameBytes(message.pointee.page_token) }
+
+  /// How many deployments were named, at most 1,024; 0 = all.
+  public var deploymentIDCount: Int { unsafe message.pointee.n_deployment_ids }
+
+  /// The deployment id at `index`, which lies in `0..<deploymentIDCount`.
+  public func deploymentID(at index: Int) -> NameBytes {
+    precondition(index >= 0 && index < deploymentIDCount, "a deployment id outside the request")
+    return unsafe NameBytes(message.pointee.deployment_ids[index])
+  }
+
+  /// How many tags were named, at most 256; 0 = all.
+  public var tagCount: Int { unsafe message.pointee.n_tags }
+
+  /// The tag at `index`, which lies in `0..<tagCount`.
+  public func tag(at index: Int) -> NameBytes {
+    precondition(index >= 0 && index < tagCount, "a tag outside the request")
+    return unsafe NameBytes(message.pointee.tags[index])
+  }
+}
+
+extension NameBytes {
+  /// Borrows what protobuf-c hands over for a string: a pointer and a length.
+  @unsafe init(_ data: ProtobufCBinaryData) {
+    unsafe self.init(base: data.data, count: data.len)
+  }
+}

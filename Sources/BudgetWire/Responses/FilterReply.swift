@@ -1,0 +1,133 @@
+public import BudgetModel
+
+/// The answer to FilterDeployments as it grows: the engine says position after position, the reply
+/// keeps them as the bytes that go out. Reuse one for request after request with `reset`: its
+/// storage stays, so that filling and writing it allocates nothing in the steady state.
+public struct FilterReply {
+  /// How the call ends. Past `ok`, such as `resourceExhausted`, the results go out all the same.
+  public var statusCode: StatusCode = .ok
+  /// The status's sentence in UTF-8; bytes so that its storage is kept too.
+  public var statusMessage: [UInt8] = []
+  /// How many positions are allowed.
+  public private(set) var allowedCount = 0
+  /// How many denials are given, at most `WireBounds.maximumDenials`.
+  public private(set) var denialCount = 0
+  /// How many denials past those there were.
+  public private(set) var denialsOmitted: UInt32 = 0
+  /// How many candidates the server supplied.
+  public private(set) var candidateCount = 0
+
+  private(set) var allowedBytes: [UInt8] = []
+  private(set) var denialBytes: [UInt8] = []
+  private(set) var candidateBytes: [UInt8] = []
+  private let maximumDenials: Int
+  private var lastAllowed: UInt32 = 0
+
+  /// An empty reply, which says that nothing is allowed.
+  public init(bounds: WireBounds = .standard) {
+    maximumDenials = bounds.maximumDenials
+  }
+
+  /// Empties the reply and keeps its storage.
+  public mutating func reset() {
+    statusCode = .ok
+    statusMessage.removeAll(keepingCapacity: true)
+    allowedBytes.removeAll(keepingCapacity: true)
+    denialBytes.removeAll(keepingCapacity: true)
+    candidateBytes.removeAll(keepingCapacity: true)
+    allowedCount = 0
+    denialCount = 0
+    denialsOmitted = 0
+    candidateCount = 0
+    lastAllowed = 0
+  }
+
+  /// Allows the candidate at `position`, which must be higher than the one before.
+  public mutating func allow(_ position: UInt32) {
+    precondition(allowedCount == 0 || position > lastAllowed, "allowed positions must ascend")
+    lastAllowed = position
+    allowedCount += 1
+    allowedBytes.appendVarint(UInt64(position))
+  }
+
+  /// Adds a denial; past the bound it is only counted.
+  public mutating func deny(_ denial: Denial) {
+    guard denialCount < maximumDenials else {
+      denialsOmitted += 1
+      return
+    }
+    denialCount += 1
+    denialBytes.appendMessage(2) { bytes in
+      bytes.appendInteger(1, UInt64(denial.position))
+      bytes.appendInteger(2, UInt64(denial.scope.rawValue))
+      bytes.appendText(3, denial.name)
+      bytes.appendDouble(4, denial.spendUSD)
+      bytes.appendDouble(5, denial.limitUSD)
+      if let resetsAt = denial.resetsAtUnixMilliseconds {
+        bytes.appendPresentInteger(6, UInt64(bitPattern: resetsAt))
+      }
+    }
+  }
+
+  /// Adds a candidate that the server supplied, in the order of their positions.
+  public mutating func addCandidate(_ candidate: Candidate) {
+    candidateCount += 1
+    candidateBytes.appendMessage(3) { bytes in
+      bytes.appendText(1, candidate.id)
+      bytes.appendText(2, candidate.modelName)
+      bytes.appendText(3, candidate.model)
+      bytes.appendText(4, candidate.provider)
+    }
+  }
+}
+
+extension FilterReply {
+  /// A budget that denies a candidate. Its name is borrowed until `deny` returns.
+  public struct Denial {
+    /// The candidate's position.
+    public var position: UInt32
+    /// What the budget applies to.
+    public var scope: BudgetScope
+    /// The budget's name.
+    public var name: NameBytes
+    /// US dollars that were compared with the limit.
+    public var spendUSD: Double
+    /// The limit in US dollars.
+    public var limitUSD: Double
+    /// When the window ends, Unix milliseconds; nil = no window is open.
+    public var resetsAtUnixMilliseconds: Int64?
+
+    /// A denial of all its parts.
+    public init(
+      position: UInt32, scope: BudgetScope, name: NameBytes, spendUSD: Double, limitUSD: Double,
+      resetsAtUnixMilliseconds: Int64?
+    ) {
+      self.position = position
+      self.scope = scope
+      self.name = name
+      self.spendUSD = spendUSD
+      self.limitUSD = limitUSD
+      self.resetsAtUnixMilliseconds = resetsAtUnixMilliseconds
+    }
+  }
+
+  /// A candidate that the server supplied. Its names are borrowed until `addCandidate` returns.
+  public struct Candidate {
+    /// LiteLLM's `model_info.id`.
+    public var id: NameBytes
+    /// The public name, its model group.
+    public var modelName: NameBytes
+    /// `litellm_params.model`.
+    public var model: NameBytes
+    /// The explicit provider.
+    public var provider: NameBytes
+
+    /// A candidate of all its parts.
+    public init(id: NameBytes, modelName: NameBytes, model: NameBytes, provider: NameBytes) {
+      self.id = id
+      self.modelName = modelName
+      self.model = model
+      self.provider = provider
+    }
+  }
+}

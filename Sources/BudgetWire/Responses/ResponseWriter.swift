@@ -1,0 +1,146 @@
+/// Appends responses to bytes that are about to be sent: one whole frame a call, header included.
+///
+/// Written by hand rather than through protobuf-c's packing, which wants its structs built first;
+/// this file and `MessageBytes` need no unsafe code. protoc judges the bytes in the tests.
+public struct ResponseWriter: Sendable {
+  /// The bounds that responses keep.
+  public let bounds: WireBounds
+
+  /// A writer that keeps `bounds`.
+  public init(bounds: WireBounds = .standard) {
+    self.bounds = bounds
+  }
+
+  /// Appends a reply that holds a status only; none for OK, which an absent status says.
+  public func appendStatus(_ status: RPCStatus, callID: UInt64, to buffer: inout [UInt8]) {
+    _ = appendFrame(callID: callID, to: &buffer) { bytes in
+      if status.code == .ok { return }
+      appendStatus(status.code, message: Array(status.message.utf8), to: &bytes)
+    }
+  }
+
+  /// Appends the reply to a request that was not taken.
+  public func appendRefusal(_ refusal: WireRefusal, to buffer: inout [UInt8]) {
+    appendStatus(refusal.status, callID: refusal.callID, to: &buffer)
+  }
+
+  /// Appends the answer to FilterDeployments, with its status unless that is OK. Allocates nothing
+  /// while `buffer` has room.
+  ///
+  /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.
+  @discardableResult
+  public func appendFilterDeployments(
+    _ reply: FilterReply, callID: UInt64, to buffer: inout [UInt8]
+  ) -> Bool {
+    appendFrame(callID: callID, to: &buffer) { bytes in
+      if reply.statusCode != .ok {
+        appendStatus(reply.statusCode, message: reply.statusMessage, to: &bytes)
+      }
+      let allowed = reply.allowedBytes.count
+      let omitted = Int(reply.denialsOmitted)
+      let length =
+        (allowed == 0 ? 0 : 1 + [UInt8].varintLength(allowed) + allowed)
+        + reply.denialBytes.count + reply.candidateBytes.count
+        + (omitted == 0 ? 0 : 1 + [UInt8].varintLength(omitted))
+      bytes.appendHead(MethodName.filterDeployments.rawValue, length: length)
+      if allowed > 0 { bytes.appendBytes(1, reply.allowedBytes) }
+      bytes.append(contentsOf: reply.denialBytes)
+      bytes.append(contentsOf: reply.candidateBytes)
+      bytes.appendInteger(4, UInt64(omitted))
+    }
+  }
+
+  /// Appends the answer to RecordSpend.
+  public func appendRecordSpend(
+    _ result: RecordSpendResult, callID: UInt64, to buffer: inout [UInt8]
+  ) {
+    _ = appendFrame(callID: callID, to: &buffer) { bytes in
+      bytes.appendMessage(MethodName.recordSpend.rawValue) { bytes in
+        bytes.appendFlag(1, result.isDuplicate)
+        bytes.appendInteger(2, UInt64(result.budgetsCharged))
+      }
+    }
+  }
+
+  /// Appends the answer to GetProviderBudgets.
+  ///
+  /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.
+  @discardableResult
+  public func appendProviderBudgets(
+    _ result: ProviderBudgetsResult, callID: UInt64, to buffer: inout [UInt8]
+  ) -> Bool {
+    appendFrame(callID: callID, to: &buffer) { bytes in
+      bytes.appendMessage(MethodName.getProviderBudgets.rawValue) { bytes in
+        for budget in result.providers { budget.append(as: 1, to: &bytes) }
+        for budget in result.deployments { budget.append(as: 2, to: &bytes) }
+        for budget in result.tags { budget.append(as: 3, to: &bytes) }
+        bytes.appendInteger(4, UInt64(bitPattern: result.reconciledAtUnixMilliseconds))
+        bytes.appendText(5, result.nextPageToken)
+      }
+    }
+  }
+
+  /// Appends the answer to Ping.
+  ///
+  /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.
+  @discardableResult
+  public func appendPing(
+    _ result: PingResult, callID: UInt64, to buffer: inout [UInt8]
+  ) -> Bool {
+    appendFrame(callID: callID, to: &buffer) { bytes in
+      bytes.appendMessage(MethodName.ping.rawValue) { bytes in
+        bytes.appendText(1, result.version)
+        bytes.appendText(2, result.nodeID)
+        bytes.appendFlag(3, result.isReady)
+        bytes.appendText(4, result.durability)
+        bytes.appendText(5, result.storeState)
+        bytes.appendText(6, result.notReadyReason)
+        bytes.appendInteger(7, UInt64(bitPattern: result.idempotencyHorizonUnixMilliseconds))
+      }
+    }
+  }
+
+  /// Appends a frame of the call id and what `body` writes. A frame over the bound is taken back,
+  /// and a status that says so goes out in its place: the caller waits for some reply.
+  @inline(__always)
+  private func appendFrame(
+    callID: UInt64, to buffer: inout [UInt8], _ body: (inout [UInt8]) -> Void
+  ) -> Bool {
+    let start = buffer.count
+    FrameHeader.append(messageLength: 0, to: &buffer)
+    buffer.appendInteger(1, callID)
+    body(&buffer)
+    let length = buffer.count - start - FrameHeader.byteCount
+    if length > bounds.maximumResponseBytes {
+      buffer.removeSubrange(start...)
+      appendTooLong(length, callID: callID, to: &buffer)
+      return false
+    }
+    FrameHeader.fill(at: start, of: &buffer)
+    return true
+  }
+
+  /// Cold, and apart from `appendFrame` so that the two do not call each other without end.
+  private func appendTooLong(_ length: Int, callID: UInt64, to buffer: inout [UInt8]) {
+    let start = buffer.count
+    FrameHeader.append(messageLength: 0, to: &buffer)
+    buffer.appendInteger(1, callID)
+    let message =
+      "the response would have \(length) bytes, at most \(bounds.maximumResponseBytes):"
+      + " ask for less at a time"
+    appendStatus(.failedPrecondition, message: Array(message.utf8), to: &buffer)
+    FrameHeader.fill(at: start, of: &buffer)
+  }
+
+  /// Appends a status other than OK, its message cut before the character that would pass the bound.
+  private func appendStatus(_ code: StatusCode, message: [UInt8], to bytes: inout [UInt8]) {
+    var length = min(message.count, bounds.maximumStatusMessageBytes)
+    if length < message.count {
+      while length > 0, message[length] & 0xC0 == 0x80 { length -= 1 }
+    }
+    let textLength = length == 0 ? 0 : 1 + [UInt8].varintLength(length) + length
+    bytes.appendHead(2, length: 2 + textLength)
+    bytes.appendInteger(1, UInt64(code.rawValue))
+    if length > 0 { bytes.appendBytes(2, message[..<length]) }
+  }
+}
