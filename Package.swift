@@ -25,11 +25,14 @@ let package = Package(
     .testTarget(name: "HouseRulesTests", swiftSettings: strict),
     .testTarget(
       name: "BudgetModelTests", dependencies: ["BudgetModel"], swiftSettings: strict),
-    .target(name: "CBudgetWire", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(
-      name: "BudgetWire", dependencies: ["BudgetModel", "CBudgetWire"], swiftSettings: strict),
-    .testTarget(
-      name: "BudgetWireTests", dependencies: ["BudgetModel", "BudgetWire", "CBudgetWire"],
+      name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(
+      name: "BudgetWire", dependencies: ["BudgetModel", "CBudgetWire"], exclude: ["README.md"],
       swiftSettings: strict),
+    .testTarget(
+      name: "BudgetWireTests", dependencies: ["BudgetModel", "BudgetWire", "CAllocationCount"],
+      swiftSettings: strict),
+    .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
   ]
 )

@@ -40,6 +40,16 @@ public struct ResponseDecoder: ~Copyable {
   }
 }
 
+extension ResponseDecoder {
+  /// As `response(frame:)` of a raw span, of a span of bytes.
+  public mutating func response(
+    frame message: Span<UInt8>
+  ) throws(ResponseFault) -> ResponseMessage {
+    // Safe: `bytes` is unsafe for types with padding, which would be read; UInt8 has none.
+    try response(frame: unsafe message.bytes)
+  }
+}
+
 extension ResponseMessage {
   fileprivate init(_ response: Budget__V1__Response) {
     unsafe callID = response.call_id

@@ -4,8 +4,8 @@ import CBudgetWire
 ///
 /// Allocation moves an offset; freeing does nothing until `begin` takes everything back. Memory
 /// comes in chunks that never move, so that pointers hold until then; the first has 64 KiB, each
-/// further one twice as much as the one before, and the largest is kept for the next message. A
-/// lane that only sees ordinary requests never holds more than the first.
+/// further one twice as much as the one before up to 4 MiB, and the last is kept for the next
+/// message. A lane that only sees ordinary requests never holds more than the first.
 ///
 /// Why this is safe: the state and the chunks are owned by this one value, which cannot be copied
 /// and frees them when it goes; they leave it only as the allocator that `RequestDecoder` and
@@ -29,6 +29,10 @@ import CBudgetWire
   }
 
   static let firstChunkBytes = 64 * 1024
+  /// Room for the most that a request may take, so that one kept chunk serves every request.
+  private static var largestDoubledChunkBytes: Int {
+    unsafe 4 * 1024 * 1024 + MemoryLayout<Chunk>.stride
+  }
   private static let alignment = 8
 
   private let state: UnsafeMutablePointer<State>
@@ -117,8 +121,11 @@ import CBudgetWire
     }
     if unsafe rounded > state.pointee.chunk.pointee.byteCount - state.pointee.offset {
       let current = unsafe state.pointee.chunk
+      let doubled = unsafe current.pointee.byteCount * 2
       let byteCount = unsafe max(
-        current.pointee.byteCount * 2, rounded + MemoryLayout<Chunk>.stride)
+        doubled < largestDoubledChunkBytes - MemoryLayout<Chunk>.stride
+          ? doubled : largestDoubledChunkBytes,
+        rounded + MemoryLayout<Chunk>.stride)
       unsafe state.pointee.chunk = newChunk(of: byteCount, after: current)
       unsafe state.pointee.offset = MemoryLayout<Chunk>.stride
     }

@@ -56,6 +56,16 @@ public struct RequestDecoder: ~Copyable {
   }
 }
 
+extension RequestDecoder {
+  /// As `withRequest(frame:_:)`, of a span of bytes.
+  public mutating func withRequest<Answer>(
+    frame message: Span<UInt8>, _ body: (WireRequest) -> Answer
+  ) throws(WireRefusal) -> Answer {
+    // Safe: `bytes` is unsafe for types with padding, which would be read; UInt8 has none.
+    try withRequest(frame: unsafe message.bytes, body)
+  }
+}
+
 extension WireMethod {
   /// The view of the member that the walk found, in the struct that protobuf-c made of it.
   fileprivate init(_ request: UnsafePointer<Budget__V1__Request>, method: MethodName?) {

@@ -1,8 +1,7 @@
 import BudgetModel
 
 // Writing protobuf by hand: appending one field after another to bytes. A singular field at its
-// default is left out, as proto3 has it. Field numbers here are below 16, a message's longest
-// field key is therefore one byte but for the envelopes' `authenticate` and `ping`.
+// default is left out, as proto3 has it.
 extension [UInt8] {
   /// Appends `value` in base 128, the least significant group first.
   @inline(__always)
@@ -93,14 +92,24 @@ extension [UInt8] {
     append(0)
     let start = count
     body(&self)
-    let length = UInt64(count - start)
+    let length = count - start
     if length < 0x80 {
       self[start - 1] = UInt8(length)
     } else {
-      var head: [UInt8] = []
-      head.appendVarint(length)
-      replaceSubrange(start - 1..<start, with: head)
+      widenLength(to: length, before: start)
     }
+  }
+
+  /// Makes the length byte before `start` the varint `length`, moving what follows.
+  private mutating func widenLength(to length: Int, before start: Int) {
+    let extra = Self.varintLength(length) - 1
+    insert(contentsOf: repeatElement(0, count: extra), at: start)
+    var rest = length
+    for index in (start - 1)..<(start - 1 + extra) {
+      self[index] = UInt8(truncatingIfNeeded: rest) | 0x80
+      rest >>= 7
+    }
+    self[start - 1 + extra] = UInt8(rest)
   }
 
   /// How many bytes `appendVarint` takes for `value`.

@@ -1,0 +1,15 @@
+/// What a request asks, with a view of its fields.
+public enum WireMethod {
+  /// Which candidates are within budget.
+  case filterDeployments(FilterDeploymentsView)
+  /// Record what a request cost.
+  case recordSpend(RecordSpendView)
+  /// Where the budgets stand.
+  case getProviderBudgets(GetProviderBudgetsView)
+  /// Who answers.
+  case ping
+  /// A method of the contract that this build does not have: UNIMPLEMENTED.
+  case later(MethodName)
+  /// No method, or one of a later contract: UNIMPLEMENTED.
+  case none
+}

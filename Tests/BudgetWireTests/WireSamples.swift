@@ -1,0 +1,157 @@
+import BudgetModel
+import Testing
+
+@testable import BudgetWire
+
+/// Requests by hand, so that they can also be wrong.
+enum RawField {
+  static func varint(_ value: UInt64) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.appendVarint(value)
+    return bytes
+  }
+
+  static func key(_ number: UInt64, _ wireType: UInt64) -> [UInt8] {
+    varint(number << 3 | wireType)
+  }
+
+  static func integer(_ number: UInt64, _ value: UInt64) -> [UInt8] {
+    key(number, 0) + varint(value)
+  }
+
+  static func bytes(_ number: UInt64, _ bytes: [UInt8]) -> [UInt8] {
+    key(number, 2) + varint(UInt64(bytes.count)) + bytes
+  }
+
+  static func text(_ number: UInt64, _ text: String) -> [UInt8] { bytes(number, Array(text.utf8)) }
+
+  static func double(_ number: UInt64, _ value: Double) -> [UInt8] {
+    key(number, 1) + (0..<8).map { UInt8(truncatingIfNeeded: value.bitPattern >> ($0 * 8)) }
+  }
+
+  static func times(_ count: Int, _ bytes: [UInt8]) -> [UInt8] {
+    Array(repeatElement(bytes, count: count).joined())
+  }
+}
+
+extension RequestMessage {
+  /// Copies what the views show.
+  init(_ request: WireRequest) {
+    self.init(
+      callID: request.callID, timeoutMilliseconds: request.timeoutMilliseconds, method: nil)
+    switch request.method {
+    case .filterDeployments(let view):
+      method = .filterDeployments(
+        FilterDeploymentsMessage(
+          deployments: (0..<view.deploymentCount).map { index in
+            let deployment = view.deployment(at: index)
+            return DeploymentMessage(
+              id: deployment.id.text, modelName: deployment.modelName.text,
+              model: deployment.model.text, provider: deployment.provider.text)
+          },
+          tags: (0..<view.tagCount).map { view.tag(at: $0).text }, modelName: view.modelName.text,
+          estimatedCostUSD: view.estimatedCostUSD))
+    case .recordSpend(let view):
+      var message = RecordSpendMessage(costUSD: view.costUSD)
+      message.provider = view.provider.text
+      message.deploymentID = view.deploymentID.text
+      message.model = view.model.text
+      message.tags = (0..<view.tagCount).map { view.tag(at: $0).text }
+      message.idempotencyKey = view.idempotencyKey.text
+      message.reservationID = view.reservationID.text
+      method = .recordSpend(message)
+    case .getProviderBudgets(let view):
+      var message = GetProviderBudgetsMessage()
+      message.providers = (0..<view.providerCount).map { view.provider(at: $0).text }
+      message.includesDeployments = view.includesDeployments
+      message.includesTags = view.includesTags
+      message.pageSize = view.pageSize
+      message.pageToken = view.pageToken.text
+      message.deploymentIDs = (0..<view.deploymentIDCount).map { view.deploymentID(at: $0).text }
+      message.tags = (0..<view.tagCount).map { view.tag(at: $0).text }
+      method = .getProviderBudgets(message)
+    case .ping: method = .ping
+    case .later, .none: method = nil
+    }
+  }
+
+  /// What a fresh server-side decoder makes of `message`, one frame without its header.
+  static func decoded(
+    _ message: [UInt8], bounds: WireBounds = .standard
+  ) throws(WireRefusal) -> RequestMessage {
+    var decoder = RequestDecoder(bounds: bounds)
+    return try decoder.withRequest(frame: message.span) { RequestMessage($0) }
+  }
+}
+
+enum WireSamples {
+  /// The refusal of `message`, or nil where it is taken.
+  static func refusal(of message: [UInt8], bounds: WireBounds = .standard) -> WireRefusal? {
+    do {
+      _ = try RequestMessage.decoded(message, bounds: bounds)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// What a client makes of one frame.
+  static func response(_ frame: [UInt8]) throws -> ResponseMessage {
+    #expect(FrameHeader.messageLength(in: frame.span) == frame.count - FrameHeader.byteCount)
+    var decoder = ResponseDecoder()
+    let message = Array(frame.dropFirst(FrameHeader.byteCount))
+    return try decoder.response(frame: message.span)
+  }
+
+  static func message(_ request: RequestMessage) throws -> [UInt8] {
+    Array(try request.frame().dropFirst(FrameHeader.byteCount))
+  }
+
+  /// The request that the benchmark sends: eight deployments of four fields, two tags.
+  static let filter = RequestMessage(
+    callID: 77, timeoutMilliseconds: 100,
+    method: .filterDeployments(
+      FilterDeploymentsMessage(
+        deployments: (0..<8).map {
+          DeploymentMessage(
+            id: "deployment-000\($0)", modelName: "gpt-4o", model: "openai/gpt-4o-\($0)",
+            provider: "openai")
+        },
+        tags: ["team-a", "customer-12345"], modelName: "gpt-4o", estimatedCostUSD: 0.0125)))
+
+  static let record: RequestMessage = {
+    var message = RecordSpendMessage(costUSD: 0)
+    message.provider = "openai"
+    message.deploymentID = "d\u{0}1"
+    message.model = "openai/gpt-4o"
+    message.tags = ["", "a\u{0}b", "a", "ü"]
+    message.idempotencyKey = "0190163d-8694-739b-aea5-966c26f8ad91"
+    message.reservationID = "r-1"
+    return RequestMessage(callID: .max, timeoutMilliseconds: .max, method: .recordSpend(message))
+  }()
+
+  static let budgets: RequestMessage = {
+    var message = GetProviderBudgetsMessage()
+    message.providers = ["openai", "", "azure"]
+    message.includesDeployments = true
+    message.includesTags = true
+    message.pageSize = 1000
+    message.pageToken = "next"
+    message.deploymentIDs = ["d1", "d2"]
+    message.tags = ["team-a"]
+    return RequestMessage(callID: 300, method: .getProviderBudgets(message))
+  }()
+
+  static let requests: [RequestMessage] = [
+    filter, record, budgets,
+    RequestMessage(callID: 1, method: .ping),
+    RequestMessage(callID: 2, method: nil),
+    RequestMessage(callID: 3, method: .filterDeployments(FilterDeploymentsMessage())),
+    RequestMessage(
+      callID: 4,
+      method: .filterDeployments(FilterDeploymentsMessage(deployments: [DeploymentMessage()]))),
+    RequestMessage(callID: 5, method: .recordSpend(RecordSpendMessage(costUSD: nil))),
+    RequestMessage(callID: 6, method: .recordSpend(RecordSpendMessage(costUSD: 4e-8))),
+    RequestMessage(callID: 7, method: .getProviderBudgets(GetProviderBudgetsMessage())),
+  ]
+}

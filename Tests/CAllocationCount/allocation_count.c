@@ -1,0 +1,55 @@
+// Stands in for glibc's malloc family in the test program and passes every call on.
+#include "allocation_count.h"
+
+#include <stddef.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+
+static __thread unsigned long allocations;
+
+#if !defined(IS_SANITIZED) && defined(__GLIBC__)
+
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *pointer, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size) {
+  allocations += 1;
+  return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size) {
+  allocations += 1;
+  return __libc_calloc(count, size);
+}
+
+void *realloc(void *pointer, size_t size) {
+  allocations += 1;
+  return __libc_realloc(pointer, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size) {
+  allocations += 1;
+  return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **pointer, size_t alignment, size_t size) {
+  allocations += 1;
+  *pointer = __libc_memalign(alignment, size);
+  return *pointer == NULL ? 12 /* ENOMEM */ : 0;
+}
+
+bool allocation_count_is_available(void) { return true; }
+
+#else
+
+bool allocation_count_is_available(void) { return false; }
+
+#endif
+
+unsigned long allocation_count(void) { return allocations; }
