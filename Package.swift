@@ -18,5 +18,9 @@ let package = Package(
     .target(name: "BudgetModel", swiftSettings: strict),
     .testTarget(
       name: "BudgetModelTests", dependencies: ["BudgetModel"], swiftSettings: strict),
+    .systemLibrary(name: "CEpoll"),
+    .target(name: "TCPTransport", dependencies: ["CEpoll"], swiftSettings: strict),
+    .testTarget(
+      name: "TCPTransportTests", dependencies: ["TCPTransport"], swiftSettings: strict),
   ]
 )
