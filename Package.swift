@@ -10,29 +10,39 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// A module of the house, with its page.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: strict)
+}
+
+/// The tests of a module.
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
 let package = Package(
   name: "budgetd",
-  products: [],
-  dependencies: [],
   targets: [
-    .target(name: "BudgetModel", swiftSettings: strict),
-    .target(
-      name: "BudgetEngine", dependencies: ["BudgetModel"], exclude: ["README.md"],
-      swiftSettings: strict),
-    .testTarget(
-      name: "BudgetEngineTests", dependencies: ["BudgetEngine", "BudgetModel"],
-      swiftSettings: strict),
-    .testTarget(name: "HouseRulesTests", swiftSettings: strict),
-    .testTarget(
-      name: "BudgetModelTests", dependencies: ["BudgetModel"], swiftSettings: strict),
+    // 3: adapters; they never meet
+    module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
+    module("TCPTransport", ["CEpoll"]),
+
+    // 2 and 1: the engine, the nouns
+    module("BudgetEngine", ["BudgetModel"]),
+    module("BudgetModel", []),
+
+    // 0: C, each imported by exactly one module
     .target(
       name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
-    .target(
-      name: "BudgetWire", dependencies: ["BudgetModel", "CBudgetWire"], exclude: ["README.md"],
-      swiftSettings: strict),
-    .testTarget(
-      name: "BudgetWireTests", dependencies: ["BudgetModel", "BudgetWire", "CAllocationCount"],
-      swiftSettings: strict),
+    .systemLibrary(name: "CEpoll"),
+
+    tests("BudgetEngineTests", ["BudgetEngine", "BudgetModel"]),
+    tests("BudgetModelTests", ["BudgetModel"]),
+    tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
+    tests("HouseRulesTests", []),
+    tests("TCPTransportTests", ["TCPTransport"]),
   ]
 )

@@ -1,0 +1,26 @@
+// What Swift's Glibc module leaves out: epoll, and accept4 whatever the feature macros say.
+// A header is all it takes; nothing here is compiled or linked on its own.
+#ifndef BUDGETD_CEPOLL_H
+#define BUDGETD_CEPOLL_H
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#ifndef _GNU_SOURCE
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+#endif
+
+// epoll_event is packed on x86-64; these keep the layout out of Swift.
+static inline struct epoll_event cepoll_event(uint32_t events, uint64_t token) {
+  struct epoll_event event = {0};
+  event.events = events;
+  event.data.u64 = token;
+  return event;
+}
+static inline uint32_t cepoll_events(const struct epoll_event *_Nonnull event) {
+  return event->events;
+}
+static inline uint64_t cepoll_token(const struct epoll_event *_Nonnull event) {
+  return event->data.u64;
+}
+#endif

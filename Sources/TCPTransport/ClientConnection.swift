@@ -1,0 +1,243 @@
+import Dispatch
+import Glibc
+
+/// What a client's connection has to say.
+public enum ClientEvent: Sendable {
+  /// A whole frame's body, without its header.
+  case frame([UInt8])
+  /// The connection is over; nothing follows. `nil`: the server ended it between two frames, or
+  /// `close` was called.
+  case closed(TransportError?)
+}
+
+/// The bounds of a client's connection.
+public struct ClientBounds: Equatable, Sendable {
+  /// The longest frame that is let in; a longer one ends the connection.
+  public var responseFrameBytes = 1024 * 1024
+  /// Bytes waiting to be sent past which `send` waits.
+  public var unsentBytes = 1024 * 1024
+  /// How long all attempts to connect may take.
+  public var connectDuration: Duration = .seconds(5)
+
+  /// Makes the standard bounds, to be changed one by one.
+  public init() {}
+}
+
+/// One connection to a server of length-prefixed frames, on a serial queue of its own.
+///
+/// Calls may come from anywhere. Events come in order, one at a time, on the connection's queue,
+/// and must not block there. A connection stays open until either side closes it.
+public actor ClientConnection {
+  private static let receiveBytes = 64 * 1024
+
+  private nonisolated let executor = DispatchExecutor(label: "budgetd.client")
+  private let bounds: ClientBounds
+  private let decoder: FrameDecoder
+  private let onEvent: @Sendable (ClientEvent) -> Void
+  private let scratch = ScratchBuffer(byteCount: receiveBytes)
+  private var socket: Descriptor?
+  private var held: [UInt8] = []
+  private var sendQueue = SendQueue()
+  private var isClosed = false
+  private var reader: (any DispatchSourceRead)?
+  private var writer: (any DispatchSourceWrite)?
+  private var isWriterActive = false
+  private var sourcesLeft = 0
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  /// The connection's queue, as an executor.
+  public nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  /// Connects to `address`, trying each address its name has, in order.
+  ///
+  /// `onEvent` gets every frame and then, once, the end.
+  /// - Throws: `TransportError` when none answered within `bounds.connectDuration`.
+  public static func connect(
+    to address: SocketAddress, bounds: ClientBounds = ClientBounds(),
+    onEvent: @escaping @Sendable (ClientEvent) -> Void
+  ) async throws(TransportError) -> ClientConnection {
+    let connection = ClientConnection(bounds: bounds, onEvent: onEvent)
+    try await connection.open(address)
+    return connection
+  }
+
+  private init(bounds: ClientBounds, onEvent: @escaping @Sendable (ClientEvent) -> Void) {
+    self.bounds = bounds
+    self.onEvent = onEvent
+    decoder = FrameDecoder(longestBody: bounds.responseFrameBytes)
+  }
+
+  /// Sends `frame`, header included; waits while more than the bound is unsent.
+  ///
+  /// Returning means that the frame was queued, not that it arrived. Frames of one task go in its
+  /// order. A cancelled task still sends.
+  /// - Throws: `TransportError.closed`; nothing of the frame was sent then.
+  public func send(_ frame: [UInt8]) async throws(TransportError) {
+    while !isClosed, sendQueue.byteCount > bounds.unsentBytes {
+      await withCheckedContinuation { waiting.append($0) }
+    }
+    if isClosed { throw .closed }
+    let isFirst = sendQueue.isEmpty
+    sendQueue.append(frame[...])
+    if isFirst { flush() }
+  }
+
+  /// Ends the connection at once; what is unsent is lost. Calling it again does nothing.
+  public func close() { end(nil) }
+
+  private func open(_ address: SocketAddress) async throws(TransportError) {
+    let until = MonotonicInstant.now().advanced(by: bounds.connectDuration)
+    var failure = TransportError.unresolvedHost(host: address.host, reason: "none found")
+    for resolved in try ResolvedAddress.all(of: address) {
+      let socket = try Descriptor.tcpSocket(family: resolved.family)
+      socket.disableDelay()
+      var code = socket.connect(to: resolved)
+      if code == EINPROGRESS {
+        let left = until.duration(since: .now())
+        guard await hasConnected(socket.number, within: left) else {
+          failure = .connectTimedOut(address: address.description)
+          continue
+        }
+        code = socket.pendingError()
+      }
+      guard code == 0 else {
+        failure = .system(call: "connect", errno: code, address: address.description)
+        continue
+      }
+      begin(socket)
+      return
+    }
+    throw failure
+  }
+
+  /// Waits until the attempt on `number` came to an end; false when the time was over first.
+  private func hasConnected(_ number: Int32, within time: Duration) async -> Bool {
+    let queue = executor.queue
+    let attempt = DispatchSource.makeWriteSource(fileDescriptor: number, queue: queue)
+    let timer = DispatchSource.makeTimerSource(queue: queue)
+    let nanoseconds = Int(max(0, time.wholeNanoseconds))
+    isAttemptDone = nil
+    return await withCheckedContinuation { continuation in
+      attempt.setEventHandler {
+        self.assumeIsolated { $0.isAttemptDone = $0.isAttemptDone ?? true }
+        attempt.cancel()
+      }
+      timer.setEventHandler {
+        self.assumeIsolated { $0.isAttemptDone = $0.isAttemptDone ?? false }
+        attempt.cancel()
+      }
+      // Only after this may the descriptor be closed.
+      attempt.setCancelHandler {
+        timer.cancel()
+        continuation.resume(returning: self.assumeIsolated { $0.isAttemptDone ?? false })
+      }
+      timer.schedule(deadline: .now() + .nanoseconds(nanoseconds))
+      attempt.activate()
+      timer.activate()
+    }
+  }
+  private var isAttemptDone: Bool?
+
+  private func begin(_ socket: consuming Descriptor) {
+    let number = socket.number
+    self.socket = consume socket
+    let reader = DispatchSource.makeReadSource(fileDescriptor: number, queue: executor.queue)
+    let writer = DispatchSource.makeWriteSource(fileDescriptor: number, queue: executor.queue)
+    reader.setEventHandler { self.assumeIsolated { $0.receive() } }
+    writer.setEventHandler { self.assumeIsolated { $0.flush() } }
+    reader.setCancelHandler { self.assumeIsolated { $0.sourceEnded() } }
+    writer.setCancelHandler { self.assumeIsolated { $0.sourceEnded() } }
+    sourcesLeft = 2
+    self.reader = reader
+    self.writer = writer
+    reader.activate()
+  }
+
+  private func receive() {
+    let transfer: Transfer
+    switch socket {
+    case .some(let socket): transfer = scratch.receive(from: socket, limit: Self.receiveBytes)
+    case .none: return
+    }
+    switch transfer {
+    case .bytes(let count):
+      scratch.append(0..<count, to: &held)
+      deliverFrames()
+    case .wouldBlock: break
+    case .ended: end(held.isEmpty ? nil : .closed)
+    case .failed(let code): end(.system(call: "recv", errno: code, address: nil))
+    }
+  }
+
+  private func deliverFrames() {
+    var offset = 0
+    while !isClosed {
+      switch unsafe decoder.step(in: held.span.bytes, at: offset) {
+      case .frame(let body):
+        offset = body.upperBound
+        onEvent(.frame(Array(held[body])))
+      case .partial:
+        held.removeFirst(offset)
+        return
+      case .tooLarge(let length):
+        end(.frameTooLarge(length: length, bound: bounds.responseFrameBytes))
+      }
+    }
+  }
+
+  private func flush() {
+    while !sendQueue.isEmpty {
+      let (bytes, sent) = sendQueue.next
+      let transfer: Transfer
+      switch socket {
+      case .some(let socket): transfer = socket.send(bytes, from: sent)
+      case .none: return
+      }
+      switch transfer {
+      case .bytes(let count): sendQueue.removeFirst(count)
+      case .wouldBlock, .ended:
+        watchForRoom(true)
+        return
+      case .failed(let code):
+        end(.system(call: "send", errno: code, address: nil))
+        return
+      }
+      if sendQueue.byteCount <= bounds.unsentBytes { wakeSenders() }
+    }
+    watchForRoom(false)
+  }
+
+  private func watchForRoom(_ isWanted: Bool) {
+    guard isWanted != isWriterActive, let writer else { return }
+    isWriterActive = isWanted
+    if isWanted { writer.resume() } else { writer.suspend() }
+  }
+
+  private func wakeSenders() {
+    for sender in exchange(&waiting, with: []) { sender.resume() }
+  }
+
+  private func end(_ error: TransportError?) {
+    if isClosed { return }
+    isClosed = true
+    held = []
+    sendQueue.removeAll()
+    // A source that is suspended would never come to its end.
+    watchForRoom(true)
+    reader?.cancel()
+    writer?.cancel()
+    wakeSenders()
+    onEvent(.closed(error))
+  }
+
+  /// The descriptor closes when Dispatch is done with both sources.
+  private func sourceEnded() {
+    sourcesLeft -= 1
+    guard sourcesLeft == 0 else { return }
+    reader = nil
+    writer = nil
+    socket = nil
+  }
+}

@@ -1,0 +1,87 @@
+/// One connection of a lane, which alone touches it.
+///
+/// The descriptor closes with the object, and the object lives for as long as its lane's slot
+/// holds it.
+final class Connection {
+  /// How far a connection is on its way out.
+  enum Phase {
+    /// Frames are handled.
+    case open
+    /// Nothing more is handled: replies under way and unsent bytes are waited for.
+    case closing
+    /// Everything was sent, and our end; waits for the peer's, so that no reset destroys a reply.
+    case lingering
+    case closed
+  }
+
+  /// A buffer of at most this size is kept for the next frame that comes in pieces.
+  static let keptBytes = 4_096
+
+  let id: ConnectionID
+  let socket: Descriptor
+  /// Whether it came past the bound on connections: only told so.
+  let isOverBound: Bool
+
+  var phase = Phase.open
+  var times: ConnectionTimes
+  /// What epoll watches for.
+  var interest: UInt32
+  /// Received bytes that are not handled: the start of one frame, or with `hasBacklog` whole ones.
+  var held: [UInt8] = []
+  var hasBacklog = false
+  /// In the lane's list of connections with a backlog.
+  var isQueued = false
+  var sendQueue = SendQueue()
+  var requestsUnderWay = 0
+  /// Reading is stopped: too many bytes wait to be written.
+  var isOverUnsent = false
+  var peerHasFinished = false
+  /// Bytes thrown away since `open`.
+  var discardedBytes = 0
+  /// The peer ended its side in the middle of a frame.
+  var wasLeftMidFrame = false
+  /// The handler was told of the connection, and must be told of its end.
+  var isAnnounced = false
+  /// Among those that the batch of replies being delivered is for.
+  var isGathering = false
+  /// Tell the peer `draining` once if it goes on sending.
+  var owesDrainingReply = false
+
+  init(
+    id: ConnectionID, socket: consuming Descriptor, isOverBound: Bool, interest: UInt32,
+    openedAt: MonotonicInstant
+  ) {
+    self.id = id
+    self.socket = socket
+    self.isOverBound = isOverBound
+    self.interest = interest
+    times = ConnectionTimes(openedAt: openedAt)
+  }
+
+  /// Whether nothing is left to wait for before our end can be sent.
+  var isSettled: Bool { requestsUnderWay == 0 && sendQueue.isEmpty }
+
+  /// Whether the peer has sent part of a frame and no more.
+  var isMidFrame: Bool { phase == .open && !held.isEmpty && !hasBacklog }
+
+  func mayRead(_ bounds: TransportBounds) -> Bool {
+    if peerHasFinished { return false }
+    switch phase {
+    case .open: return !isOverUnsent && requestsUnderWay < bounds.requestsUnderWay
+    case .closing, .lingering: return discardedBytes < bounds.lingerBytes
+    case .closed: return false
+    }
+  }
+
+  /// Whether the next whole frame may be handed to the handler.
+  func mayHandle(_ bounds: TransportBounds) -> Bool {
+    phase == .open && !isOverUnsent && requestsUnderWay < bounds.requestsUnderWay
+  }
+
+  /// Forgets what was received and not handled.
+  func dropHeld() {
+    held = []
+    hasBacklog = false
+    times.partialSince = nil
+  }
+}

@@ -1,0 +1,55 @@
+/// Since when a connection is in each state that must not last: a value, judged without a clock.
+struct ConnectionTimes: Equatable {
+  /// When the last frame came whole, the last reply was written or the connection was opened.
+  var lastActivity: MonotonicInstant
+  /// When the first byte of the frame under way came; nil between frames and while the server
+  /// itself is not reading.
+  var partialSince: MonotonicInstant?
+  /// When the peer last took a byte, while the connection hangs on its taking some.
+  var stalledSince: MonotonicInstant?
+  /// When the connection is closed, whatever the peer does; set once the last byte was sent.
+  var lingerUntil: MonotonicInstant?
+  /// Whether requests are under way; such a connection is not idle.
+  var awaitsReplies = false
+
+  /// What must happen to a connection whose time is over.
+  enum Verdict: Equatable {
+    case frameTimedOut, idle, stalled, lingered
+  }
+
+  /// The bounds that it is judged by, in nanoseconds.
+  struct Limits: Equatable {
+    let frame, idle, stall, linger: Int64
+
+    init(_ bounds: TransportBounds) {
+      frame = bounds.frameDuration.wholeNanoseconds
+      idle = bounds.idleDuration.wholeNanoseconds
+      stall = bounds.stallDuration.wholeNanoseconds
+      linger = bounds.lingerDuration.wholeNanoseconds
+    }
+  }
+
+  init(openedAt: MonotonicInstant) { lastActivity = openedAt }
+
+  /// The verdict that comes next, and when.
+  func next(_ limits: Limits) -> (verdict: Verdict, at: MonotonicInstant)? {
+    if let lingerUntil { return (.lingered, lingerUntil) }
+    var first: (verdict: Verdict, at: MonotonicInstant)?
+    if let stalledSince {
+      first = (.stalled, stalledSince.advanced(byNanoseconds: limits.stall))
+    }
+    if let partialSince {
+      let at = partialSince.advanced(byNanoseconds: limits.frame)
+      if first.map({ at < $0.at }) ?? true { first = (.frameTimedOut, at) }
+    } else if first == nil, !awaitsReplies {
+      first = (.idle, lastActivity.advanced(byNanoseconds: limits.idle))
+    }
+    return first
+  }
+
+  /// The verdict that is due at `now`.
+  func verdict(at now: MonotonicInstant, _ limits: Limits) -> Verdict? {
+    guard let next = next(limits), next.at <= now else { return nil }
+    return next.verdict
+  }
+}

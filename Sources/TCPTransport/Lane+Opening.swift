@@ -1,0 +1,49 @@
+import Synchronization
+
+extension Lane {
+  /// Takes a connection over from the acceptor.
+  func adopt(_ arrival: LaneInbox.Arrival) {
+    guard let socket = arrival.take() else { return }
+    let slot = freeSlots.popLast() ?? connections.count
+    if slot == connections.count {
+      precondition(slot < ConnectionID.slotBound, "more connections than ids")
+      connections.append(nil)
+      generations.append(0)
+    }
+    generations[slot] &+= 1
+    let id = ConnectionID(lane: index, slot: slot, generation: generations[slot])
+    let now = MonotonicInstant.now()
+    let isAdded = poller.add(socket, events: LanePoller.readable, token: id.rawValue)
+    let connection = Connection(
+      id: id, socket: socket, isOverBound: arrival.isOverBound, interest: LanePoller.readable,
+      openedAt: now)
+    guard isAdded else {
+      freeSlots.append(slot)
+      countOut(connection)
+      LaneCounters.add(1, to: counters.closedByError)
+      return
+    }
+    connections[slot] = connection
+    liveConnections += 1
+    if arrival.isOverBound || drainUntil != nil {
+      LaneCounters.add(1, to: counters.refused)
+      refuse(
+        connection,
+        arrival.isOverBound ? .tooManyConnections(bound: bounds.connections) : .draining, at: now)
+    } else {
+      LaneCounters.add(1, to: counters.accepted)
+      connection.isAnnounced = true
+      handler.connectionOpened(id)
+      expect(connection)
+    }
+  }
+
+  /// The acceptor counted the connection when it handed it over; its lane counts it out.
+  func countOut(_ connection: Connection) {
+    if connection.isOverBound {
+      counters.refusalsUnderWay.subtract(1, ordering: .relaxed)
+    } else {
+      counters.connectionsOpen.subtract(1, ordering: .relaxed)
+    }
+  }
+}

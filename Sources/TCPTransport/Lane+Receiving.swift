@@ -1,0 +1,159 @@
+extension Lane {
+  /// Does what epoll says is possible on a connection.
+  @inline(__always)
+  func serve(_ connection: Connection, events: UInt32) {
+    if events & LanePoller.writable != 0 { flush(connection) }
+    if events & (LanePoller.readable | LanePoller.broken) == 0 { return }
+    if connection.interest & LanePoller.readable == 0 {
+      // Broken while nothing is read from it: a reset, or both sides have ended.
+      if events & LanePoller.broken != 0 { lose(connection) }
+      return
+    }
+    if connection.phase == .open {
+      // With frames left over it is in the backlog, and its turn comes from there.
+      if !connection.hasBacklog { receive(connection) }
+    } else {
+      discard(connection)
+    }
+  }
+
+  /// One turn: reads once, handles the whole frames, writes the replies once.
+  func receive(_ connection: Connection) {
+    switch scratch.receive(from: connection.socket, limit: bounds.bytesPerTurn) {
+    case .bytes(let count):
+      let now = MonotonicInstant.now()
+      LaneCounters.add(count, to: counters.bytesReceived)
+      var output = exchange(&spareOutput, with: [])
+      take(count, of: connection, at: now, output: &output)
+      endTurn(connection, at: now, output: &output)
+    case .wouldBlock: break
+    case .ended: peerFinished(connection)
+    case .failed: lose(connection)
+    }
+  }
+
+  /// Gives each connection that had frames left over one more turn.
+  func serveBacklog() {
+    let turns = exchange(&backlog, with: [])
+    for id in turns {
+      guard let connection = connection(id) else { continue }
+      connection.isQueued = false
+      guard connection.phase == .open, connection.hasBacklog, connection.mayHandle(bounds)
+      else { continue }
+      let now = MonotonicInstant.now()
+      var output = exchange(&spareOutput, with: [])
+      handleHeld(of: connection, at: now, output: &output)
+      endTurn(connection, at: now, output: &output)
+    }
+  }
+
+  /// Handles the `count` bytes in the scratch buffer; what is left of them goes to the connection.
+  private func take(
+    _ count: Int, of connection: Connection, at now: MonotonicInstant, output: inout [UInt8]
+  ) {
+    var start = 0
+    // A frame that began earlier gets the bytes that it lacks, and no more: each byte moves once.
+    while !connection.held.isEmpty, !connection.hasBacklog {
+      switch unsafe decoder.step(in: connection.held.span.bytes, at: 0) {
+      case .partial(let missing):
+        if start == count { return }
+        let end = start + min(missing, count - start)
+        scratch.append(start..<end, to: &connection.held)
+        start = end
+      case .tooLarge(let length):
+        refuseFrame(ofLength: length, connection, at: now, output: &output)
+        return
+      case .frame: handleHeld(of: connection, at: now, output: &output)
+      }
+    }
+    if start == count { return }
+    if connection.hasBacklog || !connection.mayHandle(bounds) {
+      hold(start..<count, of: connection)
+      return
+    }
+    let rest = start..<count
+    let used = scratch.withBytes(rest) { bytes in
+      handleFrames(in: bytes, of: connection, at: now, output: &output)
+    }
+    if connection.phase == .open, used < rest.count { hold(start + used..<count, of: connection) }
+  }
+
+  /// Handles the whole frames that the connection holds, and keeps what is left.
+  private func handleHeld(
+    of connection: Connection, at now: MonotonicInstant, output: inout [UInt8]
+  ) {
+    var bytes = exchange(&connection.held, with: [])
+    connection.hasBacklog = false
+    let used = unsafe handleFrames(in: bytes.span.bytes, of: connection, at: now, output: &output)
+    if used > 0 { connection.times.partialSince = nil }
+    guard connection.phase == .open else { return }
+    if used == bytes.count, bytes.capacity > Connection.keptBytes { return }
+    bytes.removeFirst(used)
+    connection.held = bytes
+  }
+
+  private func hold(_ range: Range<Int>, of connection: Connection) {
+    scratch.append(range, to: &connection.held)
+  }
+
+  /// Handles the whole frames at the start of `bytes`, as many as a turn may, and says how many
+  /// bytes they were. Sets the connection's `hasBacklog` when it stopped before the last one.
+  private func handleFrames(
+    in bytes: RawSpan, of connection: Connection, at now: MonotonicInstant,
+    output: inout [UInt8]
+  ) -> Int {
+    var offset = 0
+    var frames = 0
+    defer { if frames > 0 { LaneCounters.add(frames, to: counters.frames) } }
+    while true {
+      let body: Range<Int>
+      switch decoder.step(in: bytes, at: offset) {
+      case .frame(let range): body = range
+      case .partial: return offset
+      case .tooLarge(let length):
+        refuseFrame(ofLength: length, connection, at: now, output: &output)
+        return offset
+      }
+      if frames == bounds.framesPerTurn || !connection.mayHandle(bounds) {
+        connection.hasBacklog = true
+        return offset
+      }
+      frames += 1
+      offset = body.upperBound
+      let outcome = handler.handle(
+        bytes.extracting(body), from: connection.id, receivedAt: now, output: &output)
+      switch outcome {
+      case .answered: break
+      case .deferred: connection.requestsUnderWay += 1
+      case .close:
+        LaneCounters.add(1, to: counters.closedByHandler)
+        beginClosing(connection, at: now)
+        return offset
+      }
+      if output.count >= Self.gatheredBytes {
+        transmit(&output, to: connection, at: now)
+        if connection.phase != .open { return offset }
+      }
+    }
+  }
+
+  private func refuseFrame(
+    ofLength length: Int, _ connection: Connection, at now: MonotonicInstant,
+    output: inout [UInt8]
+  ) {
+    LaneCounters.add(1, to: counters.framesTooLarge)
+    handler.refusal(
+      .frameTooLarge(length: length, bound: bounds.requestFrameBytes), output: &output)
+    beginClosing(connection, at: now)
+  }
+
+  /// Writes what the turn brought and notes where the connection stands after it.
+  private func endTurn(
+    _ connection: Connection, at now: MonotonicInstant, output: inout [UInt8]
+  ) {
+    if !output.isEmpty { transmit(&output, to: connection, at: now) }
+    giveBack(&output)
+    connection.times.lastActivity = now
+    settle(connection, at: now)
+  }
+}

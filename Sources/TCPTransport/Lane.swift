@@ -1,0 +1,163 @@
+import Dispatch
+
+/// Some connections of a server, and the serial queue that alone touches them.
+///
+/// Their sockets are in one epoll set; one Dispatch source on it wakes the lane. A lane that runs
+/// takes batch after batch until nothing is ready, looks a little longer, and gives its thread
+/// back. Between bytes in and bytes out nothing waits and nothing changes threads.
+actor Lane {
+  /// How long a lane keeps its queue under unbroken load before timers get a turn.
+  private static let turnNanoseconds: Int64 = 10_000_000
+  /// Replies are written early when so many bytes of one turn have gathered.
+  static let gatheredBytes = 256 * 1024
+
+  nonisolated let index: LaneIndex
+  nonisolated let inbox: LaneInbox
+  nonisolated let counters = LaneCounters()
+  nonisolated let bounds: TransportBounds
+  private nonisolated let executor: DispatchExecutor
+  private let spinNanoseconds: Int64
+
+  let handler: any FrameHandler
+  let poller: LanePoller
+  let scratch: ScratchBuffer
+  let decoder: FrameDecoder
+  let limits: ConnectionTimes.Limits
+
+  /// By slot; the generation outlives the connection.
+  var connections: [Connection?] = []
+  var generations: [UInt32] = []
+  var freeSlots: [Int] = []
+  var liveConnections = 0
+  /// Connections with whole frames left over from their last turn.
+  var backlog: [ConnectionID] = []
+  /// Lent to whatever gathers replies.
+  var spareOutput: [UInt8] = []
+
+  var drains: [LaneInbox.DrainOrder] = []
+  var drainUntil: MonotonicInstant?
+  var nextSweep = MonotonicInstant.never
+  private var isStopped = false
+  private var source: (any DispatchSourceRead)?
+  var timer: (any DispatchSourceTimer)?
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor {
+    unsafe executor.asUnownedSerialExecutor()
+  }
+
+  init(
+    index: LaneIndex, bounds: TransportBounds, spin: Duration, inbox: LaneInbox,
+    handler: sending any FrameHandler
+  ) throws(TransportError) {
+    self.index = index
+    self.bounds = bounds
+    self.inbox = inbox
+    self.handler = handler
+    poller = try LanePoller()
+    limits = ConnectionTimes.Limits(bounds)
+    spinNanoseconds = spin.wholeNanoseconds
+    scratch = ScratchBuffer(byteCount: bounds.bytesPerTurn)
+    decoder = FrameDecoder(longestBody: bounds.requestFrameBytes)
+    executor = DispatchExecutor(label: "budgetd.lane.\(index.number)")
+  }
+
+  /// Begins to serve. From here until `stop` the queue's sources keep the lane alive.
+  nonisolated func start() {
+    inbox.open { self.wake() }
+    executor.queue.async { self.assumeIsolated { $0.begin() } }
+  }
+
+  /// Closes everything at once; for a server that goes away.
+  nonisolated func stop() { inbox.post { $0.mustStop = true } }
+
+  private nonisolated func wake() {
+    executor.queue.async { self.assumeIsolated { $0.run() } }
+  }
+
+  private func begin() {
+    let source = DispatchSource.makeReadSource(
+      fileDescriptor: poller.descriptor.number, queue: executor.queue)
+    source.setEventHandler { self.assumeIsolated { $0.run() } }
+    // Holds the lane, and so the descriptor, until Dispatch is done with it.
+    source.setCancelHandler { self.assumeIsolated { $0.source = nil } }
+    self.source = source
+    let timer = DispatchSource.makeTimerSource(queue: executor.queue)
+    timer.setEventHandler { self.assumeIsolated { $0.sweep() } }
+    timer.schedule(deadline: .distantFuture)
+    self.timer = timer
+    source.activate()
+    timer.activate()
+    run()
+  }
+
+  /// Serves what is ready, until nothing has been for the length of a spin.
+  private func run() {
+    if isStopped { return }
+    inbox.awake()
+    let started = MonotonicInstant.now()
+    var lastWork = started
+    while true {
+      var worked = false
+      if inbox.hasMail {
+        takeMail()
+        if isStopped { return }
+        worked = true
+      }
+      let count = poller.take()
+      if count > 0 {
+        worked = true
+        var index = 0
+        while index < count {
+          let (token, events) = poller.entry(index)
+          if let connection = connection(ConnectionID(rawValue: token)) {
+            serve(connection, events: events)
+          }
+          index += 1
+        }
+      }
+      if !backlog.isEmpty {
+        worked = true
+        serveBacklog()
+      }
+      let now = MonotonicInstant.now()
+      if worked {
+        lastWork = now
+        if now.nanoseconds - started.nanoseconds > Self.turnNanoseconds {
+          wake()
+          return
+        }
+      } else if now.nanoseconds - lastWork.nanoseconds >= spinNanoseconds, inbox.mayRest() {
+        return
+      }
+    }
+  }
+
+  /// The connection that `id` names, unless it has gone.
+  @inline(__always)
+  func connection(_ id: ConnectionID) -> Connection? {
+    let slot = id.slot
+    guard slot < connections.count, let connection = connections[slot], connection.id == id
+    else { return nil }
+    return connection
+  }
+
+  private func takeMail() {
+    let mail = inbox.take()
+    for arrival in mail.arrivals { adopt(arrival) }
+    for batch in mail.replies { deliver(batch) }
+    for order in mail.drains { drain(order) }
+    if mail.mustStop { stopNow() }
+  }
+
+  private func stopNow() {
+    isStopped = true
+    _ = inbox.close()
+    for connection in connections {
+      if let connection { close(connection) }
+    }
+    finishDrains()
+    timer?.cancel()
+    timer = nil
+    source?.cancel()
+  }
+}

@@ -1,0 +1,95 @@
+import Synchronization
+
+/// What other threads have for a lane. Posting costs a short lock, and a wake only if it sleeps.
+final class LaneInbox: Sendable {
+  /// A connection on its way from the acceptor to its lane.
+  final class Arrival: Sendable {
+    let isOverBound: Bool
+    private let socket: Mutex<Descriptor?>
+
+    init(_ socket: consuming Descriptor, isOverBound: Bool) {
+      self.isOverBound = isOverBound
+      self.socket = Mutex(socket)
+    }
+
+    /// Hands the descriptor over, once.
+    func take() -> Descriptor? { socket.withLock { $0.take() } }
+  }
+
+  /// An order to drain, and who waits for it.
+  struct DrainOrder {
+    let until: MonotonicInstant
+    let done: @Sendable () -> Void
+  }
+
+  struct Mail {
+    var arrivals: [Arrival] = []
+    var replies: [ReplyBatch] = []
+    var drains: [DrainOrder] = []
+    var mustStop = false
+
+    var isEmpty: Bool { arrivals.isEmpty && replies.isEmpty && drains.isEmpty && !mustStop }
+  }
+
+  private struct State {
+    var mail = Mail()
+    /// The lane runs, or has been asked to: it will see the mail by itself.
+    var isAwake = true
+    var isClosed = false
+    var wake: (@Sendable () -> Void)?
+  }
+
+  private let state = Mutex(State())
+  private let hasMailFlag = Atomic<Bool>(false)
+
+  /// Whether there is mail, without a lock.
+  @inline(__always)
+  var hasMail: Bool { hasMailFlag.load(ordering: .relaxed) }
+
+  /// Changes the mail; false, and nothing done, once the inbox is closed.
+  @discardableResult
+  func post(_ change: (inout Mail) -> Void) -> Bool {
+    let (isTaken, wake) = state.withLock { state -> (Bool, (@Sendable () -> Void)?) in
+      if state.isClosed { return (false, nil) }
+      change(&state.mail)
+      hasMailFlag.store(true, ordering: .relaxed)
+      if state.isAwake { return (true, nil) }
+      state.isAwake = true
+      return (true, state.wake)
+    }
+    wake?()
+    return isTaken
+  }
+
+  /// Sets how the lane is woken. Until it first slept it counts as awake.
+  func open(wake: @escaping @Sendable () -> Void) { state.withLock { $0.wake = wake } }
+
+  /// The lane runs: from here to `mayRest` no one has to wake it.
+  func awake() { state.withLock { $0.isAwake = true } }
+
+  /// Whether the lane may rest: false when mail came in the meantime.
+  func mayRest() -> Bool {
+    state.withLock { state in
+      guard state.mail.isEmpty else { return false }
+      state.isAwake = false
+      return true
+    }
+  }
+
+  /// Takes all there is.
+  func take() -> Mail {
+    state.withLock { state in
+      hasMailFlag.store(false, ordering: .relaxed)
+      return exchange(&state.mail, with: Mail())
+    }
+  }
+
+  /// Takes what is left and lets nothing more in.
+  func close() -> Mail {
+    state.withLock { state in
+      state.isClosed = true
+      state.wake = nil
+      return exchange(&state.mail, with: Mail())
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/// Replies to deferred requests, gathered to be posted in one go.
+///
+/// A value: build it on any thread, one after each commit, say, then post it.
+public struct ReplyBatch: Sendable {
+  struct Entry {
+    let connection: ConnectionID
+    let end: Int
+  }
+
+  private(set) var bytes: [UInt8] = []
+  private(set) var entries: [Entry] = []
+  /// One bit for each lane that an entry is for.
+  private(set) var lanes: UInt64 = 0
+
+  /// Makes an empty batch.
+  public init() {}
+
+  /// Whether nothing was appended.
+  public var isEmpty: Bool { entries.isEmpty }
+
+  /// How many replies it holds.
+  public var count: Int { entries.count }
+
+  /// Adds one reply: what `write` appends is a whole frame, header included, or nothing. Either
+  /// way one request of the connection is no longer under way.
+  public mutating func append(to connection: ConnectionID, _ write: (inout [UInt8]) -> Void) {
+    write(&bytes)
+    entries.append(Entry(connection: connection, end: bytes.count))
+    lanes |= 1 << UInt64(connection.lane.number)
+  }
+
+  /// Adds one reply: a whole frame, header included.
+  public mutating func append(to connection: ConnectionID, frame: [UInt8]) {
+    append(to: connection) { $0.append(contentsOf: frame) }
+  }
+
+  /// Empties the batch and keeps its memory.
+  public mutating func removeAll() {
+    bytes.removeAll(keepingCapacity: true)
+    entries.removeAll(keepingCapacity: true)
+    lanes = 0
+  }
+}

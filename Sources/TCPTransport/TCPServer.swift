@@ -1,0 +1,109 @@
+import Synchronization
+
+/// A server of length-prefixed frames over TCP.
+///
+/// It listens from the moment it is made, so the port is known and nobody is turned away; it
+/// accepts from `start` on. When the last reference goes, everything is closed at once.
+public final class TCPServer: Sendable {
+  /// Where it listens: with port 0 asked for, the port that was free.
+  public let localAddress: SocketAddress
+  /// Where replies to deferred requests are put.
+  public let replies: ReplyMailbox
+  /// How many descriptors the process may have, after the server asked for as many as its bounds
+  /// call for.
+  public let descriptorLimit: Int
+  /// Whether that is fewer than the bounds call for: then accepting pauses before the bound.
+  public var isDescriptorLimitTooLow: Bool { descriptorLimit < bounds.descriptors }
+  /// The bounds it was made with.
+  public let bounds: TransportBounds
+
+  private let lanes: [Lane]
+  private let acceptor: Acceptor
+  private let hasStarted = Atomic<Bool>(false)
+
+  /// As many lanes as there are processors, and no more than two: the rest is the ledger's.
+  public static var defaultLaneCount: Int { min(2, SystemCalls.processorCount()) }
+
+  /// Listens on `address`.
+  ///
+  /// `makeHandler` is called once per lane, here. `spin` is how long a lane looks for more before
+  /// it gives its thread back: longer costs processor time after each burst, shorter costs a
+  /// wake-up for the next request.
+  ///
+  /// - Throws: `TransportError` when the address cannot be listened on, or `lanes` is not in
+  ///   1 to `LaneIndex.bound`.
+  public init(
+    address: SocketAddress, bounds: TransportBounds = .standard, lanes laneCount: Int? = nil,
+    spin: Duration = .microseconds(20),
+    makeHandler: @Sendable (LaneIndex, ReplyMailbox) -> sending any FrameHandler
+  ) throws(TransportError) {
+    let laneCount = laneCount ?? Self.defaultLaneCount
+    guard (1...LaneIndex.bound).contains(laneCount) else { throw .invalidLaneCount(laneCount) }
+    self.bounds = bounds
+    descriptorLimit = SystemCalls.raiseDescriptorLimit(to: bounds.descriptors)
+    let inboxes = (0..<laneCount).map { _ in LaneInbox() }
+    let replies = ReplyMailbox(inboxes: inboxes)
+    self.replies = replies
+    var lanes: [Lane] = []
+    for (number, inbox) in inboxes.enumerated() {
+      let index = LaneIndex(number)
+      let handler = makeHandler(index, replies)
+      lanes.append(
+        try Lane(index: index, bounds: bounds, spin: spin, inbox: inbox, handler: handler))
+    }
+    self.lanes = lanes
+    let listener = try Descriptor.listener(on: address, backlog: 4_096)
+    localAddress = ResolvedAddress(localOf: listener)?.socketAddress ?? address
+    acceptor = Acceptor(listener: listener, lanes: lanes, bounds: bounds)
+  }
+
+  deinit {
+    acceptor.stop {}
+    for lane in lanes { lane.stop() }
+  }
+
+  /// Begins to accept and serve. Calling it again does nothing.
+  public func start() {
+    if hasStarted.exchange(true, ordering: .relaxed) { return }
+    for lane in lanes { lane.start() }
+    acceptor.start()
+  }
+
+  /// Stops accepting, lets requests under way finish and their replies reach their peers, and
+  /// closes every connection; returns when all are closed, `deadline` from now at the latest.
+  ///
+  /// Connections with nothing under way are closed at once. Frames that had arrived get one last
+  /// turn; what comes later is answered by the refusal `draining`. Says how many connections were
+  /// cut off with something still under way. The server cannot be started again.
+  @discardableResult
+  public func drain(within deadline: Duration) async -> Int {
+    let until = MonotonicInstant.now().advanced(by: deadline)
+    await withCheckedContinuation { continuation in acceptor.stop { continuation.resume() } }
+    guard hasStarted.load(ordering: .relaxed) else { return 0 }
+    await withTaskGroup(of: Void.self) { group in
+      for lane in lanes {
+        group.addTask { await lane.drained(by: until) }
+      }
+    }
+    return Int(counters.cutOffByDrain)
+  }
+
+  /// What was counted so far. Takes a few loads per lane.
+  public var counters: TransportCounters {
+    var sum = TransportCounters()
+    for lane in lanes { sum.add(lane.counters) }
+    sum.connectionsRefused += acceptor.refusedUnheard.load(ordering: .relaxed)
+    sum.acceptPauses = acceptor.pauses.load(ordering: .relaxed)
+    return sum
+  }
+}
+
+extension Lane {
+  /// Orders the lane to drain and waits until it has.
+  fileprivate nonisolated func drained(by until: MonotonicInstant) async {
+    await withCheckedContinuation { continuation in
+      let order = LaneInbox.DrainOrder(until: until) { continuation.resume() }
+      if !inbox.post({ $0.drains.append(order) }) { continuation.resume() }
+    }
+  }
+}

@@ -1,0 +1,47 @@
+/// Everything a peer could use up, and how much of it a peer gets.
+public struct TransportBounds: Equatable, Sendable {
+  /// The longest request frame's body, in bytes, judged by its 4 header bytes alone.
+  public var requestFrameBytes = 256 * 1024
+  /// From the first byte of a frame to its last; not counted while the server is not reading.
+  public var frameDuration: Duration = .seconds(5)
+  /// How long a connection may stand without a frame or request under way.
+  public var idleDuration: Duration = .seconds(300)
+  /// Requests under way on one connection: at this many the server stops reading it.
+  public var requestsUnderWay = 4_096
+  /// Bytes waiting to be written to one connection: past this many the server stops reading it,
+  /// until half of them are left.
+  public var unsentBytes = 8 * 1024 * 1024
+  /// How long a peer that reading was stopped for may take no byte before it is closed.
+  public var stallDuration: Duration = .seconds(10)
+  /// Connections of one server. Those past it are told so and closed.
+  public var connections = 16_384
+  /// Connections past `connections` that are being told so at one time; the rest are just closed.
+  public var refusalsUnderWay = 512
+  /// How long a connection is kept after the last reply to it, so that the reply gets there.
+  public var lingerDuration: Duration = .seconds(1)
+  /// How many bytes are read and thrown away from a connection that is being closed.
+  public var lingerBytes = 16 * 1024 * 1024
+  /// Bytes taken from one connection before the next ready one gets its turn.
+  public var bytesPerTurn = 128 * 1024
+  /// Frames handled for one connection before the next ready one gets its turn.
+  public var framesPerTurn = 1_024
+  /// How long accepting rests when the process or the machine is out of descriptors.
+  public var acceptPause: Duration = .milliseconds(100)
+  /// Descriptors left to the rest of the process when the descriptor limit is raised.
+  public var otherDescriptors = 512
+
+  /// The bounds of the wire contract.
+  public static let standard = TransportBounds()
+
+  /// Makes the standard bounds, to be changed one by one.
+  public init() {}
+
+  /// How often deadlines are looked at, at most: a quarter second, or a quarter of the shortest.
+  var sweepIntervalNanoseconds: Int64 {
+    let shortest = min(frameDuration, idleDuration, stallDuration, lingerDuration)
+    return min(250_000_000, max(1_000_000, shortest.wholeNanoseconds / 4))
+  }
+
+  /// The descriptors that the bounds call for.
+  var descriptors: Int { connections + refusalsUnderWay + otherDescriptors }
+}

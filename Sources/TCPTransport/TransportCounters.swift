@@ -1,0 +1,66 @@
+import Synchronization
+
+/// What a server has counted since it started: a copy, summed over its lanes.
+///
+/// The numbers are each right, but not all of the same instant.
+public struct TransportCounters: Equatable, Sendable {
+  /// Connections open now, those being told a refusal not among them.
+  public var connectionsOpen = 0
+  /// Connections accepted and served.
+  public var connectionsAccepted: UInt64 = 0
+  /// Connections turned away at once: over the bound, or while draining.
+  public var connectionsRefused: UInt64 = 0
+  /// Bytes read from connections.
+  public var bytesReceived: UInt64 = 0
+  /// Bytes that sockets took.
+  public var bytesSent: UInt64 = 0
+  /// Frames handed to handlers.
+  public var frames: UInt64 = 0
+  /// Connections that the peer left in the middle of a frame.
+  public var halfFrames: UInt64 = 0
+  /// Frames refused for their length.
+  public var framesTooLarge: UInt64 = 0
+  /// Frames refused because they took too long to come.
+  public var frameTimeouts: UInt64 = 0
+  /// Deferred replies whose connection was gone.
+  public var repliesDropped: UInt64 = 0
+  /// Connections that ended because the peer ended them.
+  public var closedByPeer: UInt64 = 0
+  /// Connections that broke: reset, unreachable, no room in the kernel.
+  public var closedByError: UInt64 = 0
+  /// Connections closed because the handler said so.
+  public var closedByHandler: UInt64 = 0
+  /// Connections closed because nothing was under way for too long.
+  public var closedIdle: UInt64 = 0
+  /// Connections closed because the peer did not take what was sent to it.
+  public var closedSlow: UInt64 = 0
+  /// Connections closed in good order by draining.
+  public var closedByDrain: UInt64 = 0
+  /// Connections that still had something under way at the end of the time for draining.
+  public var cutOffByDrain: UInt64 = 0
+  /// Times that accepting rested for want of descriptors or memory.
+  public var acceptPauses: UInt64 = 0
+
+  /// Makes counters that stand at zero.
+  public init() {}
+
+  mutating func add(_ lane: LaneCounters) {
+    connectionsOpen += lane.connectionsOpen.load(ordering: .relaxed)
+    connectionsAccepted += lane.accepted.load(ordering: .relaxed)
+    connectionsRefused += lane.refused.load(ordering: .relaxed)
+    bytesReceived += lane.bytesReceived.load(ordering: .relaxed)
+    bytesSent += lane.bytesSent.load(ordering: .relaxed)
+    frames += lane.frames.load(ordering: .relaxed)
+    halfFrames += lane.halfFrames.load(ordering: .relaxed)
+    framesTooLarge += lane.framesTooLarge.load(ordering: .relaxed)
+    frameTimeouts += lane.frameTimeouts.load(ordering: .relaxed)
+    repliesDropped += lane.repliesDropped.load(ordering: .relaxed)
+    closedByPeer += lane.closedByPeer.load(ordering: .relaxed)
+    closedByError += lane.closedByError.load(ordering: .relaxed)
+    closedByHandler += lane.closedByHandler.load(ordering: .relaxed)
+    closedIdle += lane.closedIdle.load(ordering: .relaxed)
+    closedSlow += lane.closedSlow.load(ordering: .relaxed)
+    closedByDrain += lane.closedByDrain.load(ordering: .relaxed)
+    cutOffByDrain += lane.cutOffByDrain.load(ordering: .relaxed)
+  }
+}

@@ -1,0 +1,84 @@
+import Synchronization
+import Testing
+
+@testable import TCPTransport
+
+/// What handlers saw; shared with the test.
+final class EchoLog: Sendable {
+  struct State {
+    var handled = 0
+    var deferred: [(connection: ConnectionID, body: [UInt8])] = []
+    var opened = 0
+    var closed: [(requestsUnderWay: Int, midFrame: Bool)] = []
+  }
+  private let state = Mutex(State())
+
+  var now: State { state.withLock { $0 } }
+  func note(_ change: (inout State) -> Void) { state.withLock { change(&$0) } }
+}
+
+/// Sends every body back, but for these: `d...` later, `c...` and closes, `b` as one MiB.
+final class EchoHandler: FrameHandler {
+  private let log: EchoLog
+
+  init(_ log: EchoLog) { self.log = log }
+
+  func connectionOpened(_ connection: ConnectionID) { log.note { $0.opened += 1 } }
+
+  func handle(
+    _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
+    output: inout [UInt8]
+  ) -> FrameOutcome {
+    let bytes = unsafe body.withUnsafeBytes { unsafe Array($0) }
+    log.note { $0.handled += 1 }
+    switch bytes.first {
+    case UInt8(ascii: "d"):
+      log.note { $0.deferred.append((connection, bytes)) }
+      return .deferred
+    case UInt8(ascii: "c"):
+      output += frame(bytes)
+      return .close
+    case UInt8(ascii: "b"):
+      output += frame([UInt8](repeating: 7, count: 1024 * 1024))
+      return .answered
+    default:
+      output += frame(bytes)
+      return .answered
+    }
+  }
+
+  func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
+    output += frame("refused: \(reason)")
+  }
+
+  func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {
+    log.note { $0.closed.append((requestsUnderWay, midFrame)) }
+  }
+}
+
+/// A server that echoes, on a free port of 127.0.0.1.
+func echoServer(
+  _ log: EchoLog = EchoLog(), lanes: Int = 2, _ change: (inout TransportBounds) -> Void = { _ in }
+) throws -> TCPServer {
+  var bounds = TransportBounds.standard
+  change(&bounds)
+  let server = try TCPServer(
+    address: try SocketAddress("127.0.0.1:0"), bounds: bounds, lanes: lanes
+  ) { _, _ in EchoHandler(log) }
+  server.start()
+  return server
+}
+
+/// Waits until `condition` holds; records an issue when it does not within ten seconds.
+func eventually(
+  _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
+) async throws {
+  let until = MonotonicInstant.now().advanced(by: .seconds(10))
+  while !condition() {
+    if MonotonicInstant.now() > until {
+      Issue.record("never: \(what)", sourceLocation: sourceLocation)
+      return
+    }
+    try await Task.sleep(for: .milliseconds(1))
+  }
+}
