@@ -10,14 +10,17 @@ import Testing
     "BudgetEngine": ["BudgetModel", "Synchronization"],
     "BudgetWire": ["BudgetModel", "CBudgetWire"],
     "TCPTransport": ["CEpoll", "Dispatch", "Glibc", "Foundation", "Synchronization"],
-    "LiteLLMConfig": ["BudgetModel", "CCrypto", "Foundation", "Yams"],
+    "LiteLLMConfig": ["BudgetModel", "CCrypto", "CYAMLEvents", "Foundation"],
     "BudgetServer": [
       "BudgetModel", "BudgetEngine", "BudgetWire", "TCPTransport", "LiteLLMConfig", "Dispatch",
       "Foundation", "Logging", "Synchronization",
     ],
     "BudgetSimulation": ["BudgetModel", "BudgetEngine", "LiteLLMConfig"],
     "BudgetClient": ["BudgetWire", "TCPTransport", "BudgetModel", "Dispatch", "Synchronization"],
-    "budgetd": ["BudgetServer", "TCPTransport", "ArgumentParser", "Foundation", "Logging"],
+    "budgetd": [
+      "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport", "ArgumentParser", "Dispatch",
+      "Foundation", "Logging",
+    ],
     "budgetctl": [
       "BudgetClient", "BudgetSimulation", "BudgetModel", "LiteLLMConfig", "ArgumentParser",
       "Foundation",
@@ -26,7 +29,15 @@ import Testing
 
   /// The only files in which the word `unsafe` may stand.
   static let fences: Set<String> = [
-    "BudgetModel/NameBytes.swift"
+    "BudgetModel/NameBytes.swift", "BudgetModel/Providers/ModelPattern.swift",
+    "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
+    "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
+    "BudgetWire/Walk/WireCursor.swift", "LiteLLMConfig/Reading/SHA256Digest.swift",
+    "LiteLLMConfig/YAML/YAMLEventReader.swift", "TCPTransport/Acceptor.swift",
+    "TCPTransport/ClientConnection.swift", "TCPTransport/DispatchExecutor.swift",
+    "TCPTransport/Lane+Receiving.swift", "TCPTransport/Lane.swift",
+    "TCPTransport/LaneBuffers.swift", "TCPTransport/LanePoller.swift",
+    "TCPTransport/SocketAddress.swift", "TCPTransport/SystemCalls.swift",
   ]
 
   @Test func importsPointDownOnly() throws {

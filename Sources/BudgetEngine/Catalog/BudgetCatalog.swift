@@ -12,6 +12,8 @@ public final class BudgetCatalog: Sendable {
   /// How the provider of a model is found.
   public let directory: ProviderDirectory
 
+  /// Where each scope's budgets stand in `budgets`, by `BudgetScope.rawValue` - 1.
+  private let scopeRanges: [Range<Int>]
   let providerSlots: NameTable
   let tagSlots: NameTable
   /// A deployment's id to its position in `deployments`.
@@ -48,6 +50,16 @@ public final class BudgetCatalog: Sendable {
       budgetIndexes[Int(slot)] = Int32(budgets.count)
       budgets.append(CatalogBudget(slot: slot, definition: definition))
     }
+    var scopeRanges: [Range<Int>] = []
+    for scope in BudgetScope.allCases {
+      let start = scopeRanges.last?.upperBound ?? 0
+      let end =
+        budgets[start...].firstIndex { $0.definition.key.scope != scope } ?? budgets.count
+      scopeRanges.append(start..<end)
+    }
+    precondition(
+      scopeRanges.last?.upperBound == budgets.count, "budgets come scope by scope, in order")
+    self.scopeRanges = scopeRanges
     func slotsOf(_ scope: BudgetScope) -> NameTable {
       NameTable(
         budgets.lazy.filter { $0.definition.key.scope == scope }
@@ -83,6 +95,11 @@ public final class BudgetCatalog: Sendable {
   func budget(ofSlot slot: Int32) -> CatalogBudget? {
     let index = budgetIndexes[Int(slot)]
     return index < 0 ? nil : budgets[Int(index)]
+  }
+
+  /// The budgets of one scope, in the file's order.
+  public func budgets(_ scope: BudgetScope) -> ArraySlice<CatalogBudget> {
+    budgets[scopeRanges[Int(scope.rawValue) - 1]]
   }
 
   private static func groups(
@@ -127,6 +144,9 @@ public struct CandidateSlots: Hashable, Sendable {
   var deployment: Int32
   /// Whether a provider was named or derived, budgeted or not.
   public var hasProvider: Bool
+
+  /// Whether any budget applies.
+  public var isBudgeted: Bool { provider != Slot.none || deployment != Slot.none }
 }
 
 /// The number of a budget's state, for the life of the process.
