@@ -33,11 +33,11 @@ import Testing
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
     "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "LiteLLMConfig/Reading/SHA256Digest.swift",
-    "LiteLLMConfig/YAML/YAMLEventReader.swift", "TCPTransport/Acceptor.swift",
-    "TCPTransport/ClientConnection.swift", "TCPTransport/DispatchExecutor.swift",
-    "TCPTransport/Lane+Receiving.swift", "TCPTransport/Lane.swift",
-    "TCPTransport/LaneBuffers.swift", "TCPTransport/LanePoller.swift",
-    "TCPTransport/SocketAddress.swift", "TCPTransport/SystemCalls.swift",
+    "LiteLLMConfig/YAML/YAMLEventReader.swift", "TCPTransport/Sockets/Acceptor.swift",
+    "TCPTransport/Client/ClientConnection.swift", "TCPTransport/Lanes/DispatchExecutor.swift",
+    "TCPTransport/Lanes/Lane+Receiving.swift", "TCPTransport/Lanes/Lane.swift",
+    "TCPTransport/Lanes/LaneBuffers.swift", "TCPTransport/Lanes/LanePoller.swift",
+    "TCPTransport/Sockets/SocketAddress.swift", "TCPTransport/Sockets/SystemCalls.swift",
   ]
 
   @Test func importsPointDownOnly() throws {
