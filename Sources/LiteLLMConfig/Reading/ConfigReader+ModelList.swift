@@ -30,6 +30,7 @@ extension ConfigReader {
     var elsewhere: [String] = []
     var unset: [String] = []
     let found = log.problems.count
+    refuseRepetitions(of: ["litellm_params", "model_info"], in: mapping, at: path)
     let modelName = text(
       "model_name", of: part("model_name", of: mapping, unset: &elsewhere), in: entry, path: path)
     guard let parametersNode = part("litellm_params", of: mapping, unset: &unset),
