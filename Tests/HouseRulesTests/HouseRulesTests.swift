@@ -29,7 +29,7 @@ import Testing
 
   /// The only files in which the word `unsafe` may stand.
   static let fences: Set<String> = [
-    "BudgetModel/NameBytes.swift", "BudgetModel/Providers/ModelPattern.swift",
+    "BudgetModel/NameBytes.swift",
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
     "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "LiteLLMConfig/Reading/SHA256Digest.swift",
@@ -62,7 +62,8 @@ import Testing
         if words.contains("unsafe") { touched.insert("\(module)/\(file.name)") }
       }
     }
-    #expect(touched == Self.fences)
+    #expect(touched.subtracting(Self.fences).sorted() == [], "raw memory outside its fences")
+    #expect(Self.fences.subtracting(touched).sorted() == [], "fences without raw memory")
   }
 
   @Test func noEscapesFromTheCompiler() throws {
