@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "Tests" / "Vectors"
 OK = pb.Status.OK
 READY = re.compile(
-    r"^budgetd ready rpc=(?P<rpc>\S+:\d+) http=(?P<http>\S+:\d+) durability=(?P<durability>\w+)"
+    r"^budgetd ready rpc=(?P<rpc>\S+:\d+) http=(?P<http>\S+:\d+|off) durability=(?P<durability>\w+)"
     r"(?P<more>( [A-Za-z_-]+=\S*)*)$",
     re.MULTILINE,
 )
@@ -121,7 +121,6 @@ class Server:
             self.kill()
             raise
         self.rpc = address(self.ready_line["rpc"])
-        self.http = address(self.ready_line["http"])
         self.durability = self.ready_line["durability"]
 
     def _ready(self):
@@ -239,7 +238,7 @@ def start(budgetd, tmp_path):
         yield start_one
 
 
-def run(*command, timeout=LONG, **options):
+def run(*command, timeout=SHORT, **options):
     """Runs a program to its end; stdout and stderr are text."""
     return subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, timeout=timeout,

@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -235,8 +236,21 @@ def test_server_that_says_nothing(budgetctl):
         assert where in failed(run(budgetctl, "--server", where, "budgets"))
 
 
-def test_server_that_is_something_else(budgetctl, server):
-    failed(run(budgetctl, "--server", "%s:%d" % server.http, "budgets"))
+@pytest.mark.parametrize("answer", [
+    b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\5hello", b"\0\0\0\0", b"\xff" * 64, b""])
+def test_server_that_is_something_else(budgetctl, answer):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        def answer_one():
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=answer_one, daemon=True)
+        thread.start()
+        where = "127.0.0.1:%d" % other.getsockname()[1]
+        assert where in failed(run(budgetctl, "--server", where, "budgets"))
+        thread.join(5)
 
 
 @pytest.mark.parametrize("where", ["nonsense", "127.0.0.1:", "127.0.0.1:99999", ":"])

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
+from budget_client import pb
 from conftest import OK, code_of, config_text, eventually, name_of, run, unharmed
-from wire_bytes import frame, ping
+from wire_bytes import frame, ping, varint
 
 CONFIG = config_text({"openai": (10.0, "1d")}, {"red": (5.0, "1d")})
 # Line numbers matter here.
@@ -71,16 +72,11 @@ def refuse(budgetd, tmp_path):
 
 def test_ready_line(start):
     server = start(CONFIG)
-    assert server.rpc[0] == server.http[0] == "127.0.0.1"
-    assert server.rpc[1] != server.http[1] and 0 not in (server.rpc[1], server.http[1])
+    assert server.rpc[0] == "127.0.0.1" and server.rpc[1] > 0
+    assert server.ready_line["rpc"] != server.ready_line["http"]
     assert code_of(server.call(ping={})) == OK
     assert len(server.output_path.read_text().splitlines()) == 1
     readable(server.log)
-
-
-def test_durability_in_the_ready_line(start):
-    server = start(CONFIG, "--durability", "memory")
-    assert server.durability == server.call(ping={}).ping.durability == "memory"
 
 
 def test_node_id(start):
@@ -168,14 +164,7 @@ def test_config_that_is_not_there(refuse, tmp_path):
 def test_port_taken(refuse):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        for option in ("--listen", "--http"):
-            assert str(port) in refuse(option, f"127.0.0.1:{port}", code=69)
-
-
-def test_data_directory_not_to_be_had(refuse, tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    refuse("--data-dir", tmp_path / "file" / "data", code=69)
-    refuse("--data-dir", tmp_path / "file", code=69)
+        assert str(port) in refuse("--listen", f"127.0.0.1:{port}", code=69)
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
@@ -257,6 +246,47 @@ def test_replies_that_are_under_way_go_out_before_the_end(start):
     assert len(seen) == len(set(seen)) and set(seen) <= set(range(1, 10_001))
 
 
+def test_stops_within_ten_seconds_with_a_reader_that_has_stopped(start):
+    server = start(config_text({f"{'p' * 240}-{i}": (1.0, "1d") for i in range(1000)}))
+    with server.client() as client:
+        client.socket.settimeout(None)
+        ask = pb.Request(get_provider_budgets={}).SerializeToString()
+        data = b"".join(frame(b"\x08" + varint(i) + ask) for i in range(1, 2000))
+        gone = []
+
+        def send():
+            try:
+                client.socket.sendall(data)
+            except ConnectionError as error:
+                gone.append(error)  # the end of the connection
+
+        sender = threading.Thread(target=send, daemon=True)
+        before = server.rss_kib()
+        sender.start()
+        eventually(lambda: server.rss_kib() > before + 4096, what="answers that pile up")
+        server.stop()
+        sender.join(10)
+        assert not sender.is_alive()
+
+
+def test_a_second_signal_ends_it_at_once(start):
+    """While the first one drains, here for seconds because a peer reads no answers."""
+    server = start(config_text({f"{'p' * 240}-{i}": (1.0, "1d") for i in range(1000)}))
+    with server.client() as client:
+        ask = pb.Request(get_provider_budgets={}).SerializeToString()
+        data = b"".join(frame(b"\x08" + varint(i) + ask) for i in range(1, 200))
+        before = server.rss_kib()
+        client.socket.sendall(data)
+        eventually(lambda: server.rss_kib() > before + 4096, what="answers that pile up")
+        server.process.send_signal(signal.SIGTERM)
+        eventually(lambda: "drain" in server.log, what="the drain in the log")
+        assert server.process.poll() is None, "nothing was left to drain: no test"
+        server.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        server.process.wait(5)
+        assert time.monotonic() - began < 1
+
+
 def test_second_start_at_once_on_the_same_port_and_directory(start, tmp_path):
     server = start(CONFIG, directory=tmp_path / "same")
     host, port = server.rpc
@@ -324,6 +354,17 @@ def test_bad_reload_keeps_what_is_in_force_and_says_why(start):
     assert server.budgets() == before
     server.reload(config_text({"azure": (1.0, "1d")}))
     eventually(lambda: "azure" in server.budgets()["providers"], what="the good reload")
+
+
+def test_many_reloads_at_once_end_with_the_last_config(start):
+    """Signals may merge; the last file wins, and neither memory nor descriptors run away."""
+    server = start(CONFIG)
+    server.record("openai", 4.0)
+    with unharmed(server, 16 * 1024):
+        for number in range(300):
+            server.reload(config_text({"openai": (10.0 + number, "1d"), "azure": (1.0, "1d")}))
+        eventually(lambda: server.budgets()["providers"]["openai"].limit_usd == 309.0)
+        assert server.spend("openai") == 4.0
 
 
 def test_out_of_descriptors(start):
