@@ -367,6 +367,16 @@ def test_many_reloads_at_once_end_with_the_last_config(start):
         assert server.spend("openai") == 4.0
 
 
+def test_idle_server_uses_no_cpu(start):
+    server = start(CONFIG)
+    with server.client() as client, server.client() as silent:
+        client.call(ping={})
+        used = server.cpu_seconds()
+        assert not select.select([client.socket, silent.socket], [], [], 2)[0]
+        used = server.cpu_seconds() - used
+        assert used <= 0.05, f"{used} s of CPU in 2 s"
+
+
 def test_out_of_descriptors(start):
     """Accepting pauses without a busy loop, those who are connected are served, then it goes on."""
     server = start(CONFIG, prefix=["prlimit", "--nofile=64:64"])

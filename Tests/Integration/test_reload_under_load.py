@@ -9,7 +9,7 @@ from decimal import Decimal
 from budget_client import pb
 from conftest import OK, code_of, config_text, eventually
 
-RELOADS, WRITERS, READERS = 100, 4, 3
+RELOADS, WRITERS, READERS, LOOKERS = 100, 4, 3, 1
 WINDOW = "30d"
 STAY = {scope: [f"stay-{scope[:1]}{i}" for i in range(6)] for scope in ("providers", "tags")}
 STAY["deployments"] = [f"stay-d{i}" for i in range(6)]
@@ -38,7 +38,7 @@ def configuration(number, chance):
 
 
 class Load:
-    """Threads that record and filter until `stopped`; what they saw."""
+    """Threads that record, filter and look until `stopped`; what they saw."""
 
     def __init__(self, server, seed):
         self.server = server
@@ -46,11 +46,13 @@ class Load:
         self.stopped = threading.Event()
         self.lock = threading.Lock()
         self.accepted = collections.defaultdict(Decimal)
-        self.records = self.filters = 0
+        self.records = self.filters = self.looks = 0
+        self.shown = collections.defaultdict(float)
         self.problems = []
         self.threads = [threading.Thread(target=self.run, args=(work, number), daemon=True)
-                        for work in (self.record, self.filter)
-                        for number in range(WRITERS if work == self.record else READERS)]
+                        for work, count in ((self.record, WRITERS), (self.filter, READERS),
+                                            (self.look, LOOKERS))
+                        for number in range(count)]
 
     def run(self, work, number):
         chance = random.Random(f"{self.seed} {work.__name__} {number}")
@@ -111,8 +113,31 @@ class Load:
                 self.problems.append(f"position {position} is {name}: {denial}")
             if (name == "deny" and not denial) or (denial and name not in ("deny", "flip")):
                 self.problems.append(f"{name}: {denial}")
+        response = client.call(filter_deployments=dict(model_name="group"))
+        result = response.filter_deployments
+        found = {c.id for c in result.candidates}
+        if list(result.allowed) != list(range(len(found))) or result.denials or not (
+                set(STAY["deployments"]) <= found <= set(STAY["deployments"] + COME)):
+            self.problems.append(f"model group: {response}")
         with self.lock:
             self.filters += 1
+
+    def look(self, client, chance):
+        """Each answer shows one configuration, whole; what was spent never gets less."""
+        result = client.call(get_provider_budgets=dict(
+            include_deployments=True, include_tags=True)).get_provider_budgets
+        providers = [b.name for b in result.providers]
+        if sum(n.startswith("marker-") for n in providers) != 1:
+            self.problems.append(f"not one configuration: {providers}")
+        for scope, names in STAY.items():
+            spends = {b.name: b.spend_usd for b in getattr(result, scope)}
+            if len(spends) != len(getattr(result, scope)) or not set(names) <= set(spends):
+                self.problems.append(f"{scope}: {sorted(spends)}")
+            for name in names:
+                if spends[name] < self.shown[scope, name]:
+                    self.problems.append(f"{name} went from {self.shown[scope, name]} down")
+                self.shown[scope, name] = spends[name]
+        self.looks += 1
 
     def __enter__(self):
         for thread in self.threads:
@@ -146,7 +171,7 @@ def test_hundred_reloads_under_load(start):
             gone = server.budgets(providers=[f"marker-{number - 1}"])["providers"]
             assert not gone, "a dropped budget is still shown"
     assert not load.problems, load.problems[:5]
-    assert load.records > 2000 and load.filters > 200
+    assert load.records > 2000 and load.filters > 200 and load.looks > 100
 
     last = server.budgets()
     for scope, names in STAY.items():
