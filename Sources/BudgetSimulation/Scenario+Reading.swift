@@ -9,7 +9,7 @@ extension Scenario {
       node = try ConfigNode.parse(json: text, file: "trace")
     } catch {
       let problem = error.problems.first
-      throw TraceError(line: line, message: "no JSON: \(problem?.message ?? "\(error)")")
+      throw TraceError(line: line, message: problem?.message ?? "no valid JSON")
     }
     let reader = ScenarioReader(line: line)
     name = try reader.text(node["name"], "name")

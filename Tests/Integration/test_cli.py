@@ -48,7 +48,7 @@ def test_table_of_budgets(ctl):
     assert result.returncode == 0 and not result.stderr
     rows = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
     assert "2.5" in rows["openai"] and "10" in rows["openai"] and "7.5" in rows["openai"]
-    assert "1.5" in rows["azure"] and "-0.5" in rows["azure"].replace("\u2212", "-")
+    assert "$1.50" in rows["azure"] and "-$0.50" in rows["azure"]
     assert "anthropic" in rows and "red" not in result.stdout and "d-1" not in result.stdout
     assert "\x1b" not in result.stdout, "colours in a pipe"
 

@@ -13,7 +13,7 @@ struct RecordCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The provider (default: the model's).", valueName: "provider"))
   var provider: String?
 
-  @Option(help: ArgumentHelp("What the request cost.", valueName: "usd"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("What the request cost.", valueName: "usd"))
   var cost: Double
 
   @Option(help: ArgumentHelp("The deployment that served it.", valueName: "id"))

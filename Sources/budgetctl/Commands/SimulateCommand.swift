@@ -49,7 +49,7 @@ struct SimulateCommand: ParsableCommand {
         Terminal.write(lines: [outcome.line])
         differences += outcome.differences
       } catch {
-        throw Failure("\(self.trace): \(error)", .badConfig)
+        throw Failure("\(self.trace):\(error.line): \(error.message)", .badConfig)
       }
     }
     guard check, !differences.isEmpty else { return }
