@@ -39,36 +39,38 @@ public final class BudgetEngine: Sendable {
   /// Concurrency: one reload at a time; requests go on meanwhile, each under the catalog it took.
   public func reload(_ configuration: BudgetConfiguration, at now: Timestamp) -> ReloadReport {
     installed.withLock { installed in
-      var report = ReloadReport()
-      var slots: [Int32] = []
-      slots.reserveCapacity(configuration.budgets.count)
-      for definition in configuration.budgets {
-        slots.append(place(definition, in: &installed, report: &report, at: now))
-      }
+      var placing = Placing(now: now)
+      let slots = configuration.budgets.map { place($0, in: &installed, placing: &placing) }
       let before = installed.catalog
       let after = BudgetCatalog(
         generation: before.generation + 1, configuration: configuration, slots: slots,
         slotCount: Int(installed.registry.slotCount))
-      let closed = Set(report.closed.map(\.from))
-      for budget in before.budgets {
-        guard let still = after.budget(ofSlot: budget.slot) else {
-          let key = budget.definition.key
-          if !closed.contains(key) { report.removed.append(key) }
-          continue
-        }
-        if still.definition.limit != budget.definition.limit {
-          report.relimited.append(still.definition.key)
-        }
-      }
       installed.catalog = after
       generation.store(after.generation, ordering: .releasing)
-      return report
+      // Only now: until the new catalog was in force, requests charged the old windows.
+      for retired in placing.retired { placing.report.closed.append(retire(retired, at: now)) }
+      placing.report.compare(before, with: after)
+      return placing.report
     }
   }
 
+  /// A reload under way.
+  private struct Placing {
+    let now: Timestamp
+    var report = ReloadReport()
+    var retired: [Retired] = []
+  }
+
+  /// A slot whose budget goes on in another slot, with a window of another length.
+  private struct Retired {
+    var slot: Int32
+    var key: BudgetKey
+    var successor: Int32
+    var successorKey: BudgetKey
+  }
+
   private func place(
-    _ definition: BudgetDefinition, in installed: inout Installed, report: inout ReloadReport,
-    at now: Timestamp
+    _ definition: BudgetDefinition, in installed: inout Installed, placing: inout Placing
   ) -> Int32 {
     let slot: Int32
     let outcome = installed.registry.resolve(definition) { shards.state(of: $0).windowLength }
@@ -76,33 +78,35 @@ public final class BudgetEngine: Sendable {
     case .known(let known):
       slot = known
       // Known from an earlier configuration, but not in the one in force: it comes back.
-      if installed.catalog.budgetIndexes[Int(known)] < 0 { report.added.append(definition.key) }
+      if installed.catalog.budgetIndexes[Int(known)] < 0 {
+        placing.report.added.append(definition.key)
+      }
     case .added(let added):
       slot = added
       shards.append(slot: slot, windowLength: definition.windowLength)
-      report.added.append(definition.key)
+      placing.report.added.append(definition.key)
     case .renamed(let moved, let from):
       slot = moved
-      let state = shards.state(of: moved)
-      report.renamed.append(
-        .init(
-          from: from, to: definition.key,
-          spend: state.isOpen(at: now) ? state.spend(at: now) : nil,
-          resetsAt: state.resetsAt(at: now)))
+      placing.report.renamed.append(
+        .init(from: from, to: definition.key, state: shards.state(of: moved), at: placing.now))
     case .replaced(let replacing, let isNew, let old, let oldSlot):
       slot = replacing
       if isNew { shards.append(slot: slot, windowLength: definition.windowLength) }
-      let state = shards.update(oldSlot) { state in
-        defer { state.closeWindow() }
-        return state
-      }
-      report.closed.append(
-        .init(
-          from: old, to: definition.key,
-          spend: state.isOpen(at: now) ? state.spend(at: now) : nil,
-          resetsAt: state.resetsAt(at: now)))
+      placing.retired.append(
+        Retired(slot: oldSlot, key: old, successor: slot, successorKey: definition.key))
     }
-    if definition.key.scope == .provider { shards.update(slot) { $0.openWindow(at: now) } }
+    shards.update(slot) { state in
+      state.comeInForce()
+      if definition.key.scope == .provider { state.openWindow(at: placing.now) }
+    }
     return slot
+  }
+
+  private func retire(_ retired: Retired, at now: Timestamp) -> ReloadReport.Change {
+    let state = shards.update(retired.slot) { state in
+      defer { state.retire(successor: retired.successor) }
+      return state
+    }
+    return .init(from: retired.key, to: retired.successorKey, state: state, at: now)
   }
 }

@@ -21,7 +21,4 @@ public enum WindowLength: Hashable, Sendable {
       return CalendarDate.instant(start, plusMonths: months)
     }
   }
-
-  /// Whether two texts of this and the other length mean the same window.
-  public func isSameLength(as other: WindowLength) -> Bool { self == other }
 }

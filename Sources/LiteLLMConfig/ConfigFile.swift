@@ -9,7 +9,8 @@ public enum ConfigFile {
     } catch {
       let reason = (error as NSError).localizedFailureReason ?? error.localizedDescription
       throw ConfigError(problems: [
-        ConfigProblem(file: path, line: 1, keyPath: "", message: "cannot be read: \(reason)")
+        ConfigProblem(
+          file: path, line: 1, keyPath: "", message: "the file cannot be read: \(reason)")
       ])
     }
   }

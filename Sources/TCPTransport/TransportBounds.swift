@@ -25,6 +25,9 @@ public struct TransportBounds: Equatable, Sendable {
   public var bytesPerTurn = 128 * 1024
   /// Frames handled for one connection before the next ready one gets its turn.
   public var framesPerTurn = 1_024
+  /// How long one connection's frames are handled before the next ready one gets its turn; a frame
+  /// that is being handled is finished.
+  public var turnDuration: Duration = .milliseconds(1)
   /// How long accepting rests when the process or the machine is out of descriptors.
   public var acceptPause: Duration = .milliseconds(100)
   /// Descriptors left to the rest of the process when the descriptor limit is raised.

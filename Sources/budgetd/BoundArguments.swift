@@ -38,7 +38,7 @@ struct BoundArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp("Lanes that serve connections, 1 to 64.", valueName: "count"))
-  var lanes = 2
+  var lanes = TCPServer.defaultLaneCount
 
   @Option(
     help: ArgumentHelp(
@@ -54,8 +54,8 @@ struct BoundArguments: ParsableArguments {
     }
     try check("max-connections", maxConnections, 1...1_000_000)
     try check("max-request-bytes", maxRequestBytes, 1_024...16_777_216)
-    try check("max-deployments", maxDeployments, 1...65_536)
-    try check("max-tags", maxTags, 1...65_536)
+    try check("max-deployments", maxDeployments, 1...16_384)
+    try check("max-tags", maxTags, 1...4_096)
     try check("max-requests-under-way", maxRequestsUnderWay, 1...1_000_000)
     try check("max-unsent-bytes", maxUnsentBytes, 1_048_576...1_073_741_824)
     try check("lanes", lanes, 1...64)

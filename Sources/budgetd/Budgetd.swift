@@ -27,8 +27,9 @@ struct Budgetd: AsyncParsableCommand {
   static func main() async {
     // Options from the environment come first: those on the command line win.
     let environment = ProcessInfo.processInfo.environment
-    let fromEnvironment = EnvironmentArguments.arguments(from: environment)
-    let all = fromEnvironment + CommandLine.arguments.dropFirst()
+    let given = Array(CommandLine.arguments.dropFirst())
+    let asksForText = given.contains { ["--help", "-h", "--version"].contains($0) }
+    let all = asksForText ? given : EnvironmentArguments.arguments(from: environment) + given
     do {
       var command = try parseAsRoot(all)
       if var command = command as? any AsyncParsableCommand {
@@ -51,6 +52,8 @@ struct Budgetd: AsyncParsableCommand {
     let level = service.logLevel
     LoggingSystem.bootstrap { _ in LineLog(level: level) }
     let log = Logger(label: "budgetd")
+    // From here on a signal is heard, and acted on once the server is ready.
+    let signals = ProcessSignals()
     do throws(ServerError) {
       try later.check(allowsInsecureNetwork: service.insecureNetwork)
       var options = try service.options()
@@ -58,7 +61,7 @@ struct Budgetd: AsyncParsableCommand {
       let server = try BudgetServer(options: options, log: log)
       later.log(to: log)
       server.start()
-      await ServerProcess(server: server, log: log).run()
+      await ServerProcess(server: server, signals: signals, log: log).run()
     } catch {
       for line in error.description.split(separator: "\n") {
         LineLog.write("budgetd: \(line)")

@@ -62,8 +62,9 @@ struct LaterArguments: ParsableArguments {
     let redisToo = redis == "off" ? "" : ", --redis with reconciliation"
     log.notice(
       """
-      spend is kept in memory only and is gone when the process ends: --data-dir and --durability \
-      take effect with the ledger, --http with the pages\(redisToo)
+      spend is kept in memory only and is gone when the process ends, and idempotency keys are not \
+      remembered: --data-dir and --durability take effect with the ledger, --http with the \
+      pages\(redisToo)
       """)
   }
 }

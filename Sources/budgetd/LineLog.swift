@@ -40,6 +40,7 @@ struct LineLog: LogHandler {
         text.unicodeScalars.append(scalar)
       }
     }
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+    // A log that nobody reads, or a full disk under it, must not end the service: the line is lost.
+    try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
   }
 }

@@ -6,6 +6,7 @@ import TCPTransport
 /// The server as a process: the ready line, then signals until it drains.
 struct ServerProcess {
   let server: BudgetServer
+  let signals: ProcessSignals
   let log: Logger
 
   /// How long a drain may take before connections are cut off.
@@ -13,7 +14,6 @@ struct ServerProcess {
 
   /// Says that the server is ready, and returns once it has drained.
   func run() async {
-    let signals = ProcessSignals()
     print(
       "budgetd ready rpc=\(server.address) http=off durability=none version=\(BudgetServer.version)"
     )
@@ -23,21 +23,19 @@ struct ServerProcess {
       switch request {
       case .reload: server.reload()
       case .drain:
-        await drain(signals.requests)
+        await drain()
         signals.cancel()
         return
       }
     }
   }
 
-  private func drain(_ requests: AsyncStream<ProcessSignals.Request>) async {
+  private func drain() async {
     log.notice("draining: answering what has arrived; a second signal ends the process at once")
-    let second = Task {
-      for await request in requests where request == .drain { exit(1) }
-    }
     let cutOff = await server.drain(within: Self.drainDeadline)
-    second.cancel()
-    if cutOff > 0 { log.warning("\(cutOff) connections were cut off with requests under way") }
+    if cutOff > 0 {
+      log.warning("\(cutOff) connections were cut off with requests or replies under way")
+    }
     logTotals()
   }
 

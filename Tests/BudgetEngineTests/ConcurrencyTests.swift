@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetModel
 import Dispatch
+import Synchronization
 import Testing
 
 @Suite struct ConcurrencyTests {
@@ -38,5 +39,37 @@ import Testing
       #expect(
         fixture.report(.tag, name, at: at(1))?.spend.pico == Int128(4 * perThread / names.count))
     }
+  }
+
+  @Test func nothingIsLostWhileWindowsChangeTheirLength() throws {
+    let texts = ["1000w", "2000w", "3000w"]
+    let fixture = EngineFixture([try budget(.provider, "p", nil, "1000w")])
+    let engine = fixture.engine
+    let closed = Mutex(PicoUSD.zero)
+    let definitions = try texts.map { try budget(.provider, "p", nil, $0) }
+    DispatchQueue.concurrentPerform(iterations: 4) { thread in
+      if thread == 3 {
+        for round in 1...300 {
+          let report = engine.reload(
+            EngineFixture.configuration([definitions[round % 3]]), at: at(1))
+          closed.withLock { for change in report.closed { $0 += change.spend ?? .zero } }
+        }
+        return
+      }
+      var reader = CatalogReader(engine: engine)
+      var charged = ChargedSlots()
+      for _ in 0..<20_000 {
+        let catalog = reader.current()
+        charged.begin()
+        charged.add(
+          NameBytes.with("p") {
+            catalog.chargedCandidate(id: .absent, model: .absent, provider: $0)
+          })
+        engine.record(PicoUSD(pico: 1), to: charged, at: at(1))
+      }
+    }
+    // What the reloads closed and what is in force now is all that was recorded.
+    let inForce = try #require(fixture.report(.provider, "p", at: at(1))).spend
+    #expect((closed.withLock { $0 } + inForce).pico == 60_000)
   }
 }

@@ -100,4 +100,24 @@ import Testing
     _ = fixture.reload(definitions.reversed(), at: at(2))
     #expect(names.map { fixture.report(.tag, $0, at: at(3))?.spend.pico } == [5, 0])
   }
+
+  @Test func aRecordResolvedBeforeItsWindowWasReplacedChargesTheOneInForce() throws {
+    let fixture = EngineFixture([try budget(.provider, "p", 100, "1d")])
+    let queued = fixture.charged(provider: "p")
+    fixture.engine.hold(PicoUSD(pico: 3), for: queued)
+    fixture.record(5, provider: "p", at: at(1))
+    let first = fixture.reload([try budget(.provider, "p", 100, "7d")], at: at(2))
+    #expect(first.closed.map(\.spend?.pico) == [5])
+    fixture.engine.commit(PicoUSD(pico: 3), of: queued, at: at(3))
+    fixture.engine.record(PicoUSD(pico: 2), to: queued, at: at(3))
+    #expect(fixture.report(.provider, "p", at: at(3))?.spend.pico == 5)
+    // Twice replaced: the charge still finds the window in force.
+    _ = fixture.reload([try budget(.provider, "p", 100, "30d")], at: at(4))
+    fixture.engine.record(PicoUSD(pico: 7), to: queued, at: at(5))
+    #expect(fixture.report(.provider, "p", at: at(5))?.spend.pico == 7)
+    // Back to the first length: its slot is in force again and takes its own charges.
+    _ = fixture.reload([try budget(.provider, "p", 100, "1d")], at: at(6))
+    fixture.engine.record(PicoUSD(pico: 1), to: queued, at: at(7))
+    #expect(fixture.report(.provider, "p", at: at(7))?.spend.pico == 1)
+  }
 }

@@ -19,6 +19,7 @@ import Testing
     "BudgetClient": ["BudgetWire", "TCPTransport", "BudgetModel", "Dispatch", "Synchronization"],
     "budgetd": [
       "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport", "ArgumentParser", "Dispatch",
+      "Synchronization",
       "Foundation", "Logging",
     ],
     "budgetctl": [

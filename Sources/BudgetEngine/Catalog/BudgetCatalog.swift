@@ -148,8 +148,10 @@ public struct CandidateSlots: Hashable, Sendable {
   /// Whether a provider was named or derived, budgeted or not.
   public var hasProvider: Bool
 
-  /// Whether any budget applies.
-  public var isBudgeted: Bool { provider != Slot.none || deployment != Slot.none }
+  /// Whether the provider has a budget.
+  public var hasProviderBudget: Bool { provider != Slot.none }
+  /// Whether the deployment has a budget.
+  public var hasDeploymentBudget: Bool { deployment != Slot.none }
 }
 
 /// The number of a budget's state, for the life of the process.

@@ -12,6 +12,13 @@ public struct ReloadReport: Sendable {
     public let spend: PicoUSD?
     /// When the window ends or would have ended; nil where none was open.
     public let resetsAt: Timestamp?
+
+    init(from: BudgetKey, to: BudgetKey, state: SlotState, at now: Timestamp) {
+      self.from = from
+      self.to = to
+      spend = state.isOpen(at: now) ? state.spend(at: now) : nil
+      resetsAt = state.resetsAt(at: now)
+    }
   }
 
   /// Budgets that were not there before.
@@ -24,4 +31,19 @@ public struct ReloadReport: Sendable {
   public internal(set) var renamed: [Change] = []
   /// Budgets whose window has another length: the old window was closed.
   public internal(set) var closed: [Change] = []
+
+  /// Notes which budgets are gone and which have another limit; `closed` is complete.
+  mutating func compare(_ before: BudgetCatalog, with after: BudgetCatalog) {
+    let closedKeys = Set(closed.map(\.from))
+    for budget in before.budgets {
+      guard let still = after.budget(ofSlot: budget.slot) else {
+        let key = budget.definition.key
+        if !closedKeys.contains(key) { removed.append(key) }
+        continue
+      }
+      if still.definition.limit != budget.definition.limit {
+        relimited.append(still.definition.key)
+      }
+    }
+  }
 }

@@ -68,11 +68,7 @@ extension BudgetEngine {
       } else if decision.exhaustedTags.isEmpty {
         decision.allowed.append(position)
       } else {
-        for index in decision.exhaustedTags.indices {
-          var denial = decision.exhaustedTags[index]
-          denial.candidate = position
-          decision.deny(denial, atMost: question.maximumDenials)
-        }
+        decision.denyByTags(candidate: position, atMost: question.maximumDenials)
       }
     }
   }
@@ -84,10 +80,9 @@ extension BudgetEngine {
     guard slot != Slot.none else { return nil }
     let limit = catalog.limits[Int(slot)]
     if limit == BudgetCatalog.unlimited { return nil }
-    let spend = shards.committedAndPending(of: slot, at: now)
+    let (spend, resetsAt) = shards.standing(of: slot, at: now)
     guard spend >= limit || spend + estimate > limit else { return nil }
     return Denial(
-      candidate: 0, scope: scope, slot: slot, spend: spend, limit: limit,
-      resetsAt: shards.state(of: slot).resetsAt(at: now))
+      candidate: 0, scope: scope, slot: slot, spend: spend, limit: limit, resetsAt: resetsAt)
   }
 }

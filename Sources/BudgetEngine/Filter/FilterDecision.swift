@@ -47,4 +47,16 @@ public struct FilterDecision: Sendable {
   mutating func deny(_ denial: Denial, atMost maximum: Int) {
     if denials.count < maximum { denials.append(denial) } else { denialsOmitted += 1 }
   }
+
+  /// Denies a candidate by each exhausted tag. Past the bound it only counts: 1,024 candidates and
+  /// 256 tags would make a quarter of a million findings.
+  mutating func denyByTags(candidate: UInt32, atMost maximum: Int) {
+    let listed = min(exhaustedTags.count, max(0, maximum - denials.count))
+    for index in 0..<listed {
+      var denial = exhaustedTags[index]
+      denial.candidate = candidate
+      denials.append(denial)
+    }
+    denialsOmitted += UInt32(exhaustedTags.count - listed)
+  }
 }

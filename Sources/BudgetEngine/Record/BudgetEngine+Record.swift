@@ -28,7 +28,13 @@ extension BudgetEngine {
   /// opens, also for an amount of zero. Precondition: `amount` is not negative.
   public func record(_ amount: PicoUSD, to charged: ChargedSlots, at now: Timestamp) {
     precondition(amount >= .zero, "a negative cost cannot be recorded")
-    for slot in charged.slots { shards.update(slot) { $0.charge(amount, at: now) } }
+    for slot in charged.slots { charge(amount, to: slot, at: now) }
+  }
+
+  /// Charges the slot, or the one in which its budget goes on.
+  private func charge(_ amount: PicoUSD, to slot: Int32, at now: Timestamp) {
+    var next = shards.update(slot) { $0.charge(amount, at: now) }
+    while next != Slot.none { next = shards.update(next) { $0.charge(amount, at: now) } }
   }
 
   /// Counts `amount` as pending in each budget, until `commit` or `abandon` ends it: filtering sees
@@ -42,10 +48,12 @@ extension BudgetEngine {
   /// see the amount twice or not at all.
   public func commit(_ amount: PicoUSD, of charged: ChargedSlots, at now: Timestamp) {
     for slot in charged.slots {
-      shards.update(slot) { state in
-        state.charge(amount, at: now)
+      let successor = shards.update(slot) { state in
+        let successor = state.charge(amount, at: now)
         state.release(amount)
+        return successor
       }
+      if successor != Slot.none { charge(amount, to: successor, at: now) }
     }
   }
 

@@ -36,10 +36,11 @@ final class BudgetShards: Sendable {
     shards[Int(slot) & mask].states.withLock { $0[Int(slot) >> shift] }
   }
 
-  /// What filtering compares with `slot`'s limit, at `now`.
-  func committedAndPending(of slot: Int32, at now: Timestamp) -> PicoUSD {
-    shards[Int(slot) & mask].states.withLock {
-      $0[Int(slot) >> shift].committedAndPending(at: now)
+  /// What filtering compares with `slot`'s limit at `now`, and when the open window ends.
+  func standing(of slot: Int32, at now: Timestamp) -> (spend: PicoUSD, resetsAt: Timestamp?) {
+    shards[Int(slot) & mask].states.withLock { states in
+      let state = states[Int(slot) >> shift]
+      return (state.committedAndPending(at: now), state.resetsAt(at: now))
     }
   }
 

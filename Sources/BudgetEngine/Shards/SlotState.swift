@@ -15,6 +15,9 @@ struct SlotState: Sendable {
   private(set) var spend: PicoUSD
   /// What is queued and not yet charged: it counts for filtering, whatever window it will fall in.
   private(set) var pending: PicoUSD
+  /// The slot in which the budget goes on with windows of another length; `Slot.none` while this
+  /// one is in force.
+  private(set) var successor: Int32
 
   /// The end of a window that was never opened: before every instant.
   static let never = Timestamp(unixMilliseconds: .min)
@@ -25,6 +28,7 @@ struct SlotState: Sendable {
     end = Self.never
     spend = .zero
     pending = .zero
+    successor = Slot.none
   }
 
   /// Whether a window is open at `now`.
@@ -48,18 +52,27 @@ struct SlotState: Sendable {
     checkInvariants()
   }
 
-  /// Ends the open window: its spend is over. Pending amounts stay.
-  mutating func closeWindow() {
+  /// Ends the open window: its spend is over. What is charged from now on, by requests that
+  /// resolved their names before the reload, belongs to the successor. Pending amounts stay.
+  mutating func retire(successor: Int32) {
+    self.successor = successor
     end = Self.never
     spend = .zero
     checkInvariants()
   }
 
+  /// A configuration names the slot (again).
+  mutating func comeInForce() { successor = Slot.none }
+
   /// Charges `amount` to the window open at `now`, and opens one first where there is none.
-  mutating func charge(_ amount: PicoUSD, at now: Timestamp) {
+  ///
+  /// Returns the slot that is to be charged instead: the successor, where there is one.
+  mutating func charge(_ amount: PicoUSD, at now: Timestamp) -> Int32 {
+    guard successor == Slot.none else { return successor }
     openWindow(at: now)
     spend += amount
     checkInvariants()
+    return Slot.none
   }
 
   /// Counts `amount` as pending.

@@ -8,11 +8,12 @@ extension ProviderDirectory {
   public func provider(
     ofModel model: String, customProvider: String?, apiBase: String?
   ) -> String? {
-    let prefix = String(model.prefix { $0 != "/" })
+    let prefix = Self.prefix(of: model)
     // LiteLLM looks at the model's own prefix here, even where another provider is given.
     if prefix != "ai21", let exception = name(exceptions, model) { return exception }
     if let customProvider, !customProvider.isEmpty {
-      let full = prefix == customProvider ? model : "\(customProvider)/\(model)"
+      let full =
+        ExactText(prefix) == ExactText(customProvider) ? model : "\(customProvider)/\(model)"
       if customProvider != "azure", let exception = name(exceptions, full) { return exception }
       return customProvider
     }
@@ -30,7 +31,9 @@ extension ProviderDirectory {
 
   /// Whether some rule answers `provider`, so that a budget of that name can be charged without an
   /// explicit provider.
-  public func knows(provider: String) -> Bool { names.contains(provider) }
+  public func knows(provider: String) -> Bool {
+    names.contains { ExactText($0) == ExactText(provider) }
+  }
 
   private func name(_ table: NameTable, _ model: String) -> String? {
     NameBytes.with(model) { table[$0] }.map { names[Int($0)] }

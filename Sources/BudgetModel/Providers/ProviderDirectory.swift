@@ -24,12 +24,12 @@ public struct ProviderDirectory: Sendable {
   /// Bounds: those of `NameTable`; longer names than it takes are left out, no request has them.
   public init(_ facts: ProviderFacts) {
     var names: [String] = []
-    var indices: [String: Int32] = [:]
+    var indices: [ExactText: Int32] = [:]
     func index(_ name: String) -> Int32 {
-      if let index = indices[name] { return index }
+      if let index = indices[ExactText(name)] { return index }
       let index = Int32(names.count)
       names.append(name)
-      indices[name] = index
+      indices[ExactText(name)] = index
       return index
     }
     func table(_ pairs: [(model: String, provider: String)]) -> NameTable {
@@ -38,8 +38,8 @@ public struct ProviderDirectory: Sendable {
     }
     providers = table(facts.providers.map { (model: $0, provider: $0) })
     // A bare name that is a provider's is an error to LiteLLM, whatever its lists say.
-    let known = Set(facts.providers)
-    knownModels = table(facts.knownModels.filter { !known.contains($0.model) })
+    let known = Set(facts.providers.map(ExactText.init))
+    knownModels = table(facts.knownModels.filter { !known.contains(ExactText($0.model)) })
     exceptions = table(facts.exceptions)
     operatorModels = table(facts.operatorModels)
     // A directory that knows no providers answers none from patterns either.
@@ -49,9 +49,15 @@ public struct ProviderDirectory: Sendable {
     endpoints = facts.endpoints.map { endpoint, provider in
       APIEndpoint(endpoint, provider: provider)
     }
-    let prefixes = Set(facts.exceptions.map { $0.model.prefix { $0 != "/" } })
-    hasExceptions = names.map { prefixes.contains($0[...]) }
+    let prefixes = Set(facts.exceptions.map { ExactText(Self.prefix(of: $0.model)) })
+    hasExceptions = names.map { prefixes.contains(ExactText($0)) }
     self.names = names
+  }
+
+  /// What stands before the first `/`, or the whole. By bytes: a slash with a combining mark behind
+  /// it is a slash.
+  static func prefix(of model: String) -> String {
+    String(decoding: model.utf8.prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
   }
 
   /// The index in `names` of the provider that `model` belongs to, or nil where no rule names one.

@@ -22,7 +22,7 @@ public struct ServerOptions: Sendable {
   /// The name that Ping shows; nil: a random one for each start.
   public var nodeID: String?
   /// How many lanes serve connections.
-  public var laneCount = 2
+  public var laneCount = TCPServer.defaultLaneCount
   /// How long a lane looks and waits for more before it gives its thread back.
   public var rest = LaneRest.standard
   /// What peers may use up of connections, bytes and time.

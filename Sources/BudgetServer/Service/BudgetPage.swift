@@ -11,6 +11,9 @@ struct BudgetPage {
   /// Empty on the last page.
   let nextToken: String
 
+  /// Tells this process's tokens from those of other nodes and of earlier starts.
+  private static let process = String(UInt64.random(in: 0 ... .max), radix: 36)
+
   /// The most budgets on one page.
   static let maximumSize = 1_000
 
@@ -55,7 +58,7 @@ struct BudgetPage {
     }
     let hasMore = wanted.count > size
     budgets = hasMore ? Array(wanted.prefix(size)) : wanted
-    nextToken = hasMore ? "\(catalog.generation).\(start + size)" : ""
+    nextToken = hasMore ? "\(Self.process).\(catalog.generation).\(start + size)" : ""
   }
 
   private static func start(
@@ -63,8 +66,8 @@ struct BudgetPage {
   ) throws(ServiceRefusal) -> Int {
     if token.isEmpty { return 0 }
     let parts = token.text.split(separator: ".", omittingEmptySubsequences: false)
-    guard token.isWellFormed, parts.count == 2, let generation = UInt64(parts[0]),
-      let start = Int(parts[1]), start > 0
+    guard token.isWellFormed, parts.count == 3, parts[0] == process,
+      let generation = UInt64(parts[1]), let start = Int(parts[2]), start > 0
     else {
       throw ServiceRefusal(
         .invalidArgument, "page_token is none of this server's: give next_page_token as it came")

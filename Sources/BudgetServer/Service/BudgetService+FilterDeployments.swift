@@ -34,6 +34,11 @@ extension BudgetService {
     context.engine.filter(question, in: catalog, at: context.time.now(), into: &decision)
     fillReply(group: group, in: catalog)
     if decision.isExhausted { sayExhausted(request, group: group, in: catalog) }
+    let start = output.count
+    if responses.appendFilterDeployments(filterReply, callID: callID, to: &output) { return }
+    // Candidates of the server's own fill the frame: the denials are counted instead.
+    output.removeSubrange(start...)
+    filterReply.omitAllDenials()
     responses.appendFilterDeployments(filterReply, callID: callID, to: &output)
   }
 
@@ -74,13 +79,14 @@ extension BudgetService {
     guard let group = catalog.group(modelName) else {
       throw ServiceRefusal(
         .notFound,
-        "model_name '\(modelName.text)' is not in the model list; give deployments, or add it")
+        "model_name '\(printable(modelName))' is not in the model list; give deployments, or add it"
+      )
     }
     let bound = context.bounds.maximumDeployments
     guard group.count <= bound else {
       throw ServiceRefusal(
         .failedPrecondition,
-        "model_name '\(modelName.text)' has \(group.count) deployments; at most \(bound) are "
+        "model_name '\(printable(modelName))' has \(group.count) deployments; at most \(bound) are "
           + "filtered in one request: give the deployments, in parts")
     }
     return group
@@ -89,15 +95,14 @@ extension BudgetService {
   private func candidate(
     _ deployment: DeploymentView, in catalog: BudgetCatalog
   ) -> CandidateSlots {
-    let provider = deployment.provider
+    let (id, model, provider) = (deployment.id, deployment.model, deployment.provider)
     // An explicit provider needs no derivation, so the model may be anything.
-    let model = provider.isEmpty ? usable(deployment.model) : deployment.model
-    let slots = catalog.candidate(id: deployment.id, model: model, provider: provider)
-    if !slots.hasProvider, !model.isEmpty { context.counters.countUnresolvedModel() }
-    if !slots.isBudgeted {
-      _ = usable(deployment.id)
-      _ = usable(provider)
-    }
+    let isStrange = provider.isEmpty && !model.isEmpty && usable(model).isEmpty
+    let slots =
+      isStrange
+      ? catalog.chargedCandidate(id: id, model: .absent, provider: .absent)
+      : catalog.candidate(id: id, model: model, provider: provider)
+    count(slots, id: id, model: isStrange ? .absent : model, provider: provider)
     return slots
   }
 

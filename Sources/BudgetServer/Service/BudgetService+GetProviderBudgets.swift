@@ -32,6 +32,8 @@ extension BudgetService {
     response.isReady = true
     response.durability = context.identity.durability
     response.storeState = "none"
+    // Keys are not remembered yet, so no time lies behind the horizon.
+    response.idempotencyHorizonUnixMilliseconds = context.time.now().unixMilliseconds
     responses.appendPing(response, callID: callID, to: &output)
   }
 }

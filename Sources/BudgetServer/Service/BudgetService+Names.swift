@@ -1,3 +1,4 @@
+import BudgetEngine
 import BudgetModel
 import BudgetWire
 
@@ -8,6 +9,20 @@ extension BudgetService {
     guard !name.isWellFormed else { return name }
     context.counters.countStrangeName()
     return .absent
+  }
+
+  /// Counts what was met on the way: names that can match nothing, and a model without a provider.
+  func count(_ slots: CandidateSlots, id: NameBytes, model: NameBytes, provider: NameBytes) {
+    if !slots.hasProvider, !model.isEmpty { context.counters.countUnresolvedModel() }
+    if !slots.hasDeploymentBudget { _ = usable(id) }
+    if !slots.hasProviderBudget { _ = usable(provider) }
+  }
+
+  /// The name as it may stand in a message.
+  func printable(_ name: NameBytes) -> String {
+    var bytes: [UInt8] = []
+    name.appendPrintable(to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Refuses a name that has to be taken as it is.

@@ -26,8 +26,8 @@ extension BudgetService {
     guard hasProvider || !request.deploymentID.isEmpty || hasTag else {
       throw ServiceRefusal(
         .invalidArgument,
-        "the record names no provider (and none follows from model '\(request.model.text)'), "
-          + "no deployment_id and no tag: nothing could be charged")
+        "the record names no provider, no deployment_id and no tag, and no provider follows from "
+          + "its model '\(printable(request.model))': nothing could be charged")
     }
     if charged.slots.isEmpty { context.counters.countUnbudgetedRecord() }
     context.engine.record(amount, to: charged, at: context.time.now())
@@ -43,11 +43,7 @@ extension BudgetService {
     let model = request.provider.isEmpty ? usable(request.model) : .absent
     let slots = catalog.chargedCandidate(
       id: request.deploymentID, model: model, provider: request.provider)
-    if !slots.hasProvider, !model.isEmpty { context.counters.countUnresolvedModel() }
-    if !slots.isBudgeted {
-      _ = usable(request.deploymentID)
-      _ = usable(request.provider)
-    }
+    count(slots, id: request.deploymentID, model: model, provider: request.provider)
     charged.add(slots)
     return slots.hasProvider
   }

@@ -69,6 +69,13 @@ public struct FilterReply {
     }
   }
 
+  /// Takes the denials out again and counts them, where they do not fit beside the candidates.
+  public mutating func omitAllDenials() {
+    denialsOmitted += UInt32(denialCount)
+    denialCount = 0
+    denialBytes.removeAll(keepingCapacity: true)
+  }
+
   /// Counts `count` denials that are not given.
   public mutating func omitDenials(_ count: UInt32) { denialsOmitted += count }
 

@@ -14,14 +14,14 @@ extension ConfigReader {
     }
     modelListLine = node.line
     deployments.reserveCapacity(entries.count)
-    var unresolved: Set<String> = []
+    var unresolved: Set<ExactText> = []
     for (index, entry) in entries.enumerated() {
       readDeployment(entry, path: "model_list[\(index)]", unresolved: &unresolved)
     }
   }
 
   private mutating func readDeployment(
-    _ entry: ConfigNode, path: String, unresolved: inout Set<String>
+    _ entry: ConfigNode, path: String, unresolved: inout Set<ExactText>
   ) {
     guard let mapping = entry.mapping else {
       log.add(entry, path, "this is \(entry.words): a deployment has to be a mapping")
@@ -64,7 +64,7 @@ extension ConfigReader {
     let provider = directory.provider(
       ofModel: model, customProvider: customProvider,
       apiBase: parameters["api_base"]?.text)
-    if provider == nil, unresolved.insert(model).inserted {
+    if provider == nil, unresolved.insert(ExactText(model)).inserted {
       warnings.add(
         parameters["model"] ?? entry, "\(parametersPath).model",
         "no rule names a provider for \(ConfigProblem.quoted(model)), so no provider's budget "

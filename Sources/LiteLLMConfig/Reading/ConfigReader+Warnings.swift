@@ -8,9 +8,10 @@ extension ConfigReader {
 
   /// Budgets of providers that nothing resolves to.
   mutating func warnOfUnknownProviders(path: String) {
-    let configured = Set(deployments.lazy.compactMap(\.provider))
+    let configured = Set(deployments.lazy.compactMap(\.provider).map(ExactText.init))
     for key in providerKeys {
-      guard let name = key.text, !directory.knows(provider: name), !configured.contains(name)
+      guard let name = key.text, !directory.knows(provider: name),
+        !configured.contains(ExactText(name))
       else { continue }
       // Once the log is full nobody will read the suggestion, and it is dear.
       let meant =
@@ -24,12 +25,13 @@ extension ConfigReader {
 
   /// Groups that are too large to be asked for by name.
   mutating func warnOfLargeGroups() {
-    var sizes: [String: Int] = [:]
-    for deployment in deployments { sizes[deployment.modelName, default: 0] += 1 }
-    for (name, size) in sizes.sorted(by: { $0.key < $1.key }) where size > Self.maximumGroup {
+    var sizes: [ExactText: Int] = [:]
+    for deployment in deployments { sizes[ExactText(deployment.modelName), default: 0] += 1 }
+    for (name, size) in sizes.sorted(by: { $0.key.text < $1.key.text })
+    where size > Self.maximumGroup {
       warnings.add(
         line: modelListLine, "model_list",
-        "\(size) deployments share the model_name \(ConfigProblem.quoted(name)): more than "
+        "\(size) deployments share the model_name \(ConfigProblem.quoted(name.text)): more than "
           + "\(Self.maximumGroup) cannot be filtered by that name")
     }
   }

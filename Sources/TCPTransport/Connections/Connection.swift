@@ -29,6 +29,8 @@ final class Connection {
   /// Received bytes that are not handled: the start of one frame, or with `hasBacklog` whole ones.
   var held: [UInt8] = []
   var hasBacklog = false
+  /// When the whole frames in `held` were read; nil where there are none.
+  var backlogSince: MonotonicInstant?
   /// In the lane's list of connections with a backlog.
   var isQueued = false
   var sendQueue = SendQueue()
@@ -82,6 +84,7 @@ final class Connection {
   func dropHeld() {
     held = []
     hasBacklog = false
+    backlogSince = nil
     times.partialSince = nil
   }
 }

@@ -68,12 +68,13 @@ extension Lane {
     }
     if start == count { return }
     if connection.hasBacklog || !connection.mayHandle(bounds) {
+      connection.backlogSince = connection.backlogSince ?? now
       hold(start..<count, of: connection)
       return
     }
     let rest = start..<count
     let used = scratch.withBytes(rest) { bytes in
-      handleFrames(in: bytes, of: connection, at: now, output: &output)
+      handleFrames(in: bytes, of: connection, receivedAt: now, at: now, output: &output)
     }
     if connection.phase == .open, used < rest.count { hold(start + used..<count, of: connection) }
   }
@@ -83,8 +84,12 @@ extension Lane {
     of connection: Connection, at now: MonotonicInstant, output: inout [UInt8]
   ) {
     var bytes = exchange(&connection.held, with: [])
+    // Frames that waited for their turn were received when they were read, not now.
+    let receivedAt = connection.backlogSince ?? now
     connection.hasBacklog = false
-    let used = unsafe handleFrames(in: bytes.span.bytes, of: connection, at: now, output: &output)
+    connection.backlogSince = nil
+    let used = unsafe handleFrames(
+      in: bytes.span.bytes, of: connection, receivedAt: receivedAt, at: now, output: &output)
     if used > 0 { connection.times.partialSince = nil }
     guard connection.phase == .open else { return }
     if used == bytes.count, bytes.capacity > Connection.keptBytes { return }
@@ -99,11 +104,12 @@ extension Lane {
   /// Handles the whole frames at the start of `bytes`, as many as a turn may, and says how many
   /// bytes they were. Sets the connection's `hasBacklog` when it stopped before the last one.
   private func handleFrames(
-    in bytes: RawSpan, of connection: Connection, at now: MonotonicInstant,
-    output: inout [UInt8]
+    in bytes: RawSpan, of connection: Connection, receivedAt: MonotonicInstant,
+    at now: MonotonicInstant, output: inout [UInt8]
   ) -> Int {
     var offset = 0
     var frames = 0
+    var clock = TurnClock(endsAt: now.advanced(by: bounds.turnDuration))
     defer { if frames > 0 { LaneCounters.add(frames, to: counters.frames) } }
     while true {
       let body: Range<Int>
@@ -114,14 +120,17 @@ extension Lane {
         refuseFrame(ofLength: length, connection, at: now, output: &output)
         return offset
       }
-      if frames == bounds.framesPerTurn || !connection.mayHandle(bounds) {
+      if frames == bounds.framesPerTurn || !connection.mayHandle(bounds)
+        || clock.isOver(frames: frames, bytes: offset, output: output.count)
+      {
         connection.hasBacklog = true
+        connection.backlogSince = receivedAt
         return offset
       }
       frames += 1
       offset = body.upperBound
       let outcome = handler.handle(
-        bytes.extracting(body), from: connection.id, receivedAt: now, output: &output)
+        bytes.extracting(body), from: connection.id, receivedAt: receivedAt, output: &output)
       switch outcome {
       case .answered: break
       case .deferred: connection.requestsUnderWay += 1

@@ -44,7 +44,13 @@ extension Lane {
       LaneCounters.add(1, to: counters.frameTimeouts)
       refuse(connection, .frameTimedOut(bound: bounds.frameDuration), at: now)
     case .idle: close(connection, counting: .idle)
-    case .stalled: close(connection, counting: .slow)
+    case .stalled:
+      // A peer that reads slowly makes room long before epoll says so: ask the socket itself.
+      flush(connection)
+      guard connection.phase != .closed,
+        connection.times.verdict(at: now, limits) == .stalled
+      else { return }
+      close(connection, counting: .slow)
     case .lingered: close(connection)
     }
   }
