@@ -42,10 +42,17 @@ struct ScenarioPlayer {
     // An estimate that is no amount estimates nothing, as an absent one.
     question.estimate = (try? PicoUSD(dollars: action.estimate, atMost: .maximumRecord)) ?? .zero
     for candidate in action.candidates {
+      // A trace's provider is LiteLLM's custom_llm_provider, to which LiteLLM has exceptions.
+      let explicit =
+        candidate.provider.isEmpty
+        ? ""
+        : catalog.directory.provider(
+          ofModel: candidate.model, customProvider: candidate.provider, apiBase: nil)
+          ?? candidate.provider
       question.candidates.append(
         NameBytes.with(candidate.id) { id in
           NameBytes.with(candidate.model) { model in
-            NameBytes.with(candidate.provider) { provider in
+            NameBytes.with(explicit) { provider in
               catalog.candidate(id: id, model: model, provider: provider)
             }
           }

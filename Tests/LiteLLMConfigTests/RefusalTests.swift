@@ -253,6 +253,13 @@ struct Refusal: CustomTestStringConvertible, Sendable {
       "", "model_info: {id: 1.5}",
       "5 .model_info.id: the id is the number 1.5, not a text: quote it"),
     .deployment(
+      "", "litellm_params: {model: openai/x}",
+      "5 .litellm_params: 'litellm_params' stands here a second time, and only the last one would count: "
+        + "join them"),
+    .deployment(
+      "custom_llm_provider: 5", "",
+      "5 .litellm_params.custom_llm_provider: this is the number 5, not a text: quote it"),
+    .deployment(
       "", "model_info: {id: ''}", "5 .model_info.id: the name is empty: give it 1 to 256 bytes"),
     .deployment("", "model_info: 7", "5 .model_info: this is the number 7: it has to be a mapping"),
     Refusal(

@@ -71,8 +71,10 @@ public final class BudgetCatalog: Sendable {
       guard let provider else { return Slot.none }
       return NameBytes.with(provider) { providerSlots[$0] } ?? Slot.none
     }
-    var seen: Set<String> = []
-    let deployments = configuration.deployments.filter { seen.insert($0.id).inserted }
+    var seen: Set<ExactText> = []
+    let deployments = configuration.deployments.filter {
+      seen.insert(ExactText($0.id)).inserted
+    }
     self.budgets = budgets
     self.budgetIndexes = budgetIndexes
     self.limits = limits
@@ -105,13 +107,14 @@ public final class BudgetCatalog: Sendable {
   private static func groups(
     of deployments: [ConfiguredDeployment]
   ) -> (NameTable, [Range<Int>], [Int32]) {
-    var positions: [String: Int] = [:]
+    var positions: [ExactText: Int] = [:]
     var names: [String] = []
     var members: [[Int32]] = []
     for (index, deployment) in deployments.enumerated() {
-      let position = positions[deployment.modelName] ?? names.count
+      let name = ExactText(deployment.modelName)
+      let position = positions[name] ?? names.count
       if position == names.count {
-        positions[deployment.modelName] = position
+        positions[name] = position
         names.append(deployment.modelName)
         members.append([])
       }

@@ -14,6 +14,16 @@ enum ModelPattern: Int, CaseIterable {
   /// `claude-family-5`, `claude-family-5-1`, `claude-family-5.1-20270101` in any case.
   case anthropicClaude
 
+  /// The literal parts of the patterns.
+  private enum Text {
+    static let imageModel = Array("gpt-image".utf8)
+    static let tunedFour = Array("ft:gpt-4".utf8)
+    static let tunedThree = Array("ft:gpt-3.5-turbo".utf8)
+    static let amazonNova = Array("amazon_nova".utf8)
+    static let bedrockClaude = Array("anthropic.claude-".utf8)
+    static let claude = Array("claude-".utf8)
+  }
+
   /// The provider that the pattern stands for.
   var provider: String {
     switch self {
@@ -31,7 +41,7 @@ enum ModelPattern: Int, CaseIterable {
       self = .openAI
     } else if Self.isReplicate(model) {
       self = .replicate
-    } else if model.hasPrefix("amazon_nova") {
+    } else if model.has(Text.amazonNova, at: 0) {
       self = .amazonNova
     } else if Self.isBedrockClaude(model) {
       self = .bedrockClaude
@@ -43,11 +53,13 @@ enum ModelPattern: Int, CaseIterable {
   }
 
   private static func isOpenAI(_ model: NameBytes) -> Bool {
-    if model.hasPrefix("gpt-image") || model.count == 1 && model.hasPrefix("*") { return true }
+    if model.has(Text.imageModel, at: 0) || model.count == 1 && model[0] == UInt8(ascii: "*") {
+      return true
+    }
     var index = 0
     while index < model.count {
       if model[index] == UInt8(ascii: "f"),
-        model.has("ft:gpt-4", at: index) || model.has("ft:gpt-3.5-turbo", at: index)
+        model.has(Text.tunedFour, at: index) || model.has(Text.tunedThree, at: index)
       {
         return true
       }
@@ -75,17 +87,17 @@ enum ModelPattern: Int, CaseIterable {
   }
 
   private static func isBedrockClaude(_ model: NameBytes) -> Bool {
-    if model.has("anthropic.claude-", at: 0, ignoringCase: true) { return true }
+    if model.has(Text.bedrockClaude, at: 0, ignoringCase: true) { return true }
     var index = 0
     while index < model.count, model[index] == UInt8(ascii: "-") || model.isLetter(index) {
       index += 1
     }
     guard index > 0, index < model.count, model[index] == UInt8(ascii: ".") else { return false }
-    return model.has("anthropic.claude-", at: index + 1, ignoringCase: true)
+    return model.has(Text.bedrockClaude, at: index + 1, ignoringCase: true)
   }
 
   private static func isAnthropicClaude(_ model: NameBytes) -> Bool {
-    guard model.has("claude-", at: 0, ignoringCase: true) else { return false }
+    guard model.has(Text.claude, at: 0, ignoringCase: true) else { return false }
     var index = 7
     while index < model.count, model.isLetter(index) { index += 1 }
     guard index > 7, index < model.count, model[index] == UInt8(ascii: "-") else { return false }
@@ -106,24 +118,20 @@ enum ModelPattern: Int, CaseIterable {
 }
 
 extension NameBytes {
-  fileprivate func hasPrefix(_ text: StaticString) -> Bool { has(text, at: 0) }
-
   /// Whether the ASCII `text` stands at `start`; `text` is in lower case.
-  fileprivate func has(_ text: StaticString, at start: Int, ignoringCase: Bool = false) -> Bool {
-    let length = text.utf8CodeUnitCount
-    guard start + length <= count else { return false }
-    return text.withUTF8Buffer { text in
-      var index = 0
-      while index < length {
-        let byte = self[start + index]
-        let wanted = unsafe text[index]
-        if byte != wanted {
-          guard ignoringCase, byte | 0x20 == wanted, isLetter(start + index) else { return false }
+  fileprivate func has(_ text: [UInt8], at start: Int, ignoringCase: Bool = false) -> Bool {
+    guard start + text.count <= count else { return false }
+    var index = 0
+    while index < text.count {
+      let byte = self[start + index]
+      if byte != text[index] {
+        guard ignoringCase, byte | 0x20 == text[index], isLetter(start + index) else {
+          return false
         }
-        index += 1
       }
-      return true
+      index += 1
     }
+    return true
   }
 
   fileprivate func isLetter(_ index: Int) -> Bool {

@@ -53,11 +53,22 @@ public final class BudgetServer: Sendable {
         "cannot listen on \(options.listen): \(error); choose another with --listen, port 0 takes "
           + "a free one")
     }
+    // A name may resolve to more than its text says.
+    guard transport.localAddress.isLoopback || options.allowsInsecureNetwork else {
+      throw Self.notLoopback(options.listen)
+    }
     self.options = options
     self.log = log
     self.time = time
     self.engine = engine
     self.counters = counters
+    if !transport.localAddress.isLoopback {
+      log.warning(
+        """
+        listening on \(transport.localAddress), which other machines reach: nothing is encrypted or \
+        authenticated (--insecure-network)
+        """)
+    }
     if transport.isDescriptorLimitTooLow {
       log.warning(
         """
@@ -101,11 +112,15 @@ public final class BudgetServer: Sendable {
       throw .usage("--listen \(error)")
     }
     guard address.isLoopback || options.allowsInsecureNetwork else {
-      throw .usage(
-        "--listen \(options.listen) is not a loopback address and nothing here is encrypted or "
-          + "authenticated: listen on 127.0.0.1, or say --insecure-network if the network is safe")
+      throw notLoopback(options.listen)
     }
     return address
+  }
+
+  private static func notLoopback(_ listen: String) -> ServerError {
+    .usage(
+      "--listen \(listen) is not a loopback address and nothing here is encrypted or "
+        + "authenticated: listen on 127.0.0.1, or say --insecure-network if the network is safe")
   }
 
   private static func randomNodeID() -> String {

@@ -30,6 +30,7 @@ extension ConfigReader {
     var elsewhere: [String] = []
     var unset: [String] = []
     let found = log.problems.count
+    refuseRepetitions(of: ["litellm_params", "model_info"], in: mapping, at: path)
     let modelName = text(
       "model_name", of: part("model_name", of: mapping, unset: &elsewhere), in: entry, path: path)
     guard let parametersNode = part("litellm_params", of: mapping, unset: &unset),
@@ -47,6 +48,7 @@ extension ConfigReader {
     let parameters = parameters(resolved, unset: &unset)
     let parametersPath = "\(path).litellm_params"
     let model = text("model", of: parameters["model"], in: parametersNode, path: parametersPath)
+    let customProvider = customProvider(parameters, path: parametersPath)
     refuseMisplacedBudget(mapping, parameters, path: path)
     let terms = deploymentTerms(
       written: mapping["litellm_params"]?.mapping ?? parameters, path: parametersPath,
@@ -60,7 +62,7 @@ extension ConfigReader {
           modelName, parameters, unset: terms == nil ? [] : unset, line: entry.line, path: path)
     else { return }
     let provider = directory.provider(
-      ofModel: model, customProvider: parameters["custom_llm_provider"]?.text,
+      ofModel: model, customProvider: customProvider,
       apiBase: parameters["api_base"]?.text)
     if provider == nil, unresolved.insert(model).inserted {
       warnings.add(
@@ -113,6 +115,14 @@ extension ConfigReader {
       return nil
     }
     return text
+  }
+
+  /// The provider that a deployment names itself; nil where it names none, or a bad one.
+  private mutating func customProvider(_ parameters: ConfigMapping, path: String) -> String? {
+    let key = "custom_llm_provider"
+    // LiteLLM takes an empty one for none.
+    guard let node = parameters[key], !node.isNull, node.text != "" else { return nil }
+    return text(key, of: node, in: node, path: path)
   }
 
   /// The budget of a deployment; nil where it has none, or a bad one.

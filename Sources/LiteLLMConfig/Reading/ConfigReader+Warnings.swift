@@ -12,16 +12,14 @@ extension ConfigReader {
     for key in providerKeys {
       guard let name = key.text, !directory.knows(provider: name), !configured.contains(name)
       else { continue }
-      let meant = Spelling.nearest(to: name, among: directory.names)
-      log(key, name, meant, path)
+      // Once the log is full nobody will read the suggestion, and it is dear.
+      let meant =
+        warnings.isFull ? nil : Spelling.nearest(to: name, among: directory.names)
+      warnings.add(
+        key, "\(path).\(key.pathSegment)",
+        "no provider is known as \(ConfigProblem.quoted(name)), so only requests that name it count "
+          + "here" + (meant.map { ": did you mean \($0)?" } ?? ""))
     }
-  }
-
-  private mutating func log(_ key: ConfigNode, _ name: String, _ meant: String?, _ path: String) {
-    warnings.add(
-      key, "\(path).\(key.pathSegment)",
-      "no provider is known as \(ConfigProblem.quoted(name)), so only requests that name it count "
-        + "here" + (meant.map { ": did you mean \($0)?" } ?? ""))
   }
 
   /// Groups that are too large to be asked for by name.

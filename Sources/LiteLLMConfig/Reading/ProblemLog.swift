@@ -13,6 +13,9 @@ struct ProblemLog {
 
   var isEmpty: Bool { problems.isEmpty }
 
+  /// Whether further problems are only counted.
+  var isFull: Bool { problems.count >= Self.maximumProblems }
+
   /// Adds a problem of `node`, which stands at `path`.
   mutating func add(_ node: ConfigNode, _ path: String, _ message: String) {
     add(line: node.line, path, message)

@@ -26,7 +26,7 @@ struct SimulateCommand: ParsableCommand {
 
   func run() throws {
     let replay: TraceReplay
-    let text: String
+    let trace: [UInt8]
     do throws(ConfigError) {
       if let config {
         let file = try CheckedConfig(path: config, providerMapPath: nil)
@@ -34,19 +34,22 @@ struct SimulateCommand: ParsableCommand {
       } else {
         replay = TraceReplay(loader: try CheckedConfig.loader(providerMapPath: nil))
       }
-      text = String(decoding: try ConfigFile.bytes(path: trace), as: UTF8.self)
+      trace = try ConfigFile.bytes(path: self.trace)
     } catch {
       throw Failure(error.description, .badConfig)
     }
     var differences: [String] = []
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-    for (index, line) in lines.enumerated() where !line.allSatisfy(\.isWhitespace) {
+    // By bytes: a text's lines may end in more ways than a trace's, and hold them within.
+    let lines = trace.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    for (index, bytes) in lines.enumerated() {
+      let line = String(decoding: bytes, as: UTF8.self)
+      if line.allSatisfy(\.isWhitespace) { continue }
       do throws(TraceError) {
-        let outcome = try replay.replay(String(line), number: index + 1)
+        let outcome = try replay.replay(line, number: index + 1)
         Terminal.write(lines: [outcome.line])
         differences += outcome.differences
       } catch {
-        throw Failure("\(trace): \(error)", .badConfig)
+        throw Failure("\(self.trace): \(error)", .badConfig)
       }
     }
     guard check, !differences.isEmpty else { return }
