@@ -92,6 +92,6 @@ let package = Package(
     tests("TCPTransportTests", ["TCPTransport"]),
     tests(
       "budgetctlTests",
-      ["BudgetClient", "BudgetModel", "LiteLLMConfig", "budgetctl", argumentParser]),
+      ["BudgetClient", "BudgetModel", "BudgetWire", "LiteLLMConfig", "budgetctl", argumentParser]),
   ]
 )

@@ -100,9 +100,11 @@ import Testing
     #expect(state.answered(report, at: 0) == nil)
     #expect(state.failed("gone", at: 1_000) == "gone")
     #expect(state.failed("gone", at: 2_000) == nil)
-    #expect(state.notice(at: 3_000) == "NO ANSWER: gone; this is from 3 s ago")
+    #expect(
+      state.notice(at: 3_000)
+        == ["NO ANSWER: gone", "Trying again. What follows was seen 3 s ago."])
     #expect(state.answered(report, at: 4_000) == "the server answers again, after 3 s")
-    #expect(state.notice(at: 4_000) == "the server answers again, after 3 s")
-    #expect(state.notice(at: 20_000) == nil)
+    #expect(state.notice(at: 4_000) == ["the server answers again, after 3 s"])
+    #expect(state.notice(at: 20_000).isEmpty)
   }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import BudgetClient
 import BudgetModel
 import Foundation
+import LiteLLMConfig
 import Testing
 
 @testable import budgetctl
@@ -107,11 +108,14 @@ import Testing
       try Budgetctl.parseAsRoot(["check-config", path]) as? CheckConfigCommand)
     let failure = #expect(throws: Failure.self) { try command.run() }
     #expect(failure?.code == .badConfig)
-    let lines = failure?.message.split(separator: "\n") ?? []
-    #expect(lines.count == 3)
+    #expect(failure?.message == "\(path) is refused: 2 problems")
+    let json = #expect(throws: ConfigError.self) {
+      _ = try CheckedConfig(path: path, providerMapPath: nil)
+    }.map { ConfigReport.json(refused: $0).text }
+    #expect(json?.hasPrefix(#"{"ok":false,"#) == true)
     #expect(
-      lines.first?.hasPrefix("\(path):3: router_settings.provider_budget_config.openai") == true)
-    #expect(lines.last?.hasSuffix("is refused: 2 problems") == true)
+      json?.contains(
+        #""line":3,"key":"router_settings.provider_budget_config.openai.budget_limit""#) == true)
   }
 
   private func temporary(_ text: String) throws -> String {

@@ -52,8 +52,9 @@ struct BudgetsWatch {
       isFresh = true
     } catch {
       if Task.isCancelled { return }
-      news = state.failed(
-        Failure(error, server: client.server).message, at: BudgetsCommand.now())
+      // Without the advice: whoever watches waits for the server, and there is one line for it.
+      let message = isScreen ? error.description : Failure(error, server: client.server).message
+      news = state.failed(message.escapedForTerminal, at: BudgetsCommand.now())
     }
     if isScreen {
       draw(state)
@@ -72,7 +73,8 @@ struct BudgetsWatch {
     let now = BudgetsCommand.now()
     let time = Timestamp(unixMilliseconds: now / 1_000 * 1_000).iso8601.prefix(19)
     var lines = ["budgetd at \(client.server), \(time)Z; Ctrl-C ends", ""]
-    if let notice = state.notice(at: now) { lines += [notice, ""] }
+    let notice = state.notice(at: now)
+    if !notice.isEmpty { lines += notice + [""] }
     if let (report, _) = state.report { lines += report.lines(command.table(terminal)) }
     Terminal.write(WatchScreen.picture(lines, rows: terminal.size?.rows))
   }

@@ -45,18 +45,19 @@ struct WatchState {
     return isNews ? message : nil
   }
 
-  /// The line at the end of the picture, for what is out of the ordinary.
-  func notice(at now: Int64) -> String? {
+  /// The lines before the budgets, for what is out of the ordinary.
+  func notice(at now: Int64) -> [String] {
     if let failure {
-      let age = report.map { now - $0.atUnixMilliseconds }
-      let seen =
-        age.map { "; this is from \(HumanText.duration(milliseconds: max(1, $0))) ago" } ?? ""
-      return "NO ANSWER: \(failure.message)\(seen)"
+      let seen = report.map { report in
+        let age = HumanText.duration(milliseconds: max(1, now - report.atUnixMilliseconds))
+        return "Trying again. What follows was seen \(age) ago."
+      }
+      return ["NO ANSWER: \(failure.message)", seen ?? "Trying again."]
     }
     if let recovery, now < recovery.shownUntilUnixMilliseconds {
-      return
-        "the server answers again, after \(HumanText.duration(milliseconds: recovery.afterMilliseconds))"
+      let gone = HumanText.duration(milliseconds: recovery.afterMilliseconds)
+      return ["the server answers again, after \(gone)"]
     }
-    return nil
+    return []
   }
 }

@@ -7,7 +7,7 @@ struct CheckConfigCommand: ParsableCommand {
     commandName: "check-config", abstract: "Reads a LiteLLM config.yaml as budgetd would.",
     discussion: """
       Shows every deployment with its provider, every budget, and warnings. A config that budgetd \
-      would refuse exits 78, with a line a problem: file:line: key: what is wrong.
+      would refuse exits 78 and shows a line a problem: file:line: key: what is wrong.
       """)
 
   @Argument(help: ArgumentHelp("The config.", valueName: "file"), completion: .file())
@@ -30,10 +30,14 @@ struct CheckConfigCommand: ParsableCommand {
       case .json: Terminal.write(lines: [report.json.text])
       }
     } catch {
-      if output == .json { Terminal.write(lines: [ConfigReport.json(refused: error).text]) }
-      let lines = error.problems.map { $0.description.escapedForTerminal }
-      let count = lines.count == 1 ? "1 problem" : "\(lines.count) problems"
-      throw Failure((lines + ["\(file) is refused: \(count)"]).joined(separator: "\n"), .badConfig)
+      switch output {
+      case .table:
+        // Bare, as compilers write them, so that editors find their way.
+        Terminal.write(lines: error.problems.map { $0.description.escapedForTerminal })
+      case .json: Terminal.write(lines: [ConfigReport.json(refused: error).text])
+      }
+      let count = error.problems.count == 1 ? "1 problem" : "\(error.problems.count) problems"
+      throw Failure("\(file) is refused: \(count)", .badConfig)
     }
   }
 }

@@ -26,9 +26,19 @@ struct FilterReport {
     let allowed = Set(response.allowed)
     let denials = Dictionary(grouping: response.denials, by: \.position)
     var lines: [String] = []
-    for (position, candidate) in candidates.enumerated() {
-      let verdict = allowed.contains(position) ? "allowed" : "denied "
-      lines.append("\(verdict)  \(Self.name(of: candidate, at: position))")
+    let table = PlainTable.lines(
+      ["", "DEPLOYMENT", "MODEL", "PROVIDER"],
+      candidates.enumerated().map { position, candidate in
+        [
+          allowed.contains(position) ? "allowed" : "denied",
+          candidate.id.isEmpty ? "(candidate \(position))" : candidate.id,
+          candidate.model.isEmpty ? "-" : candidate.model,
+          candidate.provider.isEmpty ? "of the model" : candidate.provider,
+        ]
+      })
+    lines.append(table[0])
+    for position in candidates.indices {
+      lines.append(table[position + 1])
       lines += denials[position, default: []].map { "         \(sentence($0))" }
     }
     if response.denialsOmitted > 0 {
@@ -84,14 +94,5 @@ struct FilterReport {
       ("exhausted", .bool(response.isExhausted)),
       ("message", .string(response.message)),
     ])
-  }
-
-  private static func name(of candidate: Deployment, at position: Int) -> String {
-    var words: [String] = []
-    if !candidate.id.isEmpty { words.append(candidate.id) }
-    if !candidate.model.isEmpty { words.append(candidate.model) }
-    if !candidate.provider.isEmpty { words.append("(\(candidate.provider))") }
-    let name = words.isEmpty ? "candidate \(position)" : words.joined(separator: "  ")
-    return name.escapedForTerminal
   }
 }

@@ -1,0 +1,46 @@
+import BudgetModel
+import Testing
+
+@testable import BudgetClient
+@testable import BudgetWire
+@testable import budgetctl
+
+@Suite struct FilterReportTests {
+  private func report(estimatedCostUSD: Double = 0) -> FilterReport {
+    var result = FilterDeploymentsResult()
+    result.allowed = [1]
+    result.denials = [
+      DenialMessage(
+        position: 0, scope: .provider, name: "open\u{1B}ai", spendUSD: 12, limitUSD: 10,
+        resetsAtUnixMilliseconds: 60_000),
+      DenialMessage(
+        position: 0, scope: .tag, name: "t", spendUSD: 1, limitUSD: 2,
+        resetsAtUnixMilliseconds: nil),
+    ]
+    result.denialsOmitted = 3
+    let request = FilterDeploymentsRequest(
+      deployments: [Deployment(id: "a", model: "m"), Deployment(provider: "p")],
+      estimatedCostUSD: estimatedCostUSD)
+    return FilterReport(
+      FilterDeploymentsResponse(result, status: nil), to: request, nowUnixMilliseconds: 0)
+  }
+
+  @Test func everyDenialHasItsSentence() {
+    #expect(
+      report(estimatedCostUSD: 5).lines == [
+        "         DEPLOYMENT     MODEL  PROVIDER",
+        "denied   a              m      of the model",
+        "         provider open\\u{1b}ai: $12.00 of $10.00 are spent, resets in 1 min",
+        "         tag t: $1.00 and the estimate of $5.00 are over $2.00",
+        "allowed  (candidate 1)  -      p",
+        "... and 3 denials more",
+      ])
+  }
+
+  @Test func jsonHasTheWholeAnswer() {
+    let text = report().json.text
+    #expect(text.hasPrefix(#"{"allowed":[1],"denials":[{"deployment":0,"scope":"provider","#))
+    #expect(text.contains(#""resets_at":"1970-01-01T00:01:00.000Z""#))
+    #expect(text.hasSuffix(#""exhausted":false,"message":""}"#))
+  }
+}
