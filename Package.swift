@@ -22,11 +22,38 @@ func tests(
   .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
 let package = Package(
   name: "budgetd",
+  products: [
+    .executable(name: "budgetd", targets: ["budgetd"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
   targets: [
+    // 6: thin executables
+    .executableTarget(
+      name: "budgetd",
+      dependencies: [
+        "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport", argumentParser, logging,
+      ], exclude: ["README.md"], swiftSettings: strict),
+
+    // 5: the request path and the process, traces in virtual time
+    module(
+      "BudgetServer",
+      ["BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "TCPTransport", logging]),
+    module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
+
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
+    module("LiteLLMConfig", ["BudgetModel", "CCrypto", "CYAMLEvents"]),
     module("TCPTransport", ["CEpoll"]),
 
     // 2 and 1: the engine, the nouns
@@ -36,13 +63,22 @@ let package = Package(
     // 0: C, each imported by exactly one module
     .target(
       name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CEpoll"),
+    .target(name: "CYAMLEvents", dependencies: [yams]),
 
     tests("BudgetEngineTests", ["BudgetEngine", "BudgetModel"]),
     tests("BudgetModelTests", ["BudgetModel"]),
+    tests(
+      "BudgetServerTests",
+      ["BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport"]),
+    tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
     tests("HouseRulesTests", []),
+    tests(
+      "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
+      exclude: ["Vectors", "pyyaml_types.py"]),
     tests("TCPTransportTests", ["TCPTransport"]),
   ]
 )

@@ -18,6 +18,22 @@ public struct BudgetKey: Hashable, Sendable {
   }
 }
 
+extension BudgetKey {
+  /// Whether both have the same bytes. Swift's own equality of texts would take two names for one
+  /// that Redis, LiteLLM and requests tell apart (`é` in one scalar or in two).
+  public static func == (left: BudgetKey, right: BudgetKey) -> Bool {
+    left.scope == right.scope && ExactText(left.name) == ExactText(right.name)
+      && ExactText(left.windowText) == ExactText(right.windowText)
+  }
+
+  /// Feeds what `==` compares.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(scope)
+    hasher.combine(ExactText(name))
+    hasher.combine(ExactText(windowText))
+  }
+}
+
 extension BudgetKey: CustomStringConvertible {
   /// `provider openai per 1d`, for logs.
   public var description: String { "\(scope) \(name) per \(windowText)" }

@@ -1,9 +1,10 @@
-// What Swift's Glibc module leaves out: epoll, and accept4 whatever the feature macros say.
+// What Swift's Glibc module leaves out: epoll, eventfd, and accept4 whatever the feature macros say.
 // A header is all it takes; nothing here is compiled or linked on its own.
 #ifndef BUDGETD_CEPOLL_H
 #define BUDGETD_CEPOLL_H
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #ifndef _GNU_SOURCE

@@ -26,22 +26,21 @@ public final class TCPServer: Sendable {
 
   /// Listens on `address`.
   ///
-  /// `makeHandler` is called once per lane, here. `spin` is how long a lane looks for more before
-  /// it gives its thread back: longer costs processor time after each burst, shorter costs a
-  /// wake-up for the next request.
+  /// `makeHandler` is called once per lane, here.
   ///
   /// - Throws: `TransportError` when the address cannot be listened on, or `lanes` is not in
   ///   1 to `LaneIndex.bound`.
   public init(
     address: SocketAddress, bounds: TransportBounds = .standard, lanes laneCount: Int? = nil,
-    spin: Duration = .microseconds(20),
+    rest: LaneRest = .standard,
     makeHandler: @Sendable (LaneIndex, ReplyMailbox) -> sending any FrameHandler
   ) throws(TransportError) {
     let laneCount = laneCount ?? Self.defaultLaneCount
     guard (1...LaneIndex.bound).contains(laneCount) else { throw .invalidLaneCount(laneCount) }
     self.bounds = bounds
     descriptorLimit = SystemCalls.raiseDescriptorLimit(to: bounds.descriptors)
-    let inboxes = (0..<laneCount).map { _ in LaneInbox() }
+    var inboxes: [LaneInbox] = []
+    for _ in 0..<laneCount { inboxes.append(try LaneInbox()) }
     let replies = ReplyMailbox(inboxes: inboxes)
     self.replies = replies
     var lanes: [Lane] = []
@@ -49,7 +48,7 @@ public final class TCPServer: Sendable {
       let index = LaneIndex(number)
       let handler = makeHandler(index, replies)
       lanes.append(
-        try Lane(index: index, bounds: bounds, spin: spin, inbox: inbox, handler: handler))
+        try Lane(index: index, bounds: bounds, rest: rest, inbox: inbox, handler: handler))
     }
     self.lanes = lanes
     let listener = try Descriptor.listener(on: address, backlog: 4_096)

@@ -89,4 +89,15 @@ import Testing
     #expect(reader.current().generation == 2)
     #expect(reader.current().budgets.map(\.definition.key.name) == ["b"])
   }
+
+  @Test func namesThatOnlyLookAlikeAreTwoBudgets() throws {
+    // One scalar, and a letter with a combining accent: equal texts in Swift, two names on the wire.
+    let names = ["mod\u{E8}le", "mode\u{300}le"]
+    #expect(names[0] == names[1])
+    let definitions = try names.map { try budget(.tag, $0, 100, "1d") }
+    let fixture = EngineFixture(definitions)
+    fixture.record(5, tags: [names[0]], at: at(1))
+    _ = fixture.reload(definitions.reversed(), at: at(2))
+    #expect(names.map { fixture.report(.tag, $0, at: at(3))?.spend.pico } == [5, 0])
+  }
 }

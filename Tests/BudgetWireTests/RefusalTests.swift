@@ -39,11 +39,11 @@ import Testing
         "the field at byte 4 ends behind its message"
       ),
       (
-        "fixed64 cut", id + RawField.key(3, 1) + [0], 9,
+        "fixed64 cut", id + RawField.key(3, 1) + RawField.times(7, [0]), 9,
         "the field at byte 2 ends behind its message"
       ),
       (
-        "fixed32 cut", id + RawField.key(3, 5) + [0], 9,
+        "fixed32 cut", id + RawField.key(3, 5) + [0, 0, 0], 9,
         "the field at byte 2 ends behind its message"
       ),
       (

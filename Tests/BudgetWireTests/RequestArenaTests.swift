@@ -26,6 +26,16 @@ import Testing
     #expect(unsafe arena.allocate(64) != nil)
   }
 
+  @Test func aSizeThatOnlyItsRoundingTakesPastTheBoundIsRefused() {
+    var arena = RequestArena()
+    arena.begin(bound: 20)
+    #expect(unsafe arena.allocate(20) == nil)
+    #expect(unsafe arena.allocate(16) != nil)
+    #expect(unsafe arena.allocate(4) == nil)
+    #expect(arena.usedBytes == 16)
+    #expect(arena.isExhausted == true)
+  }
+
   @Test func theBoundFollowsTheFrame() {
     #expect(WireBounds.arenaBytes(forRequestOf: 0) == 262_144)
     #expect(WireBounds.arenaBytes(forRequestOf: 1000) == 278_144)

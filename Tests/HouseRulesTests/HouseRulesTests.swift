@@ -10,14 +10,17 @@ import Testing
     "BudgetEngine": ["BudgetModel", "Synchronization"],
     "BudgetWire": ["BudgetModel", "CBudgetWire"],
     "TCPTransport": ["CEpoll", "Dispatch", "Glibc", "Foundation", "Synchronization"],
-    "LiteLLMConfig": ["BudgetModel", "CCrypto", "Foundation", "Yams"],
+    "LiteLLMConfig": ["BudgetModel", "CCrypto", "CYAMLEvents", "Foundation"],
     "BudgetServer": [
       "BudgetModel", "BudgetEngine", "BudgetWire", "TCPTransport", "LiteLLMConfig", "Dispatch",
       "Foundation", "Logging", "Synchronization",
     ],
     "BudgetSimulation": ["BudgetModel", "BudgetEngine", "LiteLLMConfig"],
     "BudgetClient": ["BudgetWire", "TCPTransport", "BudgetModel", "Dispatch", "Synchronization"],
-    "budgetd": ["BudgetServer", "TCPTransport", "ArgumentParser", "Foundation", "Logging"],
+    "budgetd": [
+      "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport", "ArgumentParser", "Dispatch",
+      "Foundation", "Logging",
+    ],
     "budgetctl": [
       "BudgetClient", "BudgetSimulation", "BudgetModel", "LiteLLMConfig", "ArgumentParser",
       "Foundation",
@@ -26,7 +29,15 @@ import Testing
 
   /// The only files in which the word `unsafe` may stand.
   static let fences: Set<String> = [
-    "BudgetModel/NameBytes.swift"
+    "BudgetModel/ExactText.swift", "BudgetModel/NameBytes.swift",
+    "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
+    "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
+    "BudgetWire/Walk/WireCursor.swift", "LiteLLMConfig/Reading/SHA256Digest.swift",
+    "LiteLLMConfig/YAML/YAMLEventReader.swift", "TCPTransport/Sockets/Acceptor.swift",
+    "TCPTransport/Client/ClientConnection.swift", "TCPTransport/Lanes/DispatchExecutor.swift",
+    "TCPTransport/Lanes/Lane+Receiving.swift", "TCPTransport/Lanes/Lane.swift",
+    "TCPTransport/Lanes/LaneBuffers.swift", "TCPTransport/Lanes/LanePoller.swift",
+    "TCPTransport/Sockets/SocketAddress.swift", "TCPTransport/Sockets/SystemCalls.swift",
   ]
 
   @Test func importsPointDownOnly() throws {
@@ -51,7 +62,8 @@ import Testing
         if words.contains("unsafe") { touched.insert("\(module)/\(file.name)") }
       }
     }
-    #expect(touched == Self.fences)
+    #expect(touched.subtracting(Self.fences).sorted() == [], "raw memory outside its fences")
+    #expect(Self.fences.subtracting(touched).sorted() == [], "fences without raw memory")
   }
 
   @Test func noEscapesFromTheCompiler() throws {

@@ -81,4 +81,24 @@ extension TCPServerTests {
     #expect(try other.receive() == Array("in between".utf8))
     for number in 0..<5_000 { #expect(try busy.receive() == Array("\(number)".utf8)) }
   }
+
+  @Test(arguments: [
+    LaneRest(spin: .zero, hold: .zero), LaneRest(spin: .zero, hold: .seconds(5)),
+    LaneRest(spin: .seconds(1), hold: .zero),
+  ])
+  func repliesReachALaneHoweverItRests(_ rest: LaneRest) async throws {
+    let log = EchoLog()
+    let server = try echoServer(log, lanes: 1, rest: rest)
+    let peer = try TestPeer(to: server.localAddress)
+    let start = MonotonicInstant.now()
+    for number in 1...200 {
+      try peer.send(frame("d\(number)"))
+      try await eventually("handled") { log.now.deferred.count == number }
+      var batch = ReplyBatch()
+      batch.append(to: try #require(log.now.deferred.last).connection, frame: frame("\(number)"))
+      server.replies.post(batch)
+      #expect(try peer.receive() == Array("\(number)".utf8))
+    }
+    #expect(MonotonicInstant.now().duration(since: start) < .seconds(4))
+  }
 }

@@ -14,13 +14,34 @@ extension TCPServerTests {
         #expect(try peer.receive() == Array("x".utf8))
       }
       try serveOne()
+      // The first sleep of a process makes a descriptor for its timer, which stays.
+      try await Task.sleep(for: .milliseconds(1))
       try await eventually("all closed") { server.counters.connectionsOpen == 0 }
+      // A connection is counted out a moment before its descriptor closes, so this may be one high.
       let before = openDescriptors()
       for _ in 0..<1_000 { try serveOne() }
       try await eventually("all closed") {
-        server.counters.connectionsOpen == 0 && openDescriptors() == before
+        server.counters.connectionsOpen == 0 && openDescriptors() <= before
       }
-      if openDescriptors() != before { exit(1) }
+      if openDescriptors() > before { exit(1) }
+    }
+  }
+
+  @Test func serversThatGoLeaveNoDescriptorBehind() async {
+    await #expect(processExitsWith: .success) {
+      func serveOne() throws {
+        let server = try echoServer()
+        let peer = try TestPeer(to: server.localAddress)
+        try peer.send(frame("x"))
+        #expect(try peer.receive() == Array("x".utf8))
+      }
+      let base = try echoServer()
+      try await eventually("one stands") { base.counters.connectionsOpen == 0 }
+      try serveOne()
+      try await eventually("settled") { openDescriptors() < 40 }
+      for _ in 0..<50 { try serveOne() }
+      try await eventually("all gone") { openDescriptors() < 40 }
+      if openDescriptors() >= 40 { exit(1) }
     }
   }
 

@@ -24,6 +24,21 @@ extension BudgetCatalog {
     return slots
   }
 
+  /// The slots that a record charges.
+  ///
+  /// The provider is the one the record names, or the one that follows from its model. Where it
+  /// gives neither, no provider is charged (as in LiteLLM), even if the deployment is configured.
+  public func chargedCandidate(
+    id: NameBytes, model: NameBytes, provider: NameBytes
+  ) -> CandidateSlots {
+    var slots = candidate(id: id, model: model, provider: provider)
+    if provider.isEmpty, model.isEmpty {
+      slots.provider = Slot.none
+      slots.hasProvider = false
+    }
+    return slots
+  }
+
   /// The slot of the tag's budget; nil where it has none.
   public func tagSlot(_ tag: NameBytes) -> Int32? { tagSlots[tag] }
 

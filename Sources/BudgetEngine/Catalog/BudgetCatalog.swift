@@ -12,6 +12,8 @@ public final class BudgetCatalog: Sendable {
   /// How the provider of a model is found.
   public let directory: ProviderDirectory
 
+  /// Where each scope's budgets stand in `budgets`, by `BudgetScope.rawValue` - 1.
+  private let scopeRanges: [Range<Int>]
   let providerSlots: NameTable
   let tagSlots: NameTable
   /// A deployment's id to its position in `deployments`.
@@ -48,6 +50,16 @@ public final class BudgetCatalog: Sendable {
       budgetIndexes[Int(slot)] = Int32(budgets.count)
       budgets.append(CatalogBudget(slot: slot, definition: definition))
     }
+    var scopeRanges: [Range<Int>] = []
+    for scope in BudgetScope.allCases {
+      let start = scopeRanges.last?.upperBound ?? 0
+      let end =
+        budgets[start...].firstIndex { $0.definition.key.scope != scope } ?? budgets.count
+      scopeRanges.append(start..<end)
+    }
+    precondition(
+      scopeRanges.last?.upperBound == budgets.count, "budgets come scope by scope, in order")
+    self.scopeRanges = scopeRanges
     func slotsOf(_ scope: BudgetScope) -> NameTable {
       NameTable(
         budgets.lazy.filter { $0.definition.key.scope == scope }
@@ -59,8 +71,10 @@ public final class BudgetCatalog: Sendable {
       guard let provider else { return Slot.none }
       return NameBytes.with(provider) { providerSlots[$0] } ?? Slot.none
     }
-    var seen: Set<String> = []
-    let deployments = configuration.deployments.filter { seen.insert($0.id).inserted }
+    var seen: Set<ExactText> = []
+    let deployments = configuration.deployments.filter {
+      seen.insert(ExactText($0.id)).inserted
+    }
     self.budgets = budgets
     self.budgetIndexes = budgetIndexes
     self.limits = limits
@@ -85,16 +99,22 @@ public final class BudgetCatalog: Sendable {
     return index < 0 ? nil : budgets[Int(index)]
   }
 
+  /// The budgets of one scope, in the file's order.
+  public func budgets(_ scope: BudgetScope) -> ArraySlice<CatalogBudget> {
+    budgets[scopeRanges[Int(scope.rawValue) - 1]]
+  }
+
   private static func groups(
     of deployments: [ConfiguredDeployment]
   ) -> (NameTable, [Range<Int>], [Int32]) {
-    var positions: [String: Int] = [:]
+    var positions: [ExactText: Int] = [:]
     var names: [String] = []
     var members: [[Int32]] = []
     for (index, deployment) in deployments.enumerated() {
-      let position = positions[deployment.modelName] ?? names.count
+      let name = ExactText(deployment.modelName)
+      let position = positions[name] ?? names.count
       if position == names.count {
-        positions[deployment.modelName] = position
+        positions[name] = position
         names.append(deployment.modelName)
         members.append([])
       }
@@ -127,6 +147,9 @@ public struct CandidateSlots: Hashable, Sendable {
   var deployment: Int32
   /// Whether a provider was named or derived, budgeted or not.
   public var hasProvider: Bool
+
+  /// Whether any budget applies.
+  public var isBudgeted: Bool { provider != Slot.none || deployment != Slot.none }
 }
 
 /// The number of a budget's state, for the life of the process.

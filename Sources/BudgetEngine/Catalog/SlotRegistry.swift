@@ -8,7 +8,7 @@ struct SlotRegistry {
   /// A budget without its window's text.
   private struct Owner: Hashable {
     var scope: BudgetScope
-    var name: String
+    var name: ExactText
   }
 
   private struct Known {
@@ -39,9 +39,9 @@ struct SlotRegistry {
     _ definition: BudgetDefinition, lengthOf: (Int32) -> WindowLength
   ) -> Outcome {
     let key = definition.key
-    let owner = Owner(scope: key.scope, name: key.name)
+    let owner = Owner(scope: key.scope, name: ExactText(key.name))
     let before = latest[owner]
-    guard let before, before.windowText != key.windowText else {
+    guard let before, ExactText(before.windowText) != ExactText(key.windowText) else {
       let (slot, isNew) = slot(of: key)
       latest[owner] = Known(windowText: key.windowText, slot: slot)
       return isNew ? .added(slot: slot) : .known(slot: slot)

@@ -79,6 +79,21 @@ public struct DenialText: Sendable {
     }
   }
 
+  /// Adds the sentence for one finding about a configured deployment.
+  public mutating func add(
+    _ denial: Denial, name: String, candidate: ConfiguredDeployment, estimate: PicoUSD
+  ) {
+    NameBytes.with(candidate.id) { id in
+      NameBytes.with(candidate.modelName) { modelName in
+        NameBytes.with(candidate.model) { model in
+          add(
+            denial, name: name, candidate: Candidate(id: id, modelName: modelName, model: model),
+            estimate: estimate)
+        }
+      }
+    }
+  }
+
   /// Ends the text. `unlisted` findings were not given to `add`.
   public mutating func finish(unlisted: Int) {
     let missing = omitted + unlisted

@@ -69,6 +69,9 @@ public struct FilterReply {
     }
   }
 
+  /// Counts `count` denials that are not given.
+  public mutating func omitDenials(_ count: UInt32) { denialsOmitted += count }
+
   /// Adds a candidate that the server supplied, in the order of their positions.
   public mutating func addCandidate(_ candidate: Candidate) {
     candidateCount += 1

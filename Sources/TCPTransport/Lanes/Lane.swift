@@ -1,13 +1,14 @@
 import Dispatch
+import Glibc
 
 /// Some connections of a server, and the serial queue that alone touches them.
 ///
 /// Their sockets are in one epoll set; one Dispatch source on it wakes the lane. A lane that runs
-/// takes batch after batch until nothing is ready, looks a little longer, and gives its thread
-/// back. Between bytes in and bytes out nothing waits and nothing changes threads.
+/// takes batch after batch until nothing is ready, looks a little longer, waits on its thread for a
+/// moment, and gives it back. Between bytes in and bytes out nothing waits and nothing changes threads.
 actor Lane {
   /// How long a lane keeps its queue under unbroken load before timers get a turn.
-  private static let turnNanoseconds: Int64 = 10_000_000
+  private static let turnNanoseconds: Int64 = 50_000_000
   /// Replies are written early when so many bytes of one turn have gathered.
   static let gatheredBytes = 256 * 1024
 
@@ -17,6 +18,7 @@ actor Lane {
   nonisolated let bounds: TransportBounds
   private nonisolated let executor: DispatchExecutor
   private let spinNanoseconds: Int64
+  private let holdMilliseconds: Int32
 
   let handler: any FrameHandler
   let poller: LanePoller
@@ -38,6 +40,8 @@ actor Lane {
   var drainUntil: MonotonicInstant?
   var nextSweep = MonotonicInstant.never
   private var isStopped = false
+  /// A run is on the queue already; one is enough, however often sources fire meanwhile.
+  private var isRunQueued = false
   private var source: (any DispatchSourceRead)?
   var timer: (any DispatchSourceTimer)?
 
@@ -46,7 +50,7 @@ actor Lane {
   }
 
   init(
-    index: LaneIndex, bounds: TransportBounds, spin: Duration, inbox: LaneInbox,
+    index: LaneIndex, bounds: TransportBounds, rest: LaneRest, inbox: LaneInbox,
     handler: sending any FrameHandler
   ) throws(TransportError) {
     self.index = index
@@ -55,7 +59,11 @@ actor Lane {
     self.handler = handler
     poller = try LanePoller()
     limits = ConnectionTimes.Limits(bounds)
-    spinNanoseconds = spin.wholeNanoseconds
+    spinNanoseconds = rest.spin.wholeNanoseconds
+    holdMilliseconds = Int32(clamping: rest.hold.wholeNanoseconds / 1_000_000)
+    guard poller.add(inbox.bell) else {
+      throw .system(call: "epoll_ctl", errno: ENOSPC, address: nil)
+    }
     scratch = ScratchBuffer(byteCount: bounds.bytesPerTurn)
     decoder = FrameDecoder(longestBody: bounds.requestFrameBytes)
     executor = DispatchExecutor(label: "budgetd.lane.\(index.number)")
@@ -74,6 +82,18 @@ actor Lane {
     executor.queue.async { self.assumeIsolated { $0.run() } }
   }
 
+  /// Lets what else is on the queue have its turn, then goes on.
+  private func yieldQueue() {
+    if isRunQueued { return }
+    isRunQueued = true
+    executor.queue.async {
+      self.assumeIsolated {
+        $0.isRunQueued = false
+        $0.run()
+      }
+    }
+  }
+
   private func begin() {
     let source = DispatchSource.makeReadSource(
       fileDescriptor: poller.descriptor.number, queue: executor.queue)
@@ -90,20 +110,27 @@ actor Lane {
     run()
   }
 
-  /// Serves what is ready, until nothing has been for the length of a spin.
+  /// Serves what is ready, until nothing has been for the length of a spin and then of a hold.
   private func run() {
     if isStopped { return }
     inbox.awake()
     let started = MonotonicInstant.now()
     var lastWork = started
+    var wait: Int32 = 0
     while true {
       var worked = false
       if inbox.hasMail {
         takeMail()
         if isStopped { return }
         worked = true
+        wait = 0
       }
-      let count = poller.take()
+      let count = poller.take(waitingMilliseconds: wait)
+      let hasWaited = wait > 0
+      if hasWaited {
+        wait = 0
+        inbox.awake()
+      }
       if count > 0 {
         worked = true
         var index = 0
@@ -123,11 +150,14 @@ actor Lane {
       if worked {
         lastWork = now
         if now.nanoseconds - started.nanoseconds > Self.turnNanoseconds {
-          wake()
+          yieldQueue()
           return
         }
-      } else if now.nanoseconds - lastWork.nanoseconds >= spinNanoseconds, inbox.mayRest() {
-        return
+      } else if hasWaited || holdMilliseconds == 0 {
+        guard now.nanoseconds - lastWork.nanoseconds >= spinNanoseconds else { continue }
+        if inbox.mayRest(.asleep) { return }
+      } else if now.nanoseconds - lastWork.nanoseconds >= spinNanoseconds {
+        if inbox.mayRest(.waiting) { wait = holdMilliseconds }
       }
     }
   }

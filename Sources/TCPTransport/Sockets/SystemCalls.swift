@@ -137,6 +137,22 @@ extension Descriptor {
   }
 }
 
+/// Rouses a lane that waits for its sockets, from any thread.
+struct Bell: ~Copyable, Sendable {
+  let descriptor: Descriptor
+
+  init() throws(TransportError) {
+    let number = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
+    if number < 0 { throw .system(call: "eventfd", errno: errno, address: nil) }
+    descriptor = Descriptor(adopting: number)
+  }
+
+  func ring() {
+    // Fails only at 2^64 - 2 rings.
+    _ = eventfd_write(descriptor.number, 1)
+  }
+}
+
 /// A system call's errno, as an error.
 struct SystemFailure: Error, Equatable {
   let code: Int32

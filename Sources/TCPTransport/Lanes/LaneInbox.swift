@@ -31,16 +31,28 @@ final class LaneInbox: Sendable {
     var isEmpty: Bool { arrivals.isEmpty && replies.isEmpty && drains.isEmpty && !mustStop }
   }
 
+  /// What it takes to have the lane look at its mail.
+  enum LaneState {
+    /// It runs, or has been asked to: nothing.
+    case awake
+    /// It keeps its thread and waits for its sockets: the bell.
+    case waiting
+    /// It gave its thread back: its queue.
+    case asleep
+  }
+
   private struct State {
     var mail = Mail()
-    /// The lane runs, or has been asked to: it will see the mail by itself.
-    var isAwake = true
+    var lane = LaneState.awake
     var isClosed = false
     var wake: (@Sendable () -> Void)?
   }
 
+  let bell: Bell
   private let state = Mutex(State())
   private let hasMailFlag = Atomic<Bool>(false)
+
+  init() throws(TransportError) { bell = try Bell() }
 
   /// Whether there is mail, without a lock.
   @inline(__always)
@@ -49,15 +61,18 @@ final class LaneInbox: Sendable {
   /// Changes the mail; false, and nothing done, once the inbox is closed.
   @discardableResult
   func post(_ change: (inout Mail) -> Void) -> Bool {
-    let (isTaken, wake) = state.withLock { state -> (Bool, (@Sendable () -> Void)?) in
-      if state.isClosed { return (false, nil) }
+    let (isTaken, before, wake) = state.withLock {
+      state -> (Bool, LaneState, (@Sendable () -> Void)?) in
+      if state.isClosed { return (false, .awake, nil) }
       change(&state.mail)
       hasMailFlag.store(true, ordering: .relaxed)
-      if state.isAwake { return (true, nil) }
-      state.isAwake = true
-      return (true, state.wake)
+      return (true, exchange(&state.lane, with: .awake), state.wake)
     }
-    wake?()
+    switch before {
+    case .awake: break
+    case .waiting: bell.ring()
+    case .asleep: wake?()
+    }
     return isTaken
   }
 
@@ -65,13 +80,13 @@ final class LaneInbox: Sendable {
   func open(wake: @escaping @Sendable () -> Void) { state.withLock { $0.wake = wake } }
 
   /// The lane runs: from here to `mayRest` no one has to wake it.
-  func awake() { state.withLock { $0.isAwake = true } }
+  func awake() { state.withLock { $0.lane = .awake } }
 
   /// Whether the lane may rest: false when mail came in the meantime.
-  func mayRest() -> Bool {
+  func mayRest(_ rest: LaneState) -> Bool {
     state.withLock { state in
       guard state.mail.isEmpty else { return false }
-      state.isAwake = false
+      state.lane = rest
       return true
     }
   }

@@ -7,6 +7,8 @@ import Glibc
   static let writable = EPOLLOUT.rawValue
   static let broken = EPOLLERR.rawValue | EPOLLHUP.rawValue
   static let batch = 256
+  /// Names no connection.
+  static let bellToken = UInt64.max
 
   let descriptor: Descriptor
   private let events: UnsafeMutablePointer<epoll_event>
@@ -27,16 +29,22 @@ import Glibc
     return unsafe epoll_ctl(descriptor.number, EPOLL_CTL_ADD, socket.number, &event) == 0
   }
 
+  /// Adds what rouses a lane that waits in `take`. Edge-triggered, so it need not be read.
+  func add(_ bell: borrowing Bell) -> Bool {
+    var event = unsafe cepoll_event(EPOLLIN.rawValue | EPOLLET.rawValue, Self.bellToken)
+    return unsafe epoll_ctl(descriptor.number, EPOLL_CTL_ADD, bell.descriptor.number, &event) == 0
+  }
+
   func modify(_ socket: borrowing Descriptor, events: UInt32, token: UInt64) {
     var event = unsafe cepoll_event(events, token)
     let result = unsafe epoll_ctl(descriptor.number, EPOLL_CTL_MOD, socket.number, &event)
     precondition(result == 0, "a connection's socket is in its lane's epoll set until it closes")
   }
 
-  /// Takes a batch of what is ready without waiting, and says how many.
+  /// Takes a batch of what is ready, waiting for so long if nothing is, and says how many.
   @inline(__always)
-  func take() -> Int {
-    let count = unsafe epoll_wait(descriptor.number, events, Int32(Self.batch), 0)
+  func take(waitingMilliseconds wait: Int32 = 0) -> Int {
+    let count = unsafe epoll_wait(descriptor.number, events, Int32(Self.batch), wait)
     return count > 0 ? Int(count) : 0
   }
 

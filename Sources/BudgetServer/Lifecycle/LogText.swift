@@ -1,0 +1,48 @@
+import BudgetEngine
+import BudgetModel
+import Logging
+
+/// The lines that a load and a reload leave in the log.
+enum LogText {
+  /// `3 provider, 2 deployment and 0 tag budgets; 12 deployments in the model list`.
+  static func summary(of budgets: BudgetConfiguration) -> String {
+    func count(_ scope: BudgetScope) -> Int {
+      budgets.budgets.count { $0.key.scope == scope }
+    }
+    return
+      "\(count(.provider)) provider, \(count(.deployment)) deployment and \(count(.tag)) tag "
+      + "budgets; \(budgets.deployments.count) deployments in the model list"
+  }
+
+  /// What a reload changed: a line for each kind of change, and one for each window that went on
+  /// or was closed, with what was in it.
+  static func write(_ report: ReloadReport, to log: Logger) {
+    func names(_ what: String, _ keys: [BudgetKey]) {
+      guard !keys.isEmpty else { return }
+      let shown = keys.prefix(namesShown).map(\.description).joined(separator: ", ")
+      let more = keys.count > namesShown ? " and \(keys.count - namesShown) more" : ""
+      log.info("\(what) \(keys.count) budgets: \(shown)\(more)")
+    }
+    names("added", report.added)
+    names("removed", report.removed)
+    names("changed the limit of", report.relimited)
+    for change in report.renamed {
+      log.info(
+        "\(change.from) is now per \(change.to.windowText): \(window(change, ends: "goes on"))")
+    }
+    for change in report.closed {
+      log.warning(
+        "\(change.from) is now per \(change.to.windowText): \(window(change, ends: "was closed"))")
+    }
+  }
+
+  /// How many names a line lists before it counts the rest.
+  private static let namesShown = 20
+
+  private static func window(_ change: ReloadReport.Change, ends: String) -> String {
+    guard let spend = change.spend, let resetsAt = change.resetsAt else {
+      return "no window was open"
+    }
+    return "its window with $\(spend.exactText) spent, due to end at \(resetsAt.iso8601), \(ends)"
+  }
+}

@@ -1,0 +1,30 @@
+public import LiteLLMConfig
+
+/// Why a server cannot start. Each case has its exit code.
+public enum ServerError: Error, Sendable {
+  /// The command line asks for something that cannot be.
+  case usage(String)
+  /// The configuration is refused; all problems are in it.
+  case config(ConfigError)
+  /// A port is not to be had.
+  case unavailable(String)
+
+  /// The exit code, after sysexits.h: 64 usage, 78 configuration, 69 unavailable.
+  public var exitCode: Int32 {
+    switch self {
+    case .usage: 64
+    case .config: 78
+    case .unavailable: 69
+    }
+  }
+}
+
+extension ServerError: CustomStringConvertible {
+  /// What to tell the operator: a line, or one a problem.
+  public var description: String {
+    switch self {
+    case .usage(let message), .unavailable(let message): message
+    case .config(let error): error.problems.map(\.description).joined(separator: "\n")
+    }
+  }
+}

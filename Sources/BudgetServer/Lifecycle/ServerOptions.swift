@@ -1,0 +1,35 @@
+public import BudgetWire
+public import TCPTransport
+
+/// When a reply to RecordSpend leaves, as `--durability` says.
+public enum Durability: String, CaseIterable, Sendable {
+  /// Once the spend is on disk.
+  case commit
+  /// At once; on disk within 100 ms.
+  case memory
+}
+
+/// What a server is started with. Bounds have the wire contract's values unless set.
+public struct ServerOptions: Sendable {
+  /// The path of LiteLLM's config.yaml.
+  public var configPath: String
+  /// The path of the operator's map from models to providers, if there is one.
+  public var providerMapPath: String?
+  /// Where the RPC port listens, `HOST:PORT`; port 0 takes a free one.
+  public var listen = "127.0.0.1:7077"
+  /// Whether `listen` may be an address that other machines reach.
+  public var allowsInsecureNetwork = false
+  /// The name that Ping shows; nil: a random one for each start.
+  public var nodeID: String?
+  /// How many lanes serve connections.
+  public var laneCount = 2
+  /// How long a lane looks and waits for more before it gives its thread back.
+  public var rest = LaneRest.standard
+  /// What peers may use up of connections, bytes and time.
+  public var transport = TransportBounds.standard
+  /// What one message may hold.
+  public var wire = WireBounds.standard
+
+  /// Makes the standard options for one config file.
+  public init(configPath: String) { self.configPath = configPath }
+}

@@ -1,0 +1,78 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+/// Which budgets one page of GetProviderBudgets shows.
+///
+/// The budgets that a request asks for make one list: providers, then deployments, then tags. A
+/// page is a piece of it; the token names the configuration and where the next piece starts.
+struct BudgetPage {
+  let budgets: [CatalogBudget]
+  /// Empty on the last page.
+  let nextToken: String
+
+  /// The most budgets on one page.
+  static let maximumSize = 1_000
+
+  init(_ request: GetProviderBudgetsView, in catalog: BudgetCatalog) throws(ServiceRefusal) {
+    let start = try Self.start(request.pageToken, in: catalog)
+    let asked = Int(request.pageSize)
+    let size = asked == 0 ? Self.maximumSize : min(asked, Self.maximumSize)
+    var wanted: [CatalogBudget] = []
+    // One more than fits, to know whether there is a next page.
+    var skipped = 0
+    func take(_ budget: CatalogBudget) {
+      if skipped < start { skipped += 1 } else { wanted.append(budget) }
+    }
+    func takeNamed(_ scope: BudgetScope, count: Int, name: (Int) -> NameBytes) {
+      var seen: Set<Int32> = []
+      for index in 0..<count where wanted.count <= size {
+        if let budget = catalog.budget(scope, name(index)), seen.insert(budget.slot).inserted {
+          take(budget)
+        }
+      }
+    }
+    func takeAll(_ scope: BudgetScope) {
+      let all = catalog.budgets(scope)
+      let jump = min(all.count, start - skipped)
+      skipped += jump
+      for budget in all.dropFirst(jump) where wanted.count <= size { wanted.append(budget) }
+    }
+    if request.providerCount > 0 {
+      takeNamed(.provider, count: request.providerCount) { request.provider(at: $0) }
+    } else {
+      takeAll(.provider)
+    }
+    if request.deploymentIDCount > 0 {
+      takeNamed(.deployment, count: request.deploymentIDCount) { request.deploymentID(at: $0) }
+    } else if request.includesDeployments {
+      takeAll(.deployment)
+    }
+    if request.tagCount > 0 {
+      takeNamed(.tag, count: request.tagCount) { request.tag(at: $0) }
+    } else if request.includesTags {
+      takeAll(.tag)
+    }
+    let hasMore = wanted.count > size
+    budgets = hasMore ? Array(wanted.prefix(size)) : wanted
+    nextToken = hasMore ? "\(catalog.generation).\(start + size)" : ""
+  }
+
+  private static func start(
+    _ token: NameBytes, in catalog: BudgetCatalog
+  ) throws(ServiceRefusal) -> Int {
+    if token.isEmpty { return 0 }
+    let parts = token.text.split(separator: ".", omittingEmptySubsequences: false)
+    guard token.isWellFormed, parts.count == 2, let generation = UInt64(parts[0]),
+      let start = Int(parts[1]), start > 0
+    else {
+      throw ServiceRefusal(
+        .invalidArgument, "page_token is none of this server's: give next_page_token as it came")
+    }
+    guard generation == catalog.generation else {
+      throw ServiceRefusal(
+        .invalidArgument, "page_token is from before a reload of the config: start again without")
+    }
+    return start
+  }
+}

@@ -1,0 +1,130 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+extension BudgetService {
+  /// Which candidates may be used: those given, or the configured ones of `model_name`.
+  func filter(
+    _ request: FilterDeploymentsView, callID: UInt64, output: inout [UInt8]
+  ) throws(ServiceRefusal) {
+    try checkBounds(of: request.modelName, field: "model_name")
+    let catalog = catalogs.current()
+    question.begin()
+    question.maximumDenials = context.bounds.maximumDenials
+    if request.estimatedCostUSD != 0 {
+      question.estimate = try amount(request.estimatedCostUSD, field: "estimated_cost_usd")
+    }
+    var group: ArraySlice<Int32> = []
+    if request.deploymentCount == 0, !request.modelName.isEmpty {
+      group = try configuredCandidates(of: request.modelName, in: catalog)
+      for index in group { question.candidates.append(catalog.candidate(at: index)) }
+    } else {
+      for position in 0..<request.deploymentCount {
+        question.candidates.append(candidate(request.deployment(at: position), in: catalog))
+      }
+    }
+    for position in 0..<request.tagCount {
+      let tag = request.tag(at: position)
+      if let slot = catalog.tagSlot(tag) {
+        question.addTag(slot: slot)
+      } else {
+        _ = usable(tag)
+      }
+    }
+    context.engine.filter(question, in: catalog, at: context.time.now(), into: &decision)
+    fillReply(group: group, in: catalog)
+    if decision.isExhausted { sayExhausted(request, group: group, in: catalog) }
+    responses.appendFilterDeployments(filterReply, callID: callID, to: &output)
+  }
+
+  /// The decision as the bytes that go out.
+  private func fillReply(group: ArraySlice<Int32>, in catalog: BudgetCatalog) {
+    filterReply.reset()
+    for position in decision.allowed { filterReply.allow(position) }
+    for denial in decision.denials {
+      NameBytes.with(catalog.name(of: denial)) { name in
+        filterReply.deny(
+          FilterReply.Denial(
+            position: denial.candidate, scope: denial.scope, name: name,
+            spendUSD: denial.spend.dollars, limitUSD: denial.limit.dollars,
+            resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds))
+      }
+    }
+    filterReply.omitDenials(decision.denialsOmitted)
+    for index in group { addCandidate(catalog.deployments[Int(index)]) }
+  }
+
+  private func addCandidate(_ deployment: ConfiguredDeployment) {
+    NameBytes.with(deployment.id) { id in
+      NameBytes.with(deployment.modelName) { modelName in
+        NameBytes.with(deployment.model) { model in
+          NameBytes.with(deployment.provider ?? "") { provider in
+            filterReply.addCandidate(
+              FilterReply.Candidate(
+                id: id, modelName: modelName, model: model, provider: provider))
+          }
+        }
+      }
+    }
+  }
+
+  private func configuredCandidates(
+    of modelName: NameBytes, in catalog: BudgetCatalog
+  ) throws(ServiceRefusal) -> ArraySlice<Int32> {
+    guard let group = catalog.group(modelName) else {
+      throw ServiceRefusal(
+        .notFound,
+        "model_name '\(modelName.text)' is not in the model list; give deployments, or add it")
+    }
+    let bound = context.bounds.maximumDeployments
+    guard group.count <= bound else {
+      throw ServiceRefusal(
+        .failedPrecondition,
+        "model_name '\(modelName.text)' has \(group.count) deployments; at most \(bound) are "
+          + "filtered in one request: give the deployments, in parts")
+    }
+    return group
+  }
+
+  private func candidate(
+    _ deployment: DeploymentView, in catalog: BudgetCatalog
+  ) -> CandidateSlots {
+    let provider = deployment.provider
+    // An explicit provider needs no derivation, so the model may be anything.
+    let model = provider.isEmpty ? usable(deployment.model) : deployment.model
+    let slots = catalog.candidate(id: deployment.id, model: model, provider: provider)
+    if !slots.hasProvider, !model.isEmpty { context.counters.countUnresolvedModel() }
+    if !slots.isBudgeted {
+      _ = usable(deployment.id)
+      _ = usable(provider)
+    }
+    return slots
+  }
+
+  /// The sentences that LiteLLM gives when nothing is left.
+  private func sayExhausted(
+    _ request: FilterDeploymentsView, group: ArraySlice<Int32>, in catalog: BudgetCatalog
+  ) {
+    var text = DenialText(maximumBytes: context.bounds.maximumStatusMessageBytes)
+    for denial in decision.denials {
+      let position = Int(denial.candidate)
+      let name = catalog.name(of: denial)
+      if group.isEmpty {
+        let deployment = request.deployment(at: position)
+        text.add(
+          denial, name: name,
+          candidate: .init(
+            id: deployment.id, modelName: deployment.modelName, model: deployment.model),
+          estimate: question.estimate)
+      } else {
+        let index = group[group.startIndex + position]
+        text.add(
+          denial, name: name, candidate: catalog.deployments[Int(index)],
+          estimate: question.estimate)
+      }
+    }
+    text.finish(unlisted: Int(decision.denialsOmitted))
+    filterReply.statusCode = .resourceExhausted
+    filterReply.statusMessage.append(contentsOf: text.bytes)
+  }
+}

@@ -1,0 +1,34 @@
+import BudgetModel
+import BudgetWire
+
+extension BudgetService {
+  /// The name if it can match a budget; absent, and counted, if it cannot. Tags come from end
+  /// users: a strange one must neither stop traffic nor keep real spend from being recorded.
+  func usable(_ name: NameBytes) -> NameBytes {
+    guard !name.isWellFormed else { return name }
+    context.counters.countStrangeName()
+    return .absent
+  }
+
+  /// Refuses a name that has to be taken as it is.
+  func checkBounds(of name: NameBytes, field: String) throws(ServiceRefusal) {
+    guard !name.isWellFormed else { return }
+    throw ServiceRefusal(
+      .invalidArgument,
+      "\(field) of \(name.count) bytes: give at most \(NameBytes.maximumLength) bytes of UTF-8 "
+        + "without control characters")
+  }
+
+  /// The amount that a field names.
+  func amount(_ dollars: Double, field: String) throws(ServiceRefusal) -> PicoUSD {
+    do throws(MoneyError) {
+      return try PicoUSD(dollars: dollars, atMost: .maximumRecord)
+    } catch {
+      let what =
+        error == .notANumber ? "not a number" : error == .negative ? "negative" : "too much"
+      throw ServiceRefusal(
+        .invalidArgument,
+        "\(field) \(dollars.pythonText) is \(what): give 0 to \(PicoUSD.maximumRecord.exactText)")
+    }
+  }
+}

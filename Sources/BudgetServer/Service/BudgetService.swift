@@ -1,0 +1,101 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+import TCPTransport
+
+/// Answers the frames of one lane: decode, one switch over the methods, encode.
+///
+/// Confined to its lane. It owns what a request needs on its way, so that the next one finds it
+/// warm: the decoder's arena, the reply under construction, the engine's questions and answers.
+final class BudgetService: FrameHandler {
+  let context: ServiceContext
+  var catalogs: CatalogReader
+  var question = FilterQuestion()
+  var decision = FilterDecision()
+  var charged = ChargedSlots()
+  private var decoder: RequestDecoder
+  let responses: ResponseWriter
+  var filterReply: FilterReply
+
+  init(context: ServiceContext) {
+    self.context = context
+    catalogs = CatalogReader(engine: context.engine)
+    decoder = RequestDecoder(bounds: context.bounds)
+    responses = ResponseWriter(bounds: context.bounds)
+    filterReply = FilterReply(bounds: context.bounds)
+  }
+
+  func connectionOpened(_ connection: ConnectionID) {}
+
+  func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {}
+
+  func handle(
+    _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
+    output: inout [UInt8]
+  ) -> FrameOutcome {
+    do throws(WireRefusal) {
+      try decoder.withRequest(frame: body) { request in
+        serve(request, receivedAt: receivedAt, output: &output)
+      }
+    } catch {
+      reply(error.status, to: error.callID, output: &output)
+    }
+    return .answered
+  }
+
+  func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
+    reply(Self.status(of: reason), to: 0, output: &output)
+  }
+
+  /// One request, one path.
+  private func serve(
+    _ request: WireRequest, receivedAt: MonotonicInstant, output: inout [UInt8]
+  ) {
+    let callID = request.callID
+    if request.timeoutMilliseconds > 0 {
+      let timeout = Duration.milliseconds(Int64(request.timeoutMilliseconds))
+      guard MonotonicInstant.now() < receivedAt.advanced(by: timeout) else {
+        reply(
+          RPCStatus(
+            .deadlineExceeded,
+            "timeout_ms \(request.timeoutMilliseconds) passed before work started; nothing applied"
+          ), to: callID, output: &output)
+        return
+      }
+    }
+    do throws(ServiceRefusal) {
+      switch request.method {
+      case .filterDeployments(let method): try filter(method, callID: callID, output: &output)
+      case .recordSpend(let method): try record(method, callID: callID, output: &output)
+      case .getProviderBudgets(let method): try budgets(method, callID: callID, output: &output)
+      case .ping: ping(callID: callID, output: &output)
+      case .later(let method):
+        throw ServiceRefusal(.unimplemented, "\(method) is not part of this build")
+      case .none:
+        throw ServiceRefusal(.unimplemented, "the request has no method that this build knows")
+      }
+    } catch {
+      reply(error.status, to: callID, output: &output)
+    }
+  }
+
+  private func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
+    if status.code == .invalidArgument { context.counters.countRefusedRequest() }
+    responses.appendStatus(status, callID: callID, to: &output)
+  }
+
+  private static func status(of reason: ConnectionRefusal) -> RPCStatus {
+    switch reason {
+    case .frameTooLarge(let length, let bound):
+      RPCStatus(
+        .resourceExhausted,
+        "a frame of \(length) bytes was announced; at most \(bound) are taken; closing")
+    case .frameTimedOut(let bound):
+      RPCStatus(.deadlineExceeded, "a frame was not whole after \(bound); closing")
+    case .tooManyConnections(let bound):
+      RPCStatus(.unavailable, "the server has all the \(bound) connections it may; try again")
+    case .draining:
+      RPCStatus(.unavailable, "the server is shutting down; what it did not answer is not applied")
+    }
+  }
+}

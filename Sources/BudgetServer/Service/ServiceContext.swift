@@ -1,0 +1,20 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+/// What all lanes share: the engine, the clock, the bounds, and who this node is.
+struct ServiceContext: Sendable {
+  let engine: BudgetEngine
+  let time: any TimeSource
+  let bounds: WireBounds
+  let identity: NodeIdentity
+  let counters: ServiceCounters
+}
+
+/// What Ping says of the node.
+struct NodeIdentity: Sendable {
+  let version: String
+  let nodeID: String
+  /// Where a reply to RecordSpend leaves the spend: `none` until there is a ledger.
+  let durability: String
+}

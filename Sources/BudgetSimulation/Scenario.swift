@@ -1,0 +1,72 @@
+import BudgetModel
+import LiteLLMConfig
+
+/// One line of a trace: a config, and traffic with the instants at which it came.
+struct Scenario {
+  /// The name that results carry.
+  var name: String
+  /// When the service started; steps count from it.
+  var start: Timestamp
+  /// The config, in LiteLLM's shapes.
+  var config: ConfigNode
+  /// What was done, in order.
+  var steps: [Step]
+  /// Whether the config is expected to be refused.
+  var wantsConfigError: Bool
+  /// Why one node without Redis cannot play it; nil: it can.
+  var skipReason: String?
+
+  /// One thing that was done.
+  struct Step {
+    var at: Timestamp
+    var action: Action
+  }
+
+  /// What a step does, and what is expected of it.
+  enum Action {
+    case record(RecordAction)
+    case filter(FilterAction)
+    case budgets(expected: ConfigNode?)
+    /// One run of LiteLLM's background task: without Redis there is nothing to do.
+    case sync
+  }
+
+  /// A cost that was recorded.
+  struct RecordAction {
+    var provider: String
+    var deploymentID: String
+    var tags: [String]
+    /// NaN where the trace has no number.
+    var cost: Double
+    var wantsRefusal: Bool
+  }
+
+  /// Candidates that were filtered.
+  struct FilterAction {
+    var candidates: [Candidate]
+    var tags: [String]
+    var estimate: Double
+    var expected: ConfigNode?
+    /// Whether any text will do where a message is expected.
+    var anyMessage: Bool
+  }
+
+  /// A deployment that was offered.
+  struct Candidate {
+    var id: String
+    var modelName: String
+    var model: String
+    var provider: String
+  }
+}
+
+/// Why a trace cannot be read.
+public struct TraceError: Error, Sendable, CustomStringConvertible {
+  /// The line of the trace, from 1.
+  public let line: Int
+  /// What is wrong with it.
+  public let message: String
+
+  /// `line 3: ...`
+  public var description: String { "line \(line): \(message)" }
+}

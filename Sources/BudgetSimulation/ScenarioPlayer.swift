@@ -1,0 +1,88 @@
+import BudgetEngine
+import BudgetModel
+
+/// Plays a scenario's steps through an engine of its own, in virtual time.
+struct ScenarioPlayer {
+  private let engine: BudgetEngine
+  private var question = FilterQuestion()
+  private var decision = FilterDecision()
+
+  /// Starts the engine at the scenario's start.
+  init(configuration: BudgetConfiguration, start: Timestamp) {
+    engine = BudgetEngine(configuration: configuration, at: start)
+  }
+
+  /// Records a cost. False: refused, nothing was charged.
+  func record(_ action: Scenario.RecordAction, at now: Timestamp) -> Bool {
+    // The same bound as on the wire; what is no amount is refused.
+    guard let amount = try? PicoUSD(dollars: action.cost, atMost: .maximumRecord) else {
+      return false
+    }
+    let catalog = engine.catalog
+    var charged = ChargedSlots()
+    charged.add(
+      NameBytes.with(action.provider) { provider in
+        NameBytes.with(action.deploymentID) { id in
+          catalog.chargedCandidate(id: id, model: .absent, provider: provider)
+        }
+      })
+    for tag in action.tags {
+      if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) { charged.addTag(slot: slot) }
+    }
+    engine.record(amount, to: charged, at: now)
+    return true
+  }
+
+  /// Filters candidates.
+  mutating func filter(
+    _ action: Scenario.FilterAction, at now: Timestamp
+  ) -> StepResult.FilterResult {
+    let catalog = engine.catalog
+    question.begin()
+    // An estimate that is no amount estimates nothing, as an absent one.
+    question.estimate = (try? PicoUSD(dollars: action.estimate, atMost: .maximumRecord)) ?? .zero
+    for candidate in action.candidates {
+      // A trace's provider is LiteLLM's custom_llm_provider, to which LiteLLM has exceptions.
+      let explicit =
+        candidate.provider.isEmpty
+        ? ""
+        : catalog.directory.provider(
+          ofModel: candidate.model, customProvider: candidate.provider, apiBase: nil)
+          ?? candidate.provider
+      question.candidates.append(
+        NameBytes.with(candidate.id) { id in
+          NameBytes.with(candidate.model) { model in
+            NameBytes.with(explicit) { provider in
+              catalog.candidate(id: id, model: model, provider: provider)
+            }
+          }
+        })
+    }
+    for tag in action.tags {
+      if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) { question.addTag(slot: slot) }
+    }
+    engine.filter(question, in: catalog, at: now, into: &decision)
+    return StepResult.FilterResult(
+      allowed: decision.allowed.map { action.candidates[Int($0)].id },
+      message: decision.isExhausted ? message(action, in: catalog) : nil)
+  }
+
+  /// Where the providers' budgets stand: LiteLLM's endpoint shows no others.
+  func budgets(at now: Timestamp) -> [BudgetReport] {
+    engine.catalog.budgets(.provider).map { engine.report(on: $0, at: now) }
+  }
+
+  private func message(_ action: Scenario.FilterAction, in catalog: BudgetCatalog) -> String {
+    var text = DenialText(maximumBytes: .max)
+    for denial in decision.denials {
+      let candidate = action.candidates[Int(denial.candidate)]
+      text.add(
+        denial, name: catalog.name(of: denial),
+        candidate: ConfiguredDeployment(
+          id: candidate.id, modelName: candidate.modelName, model: candidate.model, provider: nil),
+        estimate: question.estimate)
+    }
+    text.finish(unlisted: Int(decision.denialsOmitted))
+    return text.text
+  }
+}

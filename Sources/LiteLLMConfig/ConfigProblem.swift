@@ -1,0 +1,66 @@
+/// One thing that is wrong, or doubtful, in a configuration.
+public struct ConfigProblem: Hashable, Sendable {
+  /// The file as it was named to the loader.
+  public var file: String
+  /// The line, from 1.
+  public var line: Int
+  /// The column, from 1, where one is known: syntax errors.
+  public var column: Int?
+  /// Where in the document, such as `router_settings.provider_budget_config.openai.budget_limit`.
+  /// Empty: the document as a whole.
+  public var keyPath: String
+  /// One sentence: the thing, its value, what is wrong, what would be right.
+  public var message: String
+
+  /// Makes a problem.
+  public init(file: String, line: Int, column: Int? = nil, keyPath: String, message: String) {
+    self.file = file
+    self.line = line
+    self.column = column
+    self.keyPath = keyPath
+    self.message = message
+  }
+}
+
+extension ConfigProblem: CustomStringConvertible {
+  /// `file:line: key path: sentence`.
+  public var description: String {
+    let place = column.map { "\(file):\(line):\($0)" } ?? "\(file):\(line)"
+    return keyPath.isEmpty ? "\(place): \(message)" : "\(place): \(keyPath): \(message)"
+  }
+}
+
+/// Why a configuration was refused: everything that is wrong with it, in the order of the lines.
+public struct ConfigError: Error, Hashable, Sendable {
+  /// At least one.
+  public let problems: [ConfigProblem]
+
+  /// Makes an error of problems, which it sorts by line.
+  public init(problems: [ConfigProblem]) {
+    self.problems = ConfigProblem.sorted(problems)
+  }
+}
+
+extension ConfigError: CustomStringConvertible {
+  /// One line a problem.
+  public var description: String { problems.map(\.description).joined(separator: "\n") }
+}
+
+extension ConfigProblem {
+  /// By line; those of one line stay in the order in which they were found.
+  static func sorted(_ problems: [ConfigProblem]) -> [ConfigProblem] {
+    problems.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }
+      .map(\.element)
+  }
+
+  /// `value` in quotes for a message: control characters escaped, long ones cut.
+  static func quoted(_ value: String) -> String {
+    let limit = 80
+    var text = ""
+    for scalar in value.unicodeScalars.prefix(limit) {
+      let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+      text += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(Character(scalar))
+    }
+    return "'\(text)\(value.unicodeScalars.count > limit ? "…" : "")'"
+  }
+}

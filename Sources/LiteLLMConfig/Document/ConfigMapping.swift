@@ -1,0 +1,80 @@
+/// Keys and values of a document in their order; each key occurs once.
+///
+/// Where the document repeats a key, its last value counts, in the first one's place: Python's
+/// rule. What was repeated is kept too, for readers that refuse it.
+public struct ConfigMapping: Hashable, Sendable {
+  /// The keys and values.
+  public private(set) var entries: [Entry]
+  /// The repetitions of keys, in the document's order.
+  public private(set) var repetitions: [ConfigNode]
+
+  /// One key and its value.
+  public struct Entry: Hashable, Sendable {
+    /// The key: mostly a text, but YAML has others.
+    public var key: ConfigNode
+    /// The value.
+    public var value: ConfigNode
+
+    /// Makes an entry.
+    public init(key: ConfigNode, value: ConfigNode) {
+      self.key = key
+      self.value = value
+    }
+  }
+
+  /// Makes a mapping of entries whose keys may repeat. `inherited` ones (YAML's merge keys) come
+  /// first, and repeating one of those is no repetition. Cost: linear.
+  public init(_ entries: [Entry], inherited: [Entry] = []) {
+    repetitions = []
+    let all = inherited.isEmpty ? entries : inherited + entries
+    guard !inherited.isEmpty || Self.hasRepetition(entries) else {
+      self.entries = all
+      return
+    }
+    self.entries = []
+    self.entries.reserveCapacity(all.count)
+    var places: [ConfigNode: Int] = [:]
+    var seen: Set<ConfigNode> = []
+    for (index, entry) in all.enumerated() {
+      let key = entry.key.pythonKey
+      if let place = places[key] {
+        self.entries[place].value = entry.value
+      } else {
+        places[key] = self.entries.count
+        self.entries.append(entry)
+      }
+      if index >= inherited.count, !seen.insert(key).inserted {
+        repetitions.append(entry.key)
+      }
+    }
+  }
+
+  /// The value of the text key `key`. Linear in the number of keys.
+  public subscript(key: String) -> ConfigNode? { entry(key)?.value }
+
+  /// The entry of the text key `key`. Linear in the number of keys.
+  func entry(_ key: String) -> Entry? {
+    for entry in entries {
+      if case .string(let text) = entry.key.value, text.hasSameBytes(as: key) { return entry }
+    }
+    return nil
+  }
+
+  /// Puts another value in the place of entry `index`.
+  mutating func replaceValue(at index: Int, with value: ConfigNode) {
+    entries[index].value = value
+  }
+
+  private static func hasRepetition(_ entries: [Entry]) -> Bool {
+    guard entries.count > 12 else {
+      // A few comparisons cost less than a set.
+      for index in entries.indices.dropFirst() {
+        if entries[..<index].contains(where: { $0.key.pythonKey == entries[index].key.pythonKey }) {
+          return true
+        }
+      }
+      return false
+    }
+    return Set(entries.lazy.map(\.key.pythonKey)).count < entries.count
+  }
+}

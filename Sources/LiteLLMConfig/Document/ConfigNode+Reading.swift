@@ -1,0 +1,51 @@
+extension ConfigNode {
+  /// Reads one strict JSON document, such as a line of a trace; keys keep their order.
+  ///
+  /// `line` is the number of the text's first line within `file`. Throws one problem with line and
+  /// column. Bounds: `maximumDepth` levels, whole numbers of 4,300 digits (Python's own bound).
+  public static func parse(
+    json: String, file: String = "json", line: Int = 1
+  ) throws(ConfigError) -> ConfigNode {
+    try JSONReader.read(json, file: file, line: line)
+  }
+
+  /// Reads one YAML document, typed as PyYAML's safe loader does; one that is empty is null.
+  ///
+  /// Throws one problem with its line, and its column where it is one of syntax. Bounds:
+  /// `maximumDepth` levels; aliases that stand for 10,000,000 values in all.
+  public static func parse(yaml: String, file: String = "yaml") throws(ConfigError) -> ConfigNode {
+    // Python drops a byte order mark too.
+    let text =
+      yaml.unicodeScalars.first == "\u{FEFF}" ? String(yaml.unicodeScalars.dropFirst()) : yaml
+    return try YAMLComposer.compose(text, file: file) ?? ConfigNode(.null)
+  }
+
+  /// Reads one YAML document from a file's bytes, which have to be UTF-8.
+  public static func parse(
+    yaml bytes: [UInt8], file: String = "yaml"
+  ) throws(ConfigError) -> ConfigNode {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      let (line, column) = firstIllFormed(bytes)
+      let problem = ConfigProblem(
+        file: file, line: line, column: column, keyPath: "",
+        message: "the file is not UTF-8: save it as UTF-8")
+      throw ConfigError(problems: [problem])
+    }
+    return try parse(yaml: text, file: file)
+  }
+
+  private static func firstIllFormed(_ bytes: [UInt8]) -> (line: Int, column: Int) {
+    var line = 1
+    var column = 1
+    var decoder = UTF8()
+    var iterator = bytes.makeIterator()
+    while case .scalarValue(let scalar) = decoder.decode(&iterator) {
+      column += 1
+      if scalar == "\n" {
+        line += 1
+        column = 1
+      }
+    }
+    return (line, column)
+  }
+}

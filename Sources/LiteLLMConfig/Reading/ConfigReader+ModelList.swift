@@ -1,0 +1,280 @@
+import BudgetModel
+
+// The model list: deployments, their ids, their providers, their budgets.
+
+extension ConfigReader {
+  /// How deep below the document's root an entry of the model list is, as LiteLLM counts.
+  private static let entryDepth = 1
+
+  /// Reads all entries; a bad one does not hide the others' problems.
+  mutating func readModelList(_ node: ConfigNode) {
+    guard let entries = node.sequence else {
+      log.add(node, "model_list", "this is \(node.words): it has to be a list of deployments")
+      return
+    }
+    modelListLine = node.line
+    deployments.reserveCapacity(entries.count)
+    var unresolved: Set<String> = []
+    for (index, entry) in entries.enumerated() {
+      readDeployment(entry, path: "model_list[\(index)]", unresolved: &unresolved)
+    }
+  }
+
+  private mutating func readDeployment(
+    _ entry: ConfigNode, path: String, unresolved: inout Set<String>
+  ) {
+    guard let mapping = entry.mapping else {
+      log.add(entry, path, "this is \(entry.words): a deployment has to be a mapping")
+      return
+    }
+    var elsewhere: [String] = []
+    var unset: [String] = []
+    let found = log.problems.count
+    refuseRepetitions(of: ["litellm_params", "model_info"], in: mapping, at: path)
+    let modelName = text(
+      "model_name", of: part("model_name", of: mapping, unset: &elsewhere), in: entry, path: path)
+    guard let parametersNode = part("litellm_params", of: mapping, unset: &unset),
+      !parametersNode.isNull
+    else {
+      log.add(entry, "\(path).litellm_params", "this is missing: a deployment has to have it")
+      return
+    }
+    guard let resolved = parametersNode.mapping else {
+      log.add(
+        parametersNode, "\(path).litellm_params",
+        "this is \(parametersNode.words): it has to be a mapping")
+      return
+    }
+    let parameters = parameters(resolved, unset: &unset)
+    let parametersPath = "\(path).litellm_params"
+    let model = text("model", of: parameters["model"], in: parametersNode, path: parametersPath)
+    let customProvider = customProvider(parameters, path: parametersPath)
+    refuseMisplacedBudget(mapping, parameters, path: path)
+    let terms = deploymentTerms(
+      written: mapping["litellm_params"]?.mapping ?? parameters, path: parametersPath,
+      line: parametersNode.line)
+    let info = part("model_info", of: mapping, unset: &elsewhere)
+    let given = givenID(info, isBudgeted: terms != nil, path: path)
+    guard log.problems.count == found, let modelName, let model, let given else { return }
+    guard
+      let id = given.text
+        ?? computedID(
+          modelName, parameters, unset: terms == nil ? [] : unset, line: entry.line, path: path)
+    else { return }
+    let provider = directory.provider(
+      ofModel: model, customProvider: customProvider,
+      apiBase: parameters["api_base"]?.text)
+    if provider == nil, unresolved.insert(model).inserted {
+      warnings.add(
+        parameters["model"] ?? entry, "\(parametersPath).model",
+        "no rule names a provider for \(ConfigProblem.quoted(model)), so no provider's budget "
+          + "counts it: set custom_llm_provider, or add it to the provider map")
+    }
+    deployments.append(
+      ConfiguredDeployment(id: id, modelName: modelName, model: model, provider: provider))
+    if let terms { add(terms, id: id, line: entry.line, path: path) }
+  }
+
+  /// The value of `key` in an entry of the model list, with its references replaced.
+  private func part(
+    _ key: String, of mapping: ConfigMapping, unset: inout [String]
+  ) -> ConfigNode? {
+    guard let entry = mapping.entry(key) else { return nil }
+    return environment.resolvedValue(of: entry, depth: Self.entryDepth, unset: &unset)
+  }
+
+  /// The parameters with references replaced as often as LiteLLM does it: once in the whole
+  /// document, then among the parameters themselves.
+  private func parameters(_ resolved: ConfigMapping, unset: inout [String]) -> ConfigMapping {
+    var parameters = resolved
+    for _ in 1..<EnvironmentReferences.passes {
+      for (index, entry) in parameters.entries.enumerated() {
+        guard let text = entry.value.text, !environment.keepsReference(entry.key),
+          let value = environment.value(of: text, unset: &unset)
+        else { continue }
+        parameters.replaceValue(at: index, with: ConfigNode(value, line: entry.value.line))
+      }
+    }
+    return parameters
+  }
+
+  /// A text that a deployment has to have: a name as requests may have it.
+  private mutating func text(
+    _ key: String, of value: ConfigNode?, in node: ConfigNode, path: String
+  ) -> String? {
+    guard let value, !value.isNull else {
+      log.add(node, "\(path).\(key)", "this is missing: a deployment has to have it")
+      return nil
+    }
+    guard let text = value.text else {
+      log.add(value, "\(path).\(key)", "this is \(value.words), not a text: quote it")
+      return nil
+    }
+    if let complaint = NameRule.complaint(text) {
+      log.add(value, "\(path).\(key)", complaint)
+      return nil
+    }
+    return text
+  }
+
+  /// The provider that a deployment names itself; nil where it names none, or a bad one.
+  private mutating func customProvider(_ parameters: ConfigMapping, path: String) -> String? {
+    let key = "custom_llm_provider"
+    // LiteLLM takes an empty one for none.
+    guard let node = parameters[key], !node.isNull, node.text != "" else { return nil }
+    return text(key, of: node, in: node, path: path)
+  }
+
+  /// The budget of a deployment; nil where it has none, or a bad one.
+  private mutating func deploymentTerms(
+    written: ConfigMapping, path: String, line: Int
+  ) -> BudgetTerms? {
+    refuseRepetitions(of: ["max_budget", "budget_duration"], in: written, at: path)
+    let limitNode = written["max_budget"].flatMap { $0.isNull ? nil : $0 }
+    let windowNode = written["budget_duration"].flatMap { $0.isNull ? nil : $0 }
+    guard limitNode != nil || windowNode != nil else { return nil }
+    guard let limitNode, let windowNode else {
+      let (has, lacks) =
+        limitNode == nil
+        ? ("budget_duration", "max_budget") : ("max_budget", "budget_duration")
+      log.add(
+        limitNode ?? windowNode ?? ConfigNode(.null, line: line), path,
+        "this deployment has \(has) but no \(lacks), so LiteLLM would never enforce it: give it "
+          + "both or none")
+      return nil
+    }
+    let limit = fromEnvironment(limitNode, path: "\(path).max_budget")
+    let window = fromEnvironment(windowNode, path: "\(path).budget_duration")
+    var terms: BudgetTerms?
+    var isLimitRefused = limit == nil
+    var picoLimit: PicoUSD?
+    if let limit {
+      do throws(Refused) {
+        picoLimit = try BudgetTerms.limit(limit, path: "\(path).max_budget", log: &log)
+      } catch {
+        isLimitRefused = true
+      }
+    }
+    // The log says why where this gives nothing.
+    if let window,
+      let read = try? BudgetTerms.window(window, path: "\(path).budget_duration", log: &log),
+      !isLimitRefused
+    {
+      terms = BudgetTerms(limit: picoLimit, windowText: read.text, windowLength: read.length)
+    }
+    return terms
+  }
+
+  /// Budgets where LiteLLM never looks, and spellings it does not read for deployments.
+  private mutating func refuseMisplacedBudget(
+    _ entry: ConfigMapping, _ parameters: ConfigMapping, path: String
+  ) {
+    let keys = ["max_budget", "budget_duration"]
+    for (place, mapping) in [("", entry), (".model_info", entry["model_info"]?.mapping)] {
+      for written in mapping?.entries ?? [] {
+        guard let key = written.key.text, keys.contains(key), !written.value.isNull else {
+          continue
+        }
+        log.add(
+          written.key, "\(path)\(place).\(key)",
+          "LiteLLM looks for this under litellm_params only: move it there")
+      }
+    }
+    for written in parameters.entries {
+      guard let key = written.key.text, let meant = meant(by: key) else { continue }
+      log.add(
+        written.key, "\(path).litellm_params.\(written.key.pathSegment)",
+        "unknown spelling \(ConfigProblem.quoted(key)): did you mean \(meant)?")
+    }
+  }
+
+  /// How many keys are remembered not to be misspelled; a file has some dozen.
+  private static let maximumRemembered = 1_000
+
+  /// The key of a deployment's budget that `key` was meant to be, or nil.
+  private mutating func meant(by key: String) -> String? {
+    switch key {
+    case "max_budget", "budget_duration": return nil
+    case "budget_limit": return "max_budget"
+    case "time_period": return "budget_duration"
+    default: break
+    }
+    if let known = misspelled[key] { return known }
+    let meant = Spelling.nearest(to: key, among: ["max_budget", "budget_duration"])
+    if misspelled.count < Self.maximumRemembered { misspelled[key] = .some(meant) }
+    return meant
+  }
+
+  /// What `model_info.id` says; an inner nil where LiteLLM computes the id.
+  private struct GivenID {
+    var text: String?
+  }
+
+  /// Nil: refused.
+  private mutating func givenID(
+    _ info: ConfigNode?, isBudgeted: Bool, path: String
+  ) -> GivenID? {
+    guard let info, !info.isNull else { return GivenID() }
+    guard let mapping = info.mapping else {
+      log.add(info, "\(path).model_info", "this is \(info.words): it has to be a mapping")
+      return nil
+    }
+    guard let node = mapping["id"] else { return GivenID() }
+    let place = "\(path).model_info.id"
+    switch node.value {
+    case .null:
+      guard isBudgeted else { return GivenID() }
+      log.add(
+        node, place,
+        "the id is null, so LiteLLM would take a new one at each start: write an id, or leave out "
+          + "the key")
+      return nil
+    case .string(let text):
+      guard let complaint = NameRule.complaint(text) else { return GivenID(text: text) }
+      log.add(node, place, complaint)
+      return nil
+    case .integer(let digits):
+      guard let complaint = NameRule.complaint(digits) else { return GivenID(text: digits) }
+      log.add(node, place, complaint)
+      return nil
+    default:
+      log.add(node, place, "the id is \(node.words), not a text: quote it")
+      return nil
+    }
+  }
+
+  private mutating func computedID(
+    _ modelName: String, _ parameters: ConfigMapping, unset: [String], line: Int, path: String
+  ) -> String? {
+    if let name = unset.first {
+      log.add(
+        line: line, path,
+        "this budgeted deployment's id depends on the environment variable \(name), which is not "
+          + "set: set model_info.id, or give \(name)")
+      return nil
+    }
+    guard let id = DeploymentIdentity.computed(modelName: modelName, parameters: parameters) else {
+      log.add(
+        line: line, "\(path).litellm_params",
+        "LiteLLM can compute no id, since a date is a key here: set model_info.id, or quote it")
+      return nil
+    }
+    return id
+  }
+
+  private mutating func add(_ terms: BudgetTerms, id: String, line: Int, path: String) {
+    if let first = deploymentTerms[.string(id)] {
+      guard first.terms != terms else { return }
+      log.add(
+        line: line, path,
+        "the deployment \(ConfigProblem.quoted(id)) has another budget in line \(first.line): "
+          + "give both the same, or different ids")
+      return
+    }
+    deploymentTerms[.string(id)] = (terms, line)
+    deploymentBudgets.append(
+      BudgetDefinition(
+        key: BudgetKey(scope: .deployment, name: id, windowText: terms.windowText),
+        windowLength: terms.windowLength, limit: terms.limit))
+  }
+}

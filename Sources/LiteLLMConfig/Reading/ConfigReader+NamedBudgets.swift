@@ -1,0 +1,152 @@
+import BudgetModel
+
+// Budgets of providers and tags: a name, a limit, a window.
+
+extension ConfigReader {
+  private static let limitKeys = ["budget_limit", "max_budget"]
+  private static let windowKeys = ["time_period", "budget_duration"]
+  /// Keys of LiteLLM's that have nothing to do with spend.
+  private static let otherKeys = ["tpm_limit", "rpm_limit"]
+
+  /// Words that people write for a limit or a window.
+  private static let synonyms: [String: String] = [
+    "limit": "budget_limit", "budget": "budget_limit", "amount": "budget_limit",
+    "max": "budget_limit", "cap": "budget_limit", "maximum": "budget_limit",
+    "max_limit": "budget_limit", "limit_usd": "budget_limit", "usd": "budget_limit",
+    "max_spend": "budget_limit", "spend_limit": "budget_limit",
+    "period": "time_period", "duration": "time_period", "window": "time_period",
+    "time": "time_period", "interval": "time_period", "budget_period": "time_period",
+    "time_window": "time_period", "limit_period": "time_period", "reset": "time_period",
+    "budget_window": "time_period", "time_duration": "time_period",
+  ]
+
+  /// Reads all budgets of one scope; a bad one does not hide the others' problems.
+  mutating func readNamedBudgets(_ mapping: ConfigMapping, scope: BudgetScope, path: String) {
+    for key in mapping.repetitions {
+      log.add(
+        key, "\(path).\(key.pathSegment)",
+        "this \(scope) has a second budget, and only the last one would count: keep one")
+    }
+    for entry in mapping.entries {
+      let place = "\(path).\(entry.key.pathSegment)"
+      let complaint = NameRule.complaint(key: entry.key)
+      if let complaint { log.add(entry.key, place, complaint) }
+      guard let terms = terms(of: entry, path: place), complaint == nil,
+        let name = entry.key.text
+      else { continue }
+      let definition = BudgetDefinition(
+        key: BudgetKey(scope: scope, name: name, windowText: terms.windowText),
+        windowLength: terms.windowLength, limit: terms.limit)
+      if scope == .provider {
+        providerBudgets.append(definition)
+        providerKeys.append(entry.key)
+      } else {
+        tagBudgets.append(definition)
+      }
+    }
+  }
+
+  private mutating func terms(of entry: ConfigMapping.Entry, path: String) -> BudgetTerms? {
+    guard let mapping = entry.value.mapping else {
+      log.add(
+        entry.value.isNull ? entry.key : entry.value, path,
+        "this budget is \(entry.value.words): give it a budget_limit and a time_period")
+      return nil
+    }
+    let found = log.problems.count
+    refuseRepetitions(of: Self.limitKeys + Self.windowKeys, in: mapping, at: path)
+    refuseMisspellings(in: mapping, at: path)
+    let limit = oneOf(Self.limitKeys, in: mapping, at: path) { node, path, log throws(Refused) in
+      try BudgetTerms.limit(node, path: path, log: &log)
+    }
+    let window = oneOf(Self.windowKeys, in: mapping, at: path) { node, path, log throws(Refused) in
+      try BudgetTerms.window(node, path: path, log: &log).map(Window.init)
+    }
+    guard log.problems.count == found else { return nil }
+    guard let window else {
+      log.add(
+        entry.key, path,
+        limit == nil
+          ? "this budget has no window: give it a time_period, such as 30d"
+          : "this budget has a limit but no window, so LiteLLM would never enforce it: give it a "
+            + "time_period, such as 30d")
+      return nil
+    }
+    return BudgetTerms(limit: limit, windowText: window.text, windowLength: window.length)
+  }
+
+  private struct Window: Equatable {
+    var text: String
+    var length: WindowLength
+
+    init(_ window: (text: String, length: WindowLength)) {
+      text = window.text
+      length = window.length
+    }
+  }
+
+  /// The value under one of two spellings, which have to agree where both are there.
+  private mutating func oneOf<Value: Equatable>(
+    _ keys: [String], in mapping: ConfigMapping, at path: String,
+    read: (ConfigNode, String, inout ProblemLog) throws(Refused) -> Value?
+  ) -> Value? {
+    var first: (key: String, value: Value?)?
+    for key in keys {
+      guard let written = mapping[key] else { continue }
+      let place = "\(path).\(key)"
+      guard let node = fromEnvironment(written, path: place) else { continue }
+      let value: Value?
+      do throws(Refused) {
+        value = try read(node, place, &log)
+      } catch {
+        continue
+      }
+      if let first, first.value != value {
+        log.add(
+          written, place,
+          "\(first.key) and \(key) are two spellings of one thing and differ here: keep one")
+      } else if first == nil {
+        first = (key, value)
+      }
+    }
+    return first?.value
+  }
+
+  /// A value of a budget, from the environment where it says so. Nil where the variable is not set:
+  /// LiteLLM would go on without limit or window.
+  mutating func fromEnvironment(_ node: ConfigNode, path: @autoclosure () -> String) -> ConfigNode?
+  {
+    var node = node
+    // A variable may refer to another one, as deep as LiteLLM looks.
+    for _ in 0..<EnvironmentReferences.passes {
+      var unset: [String] = []
+      guard let text = node.text, let value = environment.value(of: text, unset: &unset) else {
+        return node
+      }
+      guard unset.isEmpty else {
+        log.add(
+          node, path(),
+          "the environment variable \(unset[0]) is not set: set it, or write the value")
+        return nil
+      }
+      node = ConfigNode(value, line: node.line)
+    }
+    return node
+  }
+
+  private mutating func refuseMisspellings(in mapping: ConfigMapping, at path: String) {
+    let known = Self.limitKeys + Self.windowKeys
+    for entry in mapping.entries {
+      guard let key = entry.key.text, !known.contains(key), !Self.otherKeys.contains(key) else {
+        continue
+      }
+      let plain = key.lowercased().replacing("-", with: "_")
+      guard let meant = Self.synonyms[plain] ?? Spelling.nearest(to: key, among: known) else {
+        continue
+      }
+      log.add(
+        entry.key, "\(path).\(entry.key.pathSegment)",
+        "unknown spelling \(ConfigProblem.quoted(key)): did you mean \(meant)?")
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import BudgetModel
+
+// What is accepted but may not be what was meant.
+
+extension ConfigReader {
+  /// How many deployments of one group a filter call can name.
+  static let maximumGroup = 1_024
+
+  /// Budgets of providers that nothing resolves to.
+  mutating func warnOfUnknownProviders(path: String) {
+    let configured = Set(deployments.lazy.compactMap(\.provider))
+    for key in providerKeys {
+      guard let name = key.text, !directory.knows(provider: name), !configured.contains(name)
+      else { continue }
+      // Once the log is full nobody will read the suggestion, and it is dear.
+      let meant =
+        warnings.isFull ? nil : Spelling.nearest(to: name, among: directory.names)
+      warnings.add(
+        key, "\(path).\(key.pathSegment)",
+        "no provider is known as \(ConfigProblem.quoted(name)), so only requests that name it count "
+          + "here" + (meant.map { ": did you mean \($0)?" } ?? ""))
+    }
+  }
+
+  /// Groups that are too large to be asked for by name.
+  mutating func warnOfLargeGroups() {
+    var sizes: [String: Int] = [:]
+    for deployment in deployments { sizes[deployment.modelName, default: 0] += 1 }
+    for (name, size) in sizes.sorted(by: { $0.key < $1.key }) where size > Self.maximumGroup {
+      warnings.add(
+        line: modelListLine, "model_list",
+        "\(size) deployments share the model_name \(ConfigProblem.quoted(name)): more than "
+          + "\(Self.maximumGroup) cannot be filtered by that name")
+    }
+  }
+}

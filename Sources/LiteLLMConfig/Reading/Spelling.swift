@@ -1,0 +1,42 @@
+/// Tells words that were probably meant to be others.
+enum Spelling {
+  /// The candidate that `word` misspells: at most two letters added, lost or changed, neighbours
+  /// swapped counting as one, and case, `-` and `_` set aside. Nil where none is near.
+  static func nearest(to word: String, among candidates: [String]) -> String? {
+    let plain = normalized(word)
+    guard plain.count <= 64 else { return nil }
+    var best: (candidate: String, distance: Int)?
+    for candidate in candidates {
+      let distance = distance(plain, normalized(candidate))
+      if distance <= min(2, candidate.utf8.count / 3), distance < best?.distance ?? .max {
+        best = (candidate, distance)
+      }
+    }
+    return best?.candidate
+  }
+
+  private static func normalized(_ word: String) -> [UInt8] {
+    word.lowercased().utf8.filter { $0 != UInt8(ascii: "_") && $0 != UInt8(ascii: "-") }
+  }
+
+  /// The number of edits between two short words.
+  private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
+    guard abs(left.count - right.count) <= 2 else { return 3 }
+    var older: [Int] = []
+    var old = Array(0...right.count)
+    for (row, letter) in left.enumerated() {
+      var new = [row + 1]
+      for (column, other) in right.enumerated() {
+        var edits = min(
+          old[column] + (letter == other ? 0 : 1), old[column + 1] + 1, new[column] + 1)
+        if row > 0, column > 0, letter == right[column - 1], left[row - 1] == other {
+          edits = min(edits, older[column - 1] + 1)
+        }
+        new.append(edits)
+      }
+      older = old
+      old = new
+    }
+    return old[right.count]
+  }
+}

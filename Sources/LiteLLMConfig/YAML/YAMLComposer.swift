@@ -1,0 +1,236 @@
+/// Builds the tree of one YAML document, typed and merged as PyYAML's safe loader does.
+///
+/// Bounds: `ConfigNode.maximumDepth` levels; aliases that stand for `maximumAliased` values in all.
+/// Stops at the first error, as PyYAML does: what follows cannot be trusted.
+struct YAMLComposer {
+  /// How many values all aliases together may stand for, so that a few lines of aliases to aliases
+  /// cannot make a document that nothing could walk through.
+  static let maximumAliased = 10_000_000
+
+  private static let tooDeep = "nested deeper than \(ConfigNode.maximumDepth) levels"
+
+  private var file: String
+  private var frames: [Frame] = []
+  private var anchors: [String: Anchored] = [:]
+  private var aliased = 0
+  private var root: ConfigNode?
+
+  /// A sequence or mapping under way.
+  private struct Frame {
+    var isMapping: Bool
+    var anchor: String?
+    var line: Int
+    /// How many values there are so far, aliases expanded.
+    var count = 1
+    var nodes: [ConfigNode] = []
+    var entries: [ConfigMapping.Entry] = []
+    var merges: [ConfigNode] = []
+    var key: Key?
+  }
+
+  private enum Key {
+    case node(ConfigNode)
+    case merge
+  }
+
+  private enum Anchored {
+    case underWay
+    case node(ConfigNode, count: Int)
+  }
+
+  /// What one scalar or alias amounts to.
+  private enum Item {
+    case node(ConfigNode, count: Int, anchor: String?)
+    /// `<<`, which means something only as a key.
+    case merge(line: Int)
+    /// `=`, which is a text only as a key.
+    case equals(line: Int)
+  }
+
+  private struct Failure: Error {
+    var line: Int
+    var column: Int?
+    var message: String
+  }
+
+  private init(file: String) { self.file = file }
+
+  /// The document in `text`, without byte order mark. Nil: there is none, only comments.
+  static func compose(_ text: String, file: String) throws(ConfigError) -> ConfigNode? {
+    let result = YAMLEventReader.with(text) { reader -> Result<ConfigNode?, ConfigError> in
+      var composer = YAMLComposer(file: file)
+      do throws(Failure) {
+        return .success(try composer.run(&reader))
+      } catch {
+        let problem = ConfigProblem(
+          file: file, line: error.line, column: error.column, keyPath: "", message: error.message)
+        return .failure(ConfigError(problems: [problem]))
+      }
+    }
+    return try result.get()
+  }
+
+  private mutating func run(_ reader: inout YAMLEventReader) throws(Failure) -> ConfigNode? {
+    var documents = 0
+    while true {
+      let event = reader.next()
+      let line = reader.line
+      switch event {
+      case .end: return root
+      case .failure(let problem) where problem.hasPrefix("Maximum nesting"):
+        // The C reader's own bound, which is higher, but it reads ahead.
+        throw Failure(line: line, message: Self.tooDeep)
+      case .failure(let problem):
+        throw Failure(line: line, column: reader.column, message: "no valid YAML: \(problem)")
+      case .documentStart:
+        documents += 1
+        if documents > 1 {
+          throw Failure(
+            line: line, column: reader.column,
+            message: "a second document starts here: a configuration is one document")
+        }
+      case .documentEnd: break
+      case .scalar(let scalar): try add(item(scalar, line: line), line: line)
+      case .alias(let name): try add(alias(name, line: line), line: line)
+      case .sequenceStart(let anchor, let tag):
+        try open(isMapping: false, anchor: anchor, tag: tag, line: line)
+      case .mappingStart(let anchor, let tag):
+        try open(isMapping: true, anchor: anchor, tag: tag, line: line)
+      case .sequenceEnd, .mappingEnd: try close(line: line)
+      }
+    }
+  }
+
+  private func item(_ scalar: YAMLScalarEvent, line: Int) throws(Failure) -> Item {
+    let value: ConfigNode.Value
+    do throws(YAMLScalar.Refusal) {
+      // A `!` alone is no tag to PyYAML: the form tells the type, even within quotes.
+      if let tag = scalar.tag, tag != "!" {
+        if tag == "tag:yaml.org,2002:merge" { return .merge(line: line) }
+        value = try YAMLScalar.tagged(scalar.text, tag: tag)
+      } else if scalar.isPlain || scalar.tag != nil {
+        if scalar.text == "<<" { return .merge(line: line) }
+        if scalar.text == "=" { return .equals(line: line) }
+        value = try YAMLScalar.plain(scalar.text)
+      } else {
+        value = .string(scalar.text)
+      }
+    } catch {
+      throw Failure(line: line, message: error.message)
+    }
+    return .node(ConfigNode(value, line: line), count: 1, anchor: scalar.anchor)
+  }
+
+  private mutating func alias(_ name: String, line: Int) throws(Failure) -> Item {
+    switch anchors[name] {
+    case nil:
+      throw Failure(line: line, message: "the alias *\(name) has no anchor before it")
+    case .underWay:
+      throw Failure(line: line, message: "the alias *\(name) stands inside its own anchor")
+    case .node(let node, let count):
+      aliased += count
+      guard aliased <= Self.maximumAliased else {
+        throw Failure(
+          line: line,
+          message: "with *\(name) the aliases stand for more than \(Self.maximumAliased) values")
+      }
+      return .node(node, count: count, anchor: nil)
+    }
+  }
+
+  private mutating func open(
+    isMapping: Bool, anchor: String?, tag: String?, line: Int
+  ) throws(Failure) {
+    let plainTag = isMapping ? "tag:yaml.org,2002:map" : "tag:yaml.org,2002:seq"
+    if let tag, tag != "!", tag != plainTag {
+      throw Failure(line: line, message: YAMLScalar.unknown(tag).message)
+    }
+    guard frames.count < ConfigNode.maximumDepth else {
+      throw Failure(line: line, message: Self.tooDeep)
+    }
+    if frames.last?.isMapping == true, frames.last?.key == nil {
+      throw Failure(
+        line: line, message: "\(isMapping ? "a mapping" : "a list") cannot be a key: use a text")
+    }
+    if let anchor { anchors[anchor] = .underWay }
+    frames.append(Frame(isMapping: isMapping, anchor: anchor, line: line))
+  }
+
+  private mutating func close(line: Int) throws(Failure) {
+    guard let frame = frames.popLast() else { return }
+    let node: ConfigNode
+    if frame.isMapping {
+      let inherited = try frame.merges.isEmpty ? [] : inherited(frame)
+      node = ConfigNode(
+        .mapping(ConfigMapping(frame.entries, inherited: inherited)), line: frame.line)
+    } else {
+      node = ConfigNode(.sequence(frame.nodes), line: frame.line)
+    }
+    try add(.node(node, count: frame.count, anchor: frame.anchor), line: frame.line)
+  }
+
+  /// The entries that `<<` brings: of a list of mappings the first one's count, so it comes last.
+  private func inherited(_ frame: Frame) throws(Failure) -> [ConfigMapping.Entry] {
+    var entries: [ConfigMapping.Entry] = []
+    for merge in frame.merges {
+      let sources = merge.sequence?.reversed() ?? [merge]
+      for source in sources {
+        guard let mapping = source.mapping else {
+          throw Failure(
+            line: source.line,
+            message: "<< takes a mapping or a list of mappings, this is \(source.words)")
+        }
+        entries += mapping.entries
+      }
+    }
+    return entries
+  }
+
+  private mutating func add(_ item: Item, line: Int) throws(Failure) {
+    guard let top = frames.indices.last else {
+      root = try value(of: item).node
+      return
+    }
+    guard frames[top].isMapping else {
+      let (node, count) = try value(of: item)
+      frames[top].nodes.append(node)
+      frames[top].count += count
+      return
+    }
+    guard let key = frames[top].key else {
+      frames[top].key = try self.key(of: item)
+      frames[top].count += 1
+      return
+    }
+    let (node, count) = try value(of: item)
+    frames[top].key = nil
+    frames[top].count += count
+    switch key {
+    case .merge: frames[top].merges.append(node)
+    case .node(let key): frames[top].entries.append(ConfigMapping.Entry(key: key, value: node))
+    }
+  }
+
+  private mutating func key(of item: Item) throws(Failure) -> Key {
+    if case .merge = item { return .merge }
+    if case .equals(let line) = item { return .node(ConfigNode(.string("="), line: line)) }
+    let node = try value(of: item).node
+    switch node.value {
+    case .sequence, .mapping:
+      throw Failure(line: node.line, message: "\(node.words) cannot be a key: use a text")
+    default: return .node(node)
+    }
+  }
+
+  private mutating func value(of item: Item) throws(Failure) -> (node: ConfigNode, count: Int) {
+    switch item {
+    case .node(let node, let count, let anchor):
+      if let anchor { anchors[anchor] = .node(node, count: count) }
+      return (node, count)
+    case .merge(let line):
+      throw Failure(line: line, message: "'<<' means something as a key only: quote it")
+    case .equals(let line):
+      throw Failure(line: line, message: "'=' is no value that PyYAML reads: quote it")
+    }
+  }
+}

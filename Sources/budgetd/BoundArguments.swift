@@ -1,0 +1,86 @@
+import ArgumentParser
+import BudgetServer
+import BudgetWire
+import TCPTransport
+
+/// What peers may use up; the defaults are the wire contract's.
+struct BoundArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("Connections at one time.", valueName: "count"))
+  var maxConnections = 16_384
+
+  @Option(help: ArgumentHelp("Bytes of one request.", valueName: "bytes"))
+  var maxRequestBytes = 262_144
+
+  @Option(help: ArgumentHelp("Deployments in one request.", valueName: "count"))
+  var maxDeployments = 1_024
+
+  @Option(help: ArgumentHelp("Tags in one request.", valueName: "count"))
+  var maxTags = 256
+
+  @Option(
+    help: ArgumentHelp("Requests under way on one connection.", valueName: "count"))
+  var maxRequestsUnderWay = 4_096
+
+  @Option(help: ArgumentHelp("Bytes waiting to be read by one peer.", valueName: "bytes"))
+  var maxUnsentBytes = 8_388_608
+
+  @Option(
+    help: ArgumentHelp("From a frame's first byte to its last.", valueName: "seconds"))
+  var frameTimeout = 5.0
+
+  @Option(
+    help: ArgumentHelp("A connection without a request under way.", valueName: "seconds"))
+  var idleTimeout = 300.0
+
+  @Option(
+    help: ArgumentHelp("A peer that takes none of what waits for it.", valueName: "seconds"))
+  var stallTimeout = 10.0
+
+  @Option(
+    help: ArgumentHelp("Lanes that serve connections, 1 to 64.", valueName: "count"))
+  var lanes = 2
+
+  @Option(
+    help: ArgumentHelp(
+      "How long a lane looks for more before it waits for it.", valueName: "microseconds"))
+  var spin = 20
+
+  func validate() throws {
+    func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws {
+      guard range.contains(value) else {
+        throw ValidationError(
+          "--\(name) \(value): give \(range.lowerBound) to \(range.upperBound)")
+      }
+    }
+    try check("max-connections", maxConnections, 1...1_000_000)
+    try check("max-request-bytes", maxRequestBytes, 1_024...16_777_216)
+    try check("max-deployments", maxDeployments, 1...65_536)
+    try check("max-tags", maxTags, 1...65_536)
+    try check("max-requests-under-way", maxRequestsUnderWay, 1...1_000_000)
+    try check("max-unsent-bytes", maxUnsentBytes, 1_048_576...1_073_741_824)
+    try check("lanes", lanes, 1...64)
+    try check("spin", spin, 0...1_000)
+    for (name, seconds) in [
+      ("frame-timeout", frameTimeout), ("idle-timeout", idleTimeout),
+      ("stall-timeout", stallTimeout),
+    ] where !(seconds >= 0.01 && seconds <= 86_400) {
+      throw ValidationError("--\(name) \(seconds): give 0.01 to 86400 seconds")
+    }
+  }
+
+  /// Sets the bounds in the server's options.
+  func apply(to options: inout ServerOptions) {
+    options.transport.connections = maxConnections
+    options.transport.requestFrameBytes = maxRequestBytes
+    options.transport.requestsUnderWay = maxRequestsUnderWay
+    options.transport.unsentBytes = maxUnsentBytes
+    options.transport.frameDuration = .seconds(frameTimeout)
+    options.transport.idleDuration = .seconds(idleTimeout)
+    options.transport.stallDuration = .seconds(stallTimeout)
+    options.wire.maximumRequestBytes = maxRequestBytes
+    options.wire.maximumDeployments = maxDeployments
+    options.wire.maximumTags = maxTags
+    options.laneCount = lanes
+    options.rest.spin = .microseconds(spin)
+  }
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import BudgetServer
+import Foundation
+import Logging
+
+/// Dollar budgets for LLM routers, as a service.
+@main
+struct Budgetd: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "budgetd",
+    abstract: "Dollar budgets for LLM routers: who may spend what, now.",
+    discussion: """
+      Reads LiteLLM's config.yaml, listens for length-prefixed protobuf requests, and answers \
+      which deployments are within their provider's, their own and the request's tags' budgets.
+
+      Each option can also be given as a variable: --max-connections as BUDGETD_MAX_CONNECTIONS.
+      SIGHUP reads the config again; SIGTERM drains and ends the process.
+      Exit codes: 0 drained, 64 usage, 69 a port is not to be had, 78 the config is refused.
+      """,
+    version: BudgetServer.version)
+
+  @OptionGroup(title: "Service") var service: ServiceArguments
+  @OptionGroup(title: "Options of later versions, accepted from now on")
+  var later: LaterArguments
+  @OptionGroup(title: "Bounds") var bounds: BoundArguments
+
+  static func main() async {
+    // Options from the environment come first: those on the command line win.
+    let environment = ProcessInfo.processInfo.environment
+    let fromEnvironment = EnvironmentArguments.arguments(from: environment)
+    let all = fromEnvironment + CommandLine.arguments.dropFirst()
+    do {
+      var command = try parseAsRoot(all)
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      if exitCode(for: error) == .success { exit(withError: error) }
+      if error is ExitCode { exit(withError: error) }
+      // One line that says what is wrong; the whole help would push it off the screen.
+      let lines = message(for: error).split(separator: "\n", maxSplits: 1)
+      LineLog.write("budgetd: \(lines.first ?? "unusable arguments"); see budgetd --help")
+      exit(withError: exitCode(for: error))
+    }
+  }
+
+  func run() async throws {
+    ProcessSignals.ignoreBrokenPipes()
+    let level = service.logLevel
+    LoggingSystem.bootstrap { _ in LineLog(level: level) }
+    let log = Logger(label: "budgetd")
+    do throws(ServerError) {
+      try later.check(allowsInsecureNetwork: service.insecureNetwork)
+      var options = try service.options()
+      bounds.apply(to: &options)
+      let server = try BudgetServer(options: options, log: log)
+      later.log(to: log)
+      server.start()
+      await ServerProcess(server: server, log: log).run()
+    } catch {
+      for line in error.description.split(separator: "\n") {
+        LineLog.write("budgetd: \(line)")
+      }
+      throw ExitCode(error.exitCode)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import BudgetServer
+import Foundation
+import Logging
+import TCPTransport
+
+/// The server as a process: the ready line, then signals until it drains.
+struct ServerProcess {
+  let server: BudgetServer
+  let log: Logger
+
+  /// How long a drain may take before connections are cut off.
+  private static let drainDeadline = Duration.seconds(8)
+
+  /// Says that the server is ready, and returns once it has drained.
+  func run() async {
+    let signals = ProcessSignals()
+    print(
+      "budgetd ready rpc=\(server.address) http=off durability=none version=\(BudgetServer.version)"
+    )
+    // Whoever waits for the line may read it through a pipe.
+    fflush(nil)
+    for await request in signals.requests {
+      switch request {
+      case .reload: server.reload()
+      case .drain:
+        await drain(signals.requests)
+        signals.cancel()
+        return
+      }
+    }
+  }
+
+  private func drain(_ requests: AsyncStream<ProcessSignals.Request>) async {
+    log.notice("draining: answering what has arrived; a second signal ends the process at once")
+    let second = Task {
+      for await request in requests where request == .drain { exit(1) }
+    }
+    let cutOff = await server.drain(within: Self.drainDeadline)
+    second.cancel()
+    if cutOff > 0 { log.warning("\(cutOff) connections were cut off with requests under way") }
+    logTotals()
+  }
+
+  private func logTotals() {
+    let traffic = server.transportCounters
+    let met = server.counters
+    log.notice(
+      """
+      drained: \(traffic.connectionsAccepted) connections, \(traffic.frames) requests, \
+      \(met.refusedRequests) refused, \(traffic.halfFrames) half frames, \
+      \(traffic.frameTimeouts + traffic.framesTooLarge) frames too long or too slow, \
+      \(traffic.closedSlow) slow readers closed, \(met.strangeNames) strange names, \
+      \(met.unresolvedModels) models without a provider, \(met.unbudgetedRecords) records without \
+      a budget
+      """)
+  }
+}

@@ -1,0 +1,51 @@
+public import ArgumentParser
+import BudgetServer
+public import Logging
+
+/// What the server serves, and where.
+struct ServiceArguments: ParsableArguments {
+  @Option(help: ArgumentHelp("LiteLLM's config.yaml.", valueName: "file"))
+  var config: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the RPC port listens; port 0 takes a free one.", valueName: "host:port"))
+  var listen = "127.0.0.1:7077"
+
+  @Option(
+    help: ArgumentHelp(
+      "YAML of model: provider, for models that no rule knows.", valueName: "file"))
+  var providerMap: String?
+
+  @Option(help: ArgumentHelp("The node's name; random if not given.", valueName: "name"))
+  var nodeId: String?
+
+  @Flag(
+    help: "Allow addresses that other machines reach: nothing is encrypted or authenticated yet.")
+  var insecureNetwork = false
+
+  @Option(
+    help: ArgumentHelp(
+      "trace, debug, info, notice, warning, error or critical.", valueName: "level"))
+  var logLevel = Logger.Level.info
+
+  /// The server's options; throws where one cannot be.
+  func options() throws(ServerError) -> ServerOptions {
+    var options = ServerOptions(configPath: config)
+    options.listen = listen
+    options.providerMapPath = providerMap
+    options.allowsInsecureNetwork = insecureNetwork
+    if let nodeId {
+      let isName =
+        !nodeId.isEmpty && nodeId.utf8.count <= 64
+        && nodeId.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+      guard isName else {
+        throw .usage("--node-id '\(nodeId)': give 1 to 64 printable ASCII characters, no blanks")
+      }
+      options.nodeID = nodeId
+    }
+    return options
+  }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -1,0 +1,67 @@
+import BudgetModel
+import BudgetWire
+import Testing
+
+@testable import BudgetServer
+@testable import TCPTransport
+
+@Suite struct EnvelopeTests {
+  @Test func pingSaysWhoAnswers() throws {
+    let reply = try ServiceFixture([]).call(.ping)
+    guard case .ping(let ping) = reply.result else {
+      Issue.record("no ping")
+      return
+    }
+    #expect(ping.version == "1.2.3" && ping.nodeID == "node-a" && ping.isReady)
+    #expect(ping.durability == "none" && ping.storeState == "none")
+  }
+
+  @Test func aTimeoutThatHasPassedAppliesNothing() throws {
+    let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1)])
+    var record = RecordSpendMessage(costUSD: 1)
+    record.provider = "p"
+    let late = try fixture.call(
+      .recordSpend(record), timeoutMilliseconds: 50, age: .milliseconds(51))
+    #expect(late.status?.code == .deadlineExceeded)
+    let inTime = try fixture.call(.recordSpend(record), timeoutMilliseconds: 60_000)
+    #expect(inTime.status == nil)
+    let budgets = try fixture.call(.getProviderBudgets(GetProviderBudgetsMessage())).page
+    #expect(budgets.providers.map(\.spendUSD) == [1])
+  }
+
+  @Test func whatThisBuildDoesNotHaveIsUnimplemented() throws {
+    let fixture = ServiceFixture([])
+    #expect(try fixture.call(nil).status?.code == .unimplemented)
+    let empty = try fixture.reply(to: [])
+    #expect(empty.callID == 0 && empty.status?.code == .unimplemented)
+    // call_id 5, and an empty message as each method that comes later, then one of no contract.
+    for field in [13, 14, 16, 20, 22] as [UInt8] {
+      let key = field < 16 ? [field << 3 | 2] : [field << 3 | 2, 1]
+      let reply = try fixture.reply(to: [0x08, 5] + key + [0])
+      #expect(reply.callID == 5)
+      #expect(reply.status?.code == .unimplemented, "field \(field)")
+    }
+  }
+
+  @Test func callIDZeroIsRefusedBeforeTheMethod() throws {
+    let reply = try ServiceFixture([]).call(.ping, callID: 0)
+    #expect(reply.callID == 0)
+    #expect(reply.status?.code == .invalidArgument)
+  }
+
+  @Test func connectionsAreToldWhyTheyAreTurnedAway() throws {
+    let service = ServiceFixture([]).service
+    let reasons: [(ConnectionRefusal, StatusCode)] = [
+      (.frameTooLarge(length: 300_000, bound: 262_144), .resourceExhausted),
+      (.frameTimedOut(bound: .seconds(5)), .deadlineExceeded),
+      (.tooManyConnections(bound: 16_384), .unavailable), (.draining, .unavailable),
+    ]
+    for (reason, code) in reasons {
+      var output: [UInt8] = []
+      service.refusal(reason, output: &output)
+      let message = try ServiceFixture.message(in: output)
+      #expect(message.callID == 0)
+      #expect(message.status?.code == code)
+    }
+  }
+}

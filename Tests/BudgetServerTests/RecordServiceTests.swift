@@ -1,0 +1,102 @@
+import BudgetModel
+import BudgetWire
+import Testing
+
+@testable import BudgetServer
+
+@Suite struct RecordServiceTests {
+  private func record(
+    _ fixture: ServiceFixture, _ cost: Double?, change: (inout RecordSpendMessage) -> Void
+  ) throws -> ResponseMessage {
+    var message = RecordSpendMessage(costUSD: cost)
+    change(&message)
+    return try fixture.call(.recordSpend(message))
+  }
+
+  @Test func eachBudgetIsChargedOnceAndSpendOverTheLimitIsTaken() throws {
+    let fixture = try ServiceFixture(
+      [
+        ServiceFixture.budget(.provider, "openai", 1), ServiceFixture.budget(.deployment, "d", 1),
+        ServiceFixture.budget(.tag, "t", 1),
+      ],
+      deployments: [
+        ConfiguredDeployment(id: "d", modelName: "g", model: "m", provider: "openai")
+      ])
+    let reply = try record(fixture, 5) {
+      $0.provider = "openai"
+      $0.deploymentID = "d"
+      $0.tags = ["t", "t", "unbudgeted", ""]
+    }
+    #expect(try reply.recorded == RecordSpendResult(isDuplicate: false, budgetsCharged: 3))
+    var ask = GetProviderBudgetsMessage()
+    ask.includesDeployments = true
+    ask.includesTags = true
+    let page = try fixture.call(.getProviderBudgets(ask)).page
+    for budget in page.providers + page.deployments + page.tags {
+      #expect(budget.spendUSD == 5)
+      #expect(budget.remainingUSD == -4)
+      #expect(budget.isExhausted)
+    }
+  }
+
+  @Test func costsThatAreNoAmountsAreRefusedAndChargeNothing() throws {
+    let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1)])
+    let refusals: [(Double?, String)] = [
+      (nil, "cost_usd is absent: send 0 for a free request"),
+      (-0.5, "cost_usd -0.5 is negative: give 0 to 9000000000"),
+      (.nan, "cost_usd nan is not a number: give 0 to 9000000000"),
+      (.infinity, "cost_usd inf is too much: give 0 to 9000000000"),
+      (9_000_000_001, "cost_usd 9000000001.0 is too much: give 0 to 9000000000"),
+    ]
+    for (cost, message) in refusals {
+      let reply = try record(fixture, cost) { $0.provider = "p" }
+      #expect(reply.status == RPCStatus(.invalidArgument, message))
+    }
+    #expect(fixture.counters.refusedRequests == refusals.count)
+    let budgets = try fixture.call(.getProviderBudgets(GetProviderBudgetsMessage())).page
+    #expect(budgets.providers.map(\.spendUSD) == [0])
+  }
+
+  @Test func aRecordMustNameSomethingThatItCouldCharge() throws {
+    let fixture = ServiceFixture([])
+    #expect(try record(fixture, 1) { _ in }.status?.code == .invalidArgument)
+    #expect(try record(fixture, 1) { $0.model = "nobody" }.status?.code == .invalidArgument)
+    #expect(try record(fixture, 1) { $0.tags = [""] }.status?.code == .invalidArgument)
+    for name in ["p", "p\0"] {
+      #expect(try record(fixture, 1) { $0.provider = name }.recorded.budgetsCharged == 0)
+    }
+    #expect(try record(fixture, 1) { $0.tags = ["t"] }.recorded.budgetsCharged == 0)
+    #expect(fixture.counters.unbudgetedRecords == 3)
+    #expect(fixture.counters.unresolvedModels == 1)
+  }
+
+  @Test func keysOutsideTheirBoundsAreRefused() throws {
+    let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1)])
+    let long = String(repeating: "k", count: 257)
+    #expect(
+      try record(fixture, 1) {
+        $0.provider = "p"
+        $0.idempotencyKey = long
+      }.status?.message
+        == "idempotency_key of 257 bytes: give at most 256 bytes of UTF-8 without control "
+        + "characters")
+    #expect(
+      try record(fixture, 1) {
+        $0.provider = "p"
+        $0.reservationID = "a\tb"
+      }.status?.code == .invalidArgument)
+  }
+
+  @Test func spendIsLabelledByTheWindowOfItsInstant() throws {
+    let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1, "60s")])
+    func spend() throws -> [Double] {
+      try fixture.call(.getProviderBudgets(GetProviderBudgetsMessage())).page.providers
+        .map(\.spendUSD)
+    }
+    _ = try record(fixture, 0.25) { $0.provider = "p" }
+    fixture.time.advance(milliseconds: 60_000)
+    #expect(try spend() == [0.25])
+    fixture.time.advance(milliseconds: 1)
+    #expect(try spend() == [0])
+  }
+}
