@@ -173,7 +173,8 @@ def test_other_budgets_for_the_same_traffic(simulate, tmp_path):
     assert first["allowed"] == ["o1", "a1"] and second["allowed"] == later["allowed"] == ["o1"]
     assert budgets["openai"]["budget_limit"] == 2.0 and math.isclose(last["openai"]["spend"], 1.5)
     assert list(last) == ["openai", "azure"]
-    config.write_text("router_settings:\n  provider_budget_config:\n    openai: {budget_limit: 1}\n")
+    config.write_text(
+        "router_settings:\n  provider_budget_config:\n    openai: {budget_limit: 1}\n")
     result = simulate(SCENARIO, options=["--config", config])
     assert result.returncode == 78 and "what-if.yaml:3" in result.stderr
 
