@@ -30,7 +30,10 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let package = Package(
   name: "budgetd",
   products: [
-    .executable(name: "budgetd", targets: ["budgetd"])
+    .executable(name: "budgetd", targets: ["budgetd"]),
+    .executable(name: "budgetctl", targets: ["budgetctl"]),
+    // Its interface names types of the two modules below it.
+    .library(name: "BudgetClient", targets: ["BudgetClient", "BudgetModel", "BudgetWire"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -44,11 +47,17 @@ let package = Package(
       dependencies: [
         "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
+    .executableTarget(
+      name: "budgetctl",
+      dependencies: [
+        "BudgetClient", "BudgetModel", "BudgetSimulation", "LiteLLMConfig", argumentParser,
+      ], exclude: ["README.md"], swiftSettings: strict),
 
     // 5: the request path and the process, traces in virtual time
     module(
       "BudgetServer",
       ["BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "TCPTransport", logging]),
+    module("BudgetClient", ["BudgetModel", "BudgetWire", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
 
     // 3: adapters; they never meet
@@ -67,6 +76,7 @@ let package = Package(
     .systemLibrary(name: "CEpoll"),
     .target(name: "CYAMLEvents", dependencies: [yams]),
 
+    tests("BudgetClientTests", ["BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport"]),
     tests("BudgetEngineTests", ["BudgetEngine", "BudgetModel"]),
     tests("BudgetModelTests", ["BudgetModel"]),
     tests(
@@ -80,5 +90,8 @@ let package = Package(
       "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
       exclude: ["Vectors", "pyyaml_types.py"]),
     tests("TCPTransportTests", ["TCPTransport"]),
+    tests(
+      "budgetctlTests",
+      ["BudgetClient", "BudgetModel", "LiteLLMConfig", "budgetctl", argumentParser]),
   ]
 )

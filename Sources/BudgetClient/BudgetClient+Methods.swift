@@ -1,0 +1,74 @@
+import BudgetWire
+
+// One method per RPC. Each waits for its answer at most `timeout`, else the settings' timeout, and
+// throws `BudgetClientError`.
+
+extension BudgetClient {
+  /// Asks which deployments are within budget. Only reads: the error is always `notApplied`.
+  ///
+  /// That every candidate is over budget is a result (`isExhausted`), not an error.
+  public func filterDeployments(
+    _ request: FilterDeploymentsRequest, timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> FilterDeploymentsResponse {
+    let response = try await answer(to: .filterDeployments(request.message), timeout: timeout)
+    guard case .filterDeployments(let result)? = response.result else {
+      throw .notApplied(.unreadableAnswer("the answer to filter_deployments is to another method"))
+    }
+    return FilterDeploymentsResponse(result, status: response.status)
+  }
+
+  /// Records what a request cost. Returning means that it is recorded.
+  ///
+  /// Never sent twice. After an `unknown` error, recording again may count it twice, unless it has
+  /// an idempotency key and the server remembers those.
+  public func recordSpend(
+    _ request: RecordSpendRequest, timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> RecordSpendResponse {
+    let response = try await answer(to: .recordSpend(request.message), timeout: timeout)
+    guard case .recordSpend(let result)? = response.result else {
+      throw .unknown(.unreadableAnswer("the answer to record_spend is to another method"))
+    }
+    return RecordSpendResponse(result)
+  }
+
+  /// Asks where the budgets stand: one page. Only reads: the error is always `notApplied`.
+  public func getProviderBudgets(
+    _ request: GetProviderBudgetsRequest = GetProviderBudgetsRequest(), timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> GetProviderBudgetsResponse {
+    let response = try await answer(to: .getProviderBudgets(request.message), timeout: timeout)
+    guard case .providerBudgets(let result)? = response.result else {
+      throw .notApplied(
+        .unreadableAnswer("the answer to get_provider_budgets is to another method"))
+    }
+    return GetProviderBudgetsResponse(result)
+  }
+
+  /// Asks where the budgets stand, page after page from the request's, each within `timeout`.
+  ///
+  /// The pages are not one instant's: spend that is recorded meanwhile shows on later ones. Ends
+  /// with an error past 10,000 pages, which only a server gone wrong has.
+  public func allBudgets(
+    _ request: GetProviderBudgetsRequest = GetProviderBudgetsRequest(), timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> GetProviderBudgetsResponse {
+    var request = request
+    var all = try await getProviderBudgets(request, timeout: timeout)
+    for _ in 1..<Self.maximumPages {
+      if all.nextPageToken.isEmpty { return all }
+      request.pageToken = all.nextPageToken
+      all.append(try await getProviderBudgets(request, timeout: timeout))
+    }
+    if all.nextPageToken.isEmpty { return all }
+    throw .notApplied(.unreadableAnswer("budgets on more than \(Self.maximumPages) pages"))
+  }
+
+  private static let maximumPages = 10_000
+
+  /// Asks who answers, and how it is. Only reads: the error is always `notApplied`.
+  public func ping(timeout: Duration? = nil) async throws(BudgetClientError) -> PingResponse {
+    let response = try await answer(to: .ping, timeout: timeout)
+    guard case .ping(let result)? = response.result else {
+      throw .notApplied(.unreadableAnswer("the answer to ping is to another method"))
+    }
+    return PingResponse(result)
+  }
+}

@@ -1,0 +1,32 @@
+/// What a client may be told besides its server.
+public struct BudgetClientSettings: Hashable, Sendable {
+  /// How long a call waits for its answer where the call itself says nothing; connecting and
+  /// waiting for a turn included. Sent to the server too. More than zero.
+  public var timeout: Duration = .seconds(5)
+  /// The most calls under way; further ones wait for their turn. The server reads no more than
+  /// 4,096 of one connection. At least 1.
+  public var maximumCallsUnderWay = 4_096
+  /// The most calls that wait for a turn or a connection; further ones end at once with
+  /// `tooManyCalls`. At least 1.
+  public var maximumCallsWaiting = 65_536
+  /// The longest wait before connecting again after one failure. It doubles with each further one;
+  /// the wait itself is random, from nothing to that.
+  public var shortestBackoff: Duration = .milliseconds(50)
+  /// The longest wait before connecting again, however often it failed.
+  public var longestBackoff: Duration = .seconds(5)
+
+  /// The standard settings, to be changed one by one.
+  public init() {}
+
+  var bounds: CallTracker.Bounds {
+    precondition(maximumCallsUnderWay > 0, "a client needs at least one call under way")
+    precondition(maximumCallsWaiting > 0, "a client needs room for at least one waiting call")
+    precondition(shortestBackoff >= .zero, "a wait is not negative")
+    precondition(longestBackoff >= shortestBackoff, "the longest wait is shorter than the shortest")
+    var bounds = CallTracker.Bounds()
+    bounds.callsUnderWay = maximumCallsUnderWay
+    bounds.callsWaiting = maximumCallsWaiting
+    bounds.backoff = Backoff(shortest: shortestBackoff, longest: longestBackoff)
+    return bounds
+  }
+}

@@ -1,0 +1,97 @@
+import BudgetClient
+import BudgetModel
+
+/// The answer to `budgetctl filter`, for people and for programs.
+struct FilterReport {
+  var response: FilterDeploymentsResponse
+  /// The candidates: the server's where it supplied them, else those that were sent.
+  var candidates: [Deployment]
+  /// Whether the question had an estimate, which alone can deny below the limit.
+  var estimatedCostUSD: Double
+  var nowUnixMilliseconds: Int64
+
+  init(
+    _ response: FilterDeploymentsResponse, to request: FilterDeploymentsRequest,
+    nowUnixMilliseconds: Int64
+  ) {
+    self.response = response
+    self.nowUnixMilliseconds = nowUnixMilliseconds
+    estimatedCostUSD = request.estimatedCostUSD
+    candidates = response.candidates.isEmpty ? request.deployments : response.candidates
+  }
+
+  /// A line a candidate, and below the denied ones a sentence a denial.
+  var lines: [String] {
+    guard !candidates.isEmpty else { return ["no candidates"] }
+    let allowed = Set(response.allowed)
+    let denials = Dictionary(grouping: response.denials, by: \.position)
+    var lines: [String] = []
+    for (position, candidate) in candidates.enumerated() {
+      let verdict = allowed.contains(position) ? "allowed" : "denied "
+      lines.append("\(verdict)  \(Self.name(of: candidate, at: position))")
+      lines += denials[position, default: []].map { "         \(sentence($0))" }
+    }
+    if response.denialsOmitted > 0 {
+      lines.append("... and \(response.denialsOmitted) denials more")
+    }
+    return lines
+  }
+
+  /// Why one budget denies, and until when.
+  func sentence(_ denial: Denial) -> String {
+    let scope = denial.scope?.description ?? "budget"
+    let amounts =
+      denial.spendUSD >= denial.limitUSD
+      ? "\(HumanText.money(denial.spendUSD)) of \(HumanText.money(denial.limitUSD)) are spent"
+      : "\(HumanText.money(denial.spendUSD)) and the estimate of "
+        + "\(HumanText.money(estimatedCostUSD)) are over \(HumanText.money(denial.limitUSD))"
+    let end =
+      denial.resetsAtUnixMilliseconds.map {
+        ", resets in \(HumanText.duration(milliseconds: $0 - nowUnixMilliseconds))"
+      } ?? ""
+    return "\(scope) \(denial.name.escapedForTerminal): \(amounts)\(end)"
+  }
+
+  /// The answer for machines.
+  var json: JSONValue {
+    .object([
+      ("allowed", .array(response.allowed.map(JSONValue.integer))),
+      (
+        "denials",
+        .array(
+          response.denials.map { denial in
+            .object([
+              ("deployment", .integer(denial.position)),
+              ("scope", denial.scope.map { .string($0.description) } ?? .null),
+              ("name", .string(denial.name)),
+              ("spend_usd", .number(denial.spendUSD)),
+              ("limit_usd", .number(denial.limitUSD)),
+              ("resets_at", .instant(denial.resetsAtUnixMilliseconds)),
+            ])
+          })
+      ),
+      ("denials_omitted", .integer(response.denialsOmitted)),
+      (
+        "candidates",
+        .array(
+          candidates.map { candidate in
+            .object([
+              ("id", .string(candidate.id)), ("model_name", .string(candidate.modelName)),
+              ("model", .string(candidate.model)), ("provider", .string(candidate.provider)),
+            ])
+          })
+      ),
+      ("exhausted", .bool(response.isExhausted)),
+      ("message", .string(response.message)),
+    ])
+  }
+
+  private static func name(of candidate: Deployment, at position: Int) -> String {
+    var words: [String] = []
+    if !candidate.id.isEmpty { words.append(candidate.id) }
+    if !candidate.model.isEmpty { words.append(candidate.model) }
+    if !candidate.provider.isEmpty { words.append("(\(candidate.provider))") }
+    let name = words.isEmpty ? "candidate \(position)" : words.joined(separator: "  ")
+    return name.escapedForTerminal
+  }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import BudgetClient
+import Foundation
+
+/// Which server, and how long to wait for it.
+struct ServerOptions: ParsableArguments {
+  static let standardServer = "127.0.0.1:7077"
+  static let standardTimeoutSeconds = 5.0
+
+  @Option(
+    help: ArgumentHelp(
+      "Where budgetd listens (default: $BUDGETD_SERVER, else 127.0.0.1:7077).",
+      valueName: "host:port"))
+  var server: String?
+
+  @Option(
+    help: ArgumentHelp("How long to wait for an answer (default: 5).", valueName: "seconds"))
+  var timeout: Double?
+
+  func validate() throws {
+    if let timeout, !(timeout >= 0.001 && timeout <= 86_400) {
+      throw ValidationError("--timeout \(timeout): give 0.001 to 86400 seconds")
+    }
+  }
+
+  /// A client as these options say, else those that stood before the subcommand, else the
+  /// environment.
+  func client(
+    root: ServerOptions,
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws(Failure) -> BudgetClient {
+    let named = environment["BUDGETD_SERVER"].flatMap { $0.isEmpty ? nil : $0 }
+    let server = self.server ?? root.server ?? named ?? Self.standardServer
+    var settings = BudgetClientSettings()
+    settings.timeout = .seconds(timeout ?? root.timeout ?? Self.standardTimeoutSeconds)
+    do throws(BudgetClientError) {
+      return try BudgetClient(server: server, settings: settings)
+    } catch {
+      throw Failure(error, server: server)
+    }
+  }
+}
+
+/// How results are written.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  /// For people.
+  case table
+  /// For programs.
+  case json
+}

@@ -1,0 +1,85 @@
+// Names come from servers and configs: they must neither steer the terminal nor break the columns.
+
+extension String {
+  /// The text with everything escaped that would steer a terminal or turn the text around.
+  var escapedForTerminal: String {
+    guard unicodeScalars.contains(where: \.steersTerminals) else { return self }
+    var text = ""
+    for scalar in unicodeScalars {
+      if scalar.steersTerminals {
+        text += "\\u{\(String(scalar.value, radix: 16))}"
+      } else {
+        text.unicodeScalars.append(scalar)
+      }
+    }
+    return text
+  }
+
+  /// How many columns of a terminal the text takes.
+  var displayWidth: Int { reduce(0) { $0 + $1.displayWidth } }
+
+  /// The text in at most `columns` columns, at least 1; what is too long loses its middle, since
+  /// ids differ at either end.
+  func shortened(to columns: Int) -> String {
+    guard displayWidth > columns else { return self }
+    let room = columns - 1
+    var head = ""
+    var headWidth = 0
+    for character in self {
+      guard headWidth + character.displayWidth <= (room + 1) / 2 else { break }
+      head.append(character)
+      headWidth += character.displayWidth
+    }
+    var tail: [Character] = []
+    var tailWidth = 0
+    for character in reversed() {
+      guard headWidth + tailWidth + character.displayWidth <= room else { break }
+      tail.append(character)
+      tailWidth += character.displayWidth
+    }
+    return head + "…" + String(tail.reversed())
+  }
+
+  /// The text with blanks behind it, or before it, up to `columns` columns.
+  func padded(to columns: Int, isRight: Bool) -> String {
+    let blanks = String(repeating: " ", count: max(0, columns - displayWidth))
+    return isRight ? blanks + self : self + blanks
+  }
+}
+
+extension Character {
+  /// 0, 1 or 2: most terminals show East Asian letters and emoji twice as wide.
+  fileprivate var displayWidth: Int {
+    guard let first = unicodeScalars.first else { return 0 }
+    if unicodeScalars.contains(where: { $0.value == 0xFE0F || $0.properties.isEmojiPresentation }) {
+      return 2
+    }
+    if first.isWide { return 2 }
+    switch first.properties.generalCategory {
+    case .nonspacingMark, .enclosingMark, .format: return 0
+    default: return 1
+    }
+  }
+}
+
+extension Unicode.Scalar {
+  /// Control characters, line and paragraph separators, and what sets the direction of text.
+  fileprivate var steersTerminals: Bool {
+    switch value {
+    case 0..<0x20, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+    default: false
+    }
+  }
+
+  /// The blocks that Unicode calls wide or full-width.
+  fileprivate var isWide: Bool {
+    switch value {
+    case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0x33FF, 0x3400...0x4DBF, 0x4E00...0x9FFF,
+      0xA000...0xA4CF, 0xA960...0xA97F, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE10...0xFE19,
+      0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1F64F, 0x1F900...0x1F9FF,
+      0x20000...0x3FFFD:
+      true
+    default: false
+    }
+  }
+}

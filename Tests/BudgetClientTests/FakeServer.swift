@@ -1,0 +1,131 @@
+import BudgetWire
+import Synchronization
+import TCPTransport
+
+@testable import BudgetClient
+
+/// A server that does with each request what the test says.
+final class FakeServer: Sendable {
+  /// A request as the test sees it.
+  struct Seen: Sendable, Equatable {
+    var callID: UInt64
+    var timeoutMilliseconds: UInt32
+    var isRecord: Bool
+    /// Which connection it came on, from 1.
+    var connection: Int
+    var id: ConnectionID
+  }
+
+  /// What the server does with a request.
+  enum Act: Sendable {
+    /// Answers as a server would.
+    case answer
+    /// Answers with this status.
+    case refuse(RPCStatus)
+    /// Answers under another id.
+    case answerAs(UInt64)
+    /// Sends a frame that is no response.
+    case garbage
+    /// Keeps the request, for `release`.
+    case hold
+    /// Closes the connection without an answer.
+    case drop
+  }
+
+  let transport: TCPServer
+  private let log: Log
+
+  var address: String { transport.localAddress.description }
+  var seen: [Seen] { log.state.withLock { $0.seen } }
+
+  fileprivate final class Log: Sendable {
+    struct State {
+      var seen: [Seen] = []
+      var connections: [ConnectionID: Int] = [:]
+    }
+    let state = Mutex(State())
+  }
+
+  init(address: String = "127.0.0.1:0", _ act: @escaping @Sendable (Seen) -> Act) throws {
+    let log = Log()
+    self.log = log
+    transport = try TCPServer(address: try SocketAddress(address), lanes: 1) { _, _ in
+      Handler(log, act)
+    }
+    transport.start()
+  }
+
+  /// Answers requests that were held.
+  func release(_ held: [Seen]) {
+    var batch = ReplyBatch()
+    for request in held {
+      batch.append(to: request.id) { Self.answer(request, as: request.callID, &$0) }
+    }
+    transport.replies.post(batch)
+  }
+
+  fileprivate static func answer(_ request: Seen, as callID: UInt64, _ output: inout [UInt8]) {
+    let writer = ResponseWriter()
+    if request.isRecord {
+      // The charge tells which call it answers.
+      writer.appendRecordSpend(
+        RecordSpendResult(isDuplicate: false, budgetsCharged: UInt32(request.callID)),
+        callID: callID, to: &output)
+    } else {
+      var ping = PingResult()
+      ping.nodeID = "\(request.callID)"
+      ping.isReady = true
+      writer.appendPing(ping, callID: callID, to: &output)
+    }
+  }
+
+  private final class Handler: FrameHandler {
+    private let log: Log
+    private let act: @Sendable (Seen) -> Act
+    private var decoder = RequestDecoder()
+
+    init(_ log: Log, _ act: @escaping @Sendable (Seen) -> Act) {
+      self.log = log
+      self.act = act
+    }
+
+    func connectionOpened(_ connection: ConnectionID) {
+      log.state.withLock { $0.connections[connection] = $0.connections.count + 1 }
+    }
+
+    func handle(
+      _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
+      output: inout [UInt8]
+    ) -> FrameOutcome {
+      let number = log.state.withLock { $0.connections[connection] ?? 0 }
+      guard
+        let seen = try? decoder.withRequest(
+          frame: body,
+          { request in
+            var isRecord = false
+            if case .recordSpend = request.method { isRecord = true }
+            return Seen(
+              callID: request.callID, timeoutMilliseconds: request.timeoutMilliseconds,
+              isRecord: isRecord, connection: number, id: connection)
+          })
+      else {
+        // A client of ours that sends what is no request: the test sees an unanswered call.
+        return .answered
+      }
+      log.state.withLock { $0.seen.append(seen) }
+      switch act(seen) {
+      case .answer: FakeServer.answer(seen, as: seen.callID, &output)
+      case .answerAs(let callID): FakeServer.answer(seen, as: callID, &output)
+      case .refuse(let status):
+        ResponseWriter().appendStatus(status, callID: seen.callID, to: &output)
+      case .garbage: output += [0, 0, 0, 3, 0xFF, 0xFF, 0xFF]
+      case .hold: return .deferred
+      case .drop: return .close
+      }
+      return .answered
+    }
+
+    func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {}
+    func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {}
+  }
+}

@@ -1,0 +1,108 @@
+import BudgetClient
+import BudgetModel
+import Testing
+
+@testable import budgetctl
+
+@Suite struct BudgetsTableTests {
+  private func row(
+    _ name: String, spend: Double, limit: Double?, resetsAt: Int64? = nil, exhausted: Bool = false,
+    reserved: Double = 0, scope: BudgetScope = .provider
+  ) -> BudgetRow {
+    var budget = Budget(name: name, timePeriod: "1d")
+    budget.spendUSD = spend
+    budget.limitUSD = limit
+    budget.reservedUSD = reserved
+    budget.remainingUSD = limit.map { $0 - spend - reserved }
+    budget.isExhausted = exhausted
+    budget.resetsAtUnixMilliseconds = resetsAt
+    return BudgetRow(scope: scope, budget: budget)
+  }
+
+  private func lines(_ rows: [BudgetRow], columns: Int? = nil, colour: Bool = false) -> [String] {
+    BudgetsTable(isColoured: colour, columns: columns, nowUnixMilliseconds: 0)
+      .lines(title: "provider", rows: rows)
+  }
+
+  @Test func columnsAreAligned() {
+    #expect(
+      lines([
+        row("openai", spend: 12.5, limit: 100, resetsAt: 3_600_000),
+        row("东京", spend: 1_000, limit: nil),
+        row("azure", spend: 4, limit: 2, resetsAt: 90_000, exhausted: true),
+      ])
+        == [
+          "PROVIDER      SPEND           LIMIT  REMAINING  USED                         RESETS IN",
+          "openai       $12.50    $100.00 / 1d     $87.50  ██░░░░░░░░░░░░░░░░░░   12 %  1 h",
+          "东京      $1,000.00  unlimited / 1d          -                               not begun",
+          "azure         $4.00      $2.00 / 1d     -$2.00  EXHAUSTED             200 %  1 min 30 s",
+        ])
+  }
+
+  @Test(arguments: [80, 100, 120])
+  func tablesFitTheirTerminal(_ columns: Int) {
+    let id = String(repeating: "0123456789abcdef", count: 4)
+    let all = lines(
+      [
+        row(id, spend: 1.5, limit: 10, resetsAt: 86_000_000),
+        row("b", spend: 123.4567, limit: 1_000, resetsAt: 5_000, exhausted: true),
+      ], columns: columns)
+    for line in all { #expect(line.displayWidth <= columns, "\(line)") }
+    #expect(all[1].contains("0123") && all[1].contains("…"))
+  }
+
+  @Test func withoutTerminalNamesAreWhole() {
+    let id = String(repeating: "x", count: 200)
+    #expect(lines([row(id, spend: 1, limit: 2)])[1].hasPrefix(id + "  "))
+  }
+
+  @Test func coloursMarkFullAndNearlyFullBudgets() {
+    let all = lines(
+      [
+        row("a", spend: 1, limit: 10), row("b", spend: 8, limit: 10),
+        row("c", spend: 10, limit: 10, exhausted: true),
+      ], colour: true)
+    #expect(!all[1].contains("\u{1B}"))
+    #expect(all[2].hasPrefix("\u{1B}[33m") && all[2].hasSuffix("\u{1B}[0m"))
+    #expect(all[3].hasPrefix("\u{1B}[31m"))
+  }
+
+  @Test func reservationsShowWhereThereAreAny() {
+    let all = lines([row("a", spend: 1, limit: 10, reserved: 4)])
+    #expect(all[0].contains("RESERVED"))
+    #expect(all[1].contains("$4.00") && all[1].contains("50 %"))
+  }
+
+  @Test func namesCannotSteerTheTerminal() {
+    let all = lines([row("\u{1B}]0;pwned\u{07}", spend: 0, limit: 1)])
+    #expect(all[1].hasPrefix("\\u{1b}]0;pwned\\u{7}"))
+  }
+
+  @Test func jsonHasTheFieldsThatProgramsRelyOn() {
+    #expect(
+      row("a", spend: 0.5, limit: 2, resetsAt: 1_000).json.text
+        == #"{"scope":"provider","name":"a","limit_usd":2,"time_period":"1d","spend_usd":0.5,"#
+        + #""remaining_usd":1.5,"reserved_usd":0,"exhausted":false,"#
+        + #""resets_at":"1970-01-01T00:00:01.000Z"}"#)
+    #expect(
+      row("a", spend: 0, limit: nil, scope: .tag).json.text
+        == #"{"scope":"tag","name":"a","limit_usd":null,"time_period":"1d","spend_usd":0,"#
+        + #""remaining_usd":null,"reserved_usd":0,"exhausted":false,"resets_at":null}"#)
+  }
+
+  @Test func nothingConfiguredIsSaid() {
+    #expect(lines([]) == ["provider: no budgets"])
+  }
+
+  @Test func watchingSaysWhenTheServerGoesAndComes() {
+    var state = WatchState()
+    let report = BudgetsReport(rows: [], scopes: [.provider])
+    #expect(state.answered(report, at: 0) == nil)
+    #expect(state.failed("gone", at: 1_000) == "gone")
+    #expect(state.failed("gone", at: 2_000) == nil)
+    #expect(state.notice(at: 3_000) == "NO ANSWER: gone; this is from 3 s ago")
+    #expect(state.answered(report, at: 4_000) == "the server answers again, after 3 s")
+    #expect(state.notice(at: 4_000) == "the server answers again, after 3 s")
+    #expect(state.notice(at: 20_000) == nil)
+  }
+}

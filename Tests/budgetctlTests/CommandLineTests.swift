@@ -1,0 +1,122 @@
+import ArgumentParser
+import BudgetClient
+import BudgetModel
+import Foundation
+import Testing
+
+@testable import budgetctl
+
+@Suite struct CommandLineTests {
+  @Test(arguments: [
+    ["--server", "h:1", "budgets"], ["budgets", "--server", "h:1"],
+    ["--server", "x:9", "budgets", "--server", "h:1"],
+  ])
+  func theServerMayStandBeforeAndAfter(_ arguments: [String]) throws {
+    let command = try #require(try Budgetctl.parseAsRoot(arguments) as? BudgetsCommand)
+    let client = try command.server.client(
+      root: command.root.server, environment: ["BUDGETD_SERVER": "e:2"])
+    #expect(client.server == "h:1")
+  }
+
+  @Test func theServerComesFromTheEnvironmentElseIsTheStandard() throws {
+    let command = try #require(try Budgetctl.parseAsRoot(["ping"]) as? PingCommand)
+    let named = ["BUDGETD_SERVER": "e:2"]
+    #expect(
+      try command.server.client(root: command.root.server, environment: named).server == "e:2")
+    #expect(
+      try command.server.client(root: command.root.server, environment: [:]).server
+        == "127.0.0.1:7077")
+    let odd = ["BUDGETD_SERVER": "nowhere"]
+    let failure = #expect(throws: Failure.self) {
+      _ = try command.server.client(root: command.root.server, environment: odd)
+    }
+    #expect(failure?.code == .usage)
+  }
+
+  @Test func candidatesAreReadFromTheirArgument() throws {
+    let arguments = [
+      "filter", "--deployment", "id=a,model=openai/gpt-4o,provider=openai", "--deployment", "id=b",
+      "--tag", "t", "--estimated-cost", "0.5",
+    ]
+    let command = try #require(try Budgetctl.parseAsRoot(arguments) as? FilterCommand)
+    #expect(
+      command.deployment.map(\.deployment) == [
+        Deployment(id: "a", model: "openai/gpt-4o", provider: "openai"), Deployment(id: "b"),
+      ])
+    #expect(command.tag == ["t"])
+    #expect(command.estimatedCost == 0.5)
+  }
+
+  @Test(arguments: [
+    ["filter"], ["filter", "--deployment", "a"], ["filter", "--deployment", "id=a,id=b"],
+    ["filter", "--deployment", "name=a"], ["record", "--cost", "1"],
+    ["record", "--provider", "p", "--cost", "-1"], ["record", "--provider", "p", "--cost", "nan"],
+    ["record", "--provider", "p", "--cost", "9000000001"], ["record", "--provider", "p"],
+    ["--timeout", "0", "ping"], ["ping", "--timeout", "1e9"], ["budgets", "--interval", "0"],
+    ["budgets", "--output", "yaml"], ["check-config"], ["nonsense"],
+  ])
+  func wrongCommandLinesExit64(_ arguments: [String]) {
+    let error = #expect(throws: (any Error).self) { _ = try Budgetctl.parseAsRoot(arguments) }
+    #expect(error.map { Budgetctl.exitCode(for: $0).rawValue } == 64)
+  }
+
+  @Test func failuresSayWhatToDoAndExitAsDocumented() {
+    let gone = Failure(
+      .notApplied(.unreachable(server: "h:1", why: "connection refused")), server: "h:1")
+    #expect(
+      gone.message
+        == "no budgetd at h:1 (connection refused): start one with deploy/run or name it with --server"
+    )
+    #expect(gone.code == .unreachable)
+    #expect(Failure(.unknown(.timedOut(after: .seconds(1))), server: "h:1").code == .outcomeUnknown)
+    #expect(Failure(.notApplied(.timedOut(after: .seconds(1))), server: "h:1").code == .unreachable)
+    #expect(Failure(.notApplied(.tooManyCalls(bound: 1)), server: "h:1").code == .refused)
+  }
+
+  @Test func configsAreShownWithWhatWasDerived() throws {
+    let path = try temporary(
+      """
+      model_list:
+        - model_name: g
+          litellm_params: {model: openai/gpt-4o, max_budget: 1, budget_duration: 1d}
+          model_info: {id: given}
+        - model_name: g
+          litellm_params: {model: nobody-knows-this}
+      """)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let report = ConfigReport(try CheckedConfig(path: path, providerMapPath: nil), path: path)
+    let lines = report.lines
+    #expect(lines[1].hasPrefix("given ") && lines[1].hasSuffix("openai"))
+    #expect(lines[2].contains("NONE") && lines[2].hasSuffix("id computed"))
+    #expect(lines.contains { $0.hasPrefix("deployment  given  $1.00  1d") })
+    #expect(lines.contains { $0.hasPrefix("warning: \(path):6: ") })
+    #expect(
+      lines.last?.hasSuffix("2 deployments (1 without a provider), 1 budget, 1 warning") == true)
+  }
+
+  @Test func refusedConfigsListEveryProblem() throws {
+    let path = try temporary(
+      """
+      router_settings:
+        provider_budget_config:
+          openai: {budget_limit: -1, time_period: 1d}
+          azure: {budget_limit: 1, time_period: 1x}
+      """)
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let command = try #require(
+      try Budgetctl.parseAsRoot(["check-config", path]) as? CheckConfigCommand)
+    let failure = #expect(throws: Failure.self) { try command.run() }
+    #expect(failure?.code == .badConfig)
+    let lines = failure?.message.split(separator: "\n") ?? []
+    #expect(lines.count == 3)
+    #expect(
+      lines.first?.hasPrefix("\(path):3: router_settings.provider_budget_config.openai") == true)
+    #expect(lines.last?.hasSuffix("is refused: 2 problems") == true)
+  }
+
+  private func temporary(_ text: String) throws -> String {
+    let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).yaml").path
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+    return path
+  }
+}

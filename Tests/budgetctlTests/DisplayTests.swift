@@ -1,0 +1,56 @@
+import Testing
+
+@testable import budgetctl
+
+@Suite struct DisplayTests {
+  @Test func whatSteersTerminalsIsEscaped() {
+    #expect("\u{1B}[31mred\u{07}".escapedForTerminal == "\\u{1b}[31mred\\u{7}")
+    #expect("a\nb\u{9B}1m".escapedForTerminal == "a\\u{a}b\\u{9b}1m")
+    #expect("x\u{202E}y\u{2066}\u{2028}".escapedForTerminal == "x\\u{202e}y\\u{2066}\\u{2028}")
+    #expect("naïve 东京 👩‍🚀".escapedForTerminal == "naïve 东京 👩‍🚀")
+  }
+
+  @Test func widthsAreThoseOfTerminals() {
+    #expect("abc".displayWidth == 3)
+    #expect("东京".displayWidth == 4)
+    #expect("e\u{301}".displayWidth == 1)
+    #expect("👩‍🚀".displayWidth == 2)
+    #expect("ｱ한".displayWidth == 3)
+    #expect("░█…".displayWidth == 3)
+  }
+
+  @Test func longNamesLoseTheirMiddle() {
+    #expect("abcdefghij".shortened(to: 10) == "abcdefghij")
+    #expect("abcdefghij".shortened(to: 7) == "abc…hij")
+    #expect("abcdefghij".shortened(to: 1) == "…")
+    for width in 1...12 {
+      #expect("东京都大阪府".shortened(to: width).displayWidth <= width)
+    }
+  }
+
+  @Test func sizesComeFromStty() {
+    #expect(Terminal.Size(stty: "24 80\n") == Terminal.Size(columns: 80, rows: 24))
+    #expect(Terminal.Size(stty: "0 0\n") == nil)
+    #expect(Terminal.Size(stty: "stty: no terminal") == nil)
+  }
+
+  @Test func jsonIsExactAndOrdered() {
+    let value = JSONValue.object([
+      ("b", .number(0.1)), ("a", .integer(3)), ("n", .number(1e-12)), ("w", .number(100)),
+      ("s", .string("q\" b\\ \n é")), ("z", .optional(nil)), ("t", .instant(0)),
+      ("l", .array([.bool(true), .null])), ("i", .number(.infinity)),
+    ])
+    #expect(
+      value.text
+        == #"{"b":0.1,"a":3,"n":1e-12,"w":100,"s":"q\" b\\ \u000a é","z":null,"#
+        + #""t":"1970-01-01T00:00:00.000Z","l":[true,null],"i":null}"#)
+    #expect(JSONValue.lines([]) == ["[]"])
+    #expect(JSONValue.lines([.integer(1), .integer(2)]) == ["[", "  1,", "  2", "]"])
+  }
+
+  @Test func picturesFitTheScreen() {
+    #expect(WatchScreen.picture(["a", "b"], rows: 2) == "\u{1B}[Ha\u{1B}[K\r\nb\u{1B}[K\u{1B}[J")
+    #expect(
+      WatchScreen.picture(["a", "b", "c"], rows: 2).contains("... and 2 more lines"))
+  }
+}
