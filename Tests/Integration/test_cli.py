@@ -1,5 +1,6 @@
 """budgetctl against a running server."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from budget_client import pb
 from conftest import config_text, eventually, run, running
 
 CONFIG = config_text(
@@ -46,9 +48,10 @@ def failed(result, *codes):
 def test_table_of_budgets(ctl):
     result = ctl("budgets")
     assert result.returncode == 0 and not result.stderr
-    rows = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
+    plain = result.stdout.replace("\u2212", "-").replace("$", "")
+    rows = {line.split()[0]: line for line in plain.splitlines() if line.strip()}
     assert "2.5" in rows["openai"] and "10" in rows["openai"] and "7.5" in rows["openai"]
-    assert "$1.50" in rows["azure"] and "-$0.50" in rows["azure"]
+    assert "1.5" in rows["azure"] and "-0.5" in rows["azure"]
     assert "anthropic" in rows and "red" not in result.stdout and "d-1" not in result.stdout
     assert "\x1b" not in result.stdout, "colours in a pipe"
 
@@ -236,21 +239,49 @@ def test_server_that_says_nothing(budgetctl):
         assert where in failed(run(budgetctl, "--server", where, "budgets"))
 
 
-@pytest.mark.parametrize("answer", [
-    b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\5hello", b"\0\0\0\0", b"\xff" * 64, b""])
-def test_server_that_is_something_else(budgetctl, answer):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        def answer_one():
-            connection, _ = other.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(answer)
+@contextlib.contextmanager
+def impostor(answer):
+    """Something that reads one frame of each connection, answers and closes; (address, frames)."""
+    frames = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return  # the end of the test
+                with connection, connection.makefile("rb") as reader:
+                    length = int.from_bytes(reader.read(4), "big")
+                    frames.append(pb.Request.FromString(reader.read(length)))
+                    connection.sendall(answer)
 
-        thread = threading.Thread(target=answer_one, daemon=True)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        where = "127.0.0.1:%d" % other.getsockname()[1]
+        yield "127.0.0.1:%d" % listener.getsockname()[1], frames
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+ANSWERS = pytest.mark.parametrize("answer", [
+    b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\5hello", b"\0\0\0\0", b"\xff" * 64, b""])
+
+
+@ANSWERS
+def test_server_that_is_something_else(budgetctl, answer):
+    with impostor(answer) as (where, frames):
         assert where in failed(run(budgetctl, "--server", where, "budgets"))
-        thread.join(5)
+        assert frames and all(f.HasField("get_provider_budgets") for f in frames)
+
+
+@ANSWERS
+def test_a_record_without_an_answer_is_not_sent_again(budgetctl, answer):
+    """Nobody knows whether it was recorded: a second one without a key might count twice."""
+    with impostor(answer) as (where, frames):
+        text = failed(run(
+            budgetctl, "--server", where, "record", "--provider", "p", "--cost", "1"))
+        assert where in text
+        assert len(frames) == 1 and frames[0].record_spend.cost_usd == 1
 
 
 @pytest.mark.parametrize("where", ["nonsense", "127.0.0.1:", "127.0.0.1:99999", ":"])

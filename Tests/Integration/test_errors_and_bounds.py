@@ -214,7 +214,8 @@ NOT_A_MESSAGE = {
     "length of 2^32-1": ID + key(PING, BYTES) + varint(2**32 - 1),
     "inner length leaves its message": ID + field(RECORD, key(1, BYTES) + varint(50) + b"x"),
     "inner length leaves its message, not the frame":
-        ID + field(RECORD, double(5, 1.0) + key(1, BYTES) + varint(9) + b"x") + field(900, b"z" * 20),
+        ID + field(RECORD, double(5, 1.0) + key(1, BYTES) + varint(9) + b"x")
+        + field(900, b"z" * 20),
     "fixed64 cut off": ID + field(RECORD, field(1, "victim") + key(5, FIXED64) + b"1234"),
     "unknown fixed32 cut off": ID + key(900, FIXED32) + b"12",
     "field number 0": ID + b"\x00\x01",

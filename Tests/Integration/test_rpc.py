@@ -155,7 +155,8 @@ def test_model_name_gives_the_configured_candidates(client):
     response = filtered(client, model_name="group")
     result = response.filter_deployments
     assert [(c.id, c.model_name, c.model) for c in result.candidates] == [
-        ("d-1", "group", "full/one"), ("d-2", "group", "half/two"), ("d-3", "group", "nobody/three")]
+        ("d-1", "group", "full/one"), ("d-2", "group", "half/two"),
+        ("d-3", "group", "nobody/three")]
     # "full/one" and "half/two" have no provider that LiteLLM would derive, so only ids count.
     assert list(result.allowed) == [0, 1, 2]
 
