@@ -47,6 +47,14 @@ struct ConnectionTimes: Equatable {
     return first
   }
 
+  /// When the lane looks at the connection next: when a verdict may be due, and at a stalled one
+  /// more often, since epoll tells of room only once a third of the socket's buffer is free.
+  func nextLook(after now: MonotonicInstant, _ limits: Limits) -> MonotonicInstant? {
+    guard let next = next(limits) else { return nil }
+    guard stalledSince != nil else { return next.at }
+    return min(next.at, now.advanced(byNanoseconds: limits.stall / 20))
+  }
+
   /// The verdict that is due at `now`.
   func verdict(at now: MonotonicInstant, _ limits: Limits) -> Verdict? {
     guard let next = next(limits), next.at <= now else { return nil }

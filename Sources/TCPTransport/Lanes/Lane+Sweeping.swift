@@ -4,7 +4,11 @@ extension Lane {
   /// Sees to it that the sweep comes no later than the connection's next deadline.
   @inline(__always)
   func expect(_ connection: Connection) {
-    if let next = connection.times.next(limits), next.at < nextSweep { expect(next.at) }
+    if connection.times.stalledSince != nil {
+      if let look = connection.times.nextLook(after: .now(), limits) { expect(look) }
+    } else if let next = connection.times.next(limits), next.at < nextSweep {
+      expect(next.at)
+    }
   }
 
   /// Sees to it that the sweep comes no later than `instant`.
@@ -25,11 +29,14 @@ extension Lane {
     var earliest = drainUntil.map { $0 > now ? $0 : .never } ?? .never
     for slot in connections.indices {
       guard let connection = connections[slot] else { continue }
-      if let verdict = connection.times.verdict(at: now, limits) {
+      if connection.times.stalledSince != nil { flush(connection) }
+      if connection.phase != .closed, let verdict = connection.times.verdict(at: now, limits) {
         carryOut(verdict, on: connection, at: now)
       }
-      if connection.phase != .closed, let next = connection.times.next(limits) {
-        earliest = min(earliest, next.at)
+      if connection.phase != .closed,
+        let look = connection.times.nextLook(after: now, limits)
+      {
+        earliest = min(earliest, look)
       }
     }
     if earliest == .never { return }
@@ -44,13 +51,7 @@ extension Lane {
       LaneCounters.add(1, to: counters.frameTimeouts)
       refuse(connection, .frameTimedOut(bound: bounds.frameDuration), at: now)
     case .idle: close(connection, counting: .idle)
-    case .stalled:
-      // A peer that reads slowly makes room long before epoll says so: ask the socket itself.
-      flush(connection)
-      guard connection.phase != .closed,
-        connection.times.verdict(at: now, limits) == .stalled
-      else { return }
-      close(connection, counting: .slow)
+    case .stalled: close(connection, counting: .slow)
     case .lingered: close(connection)
     }
   }
