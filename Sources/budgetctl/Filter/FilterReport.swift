@@ -33,7 +33,7 @@ struct FilterReport {
           allowed.contains(position) ? "allowed" : "denied",
           candidate.id.isEmpty ? "(candidate \(position))" : candidate.id,
           candidate.model.isEmpty ? "-" : candidate.model,
-          candidate.provider.isEmpty ? "of the model" : candidate.provider,
+          candidate.provider.isEmpty ? "derived" : candidate.provider,
         ]
       })
     lines.append(table[0])
