@@ -29,7 +29,7 @@ import Testing
     #expect(
       report(estimatedCostUSD: 5).lines == [
         "         DEPLOYMENT     MODEL  PROVIDER",
-        "denied   a              m      of the model",
+        "denied   a              m      derived",
         "         provider open\\u{1b}ai: $12.00 of $10.00 are spent, resets in 1 min",
         "         tag t: $1.00 and the estimate of $5.00 are over $2.00",
         "allowed  (candidate 1)  -      p",
