@@ -56,32 +56,44 @@ let package = Package(
     // 5: the request path and the process, traces in virtual time
     module(
       "BudgetServer",
-      ["BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "TCPTransport", logging]),
-    module("BudgetClient", ["BudgetModel", "BudgetWire", "TCPTransport"]),
+      [
+        "BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "Locks", "SpendLedger",
+        "TCPTransport",
+        logging,
+      ]),
+    module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
 
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
-    module("LiteLLMConfig", ["BudgetModel", "CCrypto", "CYAMLEvents"]),
-    module("TCPTransport", ["CEpoll"]),
+    module("LiteLLMConfig", ["BudgetModel", "CYAMLEvents", "Digest"]),
+    module("SpendLedger", ["BudgetModel", "CSQLite", "Digest", "Locks"]),
+    module("TCPTransport", ["CEpoll", "Locks"]),
 
     // 2 and 1: the engine, the nouns
-    module("BudgetEngine", ["BudgetModel"]),
+    module("BudgetEngine", ["BudgetModel", "Locks"]),
     module("BudgetModel", []),
+    module("Locks", []),
+    module("Digest", ["CCrypto"]),
 
     // 0: C, each imported by exactly one module
     .target(
       name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CEpoll"),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "CYAMLEvents", dependencies: [yams]),
 
-    tests("BudgetClientTests", ["BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport"]),
-    tests("BudgetEngineTests", ["BudgetEngine", "BudgetModel"]),
+    tests(
+      "BudgetClientTests", ["Locks", "BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport"]),
+    tests("BudgetEngineTests", ["Locks", "BudgetEngine", "BudgetModel"]),
     tests("BudgetModelTests", ["BudgetModel"]),
     tests(
       "BudgetServerTests",
-      ["BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport"]),
+      [
+        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "SpendLedger",
+        "TCPTransport",
+      ]),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
@@ -89,7 +101,8 @@ let package = Package(
     tests(
       "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
       exclude: ["Vectors", "pyyaml_types.py"]),
-    tests("TCPTransportTests", ["TCPTransport"]),
+    tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SpendLedger"]),
+    tests("TCPTransportTests", ["Locks", "TCPTransport"]),
     tests(
       "budgetctlTests",
       ["BudgetClient", "BudgetModel", "BudgetWire", "LiteLLMConfig", "budgetctl", argumentParser]),

@@ -63,6 +63,18 @@ extension BudgetClient {
 
   private static let maximumPages = 10_000
 
+  /// Has the ledger copied to `path` on the server's disk, where nothing may be yet; returns the
+  /// copy's bytes. Takes as long as the disk does: give it time.
+  public func backupLedger(
+    to path: String, timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> UInt64 {
+    let response = try await answer(to: .backupLedger(path: path), timeout: timeout)
+    guard case .backupLedger(let bytes)? = response.result else {
+      throw .unknown(.unreadableAnswer("the answer to backup_ledger is to another method"))
+    }
+    return bytes
+  }
+
   /// Asks who answers, and how it is. Only reads: the error is always `notApplied`.
   public func ping(timeout: Duration? = nil) async throws(BudgetClientError) -> PingResponse {
     let response = try await answer(to: .ping, timeout: timeout)

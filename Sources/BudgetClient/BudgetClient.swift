@@ -1,5 +1,6 @@
 import BudgetWire
 import Dispatch
+import Locks
 import Synchronization
 import TCPTransport
 
@@ -25,7 +26,7 @@ public final class BudgetClient: Sendable {
   let address: SocketAddress
   private let nextTicket = Atomic<Call.Ticket>(1)
   private let timer = DispatchQueue(label: "budgetd.client.deadlines", qos: .userInitiated)
-  private let state: Mutex<State>
+  private let state: Locked<State>
 
   private typealias Answer = Result<ResponseMessage, BudgetClientError>
 
@@ -47,7 +48,7 @@ public final class BudgetClient: Sendable {
       throw .notApplied(.invalidAddress(error.description))
     }
     self.settings = settings
-    state = Mutex(State(tracker: CallTracker(bounds: settings.bounds)))
+    state = Locked(State(tracker: CallTracker(bounds: settings.bounds)))
   }
 
   deinit {
@@ -195,7 +196,7 @@ public final class BudgetClient: Sendable {
 
 /// Reads the responses of one connection.
 private final class ResponseReader: Sendable {
-  private let decoder = Mutex(ResponseDecoder())
+  private let decoder = Locked(ResponseDecoder())
 
   func response(in bytes: [UInt8]) throws(ResponseFault) -> ResponseMessage {
     try decoder.withLock { (decoder) throws(ResponseFault) in

@@ -1,4 +1,5 @@
 public import BudgetModel
+import Locks
 import Synchronization
 
 /// Who may spend what, now: every budget in force, its window and its spend.
@@ -12,19 +13,59 @@ public final class BudgetEngine: Sendable {
   }
 
   let shards: BudgetShards
-  private let installed: Mutex<Installed>
+  private let installed: Locked<Installed>
   private let generation: Atomic<UInt64>
 
   /// Starts with `configuration`: provider windows open at `now`, with nothing spent anywhere.
-  public init(
+  public convenience init(
     configuration: BudgetConfiguration, at now: Timestamp, shardCount: Int = 64
   ) {
+    self.init(restoring: [], shardCount: shardCount)
+    _ = reload(configuration, at: now)
+  }
+
+  /// Starts without a configuration and with the windows of an earlier life, each key at most once:
+  /// `reload` then carries them on, or closes them, as it would any others. A window whose text
+  /// means no length is left out.
+  public init(restoring windows: [BudgetWindowState], shardCount: Int = 64) {
     shards = BudgetShards(count: shardCount)
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
     let empty = BudgetCatalog(generation: 0, configuration: nothing, slots: [], slotCount: 0)
-    installed = Mutex(Installed(catalog: empty))
+    var registry = SlotRegistry()
+    // An owner may have had windows of several lengths: the newest was in force.
+    for window in windows.sorted(by: { $0.start < $1.start }) {
+      guard let length = try? WindowLength(text: window.key.windowText) else { continue }
+      let slot = registry.restore(window.key)
+      shards.append(
+        slot: slot,
+        SlotState(
+          windowLength: length, start: window.start, end: window.end, spend: window.spend))
+    }
+    installed = Locked(Installed(registry: registry, catalog: empty))
     generation = Atomic(0)
-    _ = reload(configuration, at: now)
+  }
+
+  /// Appends the window in which a charge to each of `slots` at `now` is counted: the open one, or
+  /// the one that the charge opens. Precondition: nothing opens or closes a window between this and
+  /// the charge.
+  public func label(
+    _ slots: [Int32], at now: Timestamp, into windows: inout [BudgetWindowState]
+  ) {
+    installed.withLock { installed in
+      for slot in slots {
+        var slot = slot
+        var state = shards.state(of: slot)
+        while state.successor != Slot.none {
+          slot = state.successor
+          state = shards.state(of: slot)
+        }
+        state.openWindow(at: now)
+        windows.append(
+          BudgetWindowState(
+            key: installed.registry.keys[Int(slot)], start: state.start, end: state.end,
+            spend: state.spend))
+      }
+    }
   }
 
   /// The configuration in force.
@@ -78,7 +119,8 @@ public final class BudgetEngine: Sendable {
     case .known(let known):
       slot = known
       // Known from an earlier configuration, but not in the one in force: it comes back.
-      if installed.catalog.budgetIndexes[Int(known)] < 0 {
+      let indexes = installed.catalog.budgetIndexes
+      if Int(known) >= indexes.count || indexes[Int(known)] < 0 {
         placing.report.added.append(definition.key)
       }
     case .added(let added):
@@ -95,9 +137,17 @@ public final class BudgetEngine: Sendable {
       placing.retired.append(
         Retired(slot: oldSlot, key: old, successor: slot, successorKey: definition.key))
     }
-    shards.update(slot) { state in
+    let now = placing.now
+    let opened = shards.update(slot) { state -> SlotState? in
       state.comeInForce()
-      if definition.key.scope == .provider { state.openWindow(at: placing.now) }
+      guard definition.key.scope == .provider, !state.isOpen(at: now) else { return nil }
+      state.openWindow(at: now)
+      return state
+    }
+    if let opened {
+      placing.report.opened.append(
+        BudgetWindowState(
+          key: definition.key, start: opened.start, end: opened.end, spend: opened.spend))
     }
     return slot
   }

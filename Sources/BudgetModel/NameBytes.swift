@@ -116,8 +116,10 @@
 
   /// Whether the name could be some budget's: at most 256 bytes of UTF-8 without control characters
   /// (U+0000 to U+001F, U+007F to U+009F).
-  public var isWellFormed: Bool {
-    guard count <= Self.maximumLength else { return false }
+  public var isWellFormed: Bool { count <= Self.maximumLength && isPlainText }
+
+  /// Whether it is UTF-8 without control characters, of whatever length.
+  public var isPlainText: Bool {
     guard let base = unsafe base else { return true }
     let bytes = unsafe UnsafeBufferPointer(start: base, count: count)
     // Nearly every name is printable ASCII.

@@ -37,6 +37,9 @@ public protocol FrameHandler: AnyObject {
     output: inout [UInt8]
   ) -> FrameOutcome
 
+  /// A deferred request of the connection was answered; `tag` is what the reply was posted with.
+  func replied(to connection: ConnectionID, tag: UInt64)
+
   /// Appends the reply frame that tells the peer why its connection is being closed.
   func refusal(_ reason: ConnectionRefusal, output: inout [UInt8])
 

@@ -24,7 +24,7 @@ struct Budgetctl: AsyncParsableCommand {
       """,
     subcommands: [
       BudgetsCommand.self, FilterCommand.self, RecordCommand.self, PingCommand.self,
-      CheckConfigCommand.self, SimulateCommand.self,
+      CheckConfigCommand.self, SimulateCommand.self, BackupCommand.self,
     ])
 
   @OptionGroup var server: ServerOptions

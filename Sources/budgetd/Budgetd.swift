@@ -15,7 +15,7 @@ struct Budgetd: AsyncParsableCommand {
 
       Each option can also be given as a variable: --max-connections as BUDGETD_MAX_CONNECTIONS.
       SIGHUP reads the config again; SIGTERM drains and ends the process.
-      Exit codes: 0 drained, 64 usage, 69 a port is not to be had, 78 the config is refused.
+      Exit codes: 0 drained, 64 usage, 69 a port or the data directory is not to be had, 78 the config is refused.
       """,
     version: BudgetServer.version)
 

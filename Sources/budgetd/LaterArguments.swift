@@ -1,5 +1,5 @@
-public import ArgumentParser
-public import BudgetServer
+import ArgumentParser
+import BudgetServer
 import Logging
 import TCPTransport
 
@@ -8,12 +8,6 @@ import TCPTransport
 struct LaterArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Where pages and metrics will be served.", valueName: "host:port"))
   var http = "127.0.0.1:9464"
-
-  @Option(help: ArgumentHelp("Where spend will be kept.", valueName: "dir"))
-  var dataDir = "./budgetd-data"
-
-  @Option(help: "When a reply to RecordSpend will leave: once on disk, or at once.")
-  var durability = Durability.commit
 
   @Option(
     help: ArgumentHelp(
@@ -59,14 +53,7 @@ struct LaterArguments: ParsableArguments {
 
   /// One line that says what is not done yet.
   func log(to log: Logger) {
-    let redisToo = redis == "off" ? "" : ", --redis with reconciliation"
-    log.notice(
-      """
-      spend is kept in memory only and is gone when the process ends, and idempotency keys are not \
-      remembered: --data-dir and --durability take effect with the ledger, --http with the \
-      pages\(redisToo)
-      """)
+    let redisToo = redis == "off" ? "" : ", nor does --redis: this node keeps its budgets alone"
+    log.notice("--http does nothing yet\(redisToo)")
   }
 }
-
-extension Durability: ExpressibleByArgument {}

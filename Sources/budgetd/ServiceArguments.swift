@@ -1,5 +1,5 @@
 public import ArgumentParser
-import BudgetServer
+public import BudgetServer
 public import Logging
 
 /// What the server serves, and where.
@@ -11,6 +11,16 @@ struct ServiceArguments: ParsableArguments {
     help: ArgumentHelp(
       "Where the RPC port listens; port 0 takes a free one.", valueName: "host:port"))
   var listen = "127.0.0.1:7077"
+
+  @Option(help: ArgumentHelp("Where spend is kept; made if missing.", valueName: "dir"))
+  var dataDir = "./budgetd-data"
+
+  @Option(
+    help: """
+      When a reply to RecordSpend leaves: commit, once the spend is on disk; memory, at once, on \
+      disk within 100 ms.
+      """)
+  var durability = Durability.commit
 
   @Option(
     help: ArgumentHelp(
@@ -33,6 +43,8 @@ struct ServiceArguments: ParsableArguments {
   func options() throws(ServerError) -> ServerOptions {
     var options = ServerOptions(configPath: config)
     options.listen = listen
+    options.dataDirectory = dataDir
+    options.durability = durability
     options.providerMapPath = providerMap
     options.allowsInsecureNetwork = insecureNetwork
     if let nodeId {
@@ -47,5 +59,7 @@ struct ServiceArguments: ParsableArguments {
     return options
   }
 }
+
+extension Durability: ExpressibleByArgument {}
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}

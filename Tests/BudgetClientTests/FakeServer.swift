@@ -1,5 +1,5 @@
 import BudgetWire
-import Synchronization
+import Locks
 import TCPTransport
 
 @testable import BudgetClient
@@ -43,7 +43,7 @@ final class FakeServer: Sendable {
       var seen: [Seen] = []
       var connections: [ConnectionID: Int] = [:]
     }
-    let state = Mutex(State())
+    let state = Locked(State())
   }
 
   init(address: String = "127.0.0.1:0", _ act: @escaping @Sendable (Seen) -> Act) throws {
@@ -88,6 +88,8 @@ final class FakeServer: Sendable {
       self.log = log
       self.act = act
     }
+
+    func replied(to connection: ConnectionID, tag: UInt64) {}
 
     func connectionOpened(_ connection: ConnectionID) {
       log.state.withLock { $0.connections[connection] = $0.connections.count + 1 }

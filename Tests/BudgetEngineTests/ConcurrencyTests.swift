@@ -1,7 +1,7 @@
 import BudgetEngine
 import BudgetModel
 import Dispatch
-import Synchronization
+import Locks
 import Testing
 
 @Suite struct ConcurrencyTests {
@@ -45,7 +45,7 @@ import Testing
     let texts = ["1000w", "2000w", "3000w"]
     let fixture = EngineFixture([try budget(.provider, "p", nil, "1000w")])
     let engine = fixture.engine
-    let closed = Mutex(PicoUSD.zero)
+    let closed = Locked(PicoUSD.zero)
     let definitions = try texts.map { try budget(.provider, "p", nil, $0) }
     DispatchQueue.concurrentPerform(iterations: 4) { thread in
       if thread == 3 {

@@ -1,5 +1,6 @@
 import BudgetModel
 import BudgetWire
+import SpendLedger
 import Testing
 
 @testable import BudgetServer
@@ -13,7 +14,38 @@ import Testing
       return
     }
     #expect(ping.version == "1.2.3" && ping.nodeID == "node-a" && ping.isReady)
-    #expect(ping.durability == "none" && ping.storeState == "none")
+    #expect(ping.durability == "commit" && ping.storeState == "none")
+    #expect(ping.idempotencyHorizonUnixMilliseconds == 42 && ping.notReadyReason.isEmpty)
+  }
+
+  @Test func pingSaysWhyNothingIsRecorded() throws {
+    let fixture = ServiceFixture([])
+    fixture.recorder.becomeUnready("the disk is full")
+    guard case .ping(let ping) = try fixture.call(.ping).result else {
+      Issue.record("no ping")
+      return
+    }
+    #expect(!ping.isReady && ping.notReadyReason == "the disk is full")
+  }
+
+  @Test func aCallIDThatIsUnderWayIsRefusedUntilItWasAnswered() throws {
+    let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1)])
+    var record = RecordSpendMessage(costUSD: 1)
+    record.provider = "p"
+    fixture.recorder.answer(.deferred)
+    try fixture.callDeferred(.recordSpend(record), callID: 9)
+    #expect(fixture.recorder.taken.map(\.token.low) == [9])
+    let again = try fixture.call(.ping, callID: 9)
+    #expect(again.status?.code == .invalidArgument)
+    #expect(
+      again.status?.message == "call_id 9 is under way on this connection: use ids that are not")
+    #expect(try fixture.call(.ping, callID: 10).status == nil)
+    fixture.service.replied(to: fixture.connection, tag: 9)
+    #expect(try fixture.call(.ping, callID: 9).status == nil)
+    // A connection that goes takes its calls along: the next one in its slot is free to use them.
+    try fixture.callDeferred(.recordSpend(record), callID: 9)
+    fixture.service.connectionClosed(fixture.connection, requestsUnderWay: 1, midFrame: false)
+    #expect(try fixture.call(.ping, callID: 9).status == nil)
   }
 
   @Test func aTimeoutThatHasPassedAppliesNothing() throws {
@@ -35,7 +67,7 @@ import Testing
     let empty = try fixture.reply(to: [])
     #expect(empty.callID == 0 && empty.status?.code == .unimplemented)
     // call_id 5, and an empty message as each method that comes later, then one of no contract.
-    for field in [13, 14, 16, 20, 22] as [UInt8] {
+    for field in [13, 14, 20, 22] as [UInt8] {
       let key = field < 16 ? [field << 3 | 2] : [field << 3 | 2, 1]
       let reply = try fixture.reply(to: [0x08, 5] + key + [0])
       #expect(reply.callID == 5)

@@ -1,5 +1,6 @@
 import BudgetModel
 import BudgetWire
+import SpendLedger
 import Testing
 
 @testable import BudgetServer
@@ -85,6 +86,40 @@ import Testing
         $0.provider = "p"
         $0.reservationID = "a\tb"
       }.status?.code == .invalidArgument)
+  }
+
+  @Test func theKeyTellsFieldsApartAndTheRefusalsHaveTheirStatus() throws {
+    let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1)])
+    func take(_ key: String, _ cost: Double, _ tags: [String]) throws {
+      _ = try record(fixture, cost) {
+        $0.provider = "p"
+        $0.idempotencyKey = key
+        $0.tags = tags
+      }
+    }
+    try take("k", 1, ["a", "b"])
+    try take("k", 1, ["b", "a", "b"])
+    try take("k", 2, ["a", "b"])
+    try take("l", 1, ["a", "b"])
+    try take("", 1, [])
+    let keys = fixture.recorder.taken.map(\.key)
+    #expect(keys[0] == keys[1] && keys[4] == nil)
+    #expect(keys[2]?.digest == keys[0]?.digest && keys[2]?.fingerprint != keys[0]?.fingerprint)
+    #expect(keys[3]?.digest != keys[0]?.digest && keys[3]?.fingerprint == keys[0]?.fingerprint)
+
+    let refusals: [(RecordRefusal, StatusCode)] = [
+      (.mismatch, .alreadyExists), (.tooOld(horizon: ServiceFixture.start), .outOfRange),
+      (.tooFarAhead, .invalidArgument), (.ledger(.queueFull), .unavailable),
+      (.ledger(.diskFull), .unavailable), (.unknown, .unknown),
+    ]
+    for (refusal, code) in refusals {
+      fixture.recorder.answer(.refused(refusal))
+      #expect(try record(fixture, 1) { $0.provider = "p" }.status?.code == code)
+    }
+    fixture.recorder.answer(.duplicate)
+    #expect(
+      try record(fixture, 1) { $0.provider = "p" }.recorded
+        == RecordSpendResult(isDuplicate: true, budgetsCharged: 0))
   }
 
   @Test func spendIsLabelledByTheWindowOfItsInstant() throws {

@@ -1,7 +1,8 @@
 import BudgetEngine
 import BudgetModel
 import BudgetWire
-import Synchronization
+import Locks
+import SpendLedger
 import Testing
 
 @testable import BudgetServer
@@ -9,9 +10,9 @@ import Testing
 
 /// Time that moves by hand.
 final class ManualTimeSource: TimeSource {
-  private let instant: Mutex<Timestamp>
+  private let instant: Locked<Timestamp>
 
-  init(_ instant: Timestamp) { self.instant = Mutex(instant) }
+  init(_ instant: Timestamp) { self.instant = Locked(instant) }
 
   func now() -> Timestamp { instant.withLock { $0 } }
 
@@ -19,6 +20,47 @@ final class ManualTimeSource: TimeSource {
     instant.withLock {
       $0 = Timestamp(unixMilliseconds: $0.unixMilliseconds + milliseconds)
     }
+  }
+}
+
+/// Charges at once, without a disk, and says what it is told to say.
+final class InstantRecorder: SpendRecorder {
+  struct Taken: Equatable {
+    var amount: PicoUSD
+    var key: RecordKey?
+    var token: LedgerToken
+  }
+
+  let engine: BudgetEngine
+  private let answer = Locked(RecordAnswer.recorded)
+  private let reason = Locked<String?>(nil)
+  private let records = Locked<[Taken]>([])
+
+  init(engine: BudgetEngine) { self.engine = engine }
+
+  /// What was taken so far.
+  var taken: [Taken] { records.withLock { $0 } }
+
+  func answer(_ answer: RecordAnswer) { self.answer.withLock { $0 = answer } }
+
+  func becomeUnready(_ reason: String) { self.reason.withLock { $0 = reason } }
+
+  func record(
+    _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
+    at now: Timestamp
+  ) -> RecordAnswer {
+    records.withLock { $0.append(Taken(amount: amount, key: key, token: token)) }
+    let answer = answer.withLock { $0 }
+    if answer == .recorded { engine.record(amount, to: charged, at: now) }
+    return answer
+  }
+
+  func backUp(to path: String, token: LedgerToken) {}
+
+  func standing(at now: Timestamp) -> RecorderStanding {
+    RecorderStanding(
+      durability: "commit", notReadyReason: reason.withLock { $0 },
+      idempotencyHorizon: Timestamp(unixMilliseconds: 42))
   }
 }
 
@@ -30,7 +72,8 @@ struct ServiceFixture {
   let engine: BudgetEngine
   let counters = ServiceCounters()
   let service: BudgetService
-  private let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
+  let recorder: InstantRecorder
+  let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
 
   init(
     _ budgets: [BudgetDefinition], deployments: [ConfiguredDeployment] = [],
@@ -39,11 +82,11 @@ struct ServiceFixture {
     engine = BudgetEngine(
       configuration: BudgetConfiguration(
         budgets: budgets, deployments: deployments, directory: directory), at: Self.start)
+    recorder = InstantRecorder(engine: engine)
     service = BudgetService(
       context: ServiceContext(
-        engine: engine, time: time, bounds: .standard,
-        identity: NodeIdentity(version: "1.2.3", nodeID: "node-a", durability: "none"),
-        counters: counters))
+        engine: engine, time: time, recorder: recorder, bounds: .standard,
+        identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters))
   }
 
   /// The reply to a request's body that arrived `age` ago.
@@ -57,6 +100,19 @@ struct ServiceFixture {
       throw ServiceFixtureError.noReply
     }
     return try Self.message(in: output)
+  }
+
+  /// Hands a method to the service, which is to answer it later.
+  func callDeferred(_ method: RequestMessage.Method, callID: UInt64) throws {
+    let frame = try RequestMessage(callID: callID, method: method).frame()
+    let body = Array(frame.dropFirst(FrameHeader.byteCount))
+    var output: [UInt8] = []
+    let outcome = service.handle(
+      unsafe body.span.bytes, from: connection, receivedAt: .now(), output: &output)
+    guard case .deferred = outcome, output.isEmpty else {
+      Issue.record("\(outcome) with \(output.count) bytes")
+      throw ServiceFixtureError.noReply
+    }
   }
 
   /// The reply to a method.

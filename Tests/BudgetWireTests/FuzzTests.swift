@@ -132,6 +132,7 @@ enum FuzzInput {
       for index in 0..<view.deploymentIDCount { read(view.deploymentID(at: index)) }
       for index in 0..<view.tagCount { read(view.tag(at: index)) }
       read(view.pageToken)
+    case .backupLedger(let view): read(view.path)
     case .ping, .later, .none: break
     }
     return count

@@ -62,12 +62,24 @@ import Testing
     }
   }
 
+  @Test func aBackupIsTheSameBytesBothWays() throws {
+    let bytes = try ProtocTool.encoded(
+      "call_id: 3 backup_ledger { path: '/tmp/x' }", as: "Request")
+    let message = RequestMessage(callID: 3, method: .backupLedger(path: "/tmp/x"))
+    #expect(try RequestMessage.decoded(bytes) == message)
+    #expect(try WireSamples.message(message) == bytes)
+    var frame: [UInt8] = []
+    ResponseWriter().appendBackupLedger(bytes: 1 << 40, callID: 3, to: &frame)
+    var decoder = ResponseDecoder()
+    let response = try decoder.response(frame: frame.span.extracting(FrameHeader.byteCount...))
+    #expect(response.result == .backupLedger(bytes: 1 << 40))
+  }
+
   @Test func methodsThatComeLaterPassTheWalk() throws {
     for text in [
       "reserve_spend { provider: 'p' deployment_id: 'd' model: 'm' tags: 't' tags: 'u'"
         + " amount_usd: 1.5 ttl_ms: 60000 idempotency_key: 'k' }",
-      "release_reservation { reservation_id: 'r' }", "backup_ledger { path: '/tmp/x' }",
-      "authenticate { token: 't' }",
+      "release_reservation { reservation_id: 'r' }", "authenticate { token: 't' }",
     ] {
       let bytes = try ProtocTool.encoded("call_id: 3 " + text, as: "Request")
       #expect(try RequestMessage.decoded(bytes) == RequestMessage(callID: 3, method: nil))

@@ -53,7 +53,7 @@ import Testing
   }
 
   @Test func methodsThatComeLaterAreNamed() throws {
-    for method in [MethodName.reserveSpend, .releaseReservation, .backupLedger, .authenticate] {
+    for method in [MethodName.reserveSpend, .releaseReservation, .authenticate] {
       let inner = RawField.text(1, "x")
       let message = RawField.integer(1, 9) + RawField.bytes(UInt64(method.rawValue), inner)
       var decoder = RequestDecoder()

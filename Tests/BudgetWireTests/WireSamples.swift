@@ -70,6 +70,7 @@ extension RequestMessage {
       message.deploymentIDs = (0..<view.deploymentIDCount).map { view.deploymentID(at: $0).text }
       message.tags = (0..<view.tagCount).map { view.tag(at: $0).text }
       method = .getProviderBudgets(message)
+    case .backupLedger(let view): method = .backupLedger(path: view.path.text)
     case .ping: method = .ping
     case .later, .none: method = nil
     }

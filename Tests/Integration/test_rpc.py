@@ -520,7 +520,6 @@ def test_ping(server, client):
 @pytest.mark.parametrize("method, fields", [
     ("reserve_spend", dict(provider="recorded", amount_usd=1, ttl_ms=1000)),
     ("release_reservation", dict(reservation_id="r")),
-    ("backup_ledger", dict(path="/nonexistent/backup.db")),
     ("authenticate", dict(token="secret")),
 ])
 def test_methods_that_come_later(client, method, fields):

@@ -1,3 +1,4 @@
+import Locks
 import Synchronization
 import Testing
 
@@ -10,8 +11,8 @@ final class EchoLog: Sendable {
     var opened = 0
     var closed: [(requestsUnderWay: Int, midFrame: Bool)] = []
   }
-  private let state = Mutex(State())
-  // Not in the state: thread sanitizer does not see through a Mutex that is fought over.
+  private let state = Locked(State())
+  // Not in the state: thread sanitizer does not see through a Locked that is fought over.
   private let handledCount = Atomic<Int>(0)
 
   var handled: Int { handledCount.load(ordering: .relaxed) }
@@ -50,6 +51,8 @@ final class EchoHandler: FrameHandler {
       return .answered
     }
   }
+
+  func replied(to connection: ConnectionID, tag: UInt64) {}
 
   func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
     output += frame("refused: \(reason)")

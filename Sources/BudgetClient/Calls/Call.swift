@@ -31,7 +31,10 @@ struct Call {
 
   /// Whether the call changes nothing, so that sending it twice is harmless.
   var isReadOnly: Bool {
-    if case .recordSpend = method { false } else { true }
+    switch method {
+    case .recordSpend, .backupLedger: false
+    case .filterDeployments, .getProviderBudgets, .ping: true
+    }
   }
 
   /// Whether the server may have seen the request.

@@ -19,7 +19,11 @@ struct SlotRegistry {
   private var slots: [BudgetKey: Int32] = [:]
   /// The key that each owner had last, also while it is not configured.
   private var latest: [Owner: Known] = [:]
-  private(set) var slotCount: Int32 = 0
+  /// The key of each slot, as it is now.
+  private(set) var keys: [BudgetKey] = []
+
+  /// How many slots were handed out.
+  var slotCount: Int32 { Int32(keys.count) }
 
   /// What became of a budget in a new configuration.
   enum Outcome {
@@ -50,6 +54,7 @@ struct SlotRegistry {
     if lengthOf(before.slot) == definition.windowLength {
       slots[old] = nil
       slots[key] = before.slot
+      keys[Int(before.slot)] = key
       latest[owner] = Known(windowText: key.windowText, slot: before.slot)
       return .renamed(slot: before.slot, from: old)
     }
@@ -62,7 +67,17 @@ struct SlotRegistry {
     if let slot = slots[key] { return (slot, false) }
     let slot = slotCount
     slots[key] = slot
-    slotCount += 1
+    keys.append(key)
     return (slot, true)
+  }
+
+  /// Hands out the slot of a budget that an earlier life of the node had; each key once, an owner's
+  /// newest window last.
+  mutating func restore(_ key: BudgetKey) -> Int32 {
+    let (slot, isNew) = slot(of: key)
+    precondition(isNew, "a budget restored twice")
+    latest[Owner(scope: key.scope, name: ExactText(key.name))] = Known(
+      windowText: key.windowText, slot: slot)
+    return slot
   }
 }

@@ -47,7 +47,12 @@ extension BudgetEngine {
   /// Turns a pending `amount` into spend of the window open at `now`. At no instant does filtering
   /// see the amount twice or not at all.
   public func commit(_ amount: PicoUSD, of charged: ChargedSlots, at now: Timestamp) {
-    for slot in charged.slots {
+    commit(amount, of: charged.slots[...], at: now)
+  }
+
+  /// As `commit`, of slots that a queue has kept.
+  public func commit(_ amount: PicoUSD, of slots: ArraySlice<Int32>, at now: Timestamp) {
+    for slot in slots {
       let successor = shards.update(slot) { state in
         let successor = state.charge(amount, at: now)
         state.release(amount)
@@ -59,6 +64,11 @@ extension BudgetEngine {
 
   /// Takes a pending `amount` out again: it was definitely not recorded.
   public func abandon(_ amount: PicoUSD, of charged: ChargedSlots) {
-    for slot in charged.slots { shards.update(slot) { $0.release(amount) } }
+    abandon(amount, of: charged.slots[...])
+  }
+
+  /// As `abandon`, of slots that a queue has kept.
+  public func abandon(_ amount: PicoUSD, of slots: ArraySlice<Int32>) {
+    for slot in slots { shards.update(slot) { $0.release(amount) } }
   }
 }

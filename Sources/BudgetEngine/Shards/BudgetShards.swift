@@ -1,5 +1,5 @@
 import BudgetModel
-import Synchronization
+import Locks
 
 /// The state of every slot, spread over shards so that lanes seldom wait for each other.
 ///
@@ -8,7 +8,7 @@ import Synchronization
 final class BudgetShards: Sendable {
   /// One shard: the states of its slots behind a lock.
   private final class Shard: Sendable {
-    let states = Mutex<[SlotState]>([])
+    let states = Locked<[SlotState]>([])
   }
 
   private let shards: [Shard]
@@ -23,11 +23,16 @@ final class BudgetShards: Sendable {
     shift = count.trailingZeroBitCount
   }
 
-  /// Adds the state of the next slot. Slots are added in order, from 0, by one caller at a time.
+  /// Adds the state of the next slot, which has no window yet.
   func append(slot: Int32, windowLength: WindowLength) {
+    append(slot: slot, SlotState(windowLength: windowLength))
+  }
+
+  /// Adds the state of the next slot. Slots are added in order, from 0, by one caller at a time.
+  func append(slot: Int32, _ state: SlotState) {
     shards[Int(slot) & mask].states.withLock { states in
       precondition(states.count == Int(slot) >> shift, "slots are handed out in order")
-      states.append(SlotState(windowLength: windowLength))
+      states.append(state)
     }
   }
 

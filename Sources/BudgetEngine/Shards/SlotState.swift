@@ -31,6 +31,15 @@ struct SlotState: Sendable {
     successor = Slot.none
   }
 
+  /// A window as it was found: `end` may have passed.
+  init(windowLength: WindowLength, start: Timestamp, end: Timestamp, spend: PicoUSD) {
+    self.init(windowLength: windowLength)
+    self.start = start
+    self.end = end
+    self.spend = spend
+    checkInvariants()
+  }
+
   /// Whether a window is open at `now`.
   func isOpen(at now: Timestamp) -> Bool { now <= end }
 

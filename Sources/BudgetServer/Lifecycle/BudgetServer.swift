@@ -3,8 +3,9 @@ public import BudgetModel
 import BudgetWire
 import Foundation
 import LiteLLMConfig
+import Locks
 public import Logging
-import Synchronization
+import SpendLedger
 public import TCPTransport
 
 /// The service as a whole: configuration, engine and RPC port, from start to drain.
@@ -23,45 +24,80 @@ public final class BudgetServer: Sendable {
   private let log: Logger
   private let time: any TimeSource
   private let engine: BudgetEngine
+  private let recorder: LedgerRecorder
   private let transport: TCPServer
   /// One reload at a time.
-  private let reloading = Mutex<Void>(())
+  private let reloading = Locked<Void>(())
 
-  /// Reads the configuration and takes the port; serves from `start()` on.
+  /// Reads the configuration, opens the ledger, restores what it knows, and takes the port; serves
+  /// from `start()` on. `time` replaces the system's clocks, for tests.
   ///
   /// Throws where the configuration is refused, the address is no address or reaches other machines
-  /// without leave, or the port is not to be had.
+  /// without leave, or the data directory or the port is not to be had.
   public init(
-    options: ServerOptions, log: Logger, time: any TimeSource = SystemTimeSource()
+    options: ServerOptions, log: Logger, time: (any TimeSource)? = nil
   ) throws(ServerError) {
     let address = try Self.address(options)
     let config = try ConfigSource(options).load()
-    config.log(to: log, as: "loaded")
+    let settings = LedgerSettings(directory: options.dataDirectory)
+    let ledger = try Self.ledger(settings)
+    let opening = ledger.opening
+    let time = time ?? SystemTimeSource(startingAt: opening.time.time)
+    let now = time.now()
+    let engine = BudgetEngine(restoring: LedgerSync.windows(opening))
+    let recorder = LedgerRecorder(
+      engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
+      durability: options.durability, bounds: options.wire, log: log)
+    ledger.start(recorder)
+    let report = engine.reload(config.accepted.budgets, at: now)
+    LedgerSync.write(report, to: ledger, at: now)
+    // A crash in the next moment must find the windows as they are now.
+    ledger.settle()
     let counters = ServiceCounters()
-    let engine = BudgetEngine(configuration: config.accepted.budgets, at: time.now())
     let context = ServiceContext(
-      engine: engine, time: time, bounds: options.wire,
+      engine: engine, time: time, recorder: recorder, bounds: options.wire,
       identity: NodeIdentity(
-        version: Self.version, nodeID: options.nodeID ?? Self.randomNodeID(), durability: "none"),
+        version: Self.version, nodeID: options.nodeID ?? opening.nodeID),
       counters: counters)
-    do {
+    do throws(TransportError) {
       transport = try TCPServer(
         address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
       ) { _, _ in BudgetService(context: context) }
     } catch {
+      ledger.close()
       throw .unavailable(
         "cannot listen on \(options.listen): \(error); choose another with --listen, port 0 takes "
           + "a free one")
     }
     // A name may resolve to more than its text says.
     guard transport.localAddress.isLoopback || options.allowsInsecureNetwork else {
+      ledger.close()
       throw Self.notLoopback(options.listen)
     }
+    // What is refused says so in one line; what starts says what it found.
+    config.log(to: log, as: "loaded")
+    LedgerSync.log(opening, directory: options.dataDirectory, at: now, to: log)
+    LogText.writeWindows(report, to: log)
+    recorder.connect(to: transport.replies)
     self.options = options
     self.log = log
     self.time = time
     self.engine = engine
+    self.recorder = recorder
     self.counters = counters
+    warnOfAddress()
+  }
+
+  private static func ledger(_ settings: LedgerSettings) throws(ServerError) -> SpendLedger {
+    do throws(LedgerError) {
+      return try SpendLedger.open(settings)
+    } catch {
+      // SQLite's findings may have several lines.
+      throw .unavailable(error.description.replacing("\n", with: " "))
+    }
+  }
+
+  private func warnOfAddress() {
     if !transport.localAddress.isLoopback {
       log.warning(
         """
@@ -88,7 +124,12 @@ public final class BudgetServer: Sendable {
     reloading.withLock { _ in
       do throws(ServerError) {
         let config = try ConfigSource(options).load()
-        let report = engine.reload(config.accepted.budgets, at: time.now())
+        let report = recorder.gate.withWindows {
+          let now = time.now()
+          let report = engine.reload(config.accepted.budgets, at: now)
+          LedgerSync.write(report, to: recorder.ledger, at: now)
+          return report
+        }
         config.log(to: log, as: "reloaded")
         LogText.write(report, to: log)
       } catch {
@@ -98,11 +139,16 @@ public final class BudgetServer: Sendable {
     }
   }
 
-  /// Stops accepting, answers what has arrived and closes every connection, within `deadline`.
-  /// Returns how many connections were cut off with something still under way.
+  /// Stops accepting, answers what has arrived and closes every connection, within `deadline`; then
+  /// closes the ledger. Returns how many connections were cut off with something still under way.
   public func drain(within deadline: Duration) async -> Int {
-    await transport.drain(within: deadline)
+    let cutOff = await transport.drain(within: deadline)
+    recorder.ledger.close()
+    return cutOff
   }
+
+  /// When a reply to RecordSpend leaves.
+  public var durability: Durability { options.durability }
 
   private static func address(_ options: ServerOptions) throws(ServerError) -> SocketAddress {
     let address: SocketAddress
@@ -121,10 +167,5 @@ public final class BudgetServer: Sendable {
     .usage(
       "--listen \(listen) is not a loopback address and nothing here is encrypted or "
         + "authenticated: listen on 127.0.0.1, or say --insecure-network if the network is safe")
-  }
-
-  private static func randomNodeID() -> String {
-    let text = String(UInt32.random(in: 0 ... .max), radix: 16)
-    return String(repeating: "0", count: 8 - text.count) + text
   }
 }

@@ -26,6 +26,11 @@ enum LogText {
     names("added", report.added)
     names("removed", report.removed)
     names("changed the limit of", report.relimited)
+    writeWindows(report, to: log)
+  }
+
+  /// The windows that went on under another text, or were closed.
+  static func writeWindows(_ report: ReloadReport, to log: Logger) {
     for change in report.renamed {
       log.info(
         "\(change.from) is now per \(change.to.windowText): \(window(change, ends: "goes on"))")

@@ -21,6 +21,10 @@ public struct ServerOptions: Sendable {
   public var allowsInsecureNetwork = false
   /// The name that Ping shows; nil: a random one for each start.
   public var nodeID: String?
+  /// Where spend is kept.
+  public var dataDirectory = "./budgetd-data"
+  /// When a reply to RecordSpend leaves.
+  public var durability = Durability.commit
   /// How many lanes serve connections.
   public var laneCount = TCPServer.defaultLaneCount
   /// How long a lane looks and waits for more before it gives its thread back.

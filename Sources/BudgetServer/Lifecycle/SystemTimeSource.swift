@@ -10,9 +10,9 @@ public struct SystemTimeSource: TimeSource {
   private let wallAtStart: Timestamp
   private let start: ContinuousClock.Instant
 
-  /// Reads both clocks.
-  public init() {
-    wallAtStart = Self.wallClock()
+  /// Reads both clocks; time begins at `first`, or where that is nil at the wall clock's.
+  public init(startingAt first: Timestamp? = nil) {
+    wallAtStart = first ?? Self.wallClock()
     start = ContinuousClock.now
   }
 

@@ -29,11 +29,12 @@ extension BudgetService {
     var response = PingResult()
     response.version = context.identity.version
     response.nodeID = context.identity.nodeID
-    response.isReady = true
-    response.durability = context.identity.durability
+    let standing = context.recorder.standing(at: context.time.now())
+    response.isReady = standing.notReadyReason == nil
+    response.notReadyReason = standing.notReadyReason ?? ""
+    response.durability = standing.durability
     response.storeState = "none"
-    // Keys are not remembered yet, so no time lies behind the horizon.
-    response.idempotencyHorizonUnixMilliseconds = context.time.now().unixMilliseconds
+    response.idempotencyHorizonUnixMilliseconds = standing.idempotencyHorizon.unixMilliseconds
     responses.appendPing(response, callID: callID, to: &output)
   }
 }

@@ -1,12 +1,14 @@
 import BudgetEngine
 import BudgetModel
 import BudgetWire
+import SpendLedger
 
 extension BudgetService {
   /// Charges what a request cost. Spend over a limit is recorded like any other: it was spent.
+  /// Returns whether the reply comes later; where not, it was appended.
   func record(
-    _ request: RecordSpendView, callID: UInt64, output: inout [UInt8]
-  ) throws(ServiceRefusal) {
+    _ request: RecordSpendView, token: LedgerToken, output: inout [UInt8]
+  ) throws(ServiceRefusal) -> Bool {
     try checkBounds(of: request.idempotencyKey, field: "idempotency_key")
     try checkBounds(of: request.reservationID, field: "reservation_id")
     guard let dollars = request.costUSD else {
@@ -30,11 +32,48 @@ extension BudgetService {
           + "its model '\(printable(request.model))': nothing could be charged")
     }
     if charged.slots.isEmpty { context.counters.countUnbudgetedRecord() }
-    context.engine.record(amount, to: charged, at: context.time.now())
-    responses.appendRecordSpend(
-      RecordSpendResult(isDuplicate: false, budgetsCharged: UInt32(charged.slots.count)),
-      callID: callID, to: &output)
+    let answer = context.recorder.record(
+      amount, key: key(of: request, cost: amount), to: charged, token: token,
+      at: context.time.now())
+    let result: RecordSpendResult
+    switch answer {
+    case .deferred: return true
+    case .recorded:
+      result = RecordSpendResult(
+        isDuplicate: false, budgetsCharged: UInt32(charged.slots.count))
+    case .duplicate: result = RecordSpendResult(isDuplicate: true, budgetsCharged: 0)
+    case .refused(let refusal): throw ServiceRefusal(refusal.status)
+    }
+    responses.appendRecordSpend(result, callID: token.low, to: &output)
+    return false
   }
+
+  /// What tells this record from others, and a retry from a clash; nil: it is not deduplicated.
+  private func key(of request: RecordSpendView, cost: PicoUSD) -> RecordKey? {
+    guard !request.idempotencyKey.isEmpty else { return nil }
+    keys.begin()
+    for position in 0..<request.tagCount { keys.addTag(request.tag(at: position)) }
+    return keys.key(
+      request.idempotencyKey,
+      of: RecordFields(
+        provider: request.provider, deploymentID: request.deploymentID, model: request.model,
+        cost: cost, reservationID: request.reservationID))
+  }
+
+  /// Copies the ledger to a file of the server's disk; the reply comes when that is done.
+  func backUp(_ request: BackupLedgerView, token: LedgerToken) throws(ServiceRefusal) {
+    let path = request.path
+    guard !path.isEmpty, path.count <= Self.longestPath, path.isPlainText else {
+      throw ServiceRefusal(
+        .invalidArgument,
+        "path of \(path.count) bytes: give 1 to \(Self.longestPath) bytes of UTF-8 without control "
+          + "characters")
+    }
+    context.recorder.backUp(to: path.text, token: token)
+  }
+
+  /// PATH_MAX less the NUL.
+  private static let longestPath = 4_095
 
   /// Adds the provider's and the deployment's budget; says whether a provider was named or derived.
   private func addProviderAndDeployment(

@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetModel
 import BudgetWire
+import SpendLedger
 import TCPTransport
 
 /// Answers the frames of one lane: decode, one switch over the methods, encode.
@@ -13,6 +14,8 @@ final class BudgetService: FrameHandler {
   var question = FilterQuestion()
   var decision = FilterDecision()
   var charged = ChargedSlots()
+  var keys = RecordKeyMaker()
+  private var calls = CallsUnderWay()
   private var decoder: RequestDecoder
   let responses: ResponseWriter
   var filterReply: FilterReply
@@ -27,20 +30,26 @@ final class BudgetService: FrameHandler {
 
   func connectionOpened(_ connection: ConnectionID) {}
 
-  func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {}
+  func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {
+    calls.removeAll(on: connection)
+  }
+
+  func replied(to connection: ConnectionID, tag: UInt64) {
+    calls.remove(tag, on: connection)
+  }
 
   func handle(
     _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
     output: inout [UInt8]
   ) -> FrameOutcome {
     do throws(WireRefusal) {
-      try decoder.withRequest(frame: body) { request in
-        serve(request, receivedAt: receivedAt, output: &output)
+      return try decoder.withRequest(frame: body) { request in
+        serve(request, from: connection, receivedAt: receivedAt, output: &output)
       }
     } catch {
       reply(error.status, to: error.callID, output: &output)
+      return .answered
     }
-    return .answered
   }
 
   func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
@@ -49,9 +58,18 @@ final class BudgetService: FrameHandler {
 
   /// One request, one path.
   private func serve(
-    _ request: WireRequest, receivedAt: MonotonicInstant, output: inout [UInt8]
-  ) {
+    _ request: WireRequest, from connection: ConnectionID, receivedAt: MonotonicInstant,
+    output: inout [UInt8]
+  ) -> FrameOutcome {
     let callID = request.callID
+    guard !calls.contains(callID, on: connection) else {
+      reply(
+        RPCStatus(
+          .invalidArgument,
+          "call_id \(callID) is under way on this connection: use ids that are not"),
+        to: callID, output: &output)
+      return .answered
+    }
     if request.timeoutMilliseconds > 0 {
       let timeout = Duration.milliseconds(Int64(request.timeoutMilliseconds))
       guard MonotonicInstant.now() < receivedAt.advanced(by: timeout) else {
@@ -60,13 +78,21 @@ final class BudgetService: FrameHandler {
             .deadlineExceeded,
             "timeout_ms \(request.timeoutMilliseconds) passed before work started; nothing applied"
           ), to: callID, output: &output)
-        return
+        return .answered
       }
     }
     do throws(ServiceRefusal) {
       switch request.method {
       case .filterDeployments(let method): try filter(method, callID: callID, output: &output)
-      case .recordSpend(let method): try record(method, callID: callID, output: &output)
+      case .recordSpend(let method):
+        let token = LedgerToken(high: connection.word, low: callID)
+        guard try record(method, token: token, output: &output) else { break }
+        calls.insert(callID, on: connection)
+        return .deferred
+      case .backupLedger(let method):
+        try backUp(method, token: LedgerToken(high: connection.word, low: callID))
+        calls.insert(callID, on: connection)
+        return .deferred
       case .getProviderBudgets(let method): try budgets(method, callID: callID, output: &output)
       case .ping: ping(callID: callID, output: &output)
       case .later(let method):
@@ -77,6 +103,7 @@ final class BudgetService: FrameHandler {
     } catch {
       reply(error.status, to: callID, output: &output)
     }
+    return .answered
   }
 
   private func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {

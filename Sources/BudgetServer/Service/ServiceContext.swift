@@ -6,6 +6,7 @@ import BudgetWire
 struct ServiceContext: Sendable {
   let engine: BudgetEngine
   let time: any TimeSource
+  let recorder: any SpendRecorder
   let bounds: WireBounds
   let identity: NodeIdentity
   let counters: ServiceCounters
@@ -15,6 +16,4 @@ struct ServiceContext: Sendable {
 struct NodeIdentity: Sendable {
   let version: String
   let nodeID: String
-  /// Where a reply to RecordSpend leaves the spend: `none` until there is a ledger.
-  let durability: String
 }

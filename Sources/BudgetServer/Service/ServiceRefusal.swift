@@ -4,5 +4,7 @@ import BudgetWire
 struct ServiceRefusal: Error {
   let status: RPCStatus
 
+  init(_ status: RPCStatus) { self.status = status }
+
   init(_ code: StatusCode, _ message: String) { status = RPCStatus(code, message) }
 }

@@ -15,6 +15,8 @@ public struct RequestMessage: Hashable, Sendable {
     case recordSpend(RecordSpendMessage)
     /// Where the budgets stand.
     case getProviderBudgets(GetProviderBudgetsMessage)
+    /// Copy the ledger to a file on the server's disk.
+    case backupLedger(path: String)
     /// Who answers.
     case ping
   }
@@ -41,6 +43,8 @@ public struct RequestMessage: Hashable, Sendable {
     case .filterDeployments(let message): message.append(to: &buffer)
     case .recordSpend(let message): message.append(to: &buffer)
     case .getProviderBudgets(let message): message.append(to: &buffer)
+    case .backupLedger(let path):
+      buffer.appendMessage(MethodName.backupLedger.rawValue) { $0.appendText(1, path) }
     case .ping: buffer.appendHead(MethodName.ping.rawValue, length: 0)
     case nil: break
     }

@@ -76,7 +76,10 @@ extension ResponseMessage {
     case .ping:
       guard let message = unsafe response.ping else { break }
       result = unsafe .ping(PingResult(message.pointee))
-    case .reserveSpend?, .releaseReservation?, .backupLedger?, .authenticate?:
+    case .backupLedger:
+      guard let message = unsafe response.backup_ledger else { break }
+      result = unsafe .backupLedger(bytes: message.pointee.bytes)
+    case .reserveSpend?, .releaseReservation?, .authenticate?:
       result = method.map(Result.later)
     case nil: break
     }

@@ -17,6 +17,8 @@ public struct ResponseMessage: Hashable, Sendable {
     case providerBudgets(ProviderBudgetsResult)
     /// Who answers.
     case ping(PingResult)
+    /// The ledger was copied: how many bytes the copy has.
+    case backupLedger(bytes: UInt64)
     /// An answer to a method that this client does not read.
     case later(MethodName)
   }

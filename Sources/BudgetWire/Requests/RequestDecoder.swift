@@ -85,7 +85,11 @@ extension WireMethod {
     case .ping:
       self = .ping
       return
-    case .reserveSpend?, .releaseReservation?, .backupLedger?, .authenticate?:
+    case .backupLedger:
+      guard let message = unsafe request.pointee.backup_ledger else { break }
+      self = unsafe .backupLedger(BackupLedgerView(message))
+      return
+    case .reserveSpend?, .releaseReservation?, .authenticate?:
       guard let method else { break }
       self = .later(method)
       return

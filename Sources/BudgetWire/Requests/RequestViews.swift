@@ -143,6 +143,18 @@ import CBudgetWire
   }
 }
 
+/// A `BackupLedgerRequest`.
+@safe public struct BackupLedgerView {
+  private let message: UnsafePointer<Budget__V1__BackupLedgerRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__BackupLedgerRequest>) {
+    unsafe self.message = message
+  }
+
+  /// Where the copy is to be written, on the server's disk.
+  public var path: NameBytes { unsafe NameBytes(message.pointee.path) }
+}
+
 extension NameBytes {
   /// Borrows what protobuf-c hands over for a string: a pointer and a length.
   @unsafe init(_ data: ProtobufCBinaryData) {

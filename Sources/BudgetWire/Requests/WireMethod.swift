@@ -8,6 +8,8 @@ public enum WireMethod {
   case getProviderBudgets(GetProviderBudgetsView)
   /// Who answers.
   case ping
+  /// Copy the ledger to a file.
+  case backupLedger(BackupLedgerView)
   /// A method of the contract that this build does not have: UNIMPLEMENTED.
   case later(MethodName)
   /// No method, or one of a later contract: UNIMPLEMENTED.

@@ -80,6 +80,13 @@ public struct ResponseWriter: Sendable {
     }
   }
 
+  /// Appends the answer to BackupLedger: how many bytes the copy has.
+  public func appendBackupLedger(bytes: UInt64, callID: UInt64, to buffer: inout [UInt8]) {
+    _ = appendFrame(callID: callID, to: &buffer) { message in
+      message.appendMessage(MethodName.backupLedger.rawValue) { $0.appendInteger(1, bytes) }
+    }
+  }
+
   /// Appends the answer to Ping.
   ///
   /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.

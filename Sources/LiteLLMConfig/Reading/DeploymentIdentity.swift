@@ -1,3 +1,5 @@
+import Digest
+
 /// The id that LiteLLM computes for a deployment that has none.
 public enum DeploymentIdentity {
   /// SHA-256 over the model's name and, for each parameter in the file's order, its key and value:

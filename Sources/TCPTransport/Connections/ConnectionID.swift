@@ -14,6 +14,12 @@ public struct ConnectionID: Hashable, Sendable {
 
   init(rawValue: UInt64) { self.rawValue = rawValue }
 
+  /// The id as one word, to be kept where a reply is waited for.
+  public var word: UInt64 { rawValue }
+
+  /// The id that `word` was taken from.
+  public init(word: UInt64) { rawValue = word }
+
   /// The lane that owns the connection.
   public var lane: LaneIndex { LaneIndex(Int(truncatingIfNeeded: rawValue >> 56)) }
 

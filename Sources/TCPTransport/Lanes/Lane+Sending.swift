@@ -61,6 +61,7 @@ extension Lane {
       }
       precondition(connection.requestsUnderWay > 0, "a second reply to one request")
       connection.requestsUnderWay -= 1
+      handler.replied(to: connection.id, tag: entry.tag)
       if !connection.isGathering {
         connection.isGathering = true
         touched.append(connection)

@@ -1,3 +1,4 @@
+import Locks
 import Synchronization
 
 /// What other threads have for a lane. Posting costs a short lock, and a wake only if it sleeps.
@@ -5,11 +6,11 @@ final class LaneInbox: Sendable {
   /// A connection on its way from the acceptor to its lane.
   final class Arrival: Sendable {
     let isOverBound: Bool
-    private let socket: Mutex<Descriptor?>
+    private let socket: Locked<Descriptor?>
 
     init(_ socket: consuming Descriptor, isOverBound: Bool) {
       self.isOverBound = isOverBound
-      self.socket = Mutex(socket)
+      self.socket = Locked(socket)
     }
 
     /// Hands the descriptor over, once.
@@ -49,7 +50,7 @@ final class LaneInbox: Sendable {
   }
 
   let bell: Bell
-  private let state = Mutex(State())
+  private let state = Locked(State())
   private let hasMailFlag = Atomic<Bool>(false)
 
   init() throws(TransportError) { bell = try Bell() }

@@ -5,6 +5,7 @@ public struct ReplyBatch: Sendable {
   struct Entry {
     let connection: ConnectionID
     let end: Int
+    let tag: UInt64
   }
 
   private(set) var bytes: [UInt8] = []
@@ -22,10 +23,12 @@ public struct ReplyBatch: Sendable {
   public var count: Int { entries.count }
 
   /// Adds one reply: what `write` appends is a whole frame, header included, or nothing. Either
-  /// way one request of the connection is no longer under way.
-  public mutating func append(to connection: ConnectionID, _ write: (inout [UInt8]) -> Void) {
+  /// way one request of the connection is no longer under way; its handler is told `tag`.
+  public mutating func append(
+    to connection: ConnectionID, tag: UInt64 = 0, _ write: (inout [UInt8]) -> Void
+  ) {
     write(&bytes)
-    entries.append(Entry(connection: connection, end: bytes.count))
+    entries.append(Entry(connection: connection, end: bytes.count, tag: tag))
     lanes |= 1 << UInt64(connection.lane.number)
   }
 

@@ -1,0 +1,231 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+import Dispatch
+import Locks
+import Logging
+import SpendLedger
+import TCPTransport
+
+/// Joins ledger, engine and replies: a record is pending in the engine while it waits for the disk,
+/// and becomes spend, and is answered, when its commit succeeded.
+final class LedgerRecorder: SpendRecorder {
+  let engine: BudgetEngine
+  let ledger: SpendLedger
+  let gate = WindowGate()
+  let responses: ResponseWriter
+  let log: Logger
+  private let time: any TimeSource
+  private let durability: Durability
+  /// How many records may wait for a commit.
+  private let queueBound: Int
+  private let replies = Locked<ReplyMailbox?>(nil)
+  /// The batch whose commit failed, until the file tells what became of it.
+  private let doubtful = Locked<LedgerBatch?>(nil)
+
+  /// The token of records that were answered when they were queued: no connection has this id.
+  private static let answered = LedgerToken(high: .max, low: .max)
+
+  /// Past this lag records wait for the disk under `memory` too.
+  private static let greatestLag = Duration.milliseconds(100)
+
+  init(
+    engine: BudgetEngine, ledger: SpendLedger, queueBound: Int, time: any TimeSource,
+    durability: Durability, bounds: WireBounds, log: Logger
+  ) {
+    self.engine = engine
+    self.queueBound = queueBound
+    self.ledger = ledger
+    self.time = time
+    self.durability = durability
+    responses = ResponseWriter(bounds: bounds)
+    self.log = log
+  }
+
+  /// Where replies that come later are posted; set before the first request can come.
+  func connect(to mailbox: ReplyMailbox) { replies.withLock { $0 = mailbox } }
+
+  func record(
+    _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
+    at now: Timestamp
+  ) -> RecordAnswer {
+    var record = LedgerRecord(amount: amount, key: key, token: token)
+    // Pending first: the commit may come before the call returns.
+    engine.hold(amount, for: charged)
+    let answer: RecordAnswer
+    if answersAtOnce {
+      record.token = Self.answered
+      answer = accept(record, charged, at: now)
+    } else {
+      answer = submit(record, charged)
+    }
+    if answer != .deferred, answer != .recorded { engine.abandon(amount, of: charged) }
+    return answer
+  }
+
+  /// Under `memory`, while the disk keeps up and nothing is wrong with it.
+  private var answersAtOnce: Bool {
+    durability == .memory && ledger.state == .ready && ledger.lag <= Self.greatestLag
+  }
+
+  private func submit(_ record: LedgerRecord, _ charged: ChargedSlots) -> RecordAnswer {
+    switch ledger.submit(record, charging: charged.slots) {
+    case .queued: .deferred
+    case .refused(let refusal): .refused(.ledger(refusal))
+    }
+  }
+
+  private func accept(
+    _ record: LedgerRecord, _ charged: ChargedSlots, at now: Timestamp
+  ) -> RecordAnswer {
+    switch ledger.accept(record, charging: charged.slots, at: now) {
+    case .accepted: .recorded
+    case .duplicate, .inFlight: .duplicate
+    case .mismatch: .refused(.mismatch)
+    case .tooOld(let horizon): .refused(.tooOld(horizon: horizon))
+    case .tooFarAhead: .refused(.tooFarAhead)
+    case .refused(let refusal): .refused(.ledger(refusal))
+    }
+  }
+
+  func standing(at now: Timestamp) -> RecorderStanding {
+    let reason: String? =
+      switch ledger.state {
+      case .ready where ledger.counters.waiting >= queueBound:
+        "the ledger's queue is full: \(queueBound) records wait for the disk"
+      case .ready: nil
+      case .refusing(let reason): "the ledger cannot record: \(reason)"
+      case .failed(let reason): "the ledger has failed, restart budgetd: \(reason)"
+      }
+    return RecorderStanding(
+      durability: durability.rawValue, notReadyReason: reason,
+      idempotencyHorizon: ledger.horizon(at: now))
+  }
+
+  func backUp(to path: String, token: LedgerToken) {
+    // Waits for the disk, so not on a lane.
+    DispatchQueue.global().async { [self] in
+      let result: Result<Int64, LedgerError>
+      do throws(LedgerError) {
+        result = .success(try ledger.backup(to: path))
+      } catch {
+        result = .failure(error)
+      }
+      var batch = ReplyBatch()
+      reply(to: token, in: &batch) { callID, output in
+        switch result {
+        case .success(let bytes):
+          responses.appendBackupLedger(bytes: UInt64(bytes), callID: callID, to: &output)
+        case .failure(let error):
+          let code: StatusCode =
+            if case .backup = error { .failedPrecondition } else { .unavailable }
+          responses.appendStatus(RPCStatus(code, "\(error)"), callID: callID, to: &output)
+        }
+      }
+      post(batch)
+    }
+  }
+
+  // MARK: - Replies
+
+  private func reply(
+    to token: LedgerToken, in batch: inout ReplyBatch,
+    _ write: (UInt64, inout [UInt8]) -> Void
+  ) {
+    let callID = token.low
+    batch.append(to: ConnectionID(word: token.high), tag: callID) { write(callID, &$0) }
+  }
+
+  private func post(_ batch: ReplyBatch) {
+    if batch.isEmpty { return }
+    replies.withLock { $0 }?.post(batch)
+  }
+
+  private func answer(_ batch: LedgerBatch, _ index: Int, in replies: inout ReplyBatch) {
+    reply(to: batch.token(at: index), in: &replies) { callID, output in
+      let refusal: RecordRefusal
+      switch batch.outcome(at: index) {
+      case .recorded:
+        let charged = UInt32(batch.slots(at: index).count)
+        responses.appendRecordSpend(
+          RecordSpendResult(isDuplicate: false, budgetsCharged: charged), callID: callID,
+          to: &output)
+        return
+      case .duplicate:
+        responses.appendRecordSpend(
+          RecordSpendResult(isDuplicate: true, budgetsCharged: 0), callID: callID, to: &output)
+        return
+      case .mismatch: refusal = .mismatch
+      case .tooOld(let horizon): refusal = .tooOld(horizon: horizon)
+      case .tooFarAhead: refusal = .tooFarAhead
+      case .notRecorded(let reason): refusal = .ledger(reason)
+      case .unknown: refusal = .unknown
+      }
+      responses.appendStatus(refusal.status, callID: callID, to: &output)
+    }
+  }
+}
+
+extension LedgerRecorder: LedgerClient {
+  func now() -> Timestamp { time.now() }
+
+  func label(_ slots: [Int32], at now: Timestamp, into windows: inout [BudgetWindow]) {
+    gate.beginBatch()
+    var states: [BudgetWindowState] = []
+    states.reserveCapacity(slots.count)
+    engine.label(slots, at: now, into: &states)
+    for state in states {
+      windows.append(BudgetWindow(key: state.key, start: state.start, end: state.end))
+    }
+  }
+
+  func finished(_ batch: LedgerBatch) {
+    var answers = ReplyBatch()
+    var hasDoubt = false
+    for index in 0..<batch.count {
+      switch batch.outcome(at: index) {
+      case .recorded:
+        engine.commit(batch.amount(at: index), of: batch.slots(at: index), at: batch.now)
+      case .unknown: hasDoubt = true
+      default: engine.abandon(batch.amount(at: index), of: batch.slots(at: index))
+      }
+      if batch.token(at: index) != Self.answered { answer(batch, index, in: &answers) }
+    }
+    if hasDoubt { doubtful.withLock { $0 = batch } }
+    gate.endBatch()
+    post(answers)
+  }
+
+  func resolved(_ batch: LedgerBatch) {
+    guard let before = doubtful.withLock({ $0.take() }) else { return }
+    for index in 0..<batch.count where before.outcome(at: index) == .unknown {
+      let (amount, slots) = (batch.amount(at: index), batch.slots(at: index))
+      if batch.outcome(at: index) == .recorded {
+        engine.commit(amount, of: slots, at: batch.now)
+      } else {
+        engine.abandon(amount, of: slots)
+      }
+    }
+  }
+
+  func report(_ event: LedgerEvent) {
+    switch event {
+    case .state(.ready): log.notice("the ledger records")
+    case .state(.refusing(let reason)):
+      log.error("the ledger cannot record, filtering goes on: \(reason)")
+    case .state(.failed(let reason)):
+      log.critical("the ledger has failed, filtering goes on; restart budgetd: \(reason)")
+    case .reopened(let origin, let wasRecorded):
+      let batch = wasRecorded.map { $0 ? "was recorded" : "was not recorded" } ?? "was not in doubt"
+      log.warning(
+        "the ledger was opened again as \(origin) after a failed commit; its batch \(batch)")
+    case .keysForgottenEarly(let horizon):
+      log.warning(
+        "more idempotency keys than are kept: those from before \(horizon.iso8601) are forgotten")
+    case .renameJoined(let from, let to):
+      log.notice("the spend of \(from) was added to that of \(to)")
+    case .upkeepFailed(let what, let reason):
+      log.warning("the ledger could not \(what) and will try again: \(reason)")
+    }
+  }
+}

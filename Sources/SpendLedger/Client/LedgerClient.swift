@@ -1,0 +1,26 @@
+public import BudgetModel
+
+/// What the ledger asks and tells. Every call comes on the ledger's own thread, one at a time, and
+/// holds up the next commit: answer quickly, and never call back into the ledger's waiting calls
+/// (`start`, `backup`, `close`).
+public protocol LedgerClient: Sendable {
+  /// The fleet time: read once per batch. Must not run backwards.
+  func now() -> Timestamp
+
+  /// Appends to `windows`, for each of `slots` in order, the window that a charge at `now` is
+  /// counted in: the one that is open, or else the one that the charge opens. Slots are distinct.
+  func label(_ slots: [Int32], at now: Timestamp, into windows: inout [BudgetWindow])
+
+  /// Tells the outcomes of a batch, after its commit: now is the time to turn pending amounts into
+  /// spend and to send the replies. Records whose outcome is `unknown` stay pending until
+  /// `resolved`.
+  func finished(_ batch: LedgerBatch)
+
+  /// Tells what the file says of a batch with `unknown` outcomes, once it was read again: those are
+  /// now `recorded`, `duplicate` or `notRecorded`, the others as `finished` told them. Their replies have been
+  /// sent. Never called when the ledger fails for good.
+  func resolved(_ batch: LedgerBatch)
+
+  /// Something that people should know.
+  func report(_ event: LedgerEvent)
+}

@@ -1,0 +1,16 @@
+public import BudgetModel
+
+/// What the ledger has to say for a log.
+public enum LedgerEvent: Equatable, Sendable {
+  /// The state is another than before.
+  case state(LedgerState)
+  /// The file was closed after a failed commit and read again. Whether the batch in doubt was there;
+  /// nil where none was in doubt.
+  case reopened(origin: String, batchWasRecorded: Bool?)
+  /// Keys were forgotten before their time since there are more than the bound.
+  case keysForgottenEarly(horizon: Timestamp)
+  /// A budget that was renamed found spend under its new name: both were joined.
+  case renameJoined(from: BudgetKey, to: BudgetKey)
+  /// Upkeep (folding, checkpoint, forgetting old rows) failed and will be tried again.
+  case upkeepFailed(what: String, reason: String)
+}

@@ -1,0 +1,52 @@
+import Glibc
+
+/// The data directory while this process has it: made where missing, and locked.
+struct DataDirectory: ~Copyable {
+  let path: String
+  private let lock: Descriptor
+
+  /// Makes or takes the directory. Nothing in it is touched but `LOCK`.
+  init(path: String) throws(LedgerError) {
+    self.path = path
+    lock = try Self.locked(path)
+    lock.write("\(SystemCalls.processID)\n")
+  }
+
+  private static func locked(_ path: String) throws(LedgerError) -> Descriptor {
+    do throws(SystemFailure) {
+      if SystemCalls.status(of: path) == nil {
+        try SystemCalls.makeDirectory(path)
+        try SystemCalls.synchronize(parent(of: path))
+      }
+    } catch {
+      throw .directory(path: path, reason: error.text)
+    }
+    guard SystemCalls.status(of: path)?.isDirectory == true else {
+      throw .directory(path: path, reason: "it is not a directory")
+    }
+    let lock: Descriptor
+    do throws(SystemFailure) {
+      try SystemCalls.isWritable(path)
+      lock = try Descriptor(path + "/LOCK", O_RDWR | O_CREAT, mode: 0o600)
+    } catch {
+      throw .directory(path: path, reason: error.text)
+    }
+    guard lock.lock() else {
+      // Unreadable is as good as empty: the holder is not known.
+      let text = (try? SystemCalls.head(of: path + "/LOCK", count: 16)) ?? []
+      let holder = Int32(String(decoding: text.prefix { $0 > 0x20 }, as: UTF8.self))
+      throw .inUse(path: path, processID: holder ?? 0)
+    }
+    return lock
+  }
+
+  var databasePath: String { Self.databasePath(in: path) }
+
+  static func databasePath(in directory: String) -> String { directory + "/ledger.sqlite" }
+
+  static func parent(of path: String) -> String {
+    let trimmed = path.last == "/" && path.count > 1 ? String(path.dropLast()) : path
+    guard let slash = trimmed.lastIndex(of: "/") else { return "." }
+    return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+  }
+}

@@ -1,0 +1,19 @@
+/// What was found when the ledger was opened.
+public struct LedgerOpening: Sendable {
+  /// Eight hexadecimal digits, made with the database; a copy of the directory has the same.
+  public var nodeID: String
+  /// This opening's own name, `node id "." 8 hexadecimal digits`; never used again.
+  public var origin: String
+  /// The newest window of each budget, open or over, that was not pruned.
+  public var windows: [SpentWindow]
+  /// The fleet time now: never before a time at which this ledger has recorded.
+  public var time: RecoveredTime
+  /// Keys that are remembered.
+  public var keyCount: Int
+  /// Whether the database was made just now.
+  public var isNew: Bool
+  /// Whether the directory was last used on another machine or is a copy: harmless, worth a log.
+  public var wasCopied: Bool
+  /// How long opening took.
+  public var duration: Duration
+}

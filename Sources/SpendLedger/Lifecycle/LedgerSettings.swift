@@ -1,0 +1,38 @@
+import BudgetModel
+
+/// How a ledger works: where it lies, and its bounds.
+public struct LedgerSettings: Sendable {
+  /// The data directory; made with mode 0700 where it is missing.
+  public var directory: String
+  /// Records that may wait for a commit.
+  public var queueRecordBound = 65_536
+  /// Bytes that waiting records may take.
+  public var queueByteBound = 64 << 20
+  /// Records that one commit takes at most.
+  public var batchBound = 4_096
+  /// How long keys are remembered.
+  public var keyRetention: Duration = .seconds(24 * 3_600)
+  /// How many keys are remembered: past it the oldest are forgotten early.
+  public var keyBound = 20_000_000
+  /// How long windows are kept after they have ended.
+  public var windowRetention: Duration = .seconds(35 * 24 * 3_600)
+  /// How often balances are folded into their table.
+  public var foldInterval: Duration = .milliseconds(100)
+  /// How often the time is stored while records come.
+  public var clockInterval: Duration = .seconds(1)
+  /// Past this size the WAL is checkpointed even under load.
+  public var checkpointBytes = 4 << 20
+  /// Past this size the WAL is checkpointed and cut.
+  public var truncateBytes = 32 << 20
+  /// A second failed commit within this time fails the ledger.
+  public var failureWindow: Duration = .seconds(60)
+  /// Reads the operating system's clocks.
+  public var readClock: @Sendable () -> ClockReading = ClockReading.system
+  /// The most that one window's total may be.
+  var totalBound = PicoUSD.maximumTotal
+  /// Makes storage fail on purpose, and watches it; tests only.
+  var probe: (any StorageProbe)?
+
+  /// Settings with their defaults for a ledger in `directory`.
+  public init(directory: String) { self.directory = directory }
+}

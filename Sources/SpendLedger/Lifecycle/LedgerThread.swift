@@ -1,0 +1,39 @@
+/// What runs on the ledger's thread, from the lock of the directory to its end.
+enum LedgerThread {
+  static func main(
+    _ settings: LedgerSettings, _ shared: LedgerShared,
+    opened: Waiting<Result<LedgerOpening, LedgerError>>
+  ) {
+    do throws(LedgerError) {
+      let writer = try writer(settings, shared, opened: opened)
+      writer.run()
+    } catch {
+      opened.fulfil(.failure(error))
+    }
+  }
+
+  /// Opens the ledger and tells what was found. The connection is the writer's alone afterwards: it
+  /// must be gone when the writer lets go of it.
+  private static func writer(
+    _ settings: LedgerSettings, _ shared: LedgerShared,
+    opened: Waiting<Result<LedgerOpening, LedgerError>>
+  ) throws(LedgerError) -> LedgerWriter {
+    let began = SystemCalls.monotonicNanoseconds()
+    let directory = try DataDirectory(path: settings.directory)
+    let ledger = try OpenedLedger.open(
+      path: directory.databasePath, settings: settings, mayCreate: true
+    ) { [keys = shared.keys] digest, fingerprint in
+      _ = keys.restore(digest, fingerprint)
+    }
+    let writer = LedgerWriter(
+      settings: settings, shared: shared, directory: directory, opened: ledger)
+    let took = SystemCalls.monotonicNanoseconds() - began
+    opened.fulfil(
+      .success(
+        LedgerOpening(
+          nodeID: ledger.reading.meta.nodeID, origin: ledger.origin, windows: ledger.windows,
+          time: ledger.time, keyCount: ledger.reading.keyCount, isNew: ledger.isNew,
+          wasCopied: ledger.wasCopied, duration: .nanoseconds(took))))
+    return writer
+  }
+}

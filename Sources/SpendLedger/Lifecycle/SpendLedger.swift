@@ -1,0 +1,158 @@
+public import BudgetModel
+import Foundation
+
+/// A node's durable truth: what was spent, each record once.
+///
+/// Owns a data directory and one thread, which alone touches the disk. All calls may come from any
+/// thread; only `open`, `backup` and `close` wait.
+public final class SpendLedger: Sendable {
+  /// What was found when the ledger was opened.
+  public let opening: LedgerOpening
+  private let shared: LedgerShared
+  private let ended: Waiting<Void>
+
+  /// Opens the ledger in its data directory, or makes one. Waits for the disk.
+  ///
+  /// Whatever is refused, a damaged file or another program's, is not touched.
+  public static func open(_ settings: LedgerSettings) throws(LedgerError) -> SpendLedger {
+    let shared = LedgerShared(settings: settings)
+    let opened = Waiting<Result<LedgerOpening, LedgerError>>()
+    let ended = Waiting<Void>()
+    let thread = Thread {
+      LedgerThread.main(settings, shared, opened: opened)
+      ended.fulfil(())
+    }
+    thread.name = "ledger"
+    thread.stackSize = 8 << 20
+    thread.start()
+    switch opened.wait() {
+    case .success(let opening):
+      return SpendLedger(opening: opening, shared: shared, ended: ended)
+    case .failure(let error):
+      ended.wait()
+      throw error
+    }
+  }
+
+  private init(opening: LedgerOpening, shared: LedgerShared, ended: Waiting<Void>) {
+    self.opening = opening
+    self.shared = shared
+    self.ended = ended
+  }
+
+  // What is queued is still committed; nobody waits for it.
+  deinit { shared.queue.close(.closing, ends: true) }
+
+  /// Starts recording. Called once, after the caller has restored `opening.windows`; records that
+  /// come before are refused.
+  public func start(_ client: any LedgerClient) { shared.queue.add(.start(client)) }
+
+  /// Queues a record (`--durability commit`): answer when `LedgerClient.finished` tells the outcome.
+  ///
+  /// `slots` are the caller's own small numbers for the budgets that the whole amount is charged
+  /// to, each once, all at least 0. Never waits for the disk.
+  public func submit(_ record: LedgerRecord, charging slots: [Int32]) -> Submission {
+    check(record)
+    if let refusal = shared.queue.add(record, slots: slots, isClaimed: false) {
+      return .refused(refusal)
+    }
+    return .queued
+  }
+
+  /// Claims a record's key and queues it in one step (`--durability memory`): answer at once.
+  ///
+  /// A claim ends when the record definitely fails: its key is free again. Never waits for the disk.
+  public func accept(
+    _ record: LedgerRecord, charging slots: [Int32], at now: Timestamp
+  ) -> Acceptance {
+    check(record)
+    guard let key = record.key else {
+      return shared.queue.add(record, slots: slots, isClaimed: false).map { .refused($0) }
+        ?? .accepted
+    }
+    let horizon = shared.withStatus { $0.horizon }
+    var refusal: Acceptance?
+    let (claim, isKept) = shared.keys.claim(key.digest, key.fingerprint) {
+      let madeAt = key.madeAt?.unixMilliseconds ?? QueuedRecord.noTime
+      switch horizon.refusal(keyMadeAt: madeAt, at: now) {
+      case .tooOld(let horizon): refusal = .tooOld(horizon: horizon)
+      case .tooFarAhead: refusal = .tooFarAhead
+      default:
+        refusal = shared.queue.add(record, slots: slots, isClaimed: true).map { .refused($0) }
+      }
+      return refusal == nil
+    }
+    if !isKept, let refusal { return refusal }
+    switch claim {
+    case .claimed: return .accepted
+    case .duplicate: return .duplicate
+    case .inFlight: return .inFlight
+    case .mismatch: return .mismatch
+    }
+  }
+
+  private func check(_ record: LedgerRecord) {
+    precondition(
+      record.amount >= .zero && record.amount <= .maximumRecord, "an amount out of its bounds")
+  }
+
+  /// A budget's window text changed and its length did not: its spend goes by the new key, durably
+  /// with the next commit. Harmless where there is no such budget, or when repeated.
+  public func rename(from old: BudgetKey, to new: BudgetKey) {
+    shared.queue.add(.rename(from: old, to: new))
+  }
+
+  /// Windows that opened without a charge, so that a restart finds them open; on disk within the
+  /// fold interval.
+  public func noteOpened(_ windows: [BudgetWindow]) { shared.queue.add(.opened(windows)) }
+
+  /// The window of a budget that is open at `now` ends there: a restart does not find it open.
+  public func noteClosed(_ key: BudgetKey, at now: Timestamp) {
+    shared.queue.add(.closed(key, now))
+  }
+
+  /// Waits until all that was noted before is on disk; false: it could not be written.
+  @discardableResult
+  public func settle() -> Bool {
+    let reply = Waiting<Bool>()
+    guard shared.queue.ask(.settle(reply: reply)) else { return false }
+    return reply.wait()
+  }
+
+  /// Whether the ledger records.
+  public var state: LedgerState { shared.withStatus { $0.state } }
+
+  /// How long the oldest record that is not on disk has waited; zero where all are.
+  public var lag: Duration { shared.queue.lag }
+
+  /// Keys made before this instant may have been forgotten: with them a retry is not safe.
+  public func horizon(at now: Timestamp) -> Timestamp {
+    shared.withStatus { $0.horizon }.horizon(at: now)
+  }
+
+  /// What the ledger has done and how full it is. Costs some microseconds.
+  public var counters: LedgerCounters {
+    var counters = shared.withStatus { $0.counters }
+    counters.keys = shared.keys.count
+    counters.keyIndexBytes = shared.keys.bytes
+    (counters.waiting, counters.refusedAtQueue) = shared.queue.numbers
+    return counters
+  }
+
+  /// Writes a consistent copy to `path`, which must not exist while its parent must; its bytes.
+  ///
+  /// Waits for the disk, and no record is committed meanwhile. The copy opens as a new origin.
+  public func backup(to path: String) throws(LedgerError) -> Int64 {
+    if case .failed = state { throw .closed }
+    let reply = Waiting<Result<Int64, LedgerError>>()
+    guard shared.queue.ask(.backup(path: path, reply: reply)) else { throw .closed }
+    return try reply.wait().get()
+  }
+
+  /// Commits what is queued, folds, checkpoints, unlocks the directory. Waits for all that; later
+  /// records are refused, later calls do nothing.
+  public func close() {
+    shared.queue.close(.closing, ends: true)
+    ended.wait()
+  }
+}

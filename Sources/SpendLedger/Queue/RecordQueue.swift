@@ -1,0 +1,155 @@
+import Dispatch
+import Locks
+
+/// Where records wait for the ledger's thread: filled from any thread, bounded, emptied at once.
+final class RecordQueue: Sendable {
+  /// What the ledger's thread takes at a time.
+  struct Take {
+    var records: [QueuedRecord] = []
+    var slots: [Int32] = []
+    var commands: [LedgerCommand] = []
+    var isClosing = false
+
+    var isEmpty: Bool { records.isEmpty && commands.isEmpty && !isClosing }
+  }
+
+  private struct Contents {
+    var waiting = Take()
+    /// Records and bytes that wait or were taken and are not finished.
+    var records = 0
+    var bytes = 0
+    /// When the oldest record that waits was queued, and the oldest that was taken.
+    var oldestWaiting: Int64?
+    var oldestTaken: Int64?
+    var isReaderAsleep = false
+    /// Why nothing is taken any more.
+    var refusal: LedgerRefusal? = .closing
+    var refused: UInt64 = 0
+  }
+
+  private let recordBound: Int
+  private let byteBound: Int
+  private let contents = Locked(Contents())
+  private let bell = DispatchSemaphore(value: 0)
+
+  init(recordBound: Int, byteBound: Int) {
+    self.recordBound = recordBound
+    self.byteBound = byteBound
+  }
+
+  func add(_ record: LedgerRecord, slots: [Int32], isClaimed: Bool) -> LedgerRefusal? {
+    let bytes = QueuedRecord.bytes(slotCount: slots.count)
+    let (refusal, wakes) = contents.withLock { contents -> (LedgerRefusal?, Bool) in
+      if let refusal = contents.refusal {
+        contents.refused += 1
+        return (refusal, false)
+      }
+      guard contents.records < recordBound, contents.bytes + bytes <= byteBound else {
+        contents.refused += 1
+        return (.queueFull, false)
+      }
+      contents.records += 1
+      contents.bytes += bytes
+      if contents.oldestWaiting == nil {
+        contents.oldestWaiting = SystemCalls.monotonicNanoseconds()
+      }
+      contents.waiting.records.append(
+        QueuedRecord(
+          record, firstSlot: contents.waiting.slots.count, slotCount: slots.count,
+          isClaimed: isClaimed))
+      contents.waiting.slots.append(contentsOf: slots)
+      defer { contents.isReaderAsleep = false }
+      return (nil, contents.isReaderAsleep)
+    }
+    if wakes { bell.signal() }
+    return refusal
+  }
+
+  func add(_ command: LedgerCommand) {
+    let wakes = contents.withLock { contents in
+      contents.waiting.commands.append(command)
+      if case .start = command { contents.refusal = nil }
+      defer { contents.isReaderAsleep = false }
+      return contents.isReaderAsleep
+    }
+    if wakes { bell.signal() }
+  }
+
+  /// Adds a command that somebody waits for; false: nobody will do it any more.
+  func ask(_ command: LedgerCommand) -> Bool {
+    let (isTaken, wakes) = contents.withLock { contents -> (Bool, Bool) in
+      if contents.waiting.isClosing { return (false, false) }
+      contents.waiting.commands.append(command)
+      defer { contents.isReaderAsleep = false }
+      return (true, contents.isReaderAsleep)
+    }
+    if wakes { bell.signal() }
+    return isTaken
+  }
+
+  /// Puts back a record that must wait for the next batch; it counts already.
+  func putBack(_ record: QueuedRecord, slots: ArraySlice<Int32>) {
+    contents.withLock { contents in
+      var record = record
+      record.firstSlot = Int32(contents.waiting.slots.count)
+      contents.waiting.records.append(record)
+      contents.waiting.slots.append(contentsOf: slots)
+    }
+  }
+
+  /// Takes no more records, for this reason. `ends`: what waits is the last.
+  func close(_ refusal: LedgerRefusal, ends: Bool) {
+    let wakes = contents.withLock { contents in
+      if contents.refusal != .failed { contents.refusal = refusal }
+      if ends { contents.waiting.isClosing = true }
+      defer { contents.isReaderAsleep = false }
+      return contents.isReaderAsleep
+    }
+    if wakes { bell.signal() }
+  }
+
+  /// All that waits; where nothing does, waits for it, up to `nanoseconds`.
+  func take(waiting nanoseconds: Int64) -> Take {
+    if let take = takeNow(orSleep: true) { return take }
+    _ = bell.wait(timeout: .now() + .nanoseconds(Int(nanoseconds)))
+    return takeNow(orSleep: false) ?? Take()
+  }
+
+  private func takeNow(orSleep sleeps: Bool) -> Take? {
+    contents.withLock { contents in
+      guard !contents.waiting.isEmpty else {
+        contents.isReaderAsleep = sleeps
+        return nil
+      }
+      contents.isReaderAsleep = false
+      var take = Take()
+      swap(&take, &contents.waiting)
+      contents.waiting.isClosing = take.isClosing
+      contents.waiting.records.reserveCapacity(min(take.records.count, 4_096))
+      if !take.records.isEmpty {
+        contents.oldestTaken = contents.oldestWaiting
+        contents.oldestWaiting = nil
+      }
+      return take
+    }
+  }
+
+  /// So many records have their outcome. `isLast`: all that were taken have.
+  func finished(records: Int, bytes: Int, isLast: Bool) {
+    contents.withLock { contents in
+      contents.records -= records
+      contents.bytes -= bytes
+      if isLast { contents.oldestTaken = nil }
+    }
+  }
+
+  /// How long the oldest record without an outcome has been here.
+  var lag: Duration {
+    let since = contents.withLock { $0.oldestTaken ?? $0.oldestWaiting }
+    return since.map { .nanoseconds(SystemCalls.monotonicNanoseconds() - $0) } ?? .zero
+  }
+
+  var numbers: (waiting: Int, refused: UInt64) {
+    contents.withLock { ($0.records, $0.refused) }
+  }
+}

@@ -1,0 +1,18 @@
+public import BudgetModel
+
+/// One cost to be recorded; the budgets it is charged to are handed over beside it.
+public struct LedgerRecord: Sendable {
+  /// The amount, from nothing to `PicoUSD.maximumRecord`.
+  public var amount: PicoUSD
+  /// Its key; nil: the record is not deduplicated.
+  public var key: RecordKey?
+  /// The caller's own, handed back with the outcome.
+  public var token: LedgerToken
+
+  /// Makes a record.
+  public init(amount: PicoUSD, key: RecordKey? = nil, token: LedgerToken) {
+    self.amount = amount
+    self.key = key
+    self.token = token
+  }
+}

@@ -1,0 +1,29 @@
+/// Why a record was definitely not recorded.
+public enum LedgerRefusal: Equatable, Sendable {
+  /// The queue holds as many records or bytes as it may.
+  case queueFull
+  /// The disk is full.
+  case diskFull
+  /// SQLite refused before the commit: its extended result code.
+  case storage(code: Int32)
+  /// The budget's total would leave the range that the ledger can hold.
+  case totalTooLarge
+  /// The ledger is closing, or closed.
+  case closing
+  /// The ledger has failed and records nothing more until the process starts again.
+  case failed
+}
+
+extension LedgerRefusal: CustomStringConvertible {
+  /// One clause for a status message or a log.
+  public var description: String {
+    switch self {
+    case .queueFull: "the ledger's queue is full"
+    case .diskFull: "the ledger's disk is full"
+    case .storage(let code): "the ledger's storage refused (SQLite code \(code))"
+    case .totalTooLarge: "the budget's total would exceed what the ledger can hold"
+    case .closing: "the ledger is closing"
+    case .failed: "the ledger has failed; restart budgetd"
+    }
+  }
+}

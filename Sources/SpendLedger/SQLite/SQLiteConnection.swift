@@ -1,0 +1,91 @@
+import CSQLite
+
+/// The owner of a connection: closed once, when it goes. Used by one thread only.
+///
+/// SQL is only ever a literal of this module; values are bound.
+@safe struct SQLiteConnection: ~Copyable {
+  private let handle: OpaquePointer
+  /// Where SQLite's hook writes how many frames the WAL has after each commit.
+  private let frames: UnsafeMutablePointer<Int32>
+
+  /// Opens an existing file. Nothing is read or locked yet.
+  init(path: String) throws(SQLiteError) {
+    var opened: OpaquePointer?
+    let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW
+    let code = unsafe sqlite3_open_v2(path, &opened, flags, nil)
+    guard code == SQLITE_OK, let handle = unsafe opened else {
+      unsafe sqlite3_close_v2(opened)
+      throw SQLiteError(code: code, message: Self.text(of: code), operation: "open the database")
+    }
+    unsafe self.handle = handle
+    unsafe frames = .allocate(capacity: 1)
+    unsafe frames.initialize(to: 0)
+    unsafe sqlite3_extended_result_codes(handle, 1)
+    // Nobody else may hold the file: waiting for them would only hide it.
+    unsafe sqlite3_busy_timeout(handle, 0)
+  }
+
+  // Statements that are still there keep the connection until they go.
+  deinit {
+    unsafe sqlite3_close_v2(handle)
+    unsafe frames.deallocate()
+  }
+
+  private static func text(of code: Int32) -> String {
+    guard let text = unsafe sqlite3_errstr(code) else { return "error \(code)" }
+    return unsafe String(cString: text)
+  }
+
+  private func error(_ operation: String) -> SQLiteError {
+    let message = unsafe sqlite3_errmsg(handle).map { unsafe String(cString: $0) }
+    return unsafe SQLiteError(
+      code: sqlite3_extended_errcode(handle), message: message ?? "unknown", operation: operation)
+  }
+
+  /// No SQL can write to the schema or to shadow tables, and closing leaves the WAL as it is: a
+  /// file that is refused is not touched.
+  func defend() {
+    unsafe _ = csqlite_set_flag(handle, SQLITE_DBCONFIG_DEFENSIVE, 1)
+    unsafe _ = csqlite_set_flag(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+    unsafe _ = csqlite_set_flag(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+  }
+
+  /// Counts the WAL's frames from now on; after `wal_autocheckpoint`, which takes the same hook.
+  func watchLog() { unsafe csqlite_watch_wal(handle, frames) }
+
+  /// Runs statements that return nothing of interest.
+  func execute(_ sql: StaticString, _ operation: String) throws(SQLiteError) {
+    let text = unsafe UnsafeRawPointer(sql.utf8Start).assumingMemoryBound(to: CChar.self)
+    let code = unsafe sqlite3_exec(handle, text, nil, nil, nil)
+    if code != SQLITE_OK { throw error(operation) }
+  }
+
+  /// Prepares a statement that is used again and again.
+  func prepare(_ sql: StaticString) throws(SQLiteError) -> SQLiteStatement {
+    var statement: OpaquePointer?
+    let text = unsafe UnsafeRawPointer(sql.utf8Start).assumingMemoryBound(to: CChar.self)
+    let code = unsafe sqlite3_prepare_v3(
+      handle, text, Int32(sql.utf8CodeUnitCount), UInt32(SQLITE_PREPARE_PERSISTENT), &statement,
+      nil)
+    guard code == SQLITE_OK, let statement = unsafe statement else {
+      throw error("prepare a statement")
+    }
+    return unsafe SQLiteStatement(adopting: statement)
+  }
+
+  /// Whether a transaction is under way.
+  var isInTransaction: Bool { unsafe sqlite3_get_autocommit(handle) == 0 }
+
+  /// Frames of the WAL that no checkpoint has taken over since.
+  var logFrames: Int { unsafe Int(frames.pointee) }
+
+  /// Takes the WAL's frames over into the database; `cuts` also makes its file empty.
+  func checkpoint(cuts: Bool) throws(SQLiteError) {
+    var inLog: Int32 = 0
+    var taken: Int32 = 0
+    let mode = cuts ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
+    let code = unsafe sqlite3_wal_checkpoint_v2(handle, nil, mode, &inLog, &taken)
+    if code != SQLITE_OK { throw error("checkpoint") }
+    if taken == inLog { unsafe frames.pointee = 0 }
+  }
+}

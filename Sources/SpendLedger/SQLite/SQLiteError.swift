@@ -1,0 +1,30 @@
+import CSQLite
+
+/// What SQLite refused.
+struct SQLiteError: Error, Equatable {
+  /// The extended result code.
+  var code: Int32
+  var message: String
+  /// What was being done, for people.
+  var operation: String
+
+  private var primary: Int32 { code & 0xFF }
+  /// The disk, or the file's size limit, leaves no room.
+  var isFull: Bool { primary == SQLITE_FULL }
+  var isDamage: Bool { primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB }
+
+  var refusal: LedgerRefusal { isFull ? .diskFull : .storage(code: code) }
+  var text: String { "could not \(operation): \(message) (SQLite code \(code))" }
+
+  static let damagedBalance = SQLiteError(
+    code: SQLITE_CORRUPT, message: "the balance of a window has changed", operation: "read it")
+
+  static let closed = SQLiteError(
+    code: SQLITE_MISUSE, message: "the ledger is closed", operation: "write")
+
+  func ledgerError(path: String) -> LedgerError {
+    isDamage
+      ? .damaged(path: path, finding: message)
+      : .storage(what: operation, code: code, message: message)
+  }
+}

@@ -1,0 +1,165 @@
+import BudgetModel
+import Digest
+
+/// All that a start reads of the database: its facts, its budgets, the balances of later batches.
+/// Each row is checked against its seal; nothing is written.
+struct LedgerReading {
+  var meta = LedgerMeta()
+  var budgets: [Int64: BudgetKey] = [:]
+  var origins: [Int64: String] = [:]
+  /// What batches after the last fold charged, by window and origin.
+  var unfolded: [LaterBalance: (end: Int64, amount: PicoUSD)] = [:]
+  var firstBatch: Int64?
+  var lastBatch: Int64?
+  var keyCount = 0
+  /// The digest of the row that was asked for.
+  var wantedDigest: [UInt8]?
+
+  /// A window of an origin.
+  struct LaterBalance: Hashable {
+    var key: BalanceKey
+    var origin: Int64
+  }
+
+  /// Reads everything; `eachKey` gets every key that is remembered. `wanted` is a batch in doubt.
+  static func read(
+    _ store: LedgerStore, wanted: Int64?, eachKey: (UInt128, UInt128) -> Void
+  ) throws(LedgerError) -> LedgerReading {
+    var reading = LedgerReading()
+    do {
+      try reading.readFacts(store)
+      try reading.readBatches(store, wanted: wanted, eachKey: eachKey)
+    } catch {
+      if let error = error as? SQLiteError { throw error.ledgerError(path: store.path) }
+      if let damage = error as? BatchReader.Damage {
+        throw .damaged(path: store.path, finding: damage.finding)
+      }
+      throw .damaged(path: store.path, finding: "\(error)")
+    }
+    return reading
+  }
+
+  private mutating func readFacts(_ store: LedgerStore) throws {
+    let meta = try store.connection.prepare("SELECT name, value, seal FROM meta")
+    while try meta.step("read the facts") {
+      let (name, value) = (meta.text(0), meta.text(1))
+      guard RowSeal.meta(name, value) == meta.integer(2), self.meta.take(name, value) else {
+        throw BatchReader.Damage(finding: "the fact \(name) has changed")
+      }
+    }
+    let origins = try store.connection.prepare("SELECT id, name, seal FROM origin")
+    while try origins.step("read the origins") {
+      let (id, name) = (origins.integer(0), origins.text(1))
+      guard RowSeal.origin(id, name) == origins.integer(2) else {
+        throw BatchReader.Damage(finding: "origin \(id) has changed")
+      }
+      self.origins[id] = name
+    }
+    let budgets = try store.connection.prepare(
+      "SELECT id, scope, name, window_text, seal FROM budget")
+    while try budgets.step("read the budgets") {
+      let id = budgets.integer(0)
+      let budget = StoredBudget(
+        scope: budgets.integer(1), name: budgets.text(2), windowText: budgets.text(3))
+      guard budget.seal(id: id) == budgets.integer(4), let key = budget.key else {
+        throw BatchReader.Damage(finding: "budget \(id) has changed")
+      }
+      self.budgets[id] = key
+    }
+  }
+
+  private mutating func readBatches(
+    _ store: LedgerStore, wanted: Int64?, eachKey: (UInt128, UInt128) -> Void
+  ) throws {
+    let rows = try store.connection.prepare("SELECT id, digest, payload FROM batch ORDER BY id")
+    while try rows.step("read the batches") {
+      let (id, digest, payload) = (rows.integer(0), rows.blob(1), rows.blob(2))
+      guard Array(SHA256Digest.bytes(of: payload).prefix(16)) == digest else {
+        throw BatchReader.Damage(finding: "batch \(id) has changed")
+      }
+      let contents = try BatchReader.contents(of: payload)
+      guard contents.id == id, origins[contents.origin] != nil else {
+        throw BatchReader.Damage(finding: "batch \(id) is not what its row says")
+      }
+      if let lastBatch, id != lastBatch + 1 {
+        throw BatchReader.Damage(finding: "batch \(lastBatch + 1) is missing")
+      }
+      if firstBatch == nil { firstBatch = id }
+      lastBatch = id
+      if id == wanted { wantedDigest = digest }
+      for record in contents.records {
+        guard let digest = record.digest else { continue }
+        keyCount += 1
+        eachKey(digest, record.fingerprint)
+      }
+      if id > meta.foldedThrough { try take(contents) }
+    }
+    if let firstBatch, let lastBatch {
+      guard lastBatch >= meta.foldedThrough, firstBatch <= meta.foldedThrough + 1 else {
+        throw BatchReader.Damage(finding: "batches are missing")
+      }
+    }
+  }
+
+  private mutating func take(_ contents: BatchContents) throws {
+    for window in contents.windows {
+      guard budgets[window.budget] != nil else {
+        throw BatchReader.Damage(finding: "a charge to a budget that is not there")
+      }
+    }
+    for record in contents.records {
+      for position in record.windows {
+        let window = contents.windows[position]
+        let later = LaterBalance(
+          key: BalanceKey(budget: window.budget, start: window.start), origin: contents.origin)
+        let before = unfolded[later]?.amount ?? .zero
+        unfolded[later] = (window.end, before + record.amount)
+      }
+    }
+  }
+
+  /// The newest window of each budget, over all origins.
+  static func image(
+    _ store: LedgerStore, budgets: [Int64: BudgetKey]
+  ) throws(LedgerError) -> [SpentWindow] {
+    var windows: [SpentWindow] = []
+    do throws(SQLiteError) {
+      let rows = try store.connection.prepare(
+        """
+        SELECT s.budget, s.start_ms, s.end_ms, s.origin, s.dollars, s.pico, s.seal
+        FROM budget b JOIN window_spend s ON s.budget = b.id AND s.start_ms =
+          (SELECT max(start_ms) FROM window_spend WHERE budget = b.id)
+        ORDER BY s.budget
+        """)
+      var last: Int64?
+      while try rows.step("read the balances") {
+        let key = BalanceKey(budget: rows.integer(0), start: rows.integer(1))
+        let (end, dollars, pico) = (rows.integer(2), rows.integer(4), rows.integer(5))
+        let seal = RowSeal.balance(
+          key, end: end, origin: rows.integer(3), dollars: dollars, pico: pico)
+        guard seal == rows.integer(6), let budget = budgets[key.budget] else {
+          throw SQLiteError.damagedBalance
+        }
+        let amount = PicoUSD(wholeDollars: dollars, restPico: pico)
+        if last == key.budget {
+          windows[windows.count - 1].spend += amount
+          let known = windows[windows.count - 1].window.end
+          // A window that was closed early has one row with an earlier end.
+          windows[windows.count - 1].window.end = min(
+            known, Timestamp(unixMilliseconds: end))
+        } else {
+          windows.append(
+            SpentWindow(
+              window: BudgetWindow(
+                key: budget, start: Timestamp(unixMilliseconds: key.start),
+                end: Timestamp(unixMilliseconds: end)),
+              spend: amount))
+        }
+        last = key.budget
+      }
+    } catch {
+      throw error.ledgerError(path: store.path)
+    }
+    return windows
+  }
+}

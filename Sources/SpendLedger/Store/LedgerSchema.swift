@@ -1,0 +1,48 @@
+/// The database's layout, by version: `migrations[n]` leads from version n to n + 1.
+///
+/// Money is whole dollars and pico-dollars apart, and SQL never adds it: an integer column that
+/// overflows would turn REAL without a word.
+enum LedgerSchema {
+  /// "bgtd": whose database it is.
+  static let applicationID: UInt32 = 0x6267_7464
+
+  static var version: Int32 { Int32(migrations.count) }
+
+  static let migrations: [StaticString] = [
+    """
+    CREATE TABLE meta(
+      name TEXT PRIMARY KEY,
+      value TEXT NOT NULL,
+      seal INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE origin(
+      id INTEGER PRIMARY KEY,
+      name TEXT NOT NULL CHECK(length(name) = 17),
+      seal INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE budget(
+      id INTEGER PRIMARY KEY,
+      scope INTEGER NOT NULL CHECK(scope BETWEEN 1 AND 3),
+      name TEXT NOT NULL,
+      window_text TEXT NOT NULL,
+      seal INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE window_spend(
+      budget INTEGER NOT NULL REFERENCES budget(id),
+      start_ms INTEGER NOT NULL,
+      origin INTEGER NOT NULL REFERENCES origin(id),
+      end_ms INTEGER NOT NULL,
+      dollars INTEGER NOT NULL CHECK(dollars BETWEEN 0 AND 1000000000000000000),
+      pico INTEGER NOT NULL CHECK(pico BETWEEN 0 AND 999999999999),
+      seal INTEGER NOT NULL,
+      PRIMARY KEY(budget, start_ms, origin)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE batch(
+      id INTEGER PRIMARY KEY,
+      digest BLOB NOT NULL CHECK(length(digest) = 16),
+      payload BLOB NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 1;
+    """
+  ]
+}

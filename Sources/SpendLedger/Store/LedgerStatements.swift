@@ -1,0 +1,165 @@
+/// The statements of the ledger, prepared once.
+final class LedgerStatements {
+  private let insertBatch: SQLiteStatement
+  private let insertBudget: SQLiteStatement
+  private let renameBudget: SQLiteStatement
+  private let deleteBudget: SQLiteStatement
+  private let insertOrigin: SQLiteStatement
+  private let setBalance: SQLiteStatement
+  private let getBalance: SQLiteStatement
+  private let deleteBalance: SQLiteStatement
+  private let setMeta: SQLiteStatement
+  private let deleteBatch: SQLiteStatement
+  private let copy: SQLiteStatement
+  private let getBatch: SQLiteStatement
+  private let newestStart: SQLiteStatement
+  private let pruneBalances: SQLiteStatement
+
+  init(_ connection: borrowing SQLiteConnection) throws(SQLiteError) {
+    insertBatch = try connection.prepare("INSERT INTO batch(id, digest, payload) VALUES(?, ?, ?)")
+    insertBudget = try connection.prepare(
+      "INSERT INTO budget(id, scope, name, window_text, seal) VALUES(?, ?, ?, ?, ?)")
+    renameBudget = try connection.prepare(
+      "UPDATE budget SET window_text = ?2, seal = ?3 WHERE id = ?1")
+    deleteBudget = try connection.prepare("DELETE FROM budget WHERE id = ?")
+    insertOrigin = try connection.prepare("INSERT INTO origin(id, name, seal) VALUES(?, ?, ?)")
+    setBalance = try connection.prepare(
+      """
+      INSERT INTO window_spend(budget, start_ms, origin, end_ms, dollars, pico, seal)
+      VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
+      ON CONFLICT DO UPDATE SET end_ms = ?4, dollars = ?5, pico = ?6, seal = ?7
+      """)
+    getBalance = try connection.prepare(
+      """
+      SELECT end_ms, dollars, pico, seal FROM window_spend
+      WHERE budget = ? AND start_ms = ? AND origin = ?
+      """)
+    deleteBalance = try connection.prepare(
+      "DELETE FROM window_spend WHERE budget = ? AND start_ms = ? AND origin = ?")
+    setMeta = try connection.prepare(
+      """
+      INSERT INTO meta(name, value, seal) VALUES(?1, ?2, ?3)
+      ON CONFLICT DO UPDATE SET value = ?2, seal = ?3
+      """)
+    deleteBatch = try connection.prepare("DELETE FROM batch WHERE id = ?")
+    copy = try connection.prepare("VACUUM INTO ?")
+    getBatch = try connection.prepare("SELECT payload FROM batch WHERE id = ?")
+    newestStart = try connection.prepare("SELECT max(start_ms) FROM window_spend WHERE budget = ?")
+    pruneBalances = try connection.prepare("DELETE FROM window_spend WHERE end_ms < ?")
+  }
+
+  func insertBatch(id: Int64, digest: [UInt8], payload: [UInt8]) throws(SQLiteError) {
+    insertBatch.bind(id, at: 1)
+    insertBatch.bind(digest, at: 2)
+    insertBatch.bind(payload, at: 3)
+    try insertBatch.run("write a batch")
+  }
+
+  func insertBudget(id: Int64, _ budget: StoredBudget) throws(SQLiteError) {
+    insertBudget.bind(id, at: 1)
+    insertBudget.bind(budget.scope, at: 2)
+    insertBudget.bind(budget.name, at: 3)
+    insertBudget.bind(budget.windowText, at: 4)
+    insertBudget.bind(budget.seal(id: id), at: 5)
+    try insertBudget.run("write a budget")
+  }
+
+  func renameBudget(id: Int64, _ budget: StoredBudget) throws(SQLiteError) {
+    renameBudget.bind(id, at: 1)
+    renameBudget.bind(budget.windowText, at: 2)
+    renameBudget.bind(budget.seal(id: id), at: 3)
+    try renameBudget.run("rename a budget")
+  }
+
+  func deleteBudget(id: Int64) throws(SQLiteError) {
+    deleteBudget.bind(id, at: 1)
+    try deleteBudget.run("join two budgets")
+  }
+
+  func insertOrigin(id: Int64, name: String) throws(SQLiteError) {
+    insertOrigin.bind(id, at: 1)
+    insertOrigin.bind(name, at: 2)
+    insertOrigin.bind(RowSeal.origin(id, name), at: 3)
+    try insertOrigin.run("write the origin")
+  }
+
+  func setBalance(_ row: BalanceRow) throws(SQLiteError) {
+    let (dollars, pico) = (row.amount.wholeDollars, row.amount.restPico)
+    setBalance.bind(row.key.budget, at: 1)
+    setBalance.bind(row.key.start, at: 2)
+    setBalance.bind(row.origin, at: 3)
+    setBalance.bind(row.end, at: 4)
+    setBalance.bind(dollars, at: 5)
+    setBalance.bind(pico, at: 6)
+    setBalance.bind(
+      RowSeal.balance(row.key, end: row.end, origin: row.origin, dollars: dollars, pico: pico),
+      at: 7)
+    try setBalance.run("fold a balance")
+  }
+
+  /// What a window holds for an origin; nil where there is no such row.
+  func balance(_ key: BalanceKey, origin: Int64) throws(SQLiteError) -> BalanceRow? {
+    getBalance.bind(key.budget, at: 1)
+    getBalance.bind(key.start, at: 2)
+    getBalance.bind(origin, at: 3)
+    guard try getBalance.step("read a balance") else {
+      getBalance.reset()
+      return nil
+    }
+    let (end, dollars, pico) = (
+      getBalance.integer(0), getBalance.integer(1), getBalance.integer(2)
+    )
+    let seal = RowSeal.balance(key, end: end, origin: origin, dollars: dollars, pico: pico)
+    let isIntact = seal == getBalance.integer(3)
+    getBalance.reset()
+    guard isIntact else { throw .damagedBalance }
+    return BalanceRow(
+      key: key, end: end, origin: origin, amount: .init(wholeDollars: dollars, restPico: pico))
+  }
+
+  func deleteBalance(_ key: BalanceKey, origin: Int64) throws(SQLiteError) {
+    deleteBalance.bind(key.budget, at: 1)
+    deleteBalance.bind(key.start, at: 2)
+    deleteBalance.bind(origin, at: 3)
+    try deleteBalance.run("delete a balance")
+  }
+
+  func setMeta(_ name: String, _ value: String) throws(SQLiteError) {
+    setMeta.bind(name, at: 1)
+    setMeta.bind(value, at: 2)
+    setMeta.bind(RowSeal.meta(name, value), at: 3)
+    try setMeta.run("write \(name)")
+  }
+
+  func deleteBatch(id: Int64) throws(SQLiteError) {
+    deleteBatch.bind(id, at: 1)
+    try deleteBatch.run("forget a batch")
+  }
+
+  /// A batch's row; nil where it is not there.
+  func batch(id: Int64) throws(SQLiteError) -> [UInt8]? {
+    getBatch.bind(id, at: 1)
+    let payload = try getBatch.step("read a batch") ? getBatch.blob(0) : nil
+    getBatch.reset()
+    return payload
+  }
+
+  /// When the newest window of a budget opened; nil where there is none. SQL's NULL reads as 0, a
+  /// time at which no window opens.
+  func newestStart(ofBudget id: Int64) throws(SQLiteError) -> Int64? {
+    newestStart.bind(id, at: 1)
+    let start = try newestStart.step("read a window") ? newestStart.integer(0) : 0
+    newestStart.reset()
+    return start == 0 ? nil : start
+  }
+
+  func pruneBalances(endedBefore time: Int64) throws(SQLiteError) {
+    pruneBalances.bind(time, at: 1)
+    try pruneBalances.run("prune windows")
+  }
+
+  func copy(to path: String) throws(SQLiteError) {
+    copy.bind(path, at: 1)
+    try copy.run("copy the database")
+  }
+}

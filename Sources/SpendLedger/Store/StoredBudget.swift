@@ -1,0 +1,32 @@
+import BudgetModel
+
+/// A budget as its row has it.
+struct StoredBudget {
+  var scope: Int64
+  var name: String
+  var windowText: String
+
+  init(_ key: BudgetKey) {
+    scope = Int64(key.scope.rawValue)
+    name = key.name
+    windowText = key.windowText
+  }
+
+  init(scope: Int64, name: String, windowText: String) {
+    self.scope = scope
+    self.name = name
+    self.windowText = windowText
+  }
+
+  /// Nil where the scope is none.
+  var key: BudgetKey? {
+    guard let raw = UInt8(exactly: scope), let scope = BudgetScope(rawValue: raw) else {
+      return nil
+    }
+    return BudgetKey(scope: scope, name: name, windowText: windowText)
+  }
+
+  func seal(id: Int64) -> Int64 {
+    RowSeal.budget(id, scope: scope, name: name, windowText: windowText)
+  }
+}

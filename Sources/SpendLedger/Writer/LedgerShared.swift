@@ -1,0 +1,35 @@
+import Locks
+
+/// What the ledger's thread and everybody else have in common.
+final class LedgerShared: Sendable {
+  /// What others may ask at any time.
+  struct Status {
+    var state = LedgerState.ready
+    var horizon: KeyHorizon
+    var counters = LedgerCounters()
+  }
+
+  let queue: RecordQueue
+  let keys = KeyIndex()
+  private let status: Locked<Status>
+
+  init(settings: LedgerSettings) {
+    queue = RecordQueue(
+      recordBound: settings.queueRecordBound, byteBound: settings.queueByteBound)
+    status = Locked(Status(horizon: KeyHorizon(retention: settings.keyRetention.milliseconds)))
+  }
+
+  func withStatus<Result: Sendable>(_ body: (inout Status) -> Result) -> Result {
+    status.withLock { body(&$0) }
+  }
+}
+
+extension Duration {
+  var milliseconds: Int64 {
+    components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000
+  }
+
+  var nanoseconds: Int64 {
+    components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
+  }
+}

@@ -1,0 +1,120 @@
+import BudgetModel
+
+extension LedgerWriter {
+  func perform(_ command: LedgerCommand) {
+    switch command {
+    case .start(let client): self.client = client
+    case .backup(let path, let reply): reply.fulfil(backup(to: path))
+    case .settle(let reply): reply.fulfil(settle())
+    case .opened(let windows): note(windows, command)
+    case .closed(let key, let time): end(key, at: time, command)
+    case .rename(let old, let new): rename(from: old, to: new, command)
+    }
+  }
+
+  /// Everything that is in memory goes to the tables now.
+  private func settle() -> Bool {
+    guard let client, store != nil else { return false }
+    return write(folds: true, marks: true, at: client.now())
+  }
+
+  private func note(_ windows: [BudgetWindow], _ command: LedgerCommand) {
+    do throws(SQLiteError) {
+      for window in windows {
+        balances.markDirty(try balancePlace(window, budget: budgetID(of: window.key)))
+      }
+    } catch {
+      postponed.append(command)
+      refused(error)
+    }
+  }
+
+  private func end(_ key: BudgetKey, at time: Timestamp, _ command: LedgerCommand) {
+    guard let store, let budget = budgetIDs[key] else { return }
+    let now = time.unixMilliseconds
+    do throws(SQLiteError) {
+      for (place, entry) in balances.entries.enumerated()
+      where entry.key.budget == budget && entry.end > now {
+        balances.end(place, at: now)
+      }
+      // An earlier life may have opened it; a row of this one says that it is over.
+      if let start = try store.statements.newestStart(ofBudget: budget) {
+        let window = BudgetWindow(
+          key: key, start: Timestamp(unixMilliseconds: start), end: time)
+        let place = try balancePlace(window, budget: budget)
+        balances.end(place, at: min(now, balances.entries[place].end))
+      }
+    } catch {
+      postponed.append(command)
+      refused(error)
+    }
+  }
+
+  /// A budget goes by another key from now on. Batches name budgets by number, so the balances are
+  /// brought up to the last batch in the same transaction.
+  private func rename(from old: BudgetKey, to new: BudgetKey, _ command: LedgerCommand) {
+    guard store != nil, old != new, let id = budgetIDs[old], let client else { return }
+    let isUnwritten = unwrittenBudgets.contains { $0.id == id }
+    let other = budgetIDs[new]
+    let isDone = write(folds: true, marks: false, at: client.now()) { store throws(SQLiteError) in
+      if let other {
+        try join(id, into: other, store)
+      } else {
+        try store.statements.renameBudget(id: id, StoredBudget(new))
+      }
+    }
+    guard isDone else {
+      // After a failed commit the file was read again: the rename is there, or is done now.
+      if store != nil { postponed.append(command) }
+      return
+    }
+    budgetIDs[old] = nil
+    budgetIDs[new] = other ?? id
+    labels.removeAll(keepingCapacity: true)
+    if other != nil {
+      // Places of both are void: what a window holds is read from the table when it is charged.
+      balances = Balances()
+      if !isUnwritten { client.report(.renameJoined(from: old, to: new)) }
+    }
+  }
+
+  /// Moves the balances of one budget to another; where both have a window, they are added.
+  private func join(_ id: Int64, into other: Int64, _ store: LedgerStore) throws(SQLiteError) {
+    for row in try store.balances(ofBudget: id) {
+      let key = BalanceKey(budget: other, start: row.key.start)
+      let there = try store.statements.balance(key, origin: row.origin)
+      let sum = row.amount + (there?.amount ?? .zero)
+      try store.statements.setBalance(
+        BalanceRow(
+          key: key, end: min(row.end, there?.end ?? row.end), origin: row.origin,
+          amount: min(sum, PicoUSD.maximumTotal)))
+      try store.statements.deleteBalance(row.key, origin: row.origin)
+    }
+    try store.statements.deleteBudget(id: id)
+  }
+
+  /// Copies the database through the one connection; nothing is committed meanwhile.
+  private func backup(to path: String) -> Result<Int64, LedgerError> {
+    guard let store else { return .failure(.closed) }
+    let parent = DataDirectory.parent(of: path)
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      return .failure(.backup(path: path, reason: "that is no path"))
+    }
+    guard SystemCalls.status(of: path) == nil else {
+      return .failure(.backup(path: path, reason: "the path exists"))
+    }
+    guard SystemCalls.status(of: parent)?.isDirectory == true else {
+      return .failure(.backup(path: path, reason: "\(parent) is no directory"))
+    }
+    do {
+      try store.statements.copy(to: path)
+      try SystemCalls.synchronize(path, mode: 0o600)
+      try SystemCalls.synchronize(parent)
+    } catch {
+      SystemCalls.remove(path)
+      let reason = (error as? SQLiteError)?.text ?? (error as? SystemFailure)?.text ?? "\(error)"
+      return .failure(.backup(path: path, reason: reason))
+    }
+    return .success(SystemCalls.status(of: path)?.size ?? 0)
+  }
+}

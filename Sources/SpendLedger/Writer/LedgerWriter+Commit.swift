@@ -1,0 +1,153 @@
+import BudgetModel
+
+extension LedgerWriter {
+  /// A batch whose commit failed, and which the file is to tell about.
+  struct Doubt {
+    var id: Int64
+    var digest: [UInt8]
+    var batch: LedgerBatch
+    /// Indices into the batch of retries of its own records.
+    var followers: [Int]
+    /// The keys that were to be recorded.
+    var keys: [UInt128]
+  }
+
+  /// Commits the batch in `row`, and with it what else is due.
+  func commit(id: Int64, digest: [UInt8], at now: Timestamp) -> CommitResult {
+    guard let store else { return .refused(.closed) }
+    let began = SystemCalls.monotonicNanoseconds()
+    let folds = isFoldDue(at: began)
+    let marks = began - lastMark >= settings.clockInterval.nanoseconds
+    let result = store.transact { () throws(SQLiteError) in
+      try writeBudgets(store)
+      try store.statements.insertBatch(id: id, digest: digest, payload: row.bytes)
+      if folds { try writeBalances(store, through: id) }
+      if marks { try writeMark(store, at: now) }
+    }
+    guard case .committed = result else { return result }
+    lastBatch = id
+    written(folds: folds, marks: marks)
+    let took = UInt64(SystemCalls.monotonicNanoseconds() - began)
+    shared.withStatus { status in
+      status.counters.commits += 1
+      status.counters.commitNanoseconds += took
+      status.counters.longestCommitNanoseconds = max(
+        status.counters.longestCommitNanoseconds, took)
+    }
+    return result
+  }
+
+  func isFoldDue(at instant: Int64) -> Bool {
+    // Folding takes a tenth of the time at most: with very many budgets it happens less often, and
+    // a start replays a little more.
+    instant - lastFold >= max(settings.foldInterval.nanoseconds, 10 * lastFoldDuration)
+  }
+
+  func writeBudgets(_ store: LedgerStore) throws(SQLiteError) {
+    for (id, key) in unwrittenBudgets {
+      try store.statements.insertBudget(id: id, StoredBudget(key))
+    }
+  }
+
+  func writeBalances(_ store: LedgerStore, through batch: Int64) throws(SQLiteError) {
+    let began = SystemCalls.monotonicNanoseconds()
+    for place in balances.dirty {
+      let entry = balances.entries[place]
+      try store.statements.setBalance(
+        BalanceRow(key: entry.key, end: entry.end, origin: originID, amount: entry.amount))
+    }
+    try store.statements.setMeta(LedgerMeta.Name.foldedThrough, "\(batch)")
+    lastFoldDuration = SystemCalls.monotonicNanoseconds() - began
+  }
+
+  func writeMark(_ store: LedgerStore, at now: Timestamp) throws(SQLiteError) {
+    let reading = settings.readClock()
+    let mark = ClockMark(
+      time: now, boottimeMilliseconds: reading.boottimeMilliseconds, bootID: reading.bootID)
+    try store.statements.setMeta(LedgerMeta.Name.clock, LedgerMeta.text(mark))
+  }
+
+  /// What a committed transaction carried is on disk.
+  func written(folds: Bool, marks: Bool) {
+    lastCommit = SystemCalls.monotonicNanoseconds()
+    unwrittenBudgets.removeAll()
+    if marks { lastMark = lastCommit }
+    if folds {
+      balances.folded()
+      foldedThrough = lastBatch
+      lastFold = lastCommit
+      shared.withStatus { $0.counters.folds += 1 }
+    }
+    setState(.ready)
+  }
+
+  /// Settles or releases the batch's keys and tells the client; only ever after the COMMIT.
+  func conclude(
+    _ result: CommitResult, row: (id: Int64, digest: [UInt8])?, _ records: [QueuedRecord],
+    _ slots: [Int32], at now: Timestamp
+  ) {
+    switch result {
+    case .committed:
+      for key in leaderKeys(records) {
+        shared.keys.settle(key)
+        keyCount += 1
+      }
+      countOutcomes()
+      tell(records, slots, at: now)
+    case .refused(let error):
+      if row != nil { undoCharges(records, slots) }
+      for key in leaderKeys(records) { shared.keys.remove(key) }
+      setOutcomes(.notRecorded(error.refusal))
+      countOutcomes()
+      // The state first: who is told that a record was refused may ask why.
+      refused(error)
+      tell(records, slots, at: now)
+    case .doubtful(let error):
+      setOutcomes(.unknown)
+      countOutcomes()
+      let keys = leaderKeys(records)
+      let batch = tell(records, slots, at: now)
+      let doubt = row.map {
+        Doubt(
+          id: $0.id, digest: $0.digest, batch: batch, followers: plan.followers, keys: keys)
+      }
+      reopen(after: error, doubt: doubt)
+    }
+  }
+
+  private func leaderKeys(_ records: [QueuedRecord]) -> [UInt128] {
+    plan.leaders.compactMap { index in
+      let record = records[Int(plan.places[index])]
+      return record.hasKey ? record.digest : nil
+    }
+  }
+
+  private func setOutcomes(_ outcome: LedgerOutcome) {
+    for index in plan.leaders { plan.outcomes[index] = outcome }
+    for index in plan.followers { plan.outcomes[index] = outcome }
+  }
+
+  private func countOutcomes() {
+    let outcomes = plan.outcomes
+    shared.withStatus { status in
+      for outcome in outcomes {
+        switch outcome {
+        case .recorded: status.counters.recorded += 1
+        case .duplicate: status.counters.duplicates += 1
+        case .mismatch: status.counters.mismatches += 1
+        case .tooOld, .tooFarAhead: status.counters.refusedForTime += 1
+        case .notRecorded: status.counters.notRecorded += 1
+        case .unknown: status.counters.unknown += 1
+        }
+      }
+    }
+  }
+
+  @discardableResult
+  func tell(_ records: [QueuedRecord], _ slots: [Int32], at now: Timestamp) -> LedgerBatch {
+    let batch = LedgerBatch(
+      now: now, records: records, slots: slots, places: plan.places, outcomes: plan.outcomes)
+    if batch.count > 0 { client?.finished(batch) }
+    return batch
+  }
+}

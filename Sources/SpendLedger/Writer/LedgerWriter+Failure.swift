@@ -1,0 +1,76 @@
+import BudgetModel
+
+extension LedgerWriter {
+  /// A transaction was definitely refused: the next one tries again, unless the file is damaged.
+  func refused(_ error: SQLiteError) {
+    if error.isDamage { return fail("the ledger's database is damaged: \(error.text)") }
+    setState(.refusing(reason: error.text))
+    if store?.connection.isInTransaction == true { reopen(after: error, doubt: nil) }
+  }
+
+  /// Asks for `reopenIfAsked`. Not done here: whoever calls may hold the store, and the file must
+  /// be closed before it is opened again.
+  func reopen(after error: SQLiteError, doubt: Doubt?) { reopening = (error, doubt) }
+
+  /// Closes the file and reads it again: after a failed commit only the file knows what it holds,
+  /// and a connection that has seen one fsync fail is not asked for another.
+  func reopenIfAsked() {
+    guard let (error, doubt) = reopening else { return }
+    reopening = nil
+    defer { forgetting = [] }
+    let instant = SystemCalls.monotonicNanoseconds()
+    if let lastFailure, instant - lastFailure < settings.failureWindow.nanoseconds {
+      return fail("the ledger's storage failed again: \(error.text)")
+    }
+    lastFailure = instant
+    setState(.refusing(reason: "the ledger reads its file again: \(error.text)"))
+    let noted = balances.entries.filter { $0.isDirty }
+    let names = Dictionary(
+      budgetIDs.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
+    let expected = keyCount
+    store = nil
+    let opened: OpenedLedger
+    do throws(LedgerError) {
+      opened = try OpenedLedger.open(
+        path: directory.databasePath, settings: settings, mayCreate: false, wanted: doubt?.id
+      ) { [keys = shared.keys] digest, fingerprint in
+        _ = keys.restore(digest, fingerprint)
+      }
+    } catch {
+      return fail("the ledger could not be read again: \(error)")
+    }
+    let wasRecorded = doubt.map { $0.digest == opened.reading.wantedDigest }
+    let added = wasRecorded == true ? doubt?.keys.count ?? 0 : 0
+    let areForgotten = opened.reading.keyCount == expected - forgetting.count
+    guard opened.reading.keyCount == expected + added || areForgotten else {
+      return fail(
+        "the ledger's file holds \(opened.reading.keyCount) keys where \(expected + added) were "
+          + "recorded")
+    }
+    if areForgotten { for key in forgetting { shared.keys.remove(key) } }
+    adopt(opened)
+    noteAgain(noted, names)
+    for key in doubt?.keys ?? [] {
+      if wasRecorded == true { shared.keys.settle(key) } else { shared.keys.remove(key) }
+    }
+    shared.withStatus { $0.counters.reopenings += 1 }
+    client?.report(.reopened(origin: opened.origin, batchWasRecorded: wasRecorded))
+    if let doubt, let wasRecorded {
+      client?.resolved(
+        doubt.batch.resolved(
+          asRecorded: wasRecorded, followers: doubt.followers, refusal: error.refusal))
+    }
+    setState(.ready)
+  }
+
+  /// Windows that were noted and not yet folded are noted again, under the new origin.
+  private func noteAgain(_ noted: [Balances.Entry], _ names: [Int64: BudgetKey]) {
+    for entry in noted {
+      guard let key = names[entry.key.budget] else { continue }
+      let balance = BalanceKey(budget: budgetID(of: key), start: entry.key.start)
+      guard balances.place(of: balance) == nil else { continue }
+      let place = balances.add(Balances.Entry(key: balance, end: entry.end, amount: .zero))
+      balances.markDirty(place)
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import BudgetModel
+
+extension LedgerWriter {
+  private static let second: Int64 = 1_000_000_000
+  /// Rows and keys that one step of forgetting takes at most.
+  private static let forgetRowBound = 4_096
+  private static let forgetKeyBound = 16_384
+  /// How often the time is stored while nothing comes.
+  private static let idleMarkInterval: Int64 = 60 * second
+  private static let bytesPerFrame = 4_096 + 24
+
+  private var hasUnfolded: Bool {
+    foldedThrough != lastBatch || !balances.dirty.isEmpty || !unwrittenBudgets.isEmpty
+  }
+
+  private var isRefusing: Bool {
+    if case .refusing = shared.withStatus({ $0.state }) { true } else { false }
+  }
+
+  /// How long the thread may sleep, in nanoseconds.
+  func nextWait() -> Int64 {
+    guard client != nil, let store else { return 3_600 * Self.second }
+    let now = SystemCalls.monotonicNanoseconds()
+    var wake = lastMark + Self.idleMarkInterval
+    if isRefusing || !postponed.isEmpty { wake = min(wake, now + Self.second) }
+    if hasUnfolded {
+      wake = min(
+        wake, lastFold + max(settings.foldInterval.nanoseconds, 10 * lastFoldDuration))
+    }
+    if store.connection.logFrames > 0 { wake = min(wake, lastCommit + Self.second) }
+    if isForgettingDue { wake = min(wake, lastUpkeep + settings.foldInterval.nanoseconds) }
+    return max(wake - now, 0)
+  }
+
+  /// Folds, forgets, prunes and checkpoints what is due.
+  func keepUp(isIdle: Bool, isLast: Bool = false) {
+    guard let client else { return }
+    let began = SystemCalls.monotonicNanoseconds()
+    let now = client.now()
+    let folds = isIdle && (isFoldDue(at: began) || isLast) && hasUnfolded
+    let marks =
+      isLast || began - lastMark >= Self.idleMarkInterval
+      || isIdle && isRefusing && began - lastCommit >= Self.second
+    if folds || marks { write(folds: folds, marks: marks, at: now) }
+    guard reopening == nil else { return }
+    if began - lastUpkeep >= settings.foldInterval.nanoseconds || isLast {
+      lastUpkeep = began
+      forget(at: now)
+    }
+    guard reopening == nil else { return }
+    if began - lastPruning >= Self.pruningInterval {
+      lastPruning = began
+      prune(at: now)
+    }
+    guard reopening == nil else { return }
+    checkpointIfDue(isIdle: isIdle, isLast: isLast)
+  }
+
+  /// A transaction without a batch. It carries the fold whenever it carries new budgets.
+  @discardableResult
+  func write(
+    folds: Bool, marks: Bool, at now: Timestamp,
+    also body: (LedgerStore) throws(SQLiteError) -> Void = { _ in }
+  ) -> Bool {
+    guard let store else { return false }
+    let result = store.transact { () throws(SQLiteError) in
+      try writeBudgets(store)
+      if folds { try writeBalances(store, through: lastBatch) }
+      if marks { try writeMark(store, at: now) }
+      try body(store)
+    }
+    switch result {
+    case .committed:
+      written(folds: folds, marks: marks)
+      return true
+    case .refused(let error):
+      // Not before a second has passed again: a full disk is not asked in a tight loop.
+      lastFold = SystemCalls.monotonicNanoseconds() + Self.second
+      lastCommit = SystemCalls.monotonicNanoseconds()
+      refused(error)
+    case .doubtful(let error): reopen(after: error, doubt: nil)
+    }
+    return false
+  }
+
+  private var isForgettingDue: Bool {
+    firstBatch <= foldedThrough && (firstBatchTime == nil || keyCount > settings.keyBound)
+  }
+
+  /// Deletes rows of batches whose keys are no longer remembered, the oldest first.
+  private func forget(at now: Timestamp) {
+    guard let store, firstBatch <= foldedThrough else { return }
+    let kept = now.unixMilliseconds - settings.keyRetention.milliseconds
+    if let time = firstBatchTime, time.unixMilliseconds >= kept, keyCount <= settings.keyBound {
+      return
+    }
+    var forgotten: [UInt128] = []
+    var end = firstBatch
+    var early: Timestamp?
+    firstBatchTime = nil
+    do {
+      while end <= foldedThrough, end - firstBatch < Self.forgetRowBound,
+        forgotten.count < Self.forgetKeyBound, let payload = try store.statements.batch(id: end)
+      {
+        let contents = try BatchReader.contents(of: payload)
+        let isOver = contents.time.unixMilliseconds < kept
+        guard isOver || keyCount - forgotten.count > settings.keyBound else {
+          firstBatchTime = contents.time
+          break
+        }
+        if !isOver { early = contents.time }
+        forgotten.append(contentsOf: contents.records.compactMap(\.digest))
+        end += 1
+      }
+    } catch {
+      return upkeepFailed("forget old keys", "\(error)")
+    }
+    guard end > firstBatch else { return }
+    let (first, last, time) = (firstBatch, end, early)
+    forgetting = forgotten
+    let isWritten = write(folds: false, marks: false, at: now) { store throws(SQLiteError) in
+      for id in first..<last { try store.statements.deleteBatch(id: id) }
+      if let time {
+        try store.statements.setMeta(
+          LedgerMeta.Name.forgottenThrough, "\(time.unixMilliseconds)")
+      }
+    }
+    guard isWritten else { return }
+    forgetting = []
+    firstBatch = end
+    keyCount -= forgotten.count
+    if let early {
+      let horizon = shared.withStatus { status in
+        status.horizon.forgottenThrough = early
+        return status.horizon.horizon(at: now)
+      }
+      client?.report(.keysForgottenEarly(horizon: horizon))
+    }
+    for key in forgotten { shared.keys.remove(key) }
+  }
+
+  /// Deletes windows that ended long ago, and lets go of those that are over.
+  private func prune(at now: Timestamp) {
+    let ended = now.unixMilliseconds - settings.windowRetention.milliseconds
+    let isDone = write(folds: true, marks: false, at: now) { store throws(SQLiteError) in
+      try store.statements.pruneBalances(endedBefore: ended)
+    }
+    guard isDone else { return }
+    balances.dropEnded(before: now.unixMilliseconds)
+    labels.removeAll(keepingCapacity: true)
+  }
+
+  private func checkpointIfDue(isIdle: Bool, isLast: Bool) {
+    guard let store, store.connection.logFrames > 0 else { return }
+    let instant = SystemCalls.monotonicNanoseconds()
+    let bytes = store.connection.logFrames * Self.bytesPerFrame
+    let isDue =
+      isLast || bytes > settings.checkpointBytes
+      || isIdle && instant - lastCommit >= Self.second
+    guard isDue else { return }
+    do throws(SQLiteError) {
+      try store.checkpoint(cuts: isLast || bytes > settings.truncateBytes)
+      shared.withStatus { $0.counters.checkpoints += 1 }
+    } catch {
+      // Nothing is lost: the frames stay in the WAL until a checkpoint has synced them.
+      lastCommit = instant
+      if error.isFull {
+        upkeepFailed("checkpoint", error.text)
+      } else {
+        reopen(after: error, doubt: nil)
+      }
+    }
+  }
+
+  /// Reported once a minute at most.
+  func upkeepFailed(_ what: String, _ reason: String) {
+    let instant = SystemCalls.monotonicNanoseconds()
+    guard instant - lastUpkeepReport >= 60 * Self.second else { return }
+    lastUpkeepReport = instant
+    client?.report(.upkeepFailed(what: what, reason: reason))
+  }
+}

@@ -1,0 +1,140 @@
+import BudgetModel
+
+/// The ledger's own thread: owns the data directory, the connection and the balances. One after
+/// the other it takes what waits, commits it, and tells the client.
+final class LedgerWriter {
+  let settings: LedgerSettings
+  let shared: LedgerShared
+  let directory: DataDirectory
+  var client: (any LedgerClient)?
+
+  /// Nil once the ledger has failed.
+  var store: LedgerStore?
+  var originID: Int64
+  var budgetIDs: [BudgetKey: Int64] = [:]
+  var nextBudgetID: Int64 = 1
+  /// Budgets that have a number and no row yet.
+  var unwrittenBudgets: [(id: Int64, key: BudgetKey)] = []
+  var balances = Balances()
+
+  /// The id of the last batch that was committed, the first whose row is kept, the last folded one.
+  var lastBatch: Int64
+  var firstBatch: Int64
+  var foldedThrough: Int64
+  /// When the first batch whose row is kept was committed; nil: not read yet.
+  var firstBatchTime: Timestamp?
+  /// Keys on disk.
+  var keyCount: Int
+  /// Keys that a transaction under way forgets.
+  var forgetting: [UInt128] = []
+
+  var plan = BatchPlan()
+  var row = BatchWriter()
+  var labels: [SlotLabel?] = []
+
+  // Instants of monotonic time, in nanoseconds.
+  var lastFold: Int64
+  var lastFoldDuration: Int64 = 0
+  var lastMark: Int64
+  var lastCommit: Int64
+  var lastUpkeep: Int64
+  var lastPruning: Int64
+  var lastFailure: Int64?
+  var lastUpkeepReport: Int64 = 0
+  /// The file is to be closed and read again: why, and which batch is in doubt.
+  var reopening: (error: SQLiteError, doubt: Doubt?)?
+  /// Commands that a full disk kept from being done.
+  var postponed: [LedgerCommand] = []
+
+  init(
+    settings: LedgerSettings, shared: LedgerShared, directory: consuming DataDirectory,
+    opened: OpenedLedger
+  ) {
+    self.settings = settings
+    self.shared = shared
+    self.directory = directory
+    let now = SystemCalls.monotonicNanoseconds()
+    (lastFold, lastMark, lastCommit, lastUpkeep, lastPruning) = (now, now, now, now, now)
+    (originID, lastBatch, firstBatch, foldedThrough, keyCount) = (0, 0, 1, 0, 0)
+    adopt(opened)
+  }
+
+  static let pruningInterval: Int64 = 3_600 * 1_000_000_000
+
+  /// Makes a database that was just read this writer's own.
+  func adopt(_ opened: OpenedLedger) {
+    store = opened.store
+    originID = opened.originID
+    budgetIDs = Dictionary(
+      opened.reading.budgets.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
+    nextBudgetID = (opened.reading.budgets.keys.max() ?? 0) + 1
+    unwrittenBudgets = []
+    balances = Balances()
+    labels = []
+    foldedThrough = opened.reading.meta.foldedThrough
+    lastBatch = foldedThrough
+    firstBatch = opened.reading.firstBatch ?? lastBatch + 1
+    firstBatchTime = nil
+    keyCount = opened.reading.keyCount
+    let forgotten = Timestamp(unixMilliseconds: opened.reading.meta.forgottenThrough)
+    shared.withStatus { $0.horizon.forgottenThrough = forgotten }
+  }
+
+  /// Works until the queue is closed.
+  func run() {
+    while true {
+      let take = shared.queue.take(waiting: nextWait())
+      let commands = postponed + take.commands
+      postponed = []
+      for command in commands {
+        perform(command)
+        reopenIfAsked()
+      }
+      if !take.records.isEmpty { record(take) }
+      if take.isClosing, take.records.isEmpty { break }
+      keepUp(isIdle: take.records.isEmpty)
+      reopenIfAsked()
+    }
+    closeDown()
+  }
+
+  private func record(_ take: RecordQueue.Take) {
+    var start = 0
+    while start < take.records.count {
+      let end = min(start + settings.batchBound, take.records.count)
+      let putBack = recordBatch(take.records, take.slots, start..<end)
+      reopenIfAsked()
+      var bytes = 0
+      for place in start..<end {
+        bytes += QueuedRecord.bytes(slotCount: Int(take.records[place].slotCount))
+      }
+      for place in putBack {
+        bytes -= QueuedRecord.bytes(slotCount: Int(take.records[place].slotCount))
+      }
+      shared.queue.finished(
+        records: end - start - putBack.count, bytes: bytes, isLast: end == take.records.count)
+      start = end
+    }
+  }
+
+  private func closeDown() {
+    if store != nil { keepUp(isIdle: true, isLast: true) }
+    store = nil
+  }
+
+  func setState(_ state: LedgerState) {
+    let isNew = shared.withStatus { status in
+      guard status.state != state else { return false }
+      status.state = state
+      return true
+    }
+    if isNew { client?.report(.state(state)) }
+  }
+
+  /// Nothing more is recorded in this process.
+  func fail(_ reason: String) {
+    store = nil
+    shared.queue.close(.failed, ends: false)
+    setState(.failed(reason: reason))
+  }
+}

@@ -1,0 +1,86 @@
+import BudgetModel
+
+/// A database that was opened, read and made this life's own: the writer's point of departure.
+struct OpenedLedger {
+  var store: LedgerStore
+  var reading: LedgerReading
+  var originID: Int64
+  var origin: String
+  var windows: [SpentWindow]
+  var time: RecoveredTime
+  var isNew: Bool
+  var wasCopied: Bool
+
+  /// Opens the database at `path`, or makes one where `mayCreate`. `eachKey` gets every key.
+  ///
+  /// Nothing is written before all was read and found whole. Then the WAL is taken over into the
+  /// database, so that what a failed commit left in the page cache alone is on disk before it
+  /// counts; then the balances are brought up to the last batch, under a new origin.
+  static func open(
+    path: String, settings: LedgerSettings, mayCreate: Bool, wanted: Int64? = nil,
+    eachKey: (UInt128, UInt128) -> Void
+  ) throws(LedgerError) -> OpenedLedger {
+    let isNew = SystemCalls.status(of: path) == nil
+    if isNew {
+      guard mayCreate, (SystemCalls.status(of: path + "-wal")?.size ?? 0) == 0 else {
+        throw .damaged(path: path, finding: "it is missing")
+      }
+      try LedgerStore.create(at: path)
+    }
+    let store = try LedgerStore(path: path, probe: settings.probe)
+    let reading = try LedgerReading.read(store, wanted: wanted, eachKey: eachKey)
+    let found = try LedgerReading.image(store, budgets: reading.budgets)
+    let time = ClockRecovery.time(after: reading.meta.clock, at: settings.readClock())
+    let nodeID = reading.meta.nodeID.isEmpty ? randomHex() : reading.meta.nodeID
+    let place = "\(SystemCalls.machineID)/\(SystemCalls.status(of: path)?.inode ?? 0)"
+    var opened = OpenedLedger(
+      store: store, reading: reading, originID: (reading.origins.keys.max() ?? 0) + 1,
+      origin: nodeID + "." + randomHex(), windows: found, time: time, isNew: isNew,
+      wasCopied: !reading.meta.place.isEmpty && reading.meta.place != place)
+    opened.reading.meta.nodeID = nodeID
+    opened.reading.meta.foldedThrough = reading.lastBatch ?? reading.meta.foldedThrough
+    do throws(SQLiteError) {
+      try store.checkpoint(cuts: true)
+    } catch {
+      throw error.ledgerError(path: path)
+    }
+    let ended = time.time.unixMilliseconds - settings.windowRetention.milliseconds
+    let result = store.transact { () throws(SQLiteError) in
+      try opened.adopt(place: place, endedBefore: ended)
+    }
+    switch result {
+    case .committed: break
+    case .refused(let error), .doubtful(let error): throw error.ledgerError(path: path)
+    }
+    if !reading.unfolded.isEmpty {
+      opened.windows = try LedgerReading.image(store, budgets: reading.budgets)
+    }
+    opened.windows.removeAll { $0.window.end.unixMilliseconds < ended }
+    return opened
+  }
+
+  private func adopt(place: String, endedBefore ended: Int64) throws(SQLiteError) {
+    let statements = store.statements
+    try statements.insertOrigin(id: originID, name: origin)
+    try statements.setMeta(LedgerMeta.Name.nodeID, reading.meta.nodeID)
+    try statements.setMeta(LedgerMeta.Name.place, place)
+    let mark = ClockMark(
+      time: time.time, boottimeMilliseconds: time.reading.boottimeMilliseconds,
+      bootID: time.reading.bootID)
+    try statements.setMeta(LedgerMeta.Name.clock, LedgerMeta.text(mark))
+    try statements.setMeta(LedgerMeta.Name.foldedThrough, "\(reading.meta.foldedThrough)")
+    for (later, charged) in reading.unfolded {
+      let before = try statements.balance(later.key, origin: later.origin)
+      try statements.setBalance(
+        BalanceRow(
+          key: later.key, end: min(charged.end, before?.end ?? charged.end), origin: later.origin,
+          amount: (before?.amount ?? .zero) + charged.amount))
+    }
+    try statements.pruneBalances(endedBefore: ended)
+  }
+
+  private static func randomHex() -> String {
+    let digits = String(UInt32.random(in: .min ... .max), radix: 16)
+    return String(repeating: "0", count: 8 - digits.count) + digits
+  }
+}

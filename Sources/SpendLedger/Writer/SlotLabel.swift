@@ -1,0 +1,6 @@
+/// The window that a slot was labelled with last, and where its balance is.
+struct SlotLabel {
+  var window: BudgetWindow
+  var place: Int
+  var budget: Int64
+}

@@ -1,0 +1,201 @@
+import BudgetModel
+import Foundation
+import Testing
+
+@testable import SpendLedger
+
+@Suite struct IdempotencyTests {
+  private let amount = PicoUSD(pico: 42)
+
+  /// The text of a UUIDv7 made at an instant.
+  private func uuid(_ milliseconds: Int64, _ tail: Int = 1) -> String {
+    let hex = String(milliseconds, radix: 16)
+    let time = String(repeating: "0", count: 12 - hex.count) + hex
+    return "\(time.prefix(8))-\(time.suffix(4))-7000-8000-\(String(100_000_000_000 + tail))"
+  }
+
+  @Test func aRetryIsADuplicateAlsoAfterARestartAndAKill() throws {
+    let fixture = try LedgerFixture()
+    #expect(fixture.record(amount, key: "k") == .recorded)
+    #expect(fixture.record(amount, key: "k") == .duplicate)
+    #expect(fixture.record(amount, key: "k", model: "other") == .mismatch)
+    try fixture.restart()
+    #expect(fixture.record(amount, key: "k") == .duplicate)
+    #expect(fixture.record(PicoUSD(pico: 1), key: "k") == .mismatch)
+    #expect(fixture.ledger.opening.spend(of: "p0") == amount)
+    let counters = fixture.ledger.counters
+    #expect(counters.duplicates == 1 && counters.mismatches == 1 && counters.keys == 1)
+  }
+
+  @Test func twoInOneBatchAreOne() throws {
+    let fixture = try LedgerFixture()
+    fixture.client.closeGate()
+    fixture.submit(amount)
+    fixture.client.atGate.wait()
+    let first = fixture.submit(amount, key: "k")
+    let second = fixture.submit(amount, key: "k")
+    let other = fixture.submit(amount, key: "k", model: "other")
+    fixture.client.openGate()
+    #expect(fixture.client.wait(4))
+    #expect(fixture.client.outcome(first) == .recorded)
+    #expect(fixture.client.outcome(second) == .duplicate)
+    #expect(fixture.client.outcome(other) == .mismatch)
+    #expect(try fixture.afterKill().spend(of: "p0") == amount + amount)
+  }
+
+  @Test func aRetryInAFailedBatchFailsWithIt() throws {
+    let fixture = try LedgerFixture()
+    fixture.client.closeGate()
+    fixture.submit(amount)
+    fixture.client.atGate.wait()
+    let first = fixture.submit(amount, key: "k")
+    let second = fixture.submit(amount, key: "k")
+    fixture.client.openGate()
+    fixture.probe.fail(.write, code: 13, times: 2)
+    #expect(fixture.client.wait(3))
+    #expect(fixture.client.outcome(first) == .notRecorded(.diskFull))
+    #expect(fixture.client.outcome(second) == .notRecorded(.diskFull))
+    fixture.probe.heal()
+    #expect(fixture.record(amount, key: "k") == .recorded)
+  }
+
+  @Test func acceptanceClaimsAtOnce() throws {
+    let fixture = try LedgerFixture()
+    let now = fixture.client.now()
+    func record(_ model: String = "m", _ token: UInt64 = 900) -> LedgerRecord {
+      LedgerRecord(
+        amount: amount, key: LedgerFixture.key("k", cost: amount, model: model),
+        token: LedgerToken(high: 0, low: token))
+    }
+    fixture.client.closeGate()
+    fixture.submit(amount)
+    fixture.client.atGate.wait()
+    #expect(fixture.ledger.accept(record(), charging: [0], at: now) == .accepted)
+    #expect(fixture.ledger.accept(record(), charging: [0], at: now) == .inFlight)
+    #expect(fixture.ledger.accept(record("other"), charging: [0], at: now) == .mismatch)
+    let joined = fixture.submit(amount, key: "k")
+    fixture.client.openGate()
+    #expect(fixture.client.wait(3))
+    #expect(fixture.client.outcome(900) == .recorded)
+    #expect(fixture.client.outcome(joined) == .duplicate)
+    #expect(fixture.ledger.accept(record(), charging: [0], at: now) == .duplicate)
+    #expect(try fixture.afterKill().spend(of: "p0") == amount + amount)
+  }
+
+  @Test func aFailedAcceptanceFreesItsKey() throws {
+    let fixture = try LedgerFixture()
+    let record = LedgerRecord(
+      amount: amount, key: LedgerFixture.key("k", cost: amount),
+      token: LedgerToken(high: 0, low: 900))
+    fixture.probe.fail(.commit, code: 13)
+    let now = fixture.client.now()
+    #expect(fixture.ledger.accept(record, charging: [0], at: now) == .accepted)
+    #expect(fixture.client.wait())
+    #expect(fixture.client.outcome(900) == .notRecorded(.diskFull))
+    #expect(fixture.record(amount, key: "k") == .recorded)
+  }
+
+  @Test func timesInKeysAreJudged() throws {
+    let fixture = try LedgerFixture()
+    let now = fixture.client.now().unixMilliseconds
+    let day: Int64 = 86_400_000
+    #expect(fixture.record(amount, key: uuid(now)) == .recorded)
+    #expect(fixture.record(amount, key: uuid(now + 299_000)) == .recorded)
+    #expect(fixture.record(amount, key: uuid(now + 300_001)) == .tooFarAhead)
+    let horizon = fixture.ledger.horizon(at: fixture.client.now())
+    #expect(horizon.unixMilliseconds == now - day + 300_000)
+    #expect(fixture.record(amount, key: uuid(now - day - 3_600_000)) == .tooOld(horizon: horizon))
+    #expect(fixture.record(amount, key: uuid(now - day + 299_999)) == .tooOld(horizon: horizon))
+    #expect(fixture.record(amount, key: uuid(now - day + 300_000)) == .recorded)
+    let late = fixture.ledger.accept(
+      LedgerRecord(
+        amount: amount, key: LedgerFixture.key(uuid(1), cost: amount),
+        token: LedgerToken(high: 0, low: 1)), charging: [0], at: fixture.client.now())
+    #expect(late == .tooOld(horizon: horizon))
+    // A key that is still known is a duplicate, whatever its age.
+    fixture.client.advance(milliseconds: day - 1)
+    #expect(fixture.record(amount, key: uuid(now)) == .duplicate)
+  }
+
+  @Test func keysAreForgottenAfterTheRetention() throws {
+    let fixture = try LedgerFixture()
+    let now = fixture.client.now().unixMilliseconds
+    #expect(fixture.record(amount, key: "old") == .recorded)
+    #expect(fixture.record(amount, key: uuid(now)) == .recorded)
+    fixture.client.advance(milliseconds: 86_400_001)
+    try fixture.restart()
+    try fixture.restart()
+    #expect(fixture.ledger.counters.keys == 0)
+    guard case .tooOld? = fixture.record(amount, key: uuid(now)) else {
+      Issue.record("a forgotten UUIDv7 was recorded again")
+      return
+    }
+    #expect(fixture.record(amount, key: "old") == .recorded, "its age is not known")
+  }
+
+  @Test func pastTheBoundTheOldestGoEarlyAndTheHorizonTells() throws {
+    let fixture = try LedgerFixture {
+      $0.keyBound = 10
+      $0.foldInterval = .zero
+    }
+    for index in 0..<40 {
+      fixture.client.advance(milliseconds: 60_000)
+      let now = fixture.client.now().unixMilliseconds
+      #expect(fixture.record(amount, key: uuid(now, index)) == .recorded)
+    }
+    try fixture.restart()
+    try fixture.restart()
+    #expect(fixture.ledger.counters.keys <= 11)
+    let now = fixture.client.now()
+    let horizon = fixture.ledger.horizon(at: now)
+    #expect(horizon.unixMilliseconds > now.unixMilliseconds - 11 * 60_000)
+    #expect(horizon < now, "a key made now is never refused")
+    #expect(try fixture.afterKill().spend(of: "p0")?.pico == amount.pico * 40)
+  }
+
+  @Test func onlyTheUsualTextOfAUUIDv7HasATime() {
+    func time(_ text: String) -> Int64? {
+      RecordKeyMaker.uuidTime(of: Array(text.utf8))?.unixMilliseconds
+    }
+    #expect(time("018f3c1e-7b2a-7abc-8def-0123456789ab") == 0x018f_3c1e_7b2a)
+    #expect(time("018F3C1E-7B2A-7ABC-BDEF-0123456789AB") == 0x018f_3c1e_7b2a)
+    #expect(time("018f3c1e-7b2a-4abc-8def-0123456789ab") == nil, "version 4")
+    #expect(time("018f3c1e-7b2a-7abc-cdef-0123456789ab") == nil, "another variant")
+    #expect(time("018f3c1e7b2a7abc8def0123456789ab") == nil, "an MD5 looks like this")
+    #expect(time("018f3c1e-7b2a-7abc-8def-0123456789ag") == nil)
+    #expect(time("") == nil)
+  }
+
+  @Test func theFingerprintKeepsFieldsApart() {
+    var maker = RecordKeyMaker()
+    func key(
+      _ provider: String, _ deployment: String, tags: [String] = [], pico: Int128 = 1,
+      reservation: String = ""
+    ) -> RecordKey {
+      maker.begin()
+      for tag in tags { NameBytes.with(tag) { maker.addTag($0) } }
+      return NameBytes.with(provider) { provider in
+        NameBytes.with(deployment) { deployment in
+          NameBytes.with(reservation) { reservation in
+            NameBytes.with("k") { key in
+              maker.key(
+                key,
+                of: RecordFields(
+                  provider: provider, deploymentID: deployment, cost: PicoUSD(pico: pico),
+                  reservationID: reservation))
+            }
+          }
+        }
+      }
+    }
+    let all = [
+      key("ab", ""), key("a", "b"), key("", "ab"), key("ab", "", pico: 2),
+      key("ab", "", tags: ["t"]), key("ab", "", tags: ["t", "u"]), key("ab", "", tags: ["tu"]),
+      key("ab", "", reservation: "t"),
+    ]
+    #expect(Set(all.map(\.fingerprint)).count == all.count)
+    #expect(Set(all.map(\.digest)).count == 1)
+    #expect(
+      key("a", "b", tags: ["x", "y", "x", ""]) == key("a", "b", tags: ["y", "x"]), "tags are a set")
+  }
+}

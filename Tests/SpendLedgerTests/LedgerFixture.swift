@@ -1,0 +1,97 @@
+import BudgetModel
+import Foundation
+import Testing
+
+@testable import SpendLedger
+
+/// A ledger in a directory of its own that goes with it.
+final class LedgerFixture {
+  let directory: String
+  var settings: LedgerSettings
+  let client = TestClient()
+  let probe: TestProbe
+  private(set) var ledger: SpendLedger
+  private var tokens: UInt64 = 0
+
+  init(_ change: (inout LedgerSettings) -> Void = { _ in }) throws {
+    directory = Self.temporaryPath()
+    settings = LedgerSettings(directory: directory)
+    probe = TestProbe(client)
+    settings.probe = probe
+    settings.readClock = { [client] in
+      ClockReading(wall: client.now(), boottimeMilliseconds: 0, bootID: "")
+    }
+    // A fault is meant for a batch: no fold of the ledger's own may come before it.
+    settings.foldInterval = .seconds(3_600)
+    change(&settings)
+    ledger = try SpendLedger.open(settings)
+    ledger.start(client)
+  }
+
+  deinit {
+    ledger.close()
+    try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  static func temporaryPath() -> String {
+    FileManager.default.temporaryDirectory.path + "/spend-ledger-\(UUID().uuidString)"
+  }
+
+  /// Closes the ledger and opens it again.
+  func restart() throws {
+    ledger.close()
+    ledger = try SpendLedger.open(settings)
+    ledger.start(client)
+  }
+
+  static func key(_ text: String, cost: PicoUSD, model: String = "m") -> RecordKey {
+    var maker = RecordKeyMaker()
+    return NameBytes.with(text) { key in
+      NameBytes.with(model) { model in
+        maker.begin()
+        return maker.key(key, of: RecordFields(model: model, cost: cost))
+      }
+    }
+  }
+
+  /// Queues a record; its token.
+  @discardableResult
+  func submit(
+    _ amount: PicoUSD, key: String? = nil, slots: [Int32] = [0], model: String = "m"
+  ) -> UInt64 {
+    tokens += 1
+    let record = LedgerRecord(
+      amount: amount, key: key.map { Self.key($0, cost: amount, model: model) },
+      token: LedgerToken(high: 0, low: tokens))
+    let submission = ledger.submit(record, charging: slots)
+    if submission != .queued { Issue.record("\(submission), \(ledger.state)") }
+    return tokens
+  }
+
+  /// Records and waits for the outcome.
+  func record(
+    _ amount: PicoUSD, key: String? = nil, slots: [Int32] = [0], model: String = "m"
+  ) -> LedgerOutcome? {
+    let token = submit(amount, key: key, slots: slots, model: model)
+    guard client.wait() else { return nil }
+    return client.outcome(token)
+  }
+
+  /// What a fresh opening of a copy of the files finds, as after a kill at this instant.
+  func afterKill() throws -> LedgerOpening {
+    let copy = Self.temporaryPath()
+    defer { try? FileManager.default.removeItem(atPath: copy) }
+    try FileManager.default.copyItem(atPath: directory, toPath: copy)
+    var settings = LedgerSettings(directory: copy)
+    settings.readClock = self.settings.readClock
+    let ledger = try SpendLedger.open(settings)
+    defer { ledger.close() }
+    return ledger.opening
+  }
+}
+
+extension LedgerOpening {
+  func spend(of name: String) -> PicoUSD? {
+    windows.first { $0.window.key.name == name }?.spend
+  }
+}

@@ -1,0 +1,28 @@
+import Locks
+
+@testable import SpendLedger
+
+/// Fails chosen steps of storage, and notes when batches are on disk.
+final class TestProbe: StorageProbe {
+  private let faults = Locked<[(step: StorageStep, code: Int32, times: Int)]>([])
+  private let client: TestClient
+
+  init(_ client: TestClient) { self.client = client }
+
+  func fail(_ step: StorageStep, code: Int32, times: Int = 1) {
+    faults.withLock { $0.append((step, code, times)) }
+  }
+
+  func heal() { faults.withLock { $0 = [] } }
+
+  func fault(at step: StorageStep) -> Int32? {
+    if step == .committed { client.heard.withLock { $0.order.append("committed") } }
+    return faults.withLock { faults in
+      guard let index = faults.firstIndex(where: { $0.step == step && $0.times > 0 }) else {
+        return nil
+      }
+      faults[index].times -= 1
+      return faults[index].code
+    }
+  }
+}
