@@ -27,6 +27,9 @@ enum FileCheck {
     guard pageSize >= 512, size % pageSize == 0 else {
       throw .damaged(path: path, finding: "its \(size) bytes are no whole number of pages")
     }
+    if let finding = LogCheck.finding(path + "-wal") {
+      throw .damaged(path: path + "-wal", finding: finding)
+    }
   }
 
   private static func number(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
