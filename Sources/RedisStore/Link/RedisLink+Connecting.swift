@@ -6,19 +6,23 @@ extension RedisLink {
   public static func connect(_ settings: RedisSettings) throws(RedisError) -> RedisLink {
     let targets = try HostLookup.shared.targets(
       of: settings.address, within: settings.connectTimeout)
-    return try RedisLink(
-      settings, targets: targets, deadline: Deadline(in: settings.connectTimeout))
+    return try RedisLink(settings, targets: targets)
   }
 
-  /// A connection to the first target that takes it.
+  /// A connection to the first target that takes it. Each has an equal part of the time, so that
+  /// a first one that never answers leaves some for the others.
   static func connection(
-    _ settings: RedisSettings, targets: [ConnectTarget], deadline: Deadline
+    _ settings: RedisSettings, targets: [ConnectTarget]
   ) throws(RedisError) -> RedisConnection {
     var failure = RedisError.connect(settings.address, reason: "there is no address")
     for target in targets {
+      if let complaint = target.complaint {
+        throw .connect(settings.address, reason: complaint)
+      }
       do throws(RedisError) {
         return try RedisConnection.connected(
-          to: target, of: settings.address, bounds: settings.bounds, deadline: deadline)
+          to: target, of: settings.address, bounds: settings.bounds,
+          deadline: Deadline(in: settings.connectTimeout / targets.count))
       } catch {
         failure = error
       }

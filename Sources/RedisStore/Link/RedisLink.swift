@@ -13,11 +13,9 @@ public struct RedisLink: ~Copyable {
   var digests: [RedisScript: [UInt8]] = [:]
 
   /// Connects to the first of `targets` that takes it, then authenticates.
-  init(
-    _ settings: RedisSettings, targets: [ConnectTarget], deadline: Deadline
-  ) throws(RedisError) {
+  init(_ settings: RedisSettings, targets: [ConnectTarget]) throws(RedisError) {
     self.settings = settings
-    connection = try Self.connection(settings, targets: targets, deadline: deadline)
+    connection = try Self.connection(settings, targets: targets)
     try greet()
   }
 

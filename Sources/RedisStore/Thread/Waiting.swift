@@ -14,7 +14,10 @@ final class Waiting<Value: Sendable>: Sendable {
 
   /// The value, or nil when the time is over.
   func wait(for allowance: Duration) -> Value? {
-    _ = bell.wait(timeout: .now() + allowance.seconds)
+    if bell.wait(timeout: .now() + allowance.seconds) == .success {
+      // Whoever else waits gets it too.
+      bell.signal()
+    }
     return value.withLock { $0 }
   }
 }
