@@ -13,6 +13,7 @@ import Testing
     "TCPTransport": ["CEpoll", "Locks", "Dispatch", "Glibc", "Foundation", "Synchronization"],
     "Digest": ["CCrypto"],
     "LiteLLMConfig": ["BudgetModel", "CYAMLEvents", "Digest", "Foundation"],
+    "RedisStore": ["BudgetModel", "CHiredis", "Locks", "Dispatch", "Foundation", "Glibc"],
     "SpendLedger": [
       "BudgetModel", "CSQLite", "Digest", "Locks", "Dispatch", "Foundation", "Glibc",
       "Synchronization",
@@ -46,7 +47,8 @@ import Testing
     "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
     "LiteLLMConfig/YAML/YAMLEventReader.swift", "Locks/Locked.swift",
-    "SpendLedger/Directory/SystemCalls.swift",
+    "RedisStore/Link/HostLookup.swift", "RedisStore/Link/RedisConnection.swift",
+    "RedisStore/Link/RedisReply.swift", "SpendLedger/Directory/SystemCalls.swift",
     "SpendLedger/SQLite/SQLiteConnection.swift", "SpendLedger/SQLite/SQLiteStatement.swift",
     "TCPTransport/Sockets/Acceptor.swift",
     "TCPTransport/Client/ClientConnection.swift", "TCPTransport/Lanes/DispatchExecutor.swift",
