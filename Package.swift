@@ -64,7 +64,7 @@ let package = Package(
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
 
     // 4: when and how engine, ledger and store agree
-    module("Reconciliation", ["BudgetModel"]),
+    module("Reconciliation", ["BudgetModel", "RedisStore"]),
 
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),

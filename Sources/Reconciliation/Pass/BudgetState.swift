@@ -6,6 +6,8 @@ struct BudgetState {
   struct OwnWindow {
     var end: Timestamp
     var parts: [String: PicoUSD] = [:]
+    /// What the store had of it when it ended.
+    var confirmed = PicoUSD.zero
     /// What was counted as late already.
     var late = PicoUSD.zero
 
@@ -23,8 +25,16 @@ struct BudgetState {
   var windows: [Timestamp: OwnWindow] = [:]
   /// What is known of the fleet's window; nil: none is known to be open.
   var record: FleetRecord?
-  /// The spend key at the last pass; nil: there was none.
+  /// The spend key at the last pass; nil: there was none, or it was another window's.
   var total: PicoUSD?
+  /// The start key at the last pass.
+  var startText: [UInt8]?
+  /// Until then the spend key is the finished window's.
+  var staleUntil: Timestamp?
+  /// The spend key is smaller than it was: somebody deleted or overwrote it.
+  var hasFallen = false
+  /// The spend key holds no number.
+  var isBroken = false
   /// When the script ran last for the window; nil: not yet.
   var mergedAt: Timestamp?
   /// Passes in a row that found the spend key ending too late.
@@ -75,13 +85,22 @@ struct BudgetState {
 
   /// Spend of a window that has ended which the store never got, beyond what was counted before.
   mutating func takeLate(_ start: Timestamp) -> PicoUSD {
-    guard var own = windows[start] else { return .zero }
-    let confirmed = start == record?.start ? self.confirmed : .zero
-    let late = max(.zero, own.sum - confirmed)
-    defer {
-      own.late = max(late, own.late)
-      windows[start] = own
-    }
+    guard let own = windows[start] else { return .zero }
+    let late = max(.zero, own.sum - own.confirmed)
+    windows[start]?.late = max(late, own.late)
     return max(.zero, late - own.late)
+  }
+
+  /// Lets go of the fleet's window; what the store had of it is kept with the node's own.
+  mutating func endRecord() {
+    let confirmed = confirmed
+    if let record { windows[record.start]?.confirmed = confirmed }
+    record = nil
+    total = nil
+    mergedAt = nil
+    shown = nil
+    rateBase = nil
+    rate = 0
+    foreignCount = 0
   }
 }

@@ -30,7 +30,8 @@ enum StartKey: Equatable {
     guard timeToLive >= 0 else {
       // Set by hand, or by something else than LiteLLM.
       self =
-        computed >= now ? .window(FleetWindow(start: start, end: computed)) : .unusable("it has no end")
+        computed >= now
+        ? .window(FleetWindow(start: start, end: computed)) : .unusable("it has no end")
       return
     }
     let found = Timestamp(unixMilliseconds: now.unixMilliseconds + timeToLive)

@@ -69,6 +69,6 @@ enum StoreNumber {
     return value
   }
 
-  /// Past this no amount of ours lies: 10²⁵ $ in pico-dollars, far below the type's range.
-  private static let largest: Int128 = 10_000_000_000_000_000_000_000_000_000_000_000_000 / 10
+  /// Past this no amount of ours lies: 10²⁴ $ in pico-dollars, far below the type's range.
+  private static let largest: Int128 = 1_000_000_000_000_000_000_000_000_000_000_000_000
 }
