@@ -21,7 +21,7 @@ import Testing
       "BudgetModel", "BudgetEngine", "BudgetWire", "TCPTransport", "LiteLLMConfig", "Locks",
       "SpendLedger",
       "Dispatch",
-      "Foundation", "Logging", "Synchronization",
+      "Foundation", "Glibc", "Logging", "Synchronization",
     ],
     "BudgetSimulation": ["BudgetModel", "BudgetEngine", "LiteLLMConfig"],
     "BudgetClient": [
@@ -41,6 +41,7 @@ import Testing
   /// The only files in which the word `unsafe` may stand.
   static let fences: Set<String> = [
     "BudgetModel/ExactText.swift", "BudgetModel/NameBytes.swift",
+    "BudgetServer/Lifecycle/SystemTimeSource.swift",
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
     "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
