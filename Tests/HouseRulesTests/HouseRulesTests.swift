@@ -23,7 +23,7 @@ import Testing
       "BudgetModel", "BudgetEngine", "BudgetWire", "TCPTransport", "LiteLLMConfig", "Locks",
       "Reconciliation", "SpendLedger",
       "Dispatch",
-      "Foundation", "Logging", "Synchronization",
+      "Foundation", "Glibc", "Logging", "Synchronization",
     ],
     "BudgetSimulation": ["BudgetModel", "BudgetEngine", "LiteLLMConfig"],
     "BudgetClient": [
@@ -43,6 +43,7 @@ import Testing
   /// The only files in which the word `unsafe` may stand.
   static let fences: Set<String> = [
     "BudgetModel/ExactText.swift", "BudgetModel/NameBytes.swift",
+    "BudgetServer/Lifecycle/SystemTimeSource.swift",
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
     "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
