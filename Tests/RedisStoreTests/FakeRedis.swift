@@ -28,6 +28,8 @@ final class FakeRedis: Sendable {
   init(
     handlesGreeting: Bool = false, answer: @escaping @Sendable ([String]) -> Answer
   ) throws {
+    // As the process that has links does: a peer that is gone is an error code.
+    signal(SIGPIPE, SIG_IGN)
     let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
