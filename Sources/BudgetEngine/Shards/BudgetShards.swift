@@ -41,11 +41,16 @@ final class BudgetShards: Sendable {
     shards[Int(slot) & mask].states.withLock { $0[Int(slot) >> shift] }
   }
 
-  /// What filtering compares with `slot`'s limit at `now`, and when the open window ends.
-  func standing(of slot: Int32, at now: Timestamp) -> (spend: PicoUSD, resetsAt: Timestamp?) {
+  /// What filtering compares with `slot`'s limit at `now`, how much of that is set aside, and when
+  /// the open window ends.
+  func standing(
+    of slot: Int32, at now: Timestamp
+  ) -> (spend: PicoUSD, withheld: PicoUSD, resetsAt: Timestamp?) {
     shards[Int(slot) & mask].states.withLock { states in
       let state = states[Int(slot) >> shift]
-      return (state.committedAndPending(at: now), state.resetsAt(at: now))
+      return (
+        state.committedAndPending(at: now), state.withheld(at: now), state.resetsAt(at: now)
+      )
     }
   }
 
