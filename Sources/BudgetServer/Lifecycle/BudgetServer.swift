@@ -20,6 +20,8 @@ public final class BudgetServer: Sendable {
   /// What the connections did.
   public var transportCounters: TransportCounters { transport.counters }
 
+  /// This node as a member of its fleet; nil where it is alone.
+  public let member: FleetMember?
   private let options: ServerOptions
   private let log: Logger
   private let time: any TimeSource
@@ -42,9 +44,11 @@ public final class BudgetServer: Sendable {
     let settings = LedgerSettings(directory: options.dataDirectory)
     let ledger = try Self.ledger(settings)
     let opening = ledger.opening
-    let time = time ?? SystemTimeSource(startingAt: opening.time.time)
+    let time = time ?? Self.clock(options, startingAt: opening.time.time)
     let now = time.now()
-    let engine = BudgetEngine(restoring: LedgerSync.windows(opening))
+    let engine = BudgetEngine(
+      restoring: options.fleet == nil
+        ? LedgerSync.windows(opening) : FleetRestoring.windows(opening, at: now))
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
       durability: options.durability, bounds: options.wire, log: log)
@@ -54,11 +58,14 @@ public final class BudgetServer: Sendable {
     // A crash in the next moment must find the windows as they are now.
     ledger.settle()
     let counters = ServiceCounters()
+    let member = options.fleet.map {
+      FleetMember(engine: engine, ledger: ledger, time: time, options: $0, log: log)
+    }
     let context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: options.wire,
       identity: NodeIdentity(
         version: Self.version, nodeID: options.nodeID ?? opening.nodeID),
-      counters: counters)
+      counters: counters, fleet: member)
     do throws(TransportError) {
       transport = try TCPServer(
         address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
@@ -85,6 +92,8 @@ public final class BudgetServer: Sendable {
     self.engine = engine
     self.recorder = recorder
     self.counters = counters
+    self.member = member
+    member?.start()
     warnOfAddress()
   }
 
@@ -130,6 +139,7 @@ public final class BudgetServer: Sendable {
           LedgerSync.write(report, to: recorder.ledger, at: now)
           return report
         }
+        member?.reloaded()
         config.log(to: log, as: "reloaded")
         LogText.write(report, to: log)
       } catch {
@@ -141,10 +151,36 @@ public final class BudgetServer: Sendable {
 
   /// Stops accepting, answers what has arrived and closes every connection, within `deadline`; then
   /// closes the ledger. Returns how many connections were cut off with something still under way.
-  public func drain(within deadline: Duration) async -> Int {
+  ///
+  /// `lastPass` runs in between, once all that was recorded is committed: a last agreement with the
+  /// fleet, in the time that it is given. It may wait.
+  public func drain(
+    within deadline: Duration, lastPass: (@Sendable (Duration) -> Void)? = nil
+  ) async -> Int {
     let cutOff = await transport.drain(within: deadline)
-    recorder.ledger.close()
+    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+      // Waits for the disk and for the store, so not on a thread that others need.
+      DispatchQueue.global().async { [self] in
+        if let lastPass {
+          recorder.ledger.settle()
+          lastPass(Self.lastPassDuration)
+        }
+        member?.stop()
+        recorder.ledger.close()
+        done.resume()
+      }
+    }
     return cutOff
+  }
+
+  /// What a last pass may take.
+  public static let lastPassDuration = Duration.seconds(3)
+
+  private static func clock(
+    _ options: ServerOptions, startingAt first: Timestamp
+  ) -> any TimeSource {
+    options.fleet == nil
+      ? SystemTimeSource(startingAt: first) : FleetClock(startingAt: first)
   }
 
   /// When a reply to RecordSpend leaves.

@@ -25,6 +25,8 @@ public struct ServerOptions: Sendable {
   public var dataDirectory = "./budgetd-data"
   /// When a reply to RecordSpend leaves.
   public var durability = Durability.commit
+  /// How the node is part of a fleet; nil: it is alone.
+  public var fleet: FleetOptions?
   /// How many lanes serve connections.
   public var laneCount = TCPServer.defaultLaneCount
   /// How long a lane looks and waits for more before it gives its thread back.
