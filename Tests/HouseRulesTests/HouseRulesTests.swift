@@ -43,7 +43,7 @@ import Testing
     "BudgetModel/ExactText.swift", "BudgetModel/NameBytes.swift",
     "BudgetServer/Lifecycle/SystemTimeSource.swift",
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
-    "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
+    "BudgetWire/Requests/FilterEnvelope.swift", "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
     "LiteLLMConfig/YAML/YAMLEventReader.swift", "Locks/Locked.swift",
     "SpendLedger/Directory/SystemCalls.swift",
