@@ -1,6 +1,9 @@
 /// Every key that is remembered, in memory: its digest, its fields' fingerprint, and whether it is
 /// still in flight. Used from any thread; only the ledger's own settles and forgets.
-final class KeyIndex: Sendable {
+///
+/// Lies in its owner, as the queue does: references to it would be counted for every record by every
+/// thread.
+struct KeyIndex: ~Copyable, Sendable {
   private static let shardCount = 128
 
   /// In place: an object for each shard would have its references counted by every thread.

@@ -3,7 +3,7 @@ import Locks
 import Synchronization
 
 /// Where records wait for the ledger's thread: filled from any thread, bounded, emptied at once.
-final class RecordQueue: Sendable {
+struct RecordQueue: ~Copyable, Sendable {
   /// What the ledger's thread takes at a time.
   struct Take {
     var records: [QueuedRecord] = []
