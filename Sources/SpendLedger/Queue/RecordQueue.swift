@@ -14,7 +14,8 @@ struct RecordQueue: ~Copyable, Sendable {
     var isEmpty: Bool { records.isEmpty && commands.isEmpty && !isClosing }
   }
 
-  private struct Contents {
+  // Not private: a type that lies in others by value must be known to them.
+  struct Contents {
     var waiting = Take()
     /// Records and bytes that wait or were taken and are not finished.
     var records = 0
