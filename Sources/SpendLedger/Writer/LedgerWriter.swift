@@ -1,4 +1,5 @@
 import BudgetModel
+import Synchronization
 
 /// The ledger's own thread: owns the data directory, the connection and the balances. One after
 /// the other it takes what waits, commits it, and tells the client.
@@ -146,6 +147,7 @@ final class LedgerWriter {
     let isNew = shared.withStatus { status in
       guard status.state != state else { return false }
       status.state = state
+      shared.isReady.store(state == .ready, ordering: .releasing)
       return true
     }
     if isNew { client?.report(.state(state)) }
