@@ -22,6 +22,7 @@ struct Budgetd: AsyncParsableCommand {
   @OptionGroup(title: "Service") var service: ServiceArguments
   @OptionGroup(title: "Options of later versions, accepted from now on")
   var later: LaterArguments
+  @OptionGroup(title: "Fleet") var fleet: FleetArguments
   @OptionGroup(title: "Bounds") var bounds: BoundArguments
 
   static func main() async {
