@@ -97,8 +97,9 @@ extension Reconciler {
     }
     states[index].total = reply.total.map { max(.zero, $0) }
     states[index].hasFallen = false
-    // From here on the key grows again.
-    if reply.outcome == .spendKeyLost { states[index].record?.highest = reply.total ?? .zero }
+    // Not what a pull finds: the key also grows after a marker was made anew, by what others push,
+    // and what it held when that marker was made would then seem too little to have held this.
+    states[index].record?.highest = max(.zero, reply.total ?? .zero)
     states[index].mergedAt = reply.now
     states[index].isUnremembered = true
     // Everybody has the marker's end.

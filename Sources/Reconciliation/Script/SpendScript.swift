@@ -21,7 +21,7 @@ public enum SpendScript {
     --   prev the open window that this one replaced           rk   K when M was made
     --   rw   the window that an operator's reset ended        e    a random word for this life of M
     -- ARGV[1] SYNC | RESET   [2] w   [3] fin   [4] length in ms   [5] a random word
-    -- ARGV[6] the highest total this node was told for w, 0: none
+    -- ARGV[6] K when this node was last told what of its own M holds, 0: never
     -- ARGV[7] '-', or F: K expires late and the start key was read again unchanged
     -- ARGV[8..] triples: origin, its cumulative spend, what was confirmed of it
     -- reply {code, w, fin, prev, rw, K, sum, now, epoch, added, stored ...}

@@ -42,6 +42,7 @@ final class World {
   var settings = ReconcilerSettings()
   var watch: Watch
   var depth = 0
+  var isHealing = false
   var failure: Failure?
   /// What happened, where somebody wants to read it.
   private(set) var trace: [String] = []
@@ -89,7 +90,7 @@ final class World {
 
   /// A network's way, most of the time short.
   func latency() -> Int64 {
-    random.chance(0.05) ? Int64(random.below(600)) : Int64(random.below(4))
+    !isHealing && random.chance(0.05) ? Int64(random.below(600)) : Int64(random.below(4))
   }
 
   func pass(milliseconds: Int64) {
