@@ -3,7 +3,10 @@ import Testing
 extension Scenario: CustomTestStringConvertible {
   var testDescription: String { name }
 
-  static let all: [Scenario] = [network, failover, flush, lostKeys, rollover, rolloverWithLosses]
+  static let all: [Scenario] = [
+    network, failover, flush, lostKeys, lostMarks, resets, rollover, rolloverWithLosses,
+    rolloverWithResets,
+  ]
 
   private static let crashing = Faults(
     network: 0.1, crash: 0.02, crashInPass: 0.01, ledger: 0.03, acknowledgement: 0.2)
@@ -32,9 +35,25 @@ extension Scenario: CustomTestStringConvertible {
     return scenario
   }()
 
+  /// Markers go while no push is in doubt: nothing is counted twice.
+  static let lostMarks = Scenario(
+    name: "lost markers",
+    faults: Faults(crash: 0.02, ledger: 0.03, acknowledgement: 0.2, markLoss: 0.02), foreign: 0.02)
+
+  static let resets = Scenario(
+    name: "resets", faults: crashing, foreign: 0.02, reset: 0.02, isSpendKeyBounded: false)
+
   static let rollover = Scenario(
     name: "rollover", steps: 400, faults: crashing, lengths: [7, 20], foreign: 0.02,
     isSpendKeyBounded: false)
+
+  static let rolloverWithResets: Scenario = {
+    var scenario = rolloverWithLosses
+    scenario.name = "rollover with resets"
+    scenario.reset = 0.02
+    scenario.nodeSkew = 2_000
+    return scenario
+  }()
 
   static let rolloverWithLosses: Scenario = {
     var scenario = rollover

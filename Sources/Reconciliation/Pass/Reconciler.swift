@@ -108,16 +108,21 @@ public struct Reconciler {
         // What was found out about windows that have ended is not in the ledger.
         for start in states[index].windows.keys { states[index].windows[start]?.parts = [:] }
       }
-      for record in news.records {
-        guard let index = place(of: record.key) else { continue }
-        // What is in memory is newer.
-        if states[index].record == nil { states[index].record = record }
-      }
+      takeRecords(news.records)
     }
     for total in news.totals {
       guard let index = place(of: total.key) else { continue }
       states[index].windows[total.start, default: .init(end: total.end)].end = total.end
       states[index].windows[total.start]?.parts[total.origin] = total.cumulative
+    }
+  }
+
+  /// What is in memory is newer than what was remembered. Of several windows of a budget the last to
+  /// end is the one that may be open.
+  private mutating func takeRecords(_ records: [FleetRecord]) {
+    for record in records.sorted(by: { ($0.end, $0.start) > ($1.end, $1.start) }) {
+      guard let index = place(of: record.key), states[index].record == nil else { continue }
+      states[index].record = record
     }
   }
 

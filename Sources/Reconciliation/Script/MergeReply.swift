@@ -19,7 +19,7 @@ struct MergeReply: Equatable {
     case waiting = "WAIT"
     /// The spend key ends later than the window does. Nothing was written.
     case foreign = "FOREIGN"
-    /// Too near the window's end to make a spend key. Nothing was written.
+    /// Merged into the marker alone: too near the window's end to make a spend key.
     case ending = "ENDING"
     /// An operator's reset was done.
     case reset = "RESET"

@@ -173,9 +173,9 @@ public enum SpendScript {
       end
     end
     if not k and (base or less(ZERO, grow)) and fin - now < slack then
-      sum = m[3] or ZERO
-      if not same then w, fin, sum = mw or w, mfin or fin, m[3] or ZERO end
-      return reply('ENDING', ZERO)              -- so near its end LiteLLM would carry K over
+      -- So near its end LiteLLM would carry K over into its next window: M alone has it. M.t stays
+      -- as K was, so that K is mended if somebody makes it again before the end.
+      code, base, grow = 'ENDING', nil, ZERO
     end
 
     -- 7. write: K first, as only it can be refused
@@ -185,7 +185,7 @@ public enum SpendScript {
     if touched and redis.call('PTTL', K) < 0 then redis.call('PEXPIREAT', K, int(fin + 1)) end
     if touched or #set > 0 then
       if not same and code == 'OK' then code = 'NEW' end
-      t = redis.call('GET', K) or t
+      t = redis.call('GET', K) or (same and t or sum)
       if not same then create() end
       redis.call('HSET', M, 'sum', sum, 't', t, unpack(set))
     end

@@ -21,7 +21,12 @@ struct Watch {
 
   /// The most that a ledger has ever had in a balance.
   var highest: [Balance: PicoUSD] = [:]
+  /// The most that a marker has ever had of it.
+  var pushed: [Balance: PicoUSD] = [:]
   var foreign: [PicoUSD]
+  /// What was in a marker when its node moved it to another window: where the store goes back to a
+  /// moment between, or hears of it late, its spend key has it under both.
+  var relabelled: [PicoUSD]
   var losses: Set<Loss> = []
   var marks: [Mark?]
   /// Windows that operators have ended, and that the store has not forgotten since.
@@ -34,6 +39,7 @@ struct Watch {
 
   init(budgets: Int) {
     foreign = Array(repeating: .zero, count: budgets)
+    relabelled = foreign
     marks = Array(repeating: nil, count: budgets)
     resets = Array(repeating: [], count: budgets)
     resetsAtSnapshot = resets
@@ -70,8 +76,11 @@ struct Watch {
   }
 
   /// A window that an operator has ended takes its spend along nowhere.
-  func noteAdoption(_ adoption: WindowAdoption, _ world: World) {
+  mutating func noteAdoption(_ adoption: WindowAdoption, _ world: World) {
     guard let budget = world.budgets.firstIndex(where: { $0.key == adoption.key }) else { return }
+    for (balance, amount) in pushed where balance.budget == budget
+      && balance.start != adoption.record.start && adoption.moving.contains(balance.start)
+    { relabelled[budget] += amount }
     for start in adoption.moving where resets[budget].contains(start) {
       world.fail(
         "I13: spend of window \(start.unixMilliseconds), ended by a reset, moves to "

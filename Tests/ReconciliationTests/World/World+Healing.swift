@@ -47,6 +47,7 @@ extension World {
       round(1)
       isWaiting = watch.outcomes["WAIT"] != waits
     }
+    round(2)
   }
 
   /// Every node passes so many times.
@@ -84,7 +85,8 @@ extension World {
       }
       // A window that is about to end, or has just, is none that everybody can have.
       let slack = WindowDecision.slack(
-        length: Int64((scenario.lengths.min() ?? 1)) * 1_000)
+        length: budgets[budget].windowLength.end(ofWindowFrom: Timestamp(unixMilliseconds: 0))
+          .unixMilliseconds)
       let ends = adopted.compactMap { $0?.end.unixMilliseconds }
         + nodes.compactMap { $0.open[budget]?.end.unixMilliseconds }
       if ends.contains(where: { $0 < redis.now + slack + 1_500 && $0 > redis.now - 100 }) { continue }
@@ -134,7 +136,7 @@ extension World {
       fail("I6: the spend key has \(total.exactText), less than the nodes' \(sum.exactText)")
     }
     let most = sum + watch.foreign[budget]
-    if scenario.isSpendKeyBounded, total > most + dust {
+    if scenario.isSpendKeyBounded, total > most + watch.relabelled[budget] + dust {
       fail("I6: the spend key has \(total.exactText), more than all spend, \(most.exactText)")
     }
     if scenario.isSpendKeyExact, total + dust < most {

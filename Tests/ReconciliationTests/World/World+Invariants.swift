@@ -29,6 +29,7 @@ extension World {
         return fail("a marker makes no sense: \(fields)")
       }
       parts += part
+      watch.pushed[balance] = max(watch.pushed[balance] ?? .zero, part)
       let most = watch.highest[balance] ?? .zero
       if part > most {
         fail(
@@ -63,10 +64,13 @@ extension World {
         + "\(redis.text(spend) ?? "-") sum \(before?["sum"] ?? "-") -> "
         + "\(redis.hash(mark)?["sum"] ?? "-")")
     if written > 0 {
-      let changes = ["OK", "NEW", "MLOST", "KLOST", "RESET"]
+      let changes = ["OK", "NEW", "MLOST", "KLOST", "RESET", "ENDING"]
       if !changes.contains(code) { fail("I12: \(code) and \(written) writes") }
       if before == redis.hash(mark), spendBefore == redis.text(spend) {
         fail("I12: \(written) writes that change nothing")
+      }
+      if code == "ENDING", redis.text(spend) != nil {
+        fail("a spend key was made at its window's end")
       }
       let after = redis.hash(mark)
       if let end = (after?["fin"]).flatMap({ Int64($0) }), redis.now > end {
