@@ -38,7 +38,7 @@ extension Scenario: CustomTestStringConvertible {
   /// Markers go while no push is in doubt: nothing is counted twice.
   static let lostMarks = Scenario(
     name: "lost markers",
-    faults: Faults(crash: 0.02, ledger: 0.03, acknowledgement: 0.2, markLoss: 0.02), foreign: 0.02)
+    faults: Faults(ledger: 0.03, acknowledgement: 0.2, markLoss: 0.02), foreign: 0.02)
 
   static let resets = Scenario(
     name: "resets", faults: crashing, foreign: 0.02, reset: 0.02, isSpendKeyBounded: false)

@@ -117,11 +117,18 @@ public struct Reconciler {
     }
   }
 
-  /// What is in memory is newer than what was remembered. Of several windows of a budget the last to
-  /// end is the one that may be open.
+  /// Of several windows of a budget the last to end is the one that may be open. Which one the node
+  /// has adopted the ledger knows best, since an adoption can be done and its answer lost; what the
+  /// store said of it is newer in memory.
   private mutating func takeRecords(_ records: [FleetRecord]) {
+    var isTold: Set<Int> = []
     for record in records.sorted(by: { ($0.end, $0.start) > ($1.end, $1.start) }) {
-      guard let index = place(of: record.key), states[index].record == nil else { continue }
+      guard let index = place(of: record.key), isTold.insert(index).inserted else { continue }
+      guard let known = states[index].record, known.start != record.start else {
+        if states[index].record == nil { states[index].record = record }
+        continue
+      }
+      states[index].endRecord()
       states[index].record = record
     }
   }
