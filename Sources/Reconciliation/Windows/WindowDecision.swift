@@ -76,7 +76,7 @@ enum WindowDecision: Equatable {
   private static func goesOn(
     _ adopted: FleetWindow, in window: FleetWindow, _ facts: Facts
   ) -> Bool {
-    if facts.marker?.resetFrom == adopted.start { return false }
+    if let reset = facts.marker?.resetUntil, adopted.end <= reset { return false }
     if window.end <= adopted.end { return true }
     let length = Self.length(of: window, facts.length)
     let overlap = adopted.end.unixMilliseconds - (window.end.unixMilliseconds - length)
