@@ -77,6 +77,7 @@ import Testing
     member.record(30, provider: "p")
     let result = try service.call(filter("p"))
     #expect(result.status?.code == .resourceExhausted)
+    #expect(try result.filtered.denials.map(\.withheldUSD) == [60e-12])
     #expect(
       result.status?.message
         == "No deployments available - crossed budget: Exceeded budget for provider p: 9e-11 >= "
