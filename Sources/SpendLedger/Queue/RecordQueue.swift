@@ -160,7 +160,7 @@ struct RecordQueue: ~Copyable, Sendable {
   var lag: Duration {
     let since = oldest.load(ordering: .relaxed)
     if since == Self.none { return .zero }
-    return .nanoseconds(max(0, SystemCalls.coarseMonotonicNanoseconds() - since))
+    return .nanoseconds(max(1, SystemCalls.coarseMonotonicNanoseconds() - since))
   }
 
   var numbers: (waiting: Int, refused: UInt64) {
