@@ -91,8 +91,8 @@ let package = Package(
     tests(
       "BudgetServerTests",
       [
-        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "SpendLedger",
-        "TCPTransport",
+        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "CAllocationCount",
+        "SpendLedger", "TCPTransport", logging,
       ]),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
