@@ -97,7 +97,8 @@ let package = Package(
     tests(
       "BudgetServerTests",
       [
-        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "Reconciliation",
+        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "CAllocationCount",
+        "Reconciliation",
         "SpendLedger", "TCPTransport", logging,
       ]),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
