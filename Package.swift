@@ -98,8 +98,7 @@ let package = Package(
       "BudgetServerTests",
       [
         "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "CAllocationCount",
-        "Reconciliation",
-        "SpendLedger", "TCPTransport", logging,
+        "LiteLLMConfig", "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
