@@ -57,8 +57,8 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "Locks", "SpendLedger",
-        "TCPTransport",
+        "BudgetEngine", "BudgetModel", "BudgetWire", "HTTPPort", "LiteLLMConfig", "Locks",
+        "PrometheusText", "SpendLedger", "TCPTransport",
         logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
@@ -66,7 +66,9 @@ let package = Package(
 
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
+    module("HTTPPort", ["BudgetModel", "Locks"]),
     module("LiteLLMConfig", ["BudgetModel", "CYAMLEvents", "Digest"]),
+    module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CSQLite", "Digest", "Locks"]),
     module("TCPTransport", ["CEpoll", "Locks"]),
 

@@ -55,7 +55,7 @@ struct Budgetd: AsyncParsableCommand {
     // From here on a signal is heard, and acted on once the server is ready.
     let signals = ProcessSignals()
     do throws(ServerError) {
-      try later.check(allowsInsecureNetwork: service.insecureNetwork)
+      try later.check()
       var options = try service.options()
       bounds.apply(to: &options)
       let server = try BudgetServer(options: options, log: log)

@@ -1,14 +1,10 @@
 import ArgumentParser
 import BudgetServer
 import Logging
-import TCPTransport
 
 /// Options whose work comes with later versions. They are checked now, so that scripts written
 /// today go on working, and the log says what they do not do yet.
 struct LaterArguments: ParsableArguments {
-  @Option(help: ArgumentHelp("Where pages and metrics will be served.", valueName: "host:port"))
-  var http = "127.0.0.1:9464"
-
   @Option(
     help: ArgumentHelp(
       "The Redis that nodes will agree through.",
@@ -19,20 +15,7 @@ struct LaterArguments: ParsableArguments {
   var redisPasswordFile: String?
 
   /// Throws where a value could not be meant.
-  func check(allowsInsecureNetwork: Bool) throws(ServerError) {
-    let address: SocketAddress
-    do throws(TransportError) {
-      address = try SocketAddress(http)
-    } catch {
-      throw .usage("--http \(error)")
-    }
-    guard address.isLoopback || allowsInsecureNetwork else {
-      throw .usage(
-        "--http \(http) is not a loopback address and nothing there is encrypted or authenticated: "
-          + "use 127.0.0.1, or say --insecure-network if the network is safe")
-    }
-    try checkRedis()
-  }
+  func check() throws(ServerError) { try checkRedis() }
 
   private func checkRedis() throws(ServerError) {
     if redis == "off" || redis.hasPrefix("unix:/") { return }
@@ -53,7 +36,6 @@ struct LaterArguments: ParsableArguments {
 
   /// One line that says what is not done yet.
   func log(to log: Logger) {
-    let redisToo = redis == "off" ? "" : ", nor does --redis: this node keeps its budgets alone"
-    log.notice("--http does nothing yet\(redisToo)")
+    if redis != "off" { log.notice("--redis does nothing yet: this node keeps its budgets alone") }
   }
 }

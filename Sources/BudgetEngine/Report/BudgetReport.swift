@@ -10,6 +10,8 @@ public struct BudgetReport: Hashable, Sendable {
   public var spend: PicoUSD
   /// When the open window ends; nil where none is open.
   public var resetsAt: Timestamp?
+  /// What was charged since the process started, over all windows.
+  public var charged: PicoUSD
 
   /// Limit less spend, negative once overshot; nil: unlimited.
   public var remaining: PicoUSD? { limit.map { $0 - spend } }
@@ -24,7 +26,7 @@ extension BudgetEngine {
     let state = shards.state(of: budget.slot)
     return BudgetReport(
       key: budget.definition.key, limit: budget.definition.limit, spend: state.spend(at: now),
-      resetsAt: state.resetsAt(at: now))
+      resetsAt: state.resetsAt(at: now), charged: state.charged)
   }
 }
 

@@ -15,6 +15,8 @@ struct SlotState: Sendable {
   private(set) var spend: PicoUSD
   /// What is queued and not yet charged: it counts for filtering, whatever window it will fall in.
   private(set) var pending: PicoUSD
+  /// What was charged since the process started, over all windows: it only grows.
+  private(set) var charged: PicoUSD
   /// The slot in which the budget goes on with windows of another length; `Slot.none` while this
   /// one is in force.
   private(set) var successor: Int32
@@ -28,6 +30,7 @@ struct SlotState: Sendable {
     end = Self.never
     spend = .zero
     pending = .zero
+    charged = .zero
     successor = Slot.none
   }
 
@@ -80,6 +83,7 @@ struct SlotState: Sendable {
     guard successor == Slot.none else { return successor }
     openWindow(at: now)
     spend += amount
+    charged += amount
     checkInvariants()
     return Slot.none
   }

@@ -16,12 +16,18 @@ final class BudgetService: FrameHandler {
   var charged = ChargedSlots()
   var keys = RecordKeyMaker()
   private var calls = CallsUnderWay()
+  /// What this lane counts.
+  let counts: RequestCounts
+  /// How the request under way is answered, for counting.
+  var answer = StatusCode.ok
+  private var times = TurnTimes()
   private var decoder: RequestDecoder
   let responses: ResponseWriter
   var filterReply: FilterReply
 
   init(context: ServiceContext) {
     self.context = context
+    counts = context.requests.writer()
     catalogs = CatalogReader(engine: context.engine)
     decoder = RequestDecoder(bounds: context.bounds)
     responses = ResponseWriter(bounds: context.bounds)
@@ -35,21 +41,38 @@ final class BudgetService: FrameHandler {
   }
 
   func replied(to connection: ConnectionID, tag: UInt64) {
-    calls.remove(tag, on: connection)
+    guard let call = calls.remove(tag, on: connection) else { return }
+    times.note(call.method, receivedAt: call.receivedAt)
+  }
+
+  func turnEnded() {
+    if !times.hasNothing { times.end(at: .now(), in: counts) }
   }
 
   func handle(
     _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
     output: inout [UInt8]
   ) -> FrameOutcome {
+    answer = .ok
     do throws(WireRefusal) {
       return try decoder.withRequest(frame: body) { request in
-        serve(request, from: connection, receivedAt: receivedAt, output: &output)
+        let method = request.method.counted
+        let outcome = serve(
+          request, method, from: connection, receivedAt: receivedAt, output: &output)
+        if outcome != .deferred { finish(method, receivedAt: receivedAt) }
+        return outcome
       }
     } catch {
       reply(error.status, to: error.callID, output: &output)
+      finish(CountedMethod.unknown, receivedAt: receivedAt)
       return .answered
     }
+  }
+
+  /// Counts a request that was answered at once.
+  private func finish(_ method: Int, receivedAt: MonotonicInstant) {
+    counts.count(method, answer)
+    times.note(method, receivedAt: receivedAt)
   }
 
   func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
@@ -58,8 +81,8 @@ final class BudgetService: FrameHandler {
 
   /// One request, one path.
   private func serve(
-    _ request: WireRequest, from connection: ConnectionID, receivedAt: MonotonicInstant,
-    output: inout [UInt8]
+    _ request: WireRequest, _ counted: Int, from connection: ConnectionID,
+    receivedAt: MonotonicInstant, output: inout [UInt8]
   ) -> FrameOutcome {
     let callID = request.callID
     guard !calls.contains(callID, on: connection) else {
@@ -87,11 +110,11 @@ final class BudgetService: FrameHandler {
       case .recordSpend(let method):
         let token = LedgerToken(high: connection.word, low: callID)
         guard try record(method, token: token, output: &output) else { break }
-        calls.insert(callID, on: connection)
+        calls.insert(callID, .init(method: counted, receivedAt: receivedAt), on: connection)
         return .deferred
       case .backupLedger(let method):
         try backUp(method, token: LedgerToken(high: connection.word, low: callID))
-        calls.insert(callID, on: connection)
+        calls.insert(callID, .init(method: counted, receivedAt: receivedAt), on: connection)
         return .deferred
       case .getProviderBudgets(let method): try budgets(method, callID: callID, output: &output)
       case .ping: ping(callID: callID, output: &output)
@@ -108,6 +131,7 @@ final class BudgetService: FrameHandler {
 
   private func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
     if status.code == .invalidArgument { context.counters.countRefusedRequest() }
+    answer = status.code
     responses.appendStatus(status, callID: callID, to: &output)
   }
 
@@ -123,6 +147,22 @@ final class BudgetService: FrameHandler {
       RPCStatus(.unavailable, "the server has all the \(bound) connections it may; try again")
     case .draining:
       RPCStatus(.unavailable, "the server is shutting down; what it did not answer is not applied")
+    }
+  }
+}
+
+extension WireMethod {
+  /// What requests of the method are counted under.
+  @inline(__always)
+  fileprivate var counted: Int {
+    switch self {
+    case .filterDeployments: CountedMethod.position(of: .filterDeployments)
+    case .recordSpend: CountedMethod.position(of: .recordSpend)
+    case .getProviderBudgets: CountedMethod.position(of: .getProviderBudgets)
+    case .ping: CountedMethod.position(of: .ping)
+    case .backupLedger: CountedMethod.position(of: .backupLedger)
+    case .later(let name): CountedMethod.position(of: name)
+    case .none: CountedMethod.unknown
     }
   }
 }
