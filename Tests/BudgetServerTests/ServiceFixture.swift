@@ -71,6 +71,8 @@ struct ServiceFixture {
   let time = ManualTimeSource(Self.start)
   let engine: BudgetEngine
   let counters = ServiceCounters()
+  let requests = RequestCounters()
+  let fleet = FleetWatch()
   let service: BudgetService
   let recorder: InstantRecorder
   let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
@@ -86,7 +88,8 @@ struct ServiceFixture {
     service = BudgetService(
       context: ServiceContext(
         engine: engine, time: time, recorder: recorder, bounds: .standard,
-        identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters))
+        identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
+        requests: requests, readiness: Readiness(recorder: recorder, fleet: fleet)))
   }
 
   /// The reply to a request's body that arrived `age` ago.

@@ -11,6 +11,8 @@ import Testing
     "BudgetEngine": ["BudgetModel", "Locks", "Synchronization"],
     "BudgetWire": ["BudgetModel", "CBudgetWire"],
     "TCPTransport": ["CEpoll", "Locks", "Dispatch", "Glibc", "Foundation", "Synchronization"],
+    "HTTPPort": ["BudgetModel", "Locks", "Foundation", "Glibc", "Synchronization"],
+    "PrometheusText": ["BudgetModel"],
     "Digest": ["CCrypto"],
     "LiteLLMConfig": ["BudgetModel", "CYAMLEvents", "Digest", "Foundation"],
     "SpendLedger": [
@@ -18,8 +20,8 @@ import Testing
       "Synchronization",
     ],
     "BudgetServer": [
-      "BudgetModel", "BudgetEngine", "BudgetWire", "TCPTransport", "LiteLLMConfig", "Locks",
-      "SpendLedger",
+      "BudgetModel", "BudgetEngine", "BudgetWire", "HTTPPort", "TCPTransport", "LiteLLMConfig",
+      "Locks", "PrometheusText", "SpendLedger",
       "Dispatch",
       "Foundation", "Logging", "Synchronization",
     ],
@@ -44,6 +46,7 @@ import Testing
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
     "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
+    "HTTPPort/Sockets/SystemCalls.swift",
     "LiteLLMConfig/YAML/YAMLEventReader.swift", "Locks/Locked.swift",
     "SpendLedger/Directory/SystemCalls.swift",
     "SpendLedger/SQLite/SQLiteConnection.swift", "SpendLedger/SQLite/SQLiteStatement.swift",

@@ -7,9 +7,8 @@ enum StatusPage {
     headers: [
       (
         "Content-Security-Policy",
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-          + "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; "
-          + "frame-ancestors 'none'"
+        "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; "
+          + "form-action 'self'; frame-ancestors 'none'"
       ), ("Referrer-Policy", "no-referrer"),
     ], body: HTTPBody(Array(html.utf8)))
 
