@@ -382,9 +382,10 @@ def test_readiness_is_pings(start, tmp_path):
 
         def refuses():
             answers.append(code_of(server.call(record_spend=dict(provider="openai", cost_usd=1))))
-            return not server.call(ping={}).ping.ready
+            # At first it refuses and tries again; in the end it has failed, and stays so.
+            return "has failed" in server.call(ping={}).ping.not_ready_reason
 
-        eventually(refuses, LONG, "not ready")
+        eventually(refuses, LONG, "failed for good")
         reason = server.call(ping={}).ping.not_ready_reason
         status, _, text = ask(server, "/readyz")
         assert (status, text) == (503, reason + "\n")
