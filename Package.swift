@@ -45,7 +45,8 @@ let package = Package(
     .executableTarget(
       name: "budgetd",
       dependencies: [
-        "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport", argumentParser, logging,
+        "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "Reconciliation",
+        "RedisStore", "TCPTransport", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "budgetctl",
@@ -58,11 +59,13 @@ let package = Package(
       "BudgetServer",
       [
         "BudgetEngine", "BudgetModel", "BudgetWire", "HTTPPort", "LiteLLMConfig", "Locks",
-        "PrometheusText", "SpendLedger", "TCPTransport",
-        logging,
+        "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
+
+    // 4: when and how engine, ledger and store agree
+    module("Reconciliation", ["BudgetModel", "RedisStore"]),
 
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
@@ -70,6 +73,7 @@ let package = Package(
     module("LiteLLMConfig", ["BudgetModel", "CYAMLEvents", "Digest"]),
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CSQLite", "Digest", "Locks"]),
+    module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
     module("TCPTransport", ["CEpoll", "Locks"]),
 
     // 2 and 1: the engine, the nouns
@@ -83,6 +87,8 @@ let package = Package(
       name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CEpoll"),
+    // Not through pkg-config: it names a flag that the package manager warns of at each build.
+    .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "CYAMLEvents", dependencies: [yams]),
 
@@ -105,6 +111,7 @@ let package = Package(
       "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
       exclude: ["Vectors", "pyyaml_types.py"]),
     tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
+    tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SpendLedger"]),
     tests("TCPTransportTests", ["Locks", "TCPTransport"]),
     tests(

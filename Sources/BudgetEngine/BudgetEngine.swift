@@ -18,19 +18,20 @@ public final class BudgetEngine: Sendable {
 
   /// Starts with `configuration`: provider windows open at `now`, with nothing spent anywhere.
   public convenience init(
-    configuration: BudgetConfiguration, at now: Timestamp, shardCount: Int = 64
+    configuration: BudgetConfiguration, at now: Timestamp
   ) {
-    self.init(restoring: [], shardCount: shardCount)
+    self.init(restoring: [])
     _ = reload(configuration, at: now)
   }
 
   /// Starts without a configuration and with the windows of an earlier life, each key at most once:
   /// `reload` then carries them on, or closes them, as it would any others. A window whose text
   /// means no length is left out.
-  public init(restoring windows: [BudgetWindowState], shardCount: Int = 64) {
-    shards = BudgetShards(count: shardCount)
+  public init(restoring windows: [BudgetWindowState]) {
+    shards = BudgetShards()
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
-    let empty = BudgetCatalog(generation: 0, configuration: nothing, slots: [], slotCount: 0)
+    let empty = BudgetCatalog(
+      generation: 0, configuration: nothing, slots: [], slotCount: 0, gates: [])
     var registry = SlotRegistry()
     // An owner may have had windows of several lengths: the newest was in force.
     for window in windows.sorted(by: { $0.start < $1.start }) {
@@ -39,7 +40,8 @@ public final class BudgetEngine: Sendable {
       shards.append(
         slot: slot,
         SlotState(
-          windowLength: length, start: window.start, end: window.end, spend: window.spend))
+          windowLength: length, start: window.start, end: window.end, spend: window.spend,
+          others: window.others))
     }
     installed = Locked(Installed(registry: registry, catalog: empty))
     generation = Atomic(0)
@@ -68,6 +70,14 @@ public final class BudgetEngine: Sendable {
     }
   }
 
+  /// The slot that goes by `key` now; nil where none does.
+  func slot(of key: BudgetKey) -> Int32? {
+    installed.withLock { $0.registry.knownSlot(of: key) }
+  }
+
+  /// How many slots were handed out.
+  var slotCount: Int32 { installed.withLock { $0.registry.slotCount } }
+
   /// The configuration in force.
   public var catalog: BudgetCatalog { installed.withLock { $0.catalog } }
 
@@ -85,7 +95,7 @@ public final class BudgetEngine: Sendable {
       let before = installed.catalog
       let after = BudgetCatalog(
         generation: before.generation + 1, configuration: configuration, slots: slots,
-        slotCount: Int(installed.registry.slotCount))
+        slotCount: Int(installed.registry.slotCount), gates: shards.gates)
       installed.catalog = after
       generation.store(after.generation, ordering: .releasing)
       // Only now: until the new catalog was in force, requests charged the old windows.
@@ -139,7 +149,9 @@ public final class BudgetEngine: Sendable {
     }
     let now = placing.now
     let opened = shards.update(slot) { state -> SlotState? in
-      state.comeInForce()
+      state.comeInForce(
+        limit: definition.limit ?? BudgetCatalog.unlimited,
+        generation: installed.catalog.generation + 1)
       guard definition.key.scope == .provider, !state.isOpen(at: now) else { return nil }
       state.openWindow(at: now)
       return state

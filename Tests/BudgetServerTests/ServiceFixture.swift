@@ -72,8 +72,8 @@ struct ServiceFixture {
   let engine: BudgetEngine
   let counters = ServiceCounters()
   let requests = RequestCounters()
-  let fleet = FleetWatch()
-  let service: BudgetService
+  let readiness: Readiness
+  let service: LaneService
   let recorder: InstantRecorder
   let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
 
@@ -85,11 +85,12 @@ struct ServiceFixture {
       configuration: BudgetConfiguration(
         budgets: budgets, deployments: deployments, directory: directory), at: Self.start)
     recorder = InstantRecorder(engine: engine)
-    service = BudgetService(
+    readiness = Readiness(recorder: recorder, fleet: nil)
+    service = LaneService(
       context: ServiceContext(
         engine: engine, time: time, recorder: recorder, bounds: .standard,
         identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
-        requests: requests, readiness: Readiness(recorder: recorder, fleet: fleet)))
+        requests: requests, readiness: readiness))
   }
 
   /// The reply to a request's body that arrived `age` ago.

@@ -21,6 +21,15 @@ public struct FilterQuestion: Sendable {
     estimate = .zero
   }
 
+  /// Becomes a copy of `other` in its own storage.
+  public mutating func copy(_ other: borrowing FilterQuestion) {
+    begin()
+    candidates.append(contentsOf: other.candidates)
+    tags.append(contentsOf: other.tags)
+    estimate = other.estimate
+    maximumDenials = other.maximumDenials
+  }
+
   /// Adds a budgeted tag, unless it is there: a repeated tag counts once.
   public mutating func addTag(slot: Int32) {
     if !tags.contains(slot) { tags.append(slot) }
@@ -44,28 +53,36 @@ extension BudgetEngine {
     decision.begin()
     decision.candidateCount = question.candidates.count
     let estimate = question.estimate
-    for slot in question.tags {
+    // Without an estimate a slot's open gate is the whole answer.
+    let asksGates = estimate == .zero
+    for slot in question.tags where !(asksGates && catalog.isOpen(slot)) {
       if let denial = denial(by: slot, .tag, in: catalog, estimate: estimate, at: now) {
         decision.exhaustedTags.append(denial)
       }
     }
-    var lastProvider = Slot.none
-    var lastDenial: Denial?
+    let isTagFree = decision.exhaustedTags.isEmpty
+    var provider = Slot.none
+    var providerDenial: Denial?
     for (position, candidate) in question.candidates.enumerated() {
-      let position = UInt32(position)
-      if candidate.provider != lastProvider {
-        lastProvider = candidate.provider
-        lastDenial = denial(
-          by: lastProvider, .provider, in: catalog, estimate: estimate, at: now)
+      let position = UInt32(truncatingIfNeeded: position)
+      if candidate.provider != provider {
+        provider = candidate.provider
+        let isOpen = provider == Slot.none || asksGates && catalog.isOpen(provider)
+        providerDenial =
+          isOpen
+          ? nil : denial(by: provider, .provider, in: catalog, estimate: estimate, at: now)
       }
-      let own =
-        lastDenial
-        ?? denial(
+      var own = providerDenial
+      if own == nil, candidate.deployment != Slot.none,
+        !(asksGates && catalog.isOpen(candidate.deployment))
+      {
+        own = denial(
           by: candidate.deployment, .deployment, in: catalog, estimate: estimate, at: now)
+      }
       if var own {
         own.candidate = position
         decision.deny(own, atMost: question.maximumDenials)
-      } else if decision.exhaustedTags.isEmpty {
+      } else if isTagFree {
         decision.allowed.append(position)
       } else {
         decision.denyByTags(candidate: position, atMost: question.maximumDenials)
@@ -77,12 +94,12 @@ extension BudgetEngine {
     by slot: Int32, _ scope: BudgetScope, in catalog: BudgetCatalog, estimate: PicoUSD,
     at now: Timestamp
   ) -> Denial? {
-    guard slot != Slot.none else { return nil }
     let limit = catalog.limits[Int(slot)]
     if limit == BudgetCatalog.unlimited { return nil }
-    let (spend, resetsAt) = shards.standing(of: slot, at: now)
+    let (spend, withheld, resetsAt) = shards.standing(of: slot, at: now)
     guard spend >= limit || spend + estimate > limit else { return nil }
     return Denial(
-      candidate: 0, scope: scope, slot: slot, spend: spend, limit: limit, resetsAt: resetsAt)
+      candidate: 0, scope: scope, slot: slot, spend: spend, withheld: withheld, limit: limit,
+      resetsAt: resetsAt)
   }
 }

@@ -10,4 +10,10 @@ struct SpendTotals {
   var duplicatesAtOnce = 0
   var mismatchesAtOnce = 0
   var outOfRangeAtOnce = 0
+
+  /// A cost was recorded.
+  mutating func add(_ amount: PicoUSD, isBudgeted: Bool) {
+    recorded += amount
+    if !isBudgeted { unbudgeted += amount }
+  }
 }

@@ -27,6 +27,9 @@ final class LedgerRecorder: SpendRecorder {
   /// The batch whose commit failed, until the file tells what became of it.
   private let doubtful = Locked<LedgerBatch?>(nil)
 
+  /// What the batch that is being finished charges; the ledger's thread alone takes it.
+  private let sums = Locked(ChargeSums())
+
   /// The token of records that were answered when they were queued: no connection has this id.
   private static let answered = LedgerToken(high: .max, low: .max)
 
@@ -71,7 +74,7 @@ final class LedgerRecorder: SpendRecorder {
 
   /// Under `memory`, while the disk keeps up and nothing is wrong with it.
   private var answersAtOnce: Bool {
-    durability == .memory && ledger.state == .ready && ledger.lag <= Self.greatestLag
+    durability == .memory && ledger.isReady && ledger.lag <= Self.greatestLag
   }
 
   private func submit(_ record: LedgerRecord, _ charged: ChargedSlots) -> RecordAnswer {
@@ -208,10 +211,19 @@ extension LedgerRecorder: LedgerClient {
   func finished(_ batch: LedgerBatch) {
     var answers = ReplyBatch()
     var hasDoubt = false
-    var sum = SpendTotals()
+    var spent = SpendTotals()
+    sums.withLock { sums in
+      sums.begin()
+      for index in 0..<batch.count where batch.outcome(at: index) == .recorded {
+        let (amount, slots) = (batch.amount(at: index), batch.slots(at: index))
+        sums.add(amount, to: slots)
+        spent.add(amount, isBudgeted: !slots.isEmpty)
+      }
+      engine.commit(sums, at: batch.now)
+    }
     for index in 0..<batch.count {
       switch batch.outcome(at: index) {
-      case .recorded: charge(batch, index, at: batch.now, in: &sum)
+      case .recorded: break
       case .unknown: hasDoubt = true
       default: engine.abandon(batch.amount(at: index), of: batch.slots(at: index))
       }
@@ -219,36 +231,43 @@ extension LedgerRecorder: LedgerClient {
     }
     if hasDoubt { doubtful.withLock { $0 = batch } }
     gate.endBatch()
-    add(sum)
+    add(spent)
     post(answers)
   }
 
-  /// Turns what was pending into spend.
-  private func charge(
-    _ batch: LedgerBatch, _ index: Int, at now: Timestamp, in sum: inout SpendTotals
-  ) {
-    let (amount, slots) = (batch.amount(at: index), batch.slots(at: index))
-    engine.commit(amount, of: slots, at: now)
-    sum.recorded += amount
-    if slots.isEmpty { sum.unbudgeted += amount }
-  }
-
-  private func add(_ sum: SpendTotals) {
-    spent.withLock {
-      $0.recorded += sum.recorded
-      $0.unbudgeted += sum.unbudgeted
+  /// Counted before the replies go out: who was answered finds it in the metrics.
+  private func add(_ spent: SpendTotals) {
+    self.spent.withLock {
+      $0.recorded += spent.recorded
+      $0.unbudgeted += spent.unbudgeted
     }
   }
 
   func resolved(_ batch: LedgerBatch) {
     guard let before = doubtful.withLock({ $0.take() }) else { return }
-    var sum = SpendTotals()
-    defer { add(sum) }
+    var spent = SpendTotals()
+    defer { add(spent) }
     for index in 0..<batch.count where before.outcome(at: index) == .unknown {
+      let (amount, slots) = (batch.amount(at: index), batch.slots(at: index))
       if batch.outcome(at: index) == .recorded {
-        charge(batch, index, at: batch.now, in: &sum)
+        engine.commit(amount, of: slots, at: batch.now)
+        spent.add(amount, isBudgeted: !slots.isEmpty)
       } else {
-        engine.abandon(batch.amount(at: index), of: batch.slots(at: index))
+        engine.abandon(amount, of: slots)
+      }
+    }
+  }
+
+  func adopted(_ windows: [AdoptedWindow], at now: Timestamp) {
+    // A reload must not come in between: it would carry on windows that are none any more.
+    gate.withWindows {
+      for adopted in windows {
+        let window = adopted.spent.window
+        engine.adopt(
+          BudgetWindowState(
+            key: window.key, start: window.start, end: window.end, spend: adopted.spent.spend,
+            others: adopted.others),
+          replacing: adopted.replaced, at: now)
       }
     }
   }

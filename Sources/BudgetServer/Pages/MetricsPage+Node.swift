@@ -3,30 +3,34 @@ import HTTPPort
 import PrometheusText
 
 extension MetricsPage {
-  func addFleet(_ fleet: FleetStatus, to text: inout MetricsText, at now: Timestamp) {
+  func addFleet(_ fleet: FleetStatus, to text: inout MetricsText) {
     text.begin("budgetd_redis_up", .gauge, "1 while the last pass reached Redis.")
     text.sample(fleet.isUp)
     text.begin("budgetd_redis_eviction_unsafe", .gauge, "1 where Redis may evict budgets' keys.")
-    text.sample(fleet.mayEvict)
+    text.sample(fleet.isEvictionUnsafe)
     text.begin("budgetd_partitioned", .gauge, "1 while the outage policy is in force.")
     text.sample(fleet.isPartitioned)
     text.begin("budgetd_fleet_nodes", .gauge, "Nodes that Redis knows, this one included.")
-    text.sample(fleet.nodes)
+    if let nodes = fleet.nodes { text.sample(nodes) }
     text.begin("budgetd_reconcile_passes_total", .counter, "Passes, by outcome.")
     add(
       [
-        ("ok", fleet.passesOK), ("failed", fleet.passesFailed), ("skipped", fleet.passesSkipped),
+        ("ok", UInt64(fleet.passesSucceeded)), ("failed", UInt64(fleet.passesFailed)),
+        ("skipped", UInt64(fleet.passesSkipped)),
       ], as: "outcome", to: &text)
     text.begin(
       "budgetd_reconcile_lag_seconds", .gauge,
       "Since the last pass that succeeded; since the start, before the first.")
-    let since = fleet.lastPass ?? sources.startedAt
-    text.sample(milliseconds: max(0, now.unixMilliseconds - since.unixMilliseconds))
-    text.begin("budgetd_reconcile_pass_duration_seconds", .histogram, "Time of a pass.")
+    text.sample(nanoseconds: fleet.lag.nanoseconds)
+    text.begin("budgetd_reconcile_pass_duration_seconds", .histogram, "Time of a pass that succeeded.")
     text.sample(fleet.passDurations, unit: .nanoseconds)
     text.begin(
       "budgetd_late_spend_dollars_total", .counter, "Spend that came after its window had ended.")
     text.sample(fleet.lateSpend)
+    text.begin(
+      "budgetd_redis_clock_jumps_total", .counter,
+      "Times that Redis' clock jumped by more than two seconds.")
+    text.sample(fleet.clockJumps)
   }
 
   func addNode(to text: inout MetricsText, at now: Timestamp) {

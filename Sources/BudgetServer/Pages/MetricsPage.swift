@@ -23,7 +23,7 @@ final class MetricsPage: Sendable {
     addRequests(to: &text)
     addSpend(to: &text)
     addLedger(to: &text)
-    if let fleet = sources.readiness.fleet.status { addFleet(fleet, to: &text, at: now) }
+    if let fleet = sources.readiness.fleet?.status { addFleet(fleet, to: &text) }
     addNode(to: &text, at: now)
     addProcess(to: &text)
     lastLength.withLock { $0 = text.bytes.count }

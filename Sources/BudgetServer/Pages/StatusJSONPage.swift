@@ -49,7 +49,7 @@ final class StatusJSONPage: Sendable {
       addRequests(totals, points.requestsPerSecond(totals.requests, at: now), to: &text)
       addSpend(to: &text)
       addLedger(to: &text)
-      addFleet(to: &text, at: now)
+      addFleet(to: &text)
     }
     return HTTPResponse(
       contentType: "application/json; charset=utf-8", body: HTTPBody(text.bytes))
@@ -163,8 +163,8 @@ final class StatusJSONPage: Sendable {
     }
   }
 
-  private func addFleet(to text: inout JSONText, at now: Timestamp) {
-    guard let fleet = sources.readiness.fleet.status else {
+  private func addFleet(to text: inout JSONText) {
+    guard let fleet = sources.readiness.fleet?.status else {
       text.add("redis", nil as String?)
       text.add("fleet", nil as String?)
       return
@@ -173,12 +173,13 @@ final class StatusJSONPage: Sendable {
       text.add("up", fleet.isUp)
       text.add("partitioned", fleet.isPartitioned)
       text.add("policy", fleet.policy.rawValue)
-      text.add("last_pass_at_unix_ms", fleet.lastPass?.unixMilliseconds)
-      let lag = fleet.lastPass.map { now.unixMilliseconds - $0.unixMilliseconds }
-      text.add("lag_seconds", lag.map { Double(max(0, $0)) / 1_000 })
-      text.add("eviction_unsafe", fleet.mayEvict)
+      text.add("partitioned_since_unix_ms", fleet.partitionedSince?.unixMilliseconds)
+      text.add("failure", fleet.failure)
+      text.add("last_pass_at_unix_ms", fleet.lastPassAt?.unixMilliseconds)
+      text.add("lag_seconds", fleet.lag.wholeSeconds)
+      text.add("eviction_unsafe", fleet.isEvictionUnsafe)
       text.object("passes") { text in
-        text.add("ok", fleet.passesOK)
+        text.add("ok", fleet.passesSucceeded)
         text.add("failed", fleet.passesFailed)
         text.add("skipped", fleet.passesSkipped)
       }

@@ -4,9 +4,10 @@ import BudgetWire
 
 extension BudgetService {
   /// Which candidates may be used: those given, or the configured ones of `model_name`.
-  func filter(
-    _ request: FilterDeploymentsView, callID: UInt64, output: inout [UInt8]
+  mutating func filter(
+    _ request: FilterDeploymentsView, message: NameBytes, callID: UInt64, output: inout [UInt8]
   ) throws(ServiceRefusal) {
+    oddNames = 0
     try checkBounds(of: request.modelName, field: "model_name")
     let catalog = catalogs.current()
     question.begin()
@@ -31,19 +32,34 @@ extension BudgetService {
         _ = usable(tag)
       }
     }
+    // Not where something was counted on the way: a known message would not be counted again.
+    if group.isEmpty, oddNames == 0 {
+      knownFilters.remember(question, of: message, under: catalog.generation)
+    }
+    if let refusal = context.fleet?.refusal, hasBudget(question) { throw ServiceRefusal(refusal) }
     context.engine.filter(question, in: catalog, at: context.time.now(), into: &decision)
     fillReply(group: group, in: catalog)
     if decision.isExhausted { sayExhausted(request, group: group, in: catalog) }
+    appendReply(callID: callID, output: &output)
+  }
+
+  mutating func appendReply(callID: UInt64, output: inout [UInt8]) {
     let start = output.count
-    if responses.appendFilterDeployments(filterReply, callID: callID, to: &output) { return }
+    if responses.appendFilterDeployments(&filterReply, callID: callID, to: &output) { return }
     // Candidates of the server's own fill the frame: the denials are counted instead.
     output.removeSubrange(start...)
     filterReply.omitAllDenials()
-    responses.appendFilterDeployments(filterReply, callID: callID, to: &output)
+    responses.appendFilterDeployments(&filterReply, callID: callID, to: &output)
+  }
+
+  /// Whether any budget has a say.
+  private func hasBudget(_ question: FilterQuestion) -> Bool {
+    !question.tags.isEmpty
+      || question.candidates.contains { $0.hasProviderBudget || $0.hasDeploymentBudget }
   }
 
   /// The decision as the bytes that go out.
-  private func fillReply(group: ArraySlice<Int32>, in catalog: BudgetCatalog) {
+  mutating func fillReply(group: ArraySlice<Int32>, in catalog: BudgetCatalog) {
     filterReply.reset()
     for position in decision.allowed { filterReply.allow(position) }
     for denial in decision.denials {
@@ -61,7 +77,7 @@ extension BudgetService {
     for index in group { addCandidate(catalog.deployments[Int(index)]) }
   }
 
-  private func addCandidate(_ deployment: ConfiguredDeployment) {
+  private mutating func addCandidate(_ deployment: ConfiguredDeployment) {
     NameBytes.with(deployment.id) { id in
       NameBytes.with(deployment.modelName) { modelName in
         NameBytes.with(deployment.model) { model in
@@ -94,7 +110,7 @@ extension BudgetService {
     return group
   }
 
-  private func candidate(
+  private mutating func candidate(
     _ deployment: DeploymentView, in catalog: BudgetCatalog
   ) -> CandidateSlots {
     let (id, model, provider) = (deployment.id, deployment.model, deployment.provider)
@@ -109,7 +125,7 @@ extension BudgetService {
   }
 
   /// The sentences that LiteLLM gives when nothing is left.
-  private func sayExhausted(
+  private mutating func sayExhausted(
     _ request: FilterDeploymentsView, group: ArraySlice<Int32>, in catalog: BudgetCatalog
   ) {
     var text = DenialText(maximumBytes: context.bounds.maximumStatusMessageBytes)

@@ -4,7 +4,7 @@ import BudgetWire
 
 extension BudgetService {
   /// Where the budgets stand, a page at a time. Not the hot path: it may allocate.
-  func budgets(
+  mutating func budgets(
     _ request: GetProviderBudgetsView, callID: UInt64, output: inout [UInt8]
   ) throws(ServiceRefusal) {
     let catalog = catalogs.current()
@@ -21,6 +21,8 @@ extension BudgetService {
       }
     }
     response.nextPageToken = page.nextToken
+    response.reconciledAtUnixMilliseconds =
+      context.fleet?.reconciledAt?.unixMilliseconds ?? 0
     responses.appendProviderBudgets(response, callID: callID, to: &output)
   }
 
@@ -35,7 +37,7 @@ extension BudgetService {
     response.isReady = reasons.isEmpty
     response.notReadyReason = reasons.joined(separator: "; ")
     response.durability = standing.durability
-    response.storeState = context.readiness.fleet.status.storeState
+    response.storeState = context.fleet?.storeState ?? "none"
     response.idempotencyHorizonUnixMilliseconds = standing.idempotencyHorizon.unixMilliseconds
     responses.appendPing(response, callID: callID, to: &output)
   }

@@ -4,11 +4,11 @@ import BudgetWire
 import SpendLedger
 import TCPTransport
 
-/// Answers the frames of one lane: decode, one switch over the methods, encode.
+/// Answers the requests of one lane: one switch over the methods, then encoding.
 ///
-/// Confined to its lane. It owns what a request needs on its way, so that the next one finds it
-/// warm: the decoder's arena, the reply under construction, the engine's questions and answers.
-final class BudgetService: FrameHandler {
+/// A value of its lane's `LaneService`. It owns what a request needs on its way, so that the next
+/// one finds it warm: the reply under construction, the engine's questions and answers.
+struct BudgetService {
   let context: ServiceContext
   var catalogs: CatalogReader
   var question = FilterQuestion()
@@ -21,92 +21,69 @@ final class BudgetService: FrameHandler {
   /// How the request under way is answered, for counting.
   var answer = StatusCode.ok
   private var times = TurnTimes()
-  private var decoder: RequestDecoder
   let responses: ResponseWriter
   var filterReply: FilterReply
+  var knownFilters = KnownFilters()
+  /// Names of this request that were counted as strange, or models without a provider.
+  var oddNames = 0
 
   init(context: ServiceContext) {
     self.context = context
     counts = context.requests.writer()
     catalogs = CatalogReader(engine: context.engine)
-    decoder = RequestDecoder(bounds: context.bounds)
     responses = ResponseWriter(bounds: context.bounds)
     filterReply = FilterReply(bounds: context.bounds)
   }
 
-  func connectionOpened(_ connection: ConnectionID) {}
+  /// A connection has gone: its call ids are free.
+  mutating func forget(_ connection: ConnectionID) { calls.removeAll(on: connection) }
 
-  func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {
-    calls.removeAll(on: connection)
-  }
-
-  func replied(to connection: ConnectionID, tag: UInt64) {
-    guard let call = calls.remove(tag, on: connection) else { return }
+  /// A call was answered: its id is free.
+  mutating func forget(_ callID: UInt64, on connection: ConnectionID) {
+    guard let call = calls.remove(callID, on: connection) else { return }
     times.note(call.method, receivedAt: call.receivedAt)
   }
 
-  func turnEnded() {
+  /// What was answered since the last time is with the sockets.
+  mutating func endTurn() {
     if !times.hasNothing { times.end(at: .now(), in: counts) }
   }
 
-  func handle(
-    _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
-    output: inout [UInt8]
-  ) -> FrameOutcome {
-    answer = .ok
-    do throws(WireRefusal) {
-      return try decoder.withRequest(frame: body) { request in
-        let method = request.method.counted
-        let outcome = serve(
-          request, method, from: connection, receivedAt: receivedAt, output: &output)
-        if outcome != .deferred { finish(method, receivedAt: receivedAt) }
-        return outcome
-      }
-    } catch {
-      reply(error.status, to: error.callID, output: &output)
-      finish(CountedMethod.unknown, receivedAt: receivedAt)
-      return .answered
-    }
-  }
-
-  /// Counts a request that was answered at once.
-  private func finish(_ method: Int, receivedAt: MonotonicInstant) {
+  /// Counts a request to `method`, a `CountedMethod`, that was answered at once.
+  @inline(__always)
+  mutating func finish(_ method: Int, receivedAt: MonotonicInstant) {
     counts.count(method, answer)
     times.note(method, receivedAt: receivedAt)
+    answer = .ok
   }
 
-  func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
-    reply(Self.status(of: reason), to: 0, output: &output)
+  /// One request, one path. `message` is its method's, as far as `FilterEnvelope` could tell.
+  mutating func serve(
+    _ request: WireRequest, message: NameBytes, from connection: ConnectionID,
+    receivedAt: MonotonicInstant, output: inout [UInt8]
+  ) -> FrameOutcome {
+    let method = request.method.counted
+    let outcome = answer(
+      request, method, message: message, from: connection, receivedAt: receivedAt, output: &output)
+    if case .deferred = outcome { return outcome }
+    finish(method, receivedAt: receivedAt)
+    return outcome
   }
 
-  /// One request, one path.
-  private func serve(
-    _ request: WireRequest, _ counted: Int, from connection: ConnectionID,
+  private mutating func answer(
+    _ request: WireRequest, _ counted: Int, message: NameBytes, from connection: ConnectionID,
     receivedAt: MonotonicInstant, output: inout [UInt8]
   ) -> FrameOutcome {
     let callID = request.callID
-    guard !calls.contains(callID, on: connection) else {
-      reply(
-        RPCStatus(
-          .invalidArgument,
-          "call_id \(callID) is under way on this connection: use ids that are not"),
-        to: callID, output: &output)
-      return .answered
-    }
-    if request.timeoutMilliseconds > 0 {
-      let timeout = Duration.milliseconds(Int64(request.timeoutMilliseconds))
-      guard MonotonicInstant.now() < receivedAt.advanced(by: timeout) else {
-        reply(
-          RPCStatus(
-            .deadlineExceeded,
-            "timeout_ms \(request.timeoutMilliseconds) passed before work started; nothing applied"
-          ), to: callID, output: &output)
-        return .answered
-      }
-    }
+    guard
+      mayServe(
+        callID, timeoutMilliseconds: request.timeoutMilliseconds, from: connection,
+        receivedAt: receivedAt, output: &output)
+    else { return .answered }
     do throws(ServiceRefusal) {
       switch request.method {
-      case .filterDeployments(let method): try filter(method, callID: callID, output: &output)
+      case .filterDeployments(let method):
+        try filter(method, message: message, callID: callID, output: &output)
       case .recordSpend(let method):
         let token = LedgerToken(high: connection.word, low: callID)
         guard try record(method, token: token, output: &output) else { break }
@@ -129,13 +106,39 @@ final class BudgetService: FrameHandler {
     return .answered
   }
 
-  private func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
+  /// Whether the call's id is free and its time not over; where not, the reply says so.
+  mutating func mayServe(
+    _ callID: UInt64, timeoutMilliseconds: UInt32, from connection: ConnectionID,
+    receivedAt: MonotonicInstant, output: inout [UInt8]
+  ) -> Bool {
+    guard !calls.contains(callID, on: connection) else {
+      reply(
+        RPCStatus(
+          .invalidArgument,
+          "call_id \(callID) is under way on this connection: use ids that are not"),
+        to: callID, output: &output)
+      return false
+    }
+    guard timeoutMilliseconds > 0 else { return true }
+    let timeout = Duration.milliseconds(Int64(timeoutMilliseconds))
+    guard MonotonicInstant.now() < receivedAt.advanced(by: timeout) else {
+      reply(
+        RPCStatus(
+          .deadlineExceeded,
+          "timeout_ms \(timeoutMilliseconds) passed before work started; nothing applied"
+        ), to: callID, output: &output)
+      return false
+    }
+    return true
+  }
+
+  mutating func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
     if status.code == .invalidArgument { context.counters.countRefusedRequest() }
     answer = status.code
     responses.appendStatus(status, callID: callID, to: &output)
   }
 
-  private static func status(of reason: ConnectionRefusal) -> RPCStatus {
+  static func status(of reason: ConnectionRefusal) -> RPCStatus {
     switch reason {
     case .frameTooLarge(let length, let bound):
       RPCStatus(

@@ -12,6 +12,8 @@ struct ServiceContext: Sendable {
   let counters: ServiceCounters
   let requests: RequestCounters
   let readiness: Readiness
+  /// Nil where the node is alone.
+  var fleet: FleetMember? = nil
 }
 
 /// What Ping says of the node.

@@ -28,9 +28,10 @@ public struct ResponseWriter: Sendable {
   /// while `buffer` has room.
   ///
   /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.
+  /// `reply` is lent, so that its owner need not copy it, and stays as it is.
   @discardableResult
   public func appendFilterDeployments(
-    _ reply: FilterReply, callID: UInt64, to buffer: inout [UInt8]
+    _ reply: inout FilterReply, callID: UInt64, to buffer: inout [UInt8]
   ) -> Bool {
     appendFrame(callID: callID, to: &buffer) { bytes in
       if reply.statusCode != .ok {
@@ -43,7 +44,10 @@ public struct ResponseWriter: Sendable {
         + reply.denialBytes.count + reply.candidateBytes.count
         + (omitted == 0 ? 0 : 1 + [UInt8].varintLength(omitted))
       bytes.appendHead(MethodName.filterDeployments.rawValue, length: length)
-      if allowed > 0 { bytes.appendBytes(1, reply.allowedBytes) }
+      if allowed > 0 {
+        bytes.appendHead(1, length: allowed)
+        bytes.append(contentsOf: reply.allowedBytes)
+      }
       bytes.append(contentsOf: reply.denialBytes)
       bytes.append(contentsOf: reply.candidateBytes)
       bytes.appendInteger(4, UInt64(omitted))
