@@ -17,8 +17,8 @@ import Testing
     BudgetReport(
       key: BudgetKey(scope: scope, name: name, windowText: "1d"),
       limit: limit.map { PicoUSD(dollars: $0) },
-      spend: try PicoUSD(dollars: spend, atMost: .maximumRecord), ownSpend: .zero, resetsAt: resetsAt,
-      charged: .zero)
+      spend: try PicoUSD(dollars: spend, atMost: .maximumRecord), ownSpend: .zero,
+      resetsAt: resetsAt, charged: .zero)
   }
 
   private func text(_ response: HTTPResponse) -> String {

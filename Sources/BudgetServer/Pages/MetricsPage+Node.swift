@@ -22,7 +22,8 @@ extension MetricsPage {
       "budgetd_reconcile_lag_seconds", .gauge,
       "Since the last pass that succeeded; since the start, before the first.")
     text.sample(nanoseconds: fleet.lag.nanoseconds)
-    text.begin("budgetd_reconcile_pass_duration_seconds", .histogram, "Time of a pass that succeeded.")
+    text.begin(
+      "budgetd_reconcile_pass_duration_seconds", .histogram, "Time of a pass that succeeded.")
     text.sample(fleet.passDurations, unit: .nanoseconds)
     text.begin(
       "budgetd_late_spend_dollars_total", .counter, "Spend that came after its window had ended.")
@@ -48,7 +49,8 @@ extension MetricsPage {
       "When a configuration was last accepted.")
     text.sample(milliseconds: config.acceptedAt.unixMilliseconds)
     text.begin(
-      "budgetd_insecure_listener", .gauge, "1 where a listener can be reached from other machines.")
+      "budgetd_insecure_listener", .gauge,
+      "1 where a listener can be reached from other machines.")
     text.sample(sources.isInsecure)
     text.begin("budgetd_http_requests_total", .counter, "Answers of the HTTP port.")
     for (answered, count) in pages.all {
@@ -57,7 +59,8 @@ extension MetricsPage {
     }
     text.begin("budgetd_http_connections", .gauge, "HTTP connections open.")
     text.sample(sources.http.connections)
-    text.begin("budgetd_http_bounds_hit_total", .counter, "How often a bound of the HTTP port was met.")
+    text.begin(
+      "budgetd_http_bounds_hit_total", .counter, "How often a bound of the HTTP port was met.")
     for bound in HTTPBound.allCases {
       text.sample(sources.http.hits(bound), LabelSet([("bound", bound.rawValue)]))
     }

@@ -27,7 +27,8 @@ extension MetricsPage {
         LabelSet([("method", CountedMethod.names[method])]))
     }
     text.begin(
-      "budgetd_denials_total", .counter, "Findings that kept a candidate out, by the budget's scope.")
+      "budgetd_denials_total", .counter,
+      "Findings that kept a candidate out, by the budget's scope.")
     for scope in BudgetScope.allCases {
       text.sample(
         totals.denials[Int(scope.rawValue) - 1], LabelSet([("scope", scope.description)]))
@@ -38,7 +39,8 @@ extension MetricsPage {
     addConnections(to: &text, shortened: totals.repliesShortened)
     let met = sources.counters
     text.begin(
-      "budgetd_unusable_names_total", .counter, "Names that can match no budget: too long, no text.")
+      "budgetd_unusable_names_total", .counter, "Names that can match no budget: too long, no text."
+    )
     text.sample(met.strangeNames)
     text.begin(
       "budgetd_unresolved_models_total", .counter, "Models for which no rule names a provider.")
@@ -55,7 +57,9 @@ extension MetricsPage {
     text.begin(
       "budgetd_connections_refused_total", .counter, "RPC connections turned away at once.")
     let draining = traffic.connectionsRefusedDraining
-    add([("bound", traffic.connectionsRefused - draining), ("draining", draining)], as: "reason", to: &text)
+    add(
+      [("bound", traffic.connectionsRefused - draining), ("draining", draining)], as: "reason",
+      to: &text)
     text.begin("budgetd_connections_closed_total", .counter, "RPC connections ended, by cause.")
     add(
       [

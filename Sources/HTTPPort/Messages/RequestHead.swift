@@ -1,7 +1,7 @@
 /// The line and the headers of a request, as far as they matter here.
 struct RequestHead {
   private(set) var request: HTTPRequest
-  private var isVersion1_1 = false
+  private var isVersion11 = false
   private var hosts = 0
   private var contentLength: String?
 
@@ -15,7 +15,7 @@ struct RequestHead {
     }
     try readLine(lines.removeFirst())
     for line in lines where !line.isEmpty { try readHeader(line) }
-    guard hosts == 1 || !isVersion1_1 && hosts == 0 else {
+    guard hosts == 1 || !isVersion11 && hosts == 0 else {
       throw .malformed("it has \(hosts) Host headers")
     }
     if let contentLength, contentLength.contains(where: { $0 != "0" }) {
@@ -32,13 +32,13 @@ struct RequestHead {
       parts[1].allSatisfy({ (0x21...0x7E).contains($0) }), !parts[1].isEmpty
     else { throw .malformed("its first line is not METHOD TARGET VERSION") }
     switch Self.text(parts[2]) {
-    case "HTTP/1.1": isVersion1_1 = true
-    case "HTTP/1.0": isVersion1_1 = false
+    case "HTTP/1.1": isVersion11 = true
+    case "HTTP/1.0": isVersion11 = false
     case let other where other.hasPrefix("HTTP/"): throw .version
     default: throw .malformed("its first line is not METHOD TARGET VERSION")
     }
     request.method = Self.text(parts[0])
-    request.keepsAlive = isVersion1_1
+    request.keepsAlive = isVersion11
     var target = Substring(Self.text(parts[1]))
     for scheme in ["http://", "https://"] where target.lowercased().hasPrefix(scheme) {
       // As a proxy asks.
@@ -62,7 +62,7 @@ struct RequestHead {
       for option in value.lowercased().split(separator: ",") {
         switch option.trimming({ $0 == " " || $0 == "\t" }) {
         case "close": request.keepsAlive = false
-        case "keep-alive" where !isVersion1_1: request.keepsAlive = true
+        case "keep-alive" where !isVersion11: request.keepsAlive = true
         default: break
         }
       }

@@ -20,7 +20,6 @@ final class HTTPLoop {
   /// When the port ends at the latest, once it was told to.
   var endsAt: Int64?
 
-
   init(
     listener: consuming Descriptor, site: any HTTPSite, bounds: HTTPBounds, inbox: HTTPInbox,
     counters: HTTPCounters, clock: @escaping @Sendable () -> Timestamp
