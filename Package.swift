@@ -58,8 +58,8 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "Locks",
-        "Reconciliation", "SpendLedger", "TCPTransport", logging,
+        "BudgetEngine", "BudgetModel", "BudgetWire", "HTTPPort", "LiteLLMConfig", "Locks",
+        "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
@@ -69,7 +69,9 @@ let package = Package(
 
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
+    module("HTTPPort", ["BudgetModel", "Locks"]),
     module("LiteLLMConfig", ["BudgetModel", "CYAMLEvents", "Digest"]),
+    module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CSQLite", "Digest", "Locks"]),
     module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
     module("TCPTransport", ["CEpoll", "Locks"]),
@@ -97,16 +99,18 @@ let package = Package(
     tests(
       "BudgetServerTests",
       [
-        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "SpendLedger",
-        "TCPTransport",
+        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "HTTPPort",
+        "SpendLedger", "TCPTransport",
       ]),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
+    tests("HTTPPortTests", ["BudgetModel", "HTTPPort", "Locks"]),
     tests("HouseRulesTests", []),
     tests(
       "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
       exclude: ["Vectors", "pyyaml_types.py"]),
+    tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SpendLedger"]),
     tests("TCPTransportTests", ["Locks", "TCPTransport"]),
