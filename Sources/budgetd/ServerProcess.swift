@@ -18,8 +18,8 @@ struct ServerProcess {
   func run() async {
     fleet?.waitForFirstPass()
     print(
-      "budgetd ready rpc=\(server.address) http=off durability=\(server.durability) "
-        + "version=\(BudgetServer.version)")
+      "budgetd ready rpc=\(server.address) http=\(server.httpAddress?.description ?? "off") "
+        + "durability=\(server.durability) version=\(BudgetServer.version)")
     // Whoever waits for the line may read it through a pipe.
     fflush(nil)
     for await request in signals.requests {

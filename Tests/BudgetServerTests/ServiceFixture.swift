@@ -71,6 +71,8 @@ struct ServiceFixture {
   let time = ManualTimeSource(Self.start)
   let engine: BudgetEngine
   let counters = ServiceCounters()
+  let requests = RequestCounters()
+  let readiness: Readiness
   let service: LaneService
   let recorder: InstantRecorder
   let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
@@ -83,10 +85,12 @@ struct ServiceFixture {
       configuration: BudgetConfiguration(
         budgets: budgets, deployments: deployments, directory: directory), at: Self.start)
     recorder = InstantRecorder(engine: engine)
+    readiness = Readiness(recorder: recorder, fleet: nil)
     service = LaneService(
       context: ServiceContext(
         engine: engine, time: time, recorder: recorder, bounds: .standard,
-        identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters))
+        identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
+        requests: requests, readiness: readiness))
   }
 
   /// The reply to a request's body that arrived `age` ago.
