@@ -36,6 +36,7 @@ extension BudgetService {
     if group.isEmpty, oddNames == 0 {
       knownFilters.remember(question, of: message, under: catalog.generation)
     }
+    if let refusal = context.fleet?.refusal, hasBudget(question) { throw ServiceRefusal(refusal) }
     context.engine.filter(question, in: catalog, at: context.time.now(), into: &decision)
     fillReply(group: group, in: catalog)
     if decision.isExhausted { sayExhausted(request, group: group, in: catalog) }
@@ -51,6 +52,12 @@ extension BudgetService {
     responses.appendFilterDeployments(&filterReply, callID: callID, to: &output)
   }
 
+  /// Whether any budget has a say.
+  private func hasBudget(_ question: FilterQuestion) -> Bool {
+    !question.tags.isEmpty
+      || question.candidates.contains { $0.hasProviderBudget || $0.hasDeploymentBudget }
+  }
+
   /// The decision as the bytes that go out.
   mutating func fillReply(group: ArraySlice<Int32>, in catalog: BudgetCatalog) {
     filterReply.reset()
@@ -61,7 +68,8 @@ extension BudgetService {
           FilterReply.Denial(
             position: denial.candidate, scope: denial.scope, name: name,
             spendUSD: denial.spend.dollars, limitUSD: denial.limit.dollars,
-            resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds))
+            resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds,
+            withheldUSD: denial.withheld.dollars))
       }
     }
     filterReply.omitDenials(decision.denialsOmitted)

@@ -13,6 +13,8 @@ extension BudgetService {
     _ envelope: FilterEnvelope, from connection: ConnectionID, receivedAt: MonotonicInstant,
     output: inout [UInt8]
   ) -> FrameOutcome? {
+    // Whether a closed fleet refuses it depends on what it names.
+    guard context.fleet?.refusal == nil else { return nil }
     let catalog = catalogs.current()
     guard
       knownFilters.decide(

@@ -9,7 +9,7 @@ import Synchronization
 public final class SpendLedger: Sendable {
   /// What was found when the ledger was opened.
   public let opening: LedgerOpening
-  private let shared: LedgerShared
+  let shared: LedgerShared
   private let ended: Waiting<Void>
 
   /// Opens the ledger in its data directory, or makes one. Waits for the disk.
@@ -113,7 +113,7 @@ public final class SpendLedger: Sendable {
     shared.queue.add(.closed(key, now))
   }
 
-  /// Waits until all that was noted before is on disk; false: it could not be written.
+  /// Waits until all that was queued or noted before is on disk; false: it could not be written.
   @discardableResult
   public func settle() -> Bool {
     let reply = Waiting<Bool>()

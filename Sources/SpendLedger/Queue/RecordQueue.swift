@@ -156,7 +156,8 @@ struct RecordQueue: ~Copyable, Sendable {
     oldest.store(contents.oldestTaken ?? contents.oldestWaiting ?? Self.none, ordering: .relaxed)
   }
 
-  /// How long the oldest record without an outcome has been here, some milliseconds coarse.
+  /// How long the oldest record without an outcome has been here, some milliseconds coarse; never
+  /// zero while there is one.
   var lag: Duration {
     let since = oldest.load(ordering: .relaxed)
     if since == Self.none { return .zero }

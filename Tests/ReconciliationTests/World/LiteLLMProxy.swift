@@ -1,0 +1,7 @@
+/// A LiteLLM proxy beside the nodes.
+final class LiteLLMProxy {
+  init(place: Int, world: World) {}
+  func act() {}
+  func heal() {}
+  func flush() {}
+}
