@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-// Whether allocations are counted in this build; not where a sanitizer owns malloc.
-bool allocation_count_is_available(void);
+// Whether the program's allocations are counted: not where a sanitizer owns malloc, and not in a
+// build without optimisation, whose closures and boxes say nothing about the product.
+bool allocation_count_is_meaningful(void);
 
 // How many allocations this thread has made.
 unsigned long allocation_count(void);
