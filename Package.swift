@@ -58,7 +58,7 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "HTTPPort", "LiteLLMConfig", "Locks",
+        "BudgetEngine", "BudgetModel", "BudgetWire", "CMalloc", "HTTPPort", "LiteLLMConfig", "Locks",
         "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
@@ -87,6 +87,7 @@ let package = Package(
       name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CEpoll"),
+    .systemLibrary(name: "CMalloc"),
     // Not through pkg-config: it names a flag that the package manager warns of at each build.
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -94,7 +95,7 @@ let package = Package(
 
     tests(
       "BudgetClientTests", ["Locks", "BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport"]),
-    tests("BudgetEngineTests", ["Locks", "BudgetEngine", "BudgetModel"]),
+    tests("BudgetEngineTests", ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount"]),
     tests("BudgetModelTests", ["BudgetModel"]),
     tests(
       "BudgetServerTests",
