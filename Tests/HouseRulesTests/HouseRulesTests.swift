@@ -20,7 +20,8 @@ import Testing
     ],
     "Reconciliation": ["BudgetModel", "RedisStore"],
     "BudgetServer": [
-      "BudgetModel", "BudgetEngine", "BudgetWire", "CMalloc", "TCPTransport", "LiteLLMConfig", "Locks",
+      "BudgetModel", "BudgetEngine", "BudgetWire", "CMalloc", "TCPTransport", "LiteLLMConfig",
+      "Locks",
       "Reconciliation", "SpendLedger",
       "Dispatch",
       "Foundation", "Glibc", "Logging", "Synchronization",
