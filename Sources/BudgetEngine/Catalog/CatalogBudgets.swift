@@ -9,15 +9,19 @@ public struct CatalogBudgets: RandomAccessCollection, Sendable {
     self.range = range
   }
 
+  /// The first one's position in the catalog.
   public var startIndex: Int { range.lowerBound }
+  /// The position behind the last one.
   public var endIndex: Int { range.upperBound }
 
+  /// The budget at a position of the range.
   public subscript(index: Int) -> CatalogBudget {
     precondition(range.contains(index), "a budget outside the range")
     let slot = catalog.slots[index]
     return CatalogBudget(slot: slot, definition: catalog.definition(of: slot))
   }
 
+  /// The budgets at some positions of the range.
   public subscript(bounds: Range<Int>) -> CatalogBudgets {
     precondition(
       bounds.lowerBound >= range.lowerBound && bounds.upperBound <= range.upperBound,

@@ -104,9 +104,12 @@ public struct CatalogDeployments: RandomAccessCollection, Sendable {
     return (ranges, members)
   }
 
+  /// 0.
   public var startIndex: Int { 0 }
+  /// How many entries there are.
   public var endIndex: Int { entries.count }
 
+  /// The entry at a position.
   public subscript(index: Int) -> ConfiguredDeployment {
     let entry = entries[index]
     return ConfiguredDeployment(
