@@ -99,8 +99,8 @@ let package = Package(
     tests(
       "BudgetServerTests",
       [
-        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "HTTPPort",
-        "SpendLedger", "TCPTransport",
+        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "CAllocationCount",
+        "HTTPPort", "LiteLLMConfig", "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
@@ -111,6 +111,10 @@ let package = Package(
       "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
       exclude: ["Vectors", "pyyaml_types.py"]),
     tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
+    tests(
+      "ReconciliationTests", ["BudgetModel", "CLuaHost", "Locks", "Reconciliation", "RedisStore"]),
+    .target(
+      name: "CLuaHost", path: "Tests/CLuaHost", linkerSettings: [.linkedLibrary("lua5.1")]),
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SpendLedger"]),
     tests("TCPTransportTests", ["Locks", "TCPTransport"]),

@@ -71,6 +71,28 @@ import Testing
     #expect(fixture.ledger.opening.fleet == [])
   }
 
+  /// A budget whose windows have another length now: neither its own window nor the fleet's goes on.
+  @Test func aBudgetThatIsClosedLeavesNoWindowOpen() throws {
+    let fixture = try LedgerFixture()
+    let start = fixture.client.now().unixMilliseconds
+    #expect(fixture.record(PicoUSD(pico: 5)) == .recorded)
+    try fixture.ledger.adopt([fixture.adoption(0, moving: [], to: start - 5)])
+    #expect(fixture.record(PicoUSD(pico: 6)) == .recorded)
+    try fixture.restart()
+    fixture.client.advance(milliseconds: 100)
+    fixture.ledger.noteClosed(fixture.budget(0), at: fixture.client.now())
+    #expect(fixture.ledger.settle())
+    fixture.client.advance(milliseconds: 1)
+    let opening = try fixture.afterKill()
+    #expect(opening.openWindows == [])
+    #expect(opening.fleet == [])
+    #expect(
+      try fixture.amountsAfterKill() == [
+        WindowName(budget: "p0", start: start): 5,
+        WindowName(budget: "p0", start: start - 5): 6,
+      ])
+  }
+
   @Test func everyConfirmedTextReadsBackAndNoOtherIsRead() {
     let origins = (0..<2_000).map { "0123abcd.0000" + String($0 + 4_096, radix: 16) }
     for count in [0, 1, 2, 1_024] {

@@ -91,7 +91,7 @@ extension FleetMember {
     }
   }
 
-  private func change(_ step: (inout FleetMemberState) -> [FleetStanding.Action]) {
+  func change(_ step: (inout FleetMemberState) -> [FleetStanding.Action]) {
     changing.withLock { _ in carryOut(state.withLock { step(&$0) }) }
   }
 

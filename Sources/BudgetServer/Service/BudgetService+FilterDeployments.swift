@@ -69,7 +69,8 @@ extension BudgetService {
           FilterReply.Denial(
             position: denial.candidate, scope: denial.scope, name: name,
             spendUSD: denial.spend.dollars, limitUSD: denial.limit.dollars,
-            resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds))
+            resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds,
+            withheldUSD: denial.withheld.dollars))
       }
     }
     filterReply.omitDenials(decision.denialsOmitted)

@@ -113,7 +113,7 @@ public final class SpendLedger: Sendable {
     shared.queue.add(.closed(key, now))
   }
 
-  /// Waits until all that was noted before is on disk; false: it could not be written.
+  /// Waits until all that was queued or noted before is on disk; false: it could not be written.
   @discardableResult
   public func settle() -> Bool {
     let reply = Waiting<Bool>()

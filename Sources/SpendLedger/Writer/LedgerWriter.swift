@@ -107,11 +107,15 @@ final class LedgerWriter {
       let take = shared.queue.take(waiting: nextWait())
       let commands = postponed + take.commands
       postponed = []
-      for command in commands {
+      for command in commands where !command.followsRecords {
         perform(command)
         reopenIfAsked()
       }
       if !take.records.isEmpty { record(take) }
+      for command in commands where command.followsRecords {
+        perform(command)
+        reopenIfAsked()
+      }
       if take.isClosing, take.records.isEmpty { break }
       keepUp(isIdle: take.records.isEmpty)
       reopenIfAsked()
