@@ -130,7 +130,10 @@ public enum SpendScript {
       w, fin = mw, mfin
       return reply('STALE', ZERO)
     end
-    if same then fin = mfin end
+    if same then
+      fin = mfin                                -- everybody's, whatever the caller found it to be
+      if now > fin then return reply('STALE', ZERO) end
+    end
     if kexp and kexp > fin + 1 + slack and not string.find(ARGV[7], 'F', 1, true) then
       return reply('FOREIGN', ZERO)
     end

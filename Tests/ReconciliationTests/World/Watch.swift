@@ -64,7 +64,9 @@ struct Watch {
     losses.insert(loss)
     switch loss {
     case .failover: resets = resetsAtSnapshot
-    case .flush, .mark: resets = resets.map { _ in [] }
+    case .flush, .mark:
+      resets = resets.map { _ in [] }
+      resetsAtSnapshot = resets
     case .spendKey, .startKey: break
     }
     for index in marks.indices { marks[index] = nil }

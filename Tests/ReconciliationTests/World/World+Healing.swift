@@ -42,12 +42,16 @@ extension World {
     // A finished window's spend key is waited for.
     var isWaiting = true
     for _ in 0..<50 where isWaiting {
-      let waits = watch.outcomes["WAIT"]
+      let waits = waitCount
       pass(milliseconds: 200)
       round(1)
-      isWaiting = watch.outcomes["WAIT"] != waits || budgets.indices.contains(where: isEnding)
+      isWaiting = waitCount != waits || budgets.indices.contains(where: isEnding)
     }
     round(2)
+  }
+
+  private var waitCount: Int {
+    (watch.outcomes["WAIT"] ?? 0) + (watch.outcomes["FOREIGN"] ?? 0)
   }
 
   /// Whether a start key is still there though its window is over: at most two seconds.
@@ -167,6 +171,9 @@ extension World {
       fail("I6: the spend key has \(total.exactText), less than the nodes' \(sum.exactText)")
     }
     let most = sum + watch.foreign[budget]
+    if scenario.isSpendKeyExact, watch.relabelled[budget] > .zero {
+      fail("I8: a window that was pushed to was left for another one, and nothing was lost")
+    }
     if scenario.isSpendKeyBounded, total > most + watch.relabelled[budget] + dust {
       fail("I6: the spend key has \(total.exactText), more than all spend, \(most.exactText)")
     }
