@@ -58,6 +58,8 @@ int posix_memalign(void **pointer, size_t alignment, size_t size) {
   return *pointer == NULL ? 12 /* ENOMEM */ : 0;
 }
 
+bool allocation_count_is_available(void) { return true; }
+
 #ifdef __OPTIMIZE__
 bool allocation_count_is_meaningful(void) { return true; }
 #else
@@ -66,6 +68,7 @@ bool allocation_count_is_meaningful(void) { return false; }
 
 #else
 
+bool allocation_count_is_available(void) { return false; }
 bool allocation_count_is_meaningful(void) { return false; }
 
 #endif

@@ -4,7 +4,10 @@
 
 #include <stdbool.h>
 
-// Whether the program's allocations are counted: not where a sanitizer owns malloc, and not in a
+// Whether the program's allocations are counted at all: not where a sanitizer owns malloc.
+bool allocation_count_is_available(void);
+
+// Whether the number of allocations says something of the product: not where a sanitizer owns malloc, and not in a
 // build without optimisation, whose closures and boxes say nothing about the product.
 bool allocation_count_is_meaningful(void);
 
