@@ -58,8 +58,8 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "HTTPPort", "LiteLLMConfig", "Locks",
-        "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport", logging,
+        "BudgetEngine", "BudgetModel", "BudgetWire", "Digest", "HTTPPort", "LiteLLMConfig",
+        "Locks", "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),

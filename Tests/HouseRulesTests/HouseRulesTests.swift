@@ -23,7 +23,7 @@ import Testing
     "Reconciliation": ["BudgetModel", "RedisStore"],
     "BudgetServer": [
       "BudgetModel", "BudgetEngine", "BudgetWire", "HTTPPort", "TCPTransport", "LiteLLMConfig",
-      "Locks", "PrometheusText", "Reconciliation", "SpendLedger",
+      "Digest", "Locks", "PrometheusText", "Reconciliation", "SpendLedger",
       "Dispatch",
       "Foundation", "Glibc", "Logging", "Synchronization",
     ],
