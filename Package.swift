@@ -58,8 +58,9 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "CMalloc", "HTTPPort", "LiteLLMConfig", "Locks",
-        "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport", logging,
+        "BudgetEngine", "BudgetModel", "BudgetWire", "CMalloc", "Digest", "HTTPPort",
+        "LiteLLMConfig", "Locks", "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport",
+        logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),

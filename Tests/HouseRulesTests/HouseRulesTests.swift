@@ -22,7 +22,7 @@ import Testing
     ],
     "Reconciliation": ["BudgetModel", "RedisStore"],
     "BudgetServer": [
-      "BudgetModel", "BudgetEngine", "BudgetWire", "CMalloc", "HTTPPort", "TCPTransport",
+      "BudgetModel", "BudgetEngine", "BudgetWire", "CMalloc", "Digest", "HTTPPort", "TCPTransport",
       "LiteLLMConfig", "Locks", "PrometheusText", "Reconciliation", "SpendLedger",
       "Dispatch",
       "Foundation", "Glibc", "Logging", "Synchronization",
