@@ -132,7 +132,7 @@ extension Reconciler {
     guard spendLeft >= 0 else { return }
     let length = WindowDecision.length(of: window, states[index].length)
     let slack = WindowDecision.slack(length: length)
-    let goes = now.unixMilliseconds + spendLeft
+    let goes = StoreNumber.instant(now, plus: spendLeft).unixMilliseconds
     let end = window.end.unixMilliseconds
     guard goes <= end - length + slack, goes < end - slack else { return }
     states[index].staleUntil = Timestamp(unixMilliseconds: goes)

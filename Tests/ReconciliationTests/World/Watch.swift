@@ -83,7 +83,8 @@ struct Watch {
   /// A window that an operator has ended takes its spend along nowhere.
   mutating func noteAdoption(_ adoption: WindowAdoption, _ world: World) {
     guard let budget = world.budgets.firstIndex(where: { $0.key == adoption.key }) else { return }
-    for (balance, amount) in pushed where balance.budget == budget
+    for (balance, amount) in pushed
+    where balance.budget == budget
       && balance.start != adoption.record.start && adoption.moving.contains(balance.start)
     {
       relabelled[budget] += amount

@@ -97,9 +97,12 @@ extension World {
       let slack = WindowDecision.slack(
         length: budgets[budget].windowLength.end(ofWindowFrom: Timestamp(unixMilliseconds: 0))
           .unixMilliseconds)
-      let ends = adopted.compactMap { $0?.end.unixMilliseconds }
+      let ends =
+        adopted.compactMap { $0?.end.unixMilliseconds }
         + nodes.compactMap { $0.open[budget]?.end.unixMilliseconds }
-      if ends.contains(where: { $0 < redis.now + slack + 1_500 && $0 > redis.now - 100 }) { continue }
+      if ends.contains(where: { $0 < redis.now + slack + 1_500 && $0 > redis.now - 100 }) {
+        continue
+      }
       checkOneWindow(budget, adopted)
     }
   }
@@ -107,7 +110,8 @@ extension World {
   private func checkOneWindow(_ budget: Int, _ adopted: [FleetWindow?]) {
     let now = redis.now
     guard let window = adopted.compactMap({ $0 }).first else {
-      for node in nodes where node.ledger.windows[budget].contains(where: { _, window in
+      for node in nodes
+      where node.ledger.windows[budget].contains(where: { _, window in
         window.end.unixMilliseconds >= now && window.sum > .zero
       }) {
         fail(
@@ -118,7 +122,9 @@ extension World {
       return
     }
     for (node, other) in zip(nodes, adopted) {
-      guard let other, other.start == window.start, abs(other.end.unixMilliseconds - window.end.unixMilliseconds) <= 2_000 else {
+      guard let other, other.start == window.start,
+        abs(other.end.unixMilliseconds - window.end.unixMilliseconds) <= 2_000
+      else {
         return fail(
           "I8: node \(node.place) has \(String(describing: other)) for budget \(budget), "
             + "another \(window)")
@@ -138,7 +144,8 @@ extension World {
         expected += max(amount, lateMove(budget, window, origin, fields))
       }
     }
-    for origin in Set(watch.moved.map(\.origin)) where !nodes.contains(where: {
+    for origin in Set(watch.moved.map(\.origin))
+    where !nodes.contains(where: {
       $0.ledger.windows[budget][window.start]?.amounts[origin] != nil
     }) { expected += lateMove(budget, window, origin, fields) }
     if sum != (isMarked ? expected : .zero) || !isMarked && expected != .zero {
