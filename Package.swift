@@ -57,12 +57,14 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "Locks", "SpendLedger",
-        "TCPTransport",
-        logging,
+        "BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "Locks",
+        "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
+
+    // 4: when and how engine, ledger and store agree
+    module("Reconciliation", ["BudgetModel"]),
 
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),

@@ -17,9 +17,10 @@ import Testing
       "BudgetModel", "CSQLite", "Digest", "Locks", "Dispatch", "Foundation", "Glibc",
       "Synchronization",
     ],
+    "Reconciliation": ["BudgetModel", "RedisStore"],
     "BudgetServer": [
       "BudgetModel", "BudgetEngine", "BudgetWire", "TCPTransport", "LiteLLMConfig", "Locks",
-      "SpendLedger",
+      "Reconciliation", "SpendLedger",
       "Dispatch",
       "Foundation", "Logging", "Synchronization",
     ],

@@ -1,0 +1,77 @@
+public import BudgetModel
+
+/// What reconciling reads and changes of the node that it runs on: its ledger, its engine, its clock.
+///
+/// Every call comes from one thread, one at a time. The ledger is the truth: what a call throws, it
+/// has not done, or it is harmless to do again.
+public protocol FleetNode {
+  /// Eight hexadecimal digits, this node's name in the fleet.
+  var nodeID: String { get }
+
+  /// The budgets in force, where they are others than under `generation`; nil: the same.
+  func budgets(otherThan generation: UInt64?) -> FleetBudgets?
+
+  /// What was recorded since the last call: committed totals only.
+  ///
+  /// The first call, and the first after anything went wrong with the ledger, gives everything that
+  /// may still matter (`isComplete`): each window that has not ended, and what was known of it.
+  func news() throws(FleetNodeError) -> LedgerNews
+
+  /// Makes the named windows the node's own: in the ledger, in one transaction, then in the engine.
+  ///
+  /// Repeating an adoption that was done is harmless.
+  func adopt(_ adoptions: [WindowAdoption]) throws(FleetNodeError)
+
+  /// What others have spent of budgets, by their position in `FleetBudgets.budgets`; a window that
+  /// the engine does not have open any more is passed over.
+  func show(_ views: [FleetView], of generation: UInt64)
+
+  /// Keeps what is known of the fleet's windows, for the next start. Losing it loses no money.
+  func remember(_ records: [FleetRecord]) throws(FleetNodeError)
+
+  /// The store's clock said `time`, `roundTrip` at most before now.
+  func heard(_ time: Timestamp, roundTrip: Duration)
+
+  /// The fleet time now, as the engine has it.
+  func now() -> Timestamp
+}
+
+/// The node could not do it now; the next pass tries again.
+public struct FleetNodeError: Error, Equatable {
+  /// Why, for a log.
+  public var reason: String
+
+  /// Makes an error.
+  public init(_ reason: String) { self.reason = reason }
+}
+
+/// The budgets in force.
+public struct FleetBudgets: Sendable {
+  /// Another number means other budgets.
+  public var generation: UInt64
+  /// The budgets; positions in this array name them in `FleetView`.
+  public var budgets: [FleetBudget]
+
+  /// Makes the budgets of one generation.
+  public init(generation: UInt64, budgets: [FleetBudget]) {
+    self.generation = generation
+    self.budgets = budgets
+  }
+}
+
+/// One budget, as the fleet is concerned.
+public struct FleetBudget: Hashable, Sendable {
+  /// Its identity, from which its keys follow.
+  public var key: BudgetKey
+  /// Its cap; nil: unlimited.
+  public var limit: PicoUSD?
+  /// How long its windows last.
+  public var windowLength: WindowLength
+
+  /// Makes a budget.
+  public init(key: BudgetKey, limit: PicoUSD?, windowLength: WindowLength) {
+    self.key = key
+    self.limit = limit
+    self.windowLength = windowLength
+  }
+}
