@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from conftest import LONG, eventually
+from conftest import LONG, config_text, eventually
 from litellm_peer import litellm_peers
 from redis_client import RedisClient, RedisError
 from redis_servers import redis_service
+from shifted_clock import ShiftedClock
 
 MODELS = [["o1", "openai/gpt-4o"], ["a1", "anthropic/claude-3-5-sonnet-20240620"]]
 
@@ -126,3 +127,22 @@ def test_a_litellm_whose_clock_is_off(redis, tmp_path, ahead):
         start = eventually(lambda: redis.command("GET", "provider_budget_start_time:openai"), LONG)
         assert abs(float(start) - time.time() - ahead) < LONG
         eventually(lambda: peer.flushed(), LONG)
+
+
+def test_redis_and_budgetd_see_the_shifted_clock(start, tmp_path):
+    """Windows and expiries of hours pass in no time, in both at the same instant."""
+    clock = ShiftedClock(tmp_path, ahead=86_400)
+    config = config_text({"openai": (1.0, "1h")})
+    with redis_service(environment=clock.environment) as service:
+        server = start(config, environment=clock.environment)
+        with service.client() as client:
+            assert abs(int(client("TIME")[0]) - clock.now()) < 5
+            client("SET", "a", "1", "EX", "3600")
+            server.record("openai", 0.5)
+            resets = server.budgets()["providers"]["openai"].resets_at_unix_ms
+            assert abs(resets / 1000 - clock.now() - 3600) < 10
+            clock.advance(3500)
+            assert client("GET", "a") == "1" and server.spend("openai") == 0.5
+            clock.advance(200)
+            assert client("GET", "a") is None and server.spend("openai") == 0
+    clock.close()
