@@ -24,7 +24,7 @@ class FaultProxy:
         self.requested = 0       # bytes that came from clients
         self.reply_delay = 0.0
         self.loss_share = 0.0
-        self.swallowing = False
+        self.swallowing = None   # replies are lost on a connection that asked for this
         self.frozen = False
         self.cut_after = None
         self.pairs = set()
@@ -51,7 +51,7 @@ class FaultProxy:
 
     def heal(self):
         """No fault is in force any more; connections that are cut stay cut."""
-        self.do(self._set(reply_delay=0.0, loss_share=0.0, swallowing=False, frozen=False,
+        self.do(self._set(reply_delay=0.0, loss_share=0.0, swallowing=None, frozen=False,
                           cut_after=None))
         if self.server is None:
             self.accept()
@@ -64,9 +64,10 @@ class FaultProxy:
         """That share of all segments is lost and sent again, as TCP would."""
         self.do(self._set(loss_share=share))
 
-    def swallow_replies(self):
-        """Requests arrive, replies never do: not now, not later."""
-        self.do(self._set(swallowing=True))
+    def swallow_replies(self, to=b""):
+        """Requests arrive, replies never do: on each connection from the first request on that has
+        the bytes `to` in it, in capital letters."""
+        self.do(self._set(swallowing=to))
 
     def freeze(self):
         """A black hole: nothing arrives on either side, connections stay, new ones are taken."""
@@ -158,23 +159,31 @@ class FaultProxy:
         except OSError:
             abort(writer)
             return
-        pair = (writer, far[1])
+        pair, asked = (writer, far[1]), bytearray()
         self.pairs.add(pair)
         try:
             ways = [asyncio.ensure_future(way) for way in
-                    (self._requests(reader, far[1]), self._replies(far[0], writer))]
+                    (self._requests(reader, far[1], asked),
+                     self._replies(far[0], writer, asked))]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
+        except asyncio.CancelledError:
+            pass  # the proxy closes; asyncio would log this as a fault of the callback
         finally:
             self.pairs.discard(pair)
             for one in pair:
                 abort(one)
 
-    async def _requests(self, reader, writer):
+    async def _requests(self, reader, writer, asked):
         while data := await reader.read(65536):
             self.requested += len(data)
+            if self.swallowing:
+                asked += data.upper()
+                # Enough of it to find a word that came in two pieces.
+                if self.swallowing not in asked:
+                    del asked[:-len(self.swallowing)]
             await self._thawed()
             await asyncio.sleep(self._lost())
             if self.cut_after is not None:
@@ -188,12 +197,12 @@ class FaultProxy:
             writer.write(data)
             await writer.drain()
 
-    async def _replies(self, reader, writer):
+    async def _replies(self, reader, writer, asked):
         waiting = asyncio.Queue()
         forward = asyncio.ensure_future(self._forward(waiting, writer))
         try:
             while data := await reader.read(65536):
-                if self.swallowing:
+                if self.swallowing is not None and self.swallowing in asked:
                     self.swallowed += len(data)
                     continue
                 due = self.loop.time() + self.reply_delay + self._lost()

@@ -1,7 +1,8 @@
-/* LD_PRELOAD: the wall clock, and the clock that counts while the machine sleeps, run ahead by what
-   the file named in SHIFTED_CLOCK says at this moment (eight bytes, nanoseconds, native order).
-   Every process that maps the file sees the same shift at the same instant. The monotonic clock,
-   and with it every timeout, stays real. */
+/* LD_PRELOAD: the wall clock, and the clock that counts while the machine sleeps, are off by what the
+   file named in SHIFTED_CLOCK says at this moment (eight bytes, nanoseconds, native order). Every
+   process that maps the file sees the same shift at the same instant. The monotonic clock, and with
+   it every timeout, stays real. With SHIFTED_CLOCK_WALL set only the wall clock is off, as where
+   somebody set it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 static const _Atomic int64_t *shared;
+static int wall_only;
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 
 __attribute__((constructor)) static void map_shift(void) {
@@ -29,6 +31,7 @@ __attribute__((constructor)) static void map_shift(void) {
     _exit(127);
   }
   close(descriptor);
+  wall_only = getenv("SHIFTED_CLOCK_WALL") != NULL;
   shared = page;
 }
 
@@ -36,12 +39,11 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
   if (!real_clock_gettime) map_shift();
   int result = real_clock_gettime(clock, time);
   int shifted = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE ||
-                clock == CLOCK_BOOTTIME;
+                (clock == CLOCK_BOOTTIME && !wall_only);
   if (result != 0 || !shifted || !shared) return result;
-  int64_t shift = atomic_load(shared);
-  int64_t nanoseconds = time->tv_nsec + shift % 1000000000;
-  time->tv_sec += shift / 1000000000 + nanoseconds / 1000000000;
-  time->tv_nsec = nanoseconds % 1000000000;
+  int64_t now = time->tv_sec * INT64_C(1000000000) + time->tv_nsec + atomic_load(shared);
+  time->tv_sec = now / 1000000000;
+  time->tv_nsec = now % 1000000000;
   return 0;
 }
 

@@ -11,10 +11,11 @@ HERE = Path(__file__).resolve().parent
 
 
 class ShiftedClock:
-    """Starts ahead by `ahead` seconds, 0 or more; never goes back."""
+    """Starts ahead by `ahead` seconds; with `wall_only` it is the wall clock alone that is off."""
 
-    def __init__(self, directory, ahead=0.0):
+    def __init__(self, directory, ahead=0.0, wall_only=False):
         directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
         library = directory / "shifted_clock.so"
         if not library.exists():
             subprocess.run(
@@ -26,6 +27,8 @@ class ShiftedClock:
             self.page = mmap.mmap(file.fileno(), 8)
         self.shift = 0
         self.environment = {"LD_PRELOAD": str(library), "SHIFTED_CLOCK": str(self.path)}
+        if wall_only:
+            self.environment["SHIFTED_CLOCK_WALL"] = "1"
         self.advance(ahead)
 
     def now(self):
@@ -33,7 +36,6 @@ class ShiftedClock:
         return time.time() + self.shift / 1e9
 
     def advance(self, seconds):
-        assert seconds >= 0, seconds
         self.shift += round(seconds * 1e9)
         self.page[:] = struct.pack("=q", self.shift)
 

@@ -5,12 +5,17 @@ BUDGETD_FLEET_SECONDS says for how long (20 unless set); BUDGETD_SEED repeats th
 """
 
 import collections
+import contextlib
 import os
 import random
+import sys
 import time
 from decimal import Decimal
 
-from conftest import LONG, eventually
+import pytest
+
+from conftest import LONG, eventually, running
+from faults import HERE
 from fleet import FAST, agree, ledger_totals, ledger_windows, spend_key, spends_in_redis
 from ledger_clients import (
     ACKNOWLEDGED, CONFIG, MODELS, PROVIDERS, TAGS, UNKNOWN, Books, Load, filters)
@@ -70,7 +75,7 @@ def hold(seconds):
 def swallowed_replies(service, members, rng):
     ran = scripts_run(service)
     before = service.proxy.swallowed
-    service.proxy.swallow_replies()
+    service.proxy.swallow_replies(to=b"EVAL")
     eventually(lambda: service.proxy.swallowed > before and scripts_run(service) > ran, LONG,
                "a script ran whose reply was swallowed")
     hold(0.2)
@@ -147,15 +152,16 @@ FAULTS = [swallowed_replies, node_killed, restarted_empty, paused, failed_over, 
           node_killed_while_redis_is_lost, cut_in_a_command, black_hole, refused]
 
 
-def test_one_total_whatever_happens(start, tmp_path):
+def play(start, tmp_path, faults, seconds, patience=LONG):
+    """All faults in turn for so long, at least once each; then every book is compared."""
     rng, happened = random.Random(SEED), collections.Counter()
     with redis_service() as service:
         members = [Member(start, service, tmp_path / f"node{n}", SEED + n) for n in range(3)]
         for member in members:
             member.books.wait_for(20)
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline or len(happened) < len(FAULTS):
-            fault = FAULTS[sum(happened.values()) % len(FAULTS)]
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline or len(happened) < len(faults):
+            fault = faults[sum(happened.values()) % len(faults)]
             fault(service, members, rng)
             happened[fault.__name__] += 1
             hold(BETWEEN)
@@ -164,10 +170,36 @@ def test_one_total_whatever_happens(start, tmp_path):
         service.proxy.heal()
         for member in members:
             member.settle()
-        conclude(service, members, happened)
+        conclude(service, members, happened, patience)
 
 
-def conclude(service, members, happened):
+def test_one_total_whatever_happens(start, tmp_path):
+    play(start, tmp_path, FAULTS, SECONDS)
+
+
+@contextlib.contextmanager
+def stand_ins(mistake):
+    """A `start` that starts the small node of fleet_stand_in.py."""
+    with contextlib.ExitStack() as stack:
+        yield lambda config, *arguments, directory: stack.enter_context(running(
+            str(HERE / "fleet_stand_in.py"), directory, config, *arguments,
+            prefix=(sys.executable,), environment={"STAND_IN_MISTAKE": mistake}))
+
+
+@pytest.mark.parametrize("mistake, faults", [
+    ("delta", [swallowed_replies, flushed]), ("this-life", [node_killed, flushed])])
+def test_a_mistake_is_found(tmp_path, mistake, faults):
+    """A node that pushes what is new, or what this life of it spent, is found out."""
+    with stand_ins(mistake) as start, pytest.raises(AssertionError, match="was accepted"):
+        play(start, tmp_path, faults, 0, patience=2.0)
+
+
+def test_the_stand_in_without_a_mistake_passes(tmp_path):
+    with stand_ins("") as start:
+        play(start, tmp_path, [swallowed_replies, node_killed, flushed], 0)
+
+
+def conclude(service, members, happened, patience):
     servers = [member.server for member in members]
     expected, adds = collections.Counter(), 0
     for member in members:
@@ -176,7 +208,7 @@ def conclude(service, members, happened):
         # Each record at most once, and all again after each loss.
         adds += len(member.books.of(ACKNOWLEDGED))
     adds += sum(happened.values()) * len(members) * (1 + sum(happened.values()))
-    agree(service, servers, KEYS, expected, adds)
+    agree(service, servers, KEYS, expected, adds, patience)
     assert all(filters(server) for server in servers)
     for server in servers:
         server.stop()
