@@ -53,6 +53,12 @@ def marker(client, spend):
     return Marker(fields["w"], int(fields["fin"]), total, origins)
 
 
+def marker_total(client, spend):
+    """What the nodes have of a spend key; 0 without a marker."""
+    mark = marker(client, spend)
+    return mark.total if mark else Decimal(0)
+
+
 def ours(key):
     """Whether a key is budgetd's own and not LiteLLM's."""
     return key.endswith((":bd", ":bdh")) or "budgetd:" in key
@@ -124,8 +130,7 @@ def spends_in_redis(service, keys):
     found = {}
     with service.client() as client:
         for budget, key in keys.items():
-            mark = marker(client, key)
-            found[budget] = (Decimal(client("GET", key) or 0), mark.total if mark else Decimal(0))
+            found[budget] = (Decimal(client("GET", key) or 0), marker_total(client, key))
     return found
 
 

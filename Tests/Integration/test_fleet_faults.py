@@ -12,8 +12,8 @@ import pytest
 from conftest import LONG, OK, SHORT, code_of, config_text, eventually, unharmed
 from fake_redis import FakeRedis
 from fleet import (
-    FAST, agree, allowed, ledger_totals, marker, marker_key, passes, shown, spend_key, start_key,
-    store_state)
+    FAST, agree, allowed, ledger_totals, marker, marker_key, marker_total, passes, shown, spend_key,
+    start_key, store_state)
 from ledger_clients import ping
 from redis_servers import redis_service
 
@@ -117,8 +117,7 @@ def test_sigterm_pushes_the_last_spend(fleet):
     fleet.stop()
     with fleet.service.client() as client:
         for budget, key in KEYS.items():
-            mark = marker(client, key)
-            assert (mark.total if mark else 0) == fleet.expected[budget], budget
+            assert marker_total(client, key) == fleet.expected[budget], budget
 
 
 def test_names_with_a_hash_tag(start, redis):
@@ -127,7 +126,7 @@ def test_names_with_a_hash_tag(start, redis):
     node.record(cost=0.5, tags=["{team}:a b", "grün"])
     passes(node)
     with redis.client() as client:
-        assert marker(client, "tag_spend:{team}:a b:1h").total == Decimal("0.5")
+        assert marker_total(client, "tag_spend:{team}:a b:1h") == Decimal("0.5")
         assert client("EXISTS", "tag_spend:{team}:a b:1h:bd") == 1
         assert client("EXISTS", "{tag_spend:grün:1h}:bd") == 1
 
@@ -403,7 +402,7 @@ def test_a_spend_key_is_repaired(pair, damage):
             if total:
                 eventually(lambda: 0 <= Decimal(client("GET", KEYS[budget]) or 0) - total <= rest,
                            LONG, f"{budget} is {client('GET', KEYS[budget])}, not {total}")
-                assert marker(client, KEYS[budget]).total == total
+                assert marker_total(client, KEYS[budget]) == total
 
 
 def test_a_marker_deleted_with_its_key_alive_is_not_counted_twice(pair):
@@ -439,7 +438,7 @@ def test_a_value_that_is_no_amount_stops_only_its_budget(pair, poison):
         client(command, bad, value)
         pair.record()
         for budget in (("tags", "red"), ("deployments", "d-0")):
-            eventually(lambda: marker(client, KEYS[budget]).total == pair.expected[budget], LONG)
+            eventually(lambda: marker_total(client, KEYS[budget]) == pair.expected[budget], LONG)
             eventually(lambda: shown(pair.nodes[0])[budget] == pair.expected[budget], LONG)
         for node in pair.nodes:
             eventually(lambda: complaints(node, re.escape(bad)), LONG, "the key is named")
@@ -504,7 +503,7 @@ def test_a_user_with_few_rights_is_enough(start, redis, tmp_path):
     node.record("azure", 0.5)
     passes(node)
     with redis.client() as client:
-        assert marker(client, KEYS["providers", "azure"]).total == Decimal("0.5")
+        assert marker_total(client, KEYS["providers", "azure"]) == Decimal("0.5")
     assert SECRET not in node.log
 
 
@@ -559,7 +558,7 @@ def test_errors_are_named_once_and_over_once_redis_is_well(start, redis, code):
     store_state(node, "ok")
     with redis.client() as client:
         eventually(lambda: marker(client, KEYS["providers", "azure"]), LONG)
-        assert marker(client, KEYS["providers", "azure"]).total == Decimal("0.5")
+        assert marker_total(client, KEYS["providers", "azure"]) == Decimal("0.5")
 
 
 NONSENSE = {
@@ -595,7 +594,7 @@ def test_nonsense_ends_the_link_and_takes_no_memory(start, redis, nonsense):
             store_state(node, "ok")
             with redis.client() as client:
                 eventually(
-                    lambda: marker(client, KEYS["providers", "azure"]).total == Decimal("0.75"),
+                    lambda: marker_total(client, KEYS["providers", "azure"]) == Decimal("0.75"),
                     LONG, "all pushed")
     assert len(complaints(node)) <= 4, node.log
     assert max(map(len, node.log.splitlines())) < 2000

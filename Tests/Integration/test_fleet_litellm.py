@@ -15,7 +15,7 @@ import pytest
 
 from conftest import LONG, OK, code_of, config_text, eventually
 from fleet import (
-    allowed, ledger_windows, marker, ours, passes, shown, spend_key, start_key)
+    allowed, ledger_windows, marker, marker_total, ours, passes, shown, spend_key, start_key)
 from ledger_clients import PICO
 from litellm_peer import litellm_peers
 from redis_servers import redis_service
@@ -119,7 +119,7 @@ def test_sums_agree_inside_a_window(start, tmp_path):
         for budget in (("providers", "mistral"), ("deployments", "d-3"), ("tags", "red")):
             key = spend_key(*budget, HOUR)
             with service.client() as client:
-                eventually(lambda: marker(client, key).total == mine, LONG, f"{budget}: our sum")
+                eventually(lambda: marker_total(client, key) == mine, LONG, f"{budget}: our sum")
                 assert abs(Decimal(client("GET", key)) - mine - theirs) <= NANO
             for node in nodes:
                 eventually(lambda: abs(shown(node)[budget] - mine - theirs) <= NANO, LONG,
