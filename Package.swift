@@ -45,7 +45,8 @@ let package = Package(
     .executableTarget(
       name: "budgetd",
       dependencies: [
-        "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport", argumentParser, logging,
+        "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "RedisStore", "TCPTransport",
+        argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "budgetctl",
@@ -64,12 +65,13 @@ let package = Package(
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
 
     // 4: when and how engine, ledger and store agree
-    module("Reconciliation", ["BudgetModel"]),
+    module("Reconciliation", ["BudgetModel", "RedisStore"]),
 
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
     module("LiteLLMConfig", ["BudgetModel", "CYAMLEvents", "Digest"]),
     module("SpendLedger", ["BudgetModel", "CSQLite", "Digest", "Locks"]),
+    module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
     module("TCPTransport", ["CEpoll", "Locks"]),
 
     // 2 and 1: the engine, the nouns
@@ -83,6 +85,8 @@ let package = Package(
       name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CEpoll"),
+    // Not through pkg-config: it names a flag that the package manager warns of at each build.
+    .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "CYAMLEvents", dependencies: [yams]),
 
@@ -103,6 +107,7 @@ let package = Package(
     tests(
       "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
       exclude: ["Vectors", "pyyaml_types.py"]),
+    tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SpendLedger"]),
     tests("TCPTransportTests", ["Locks", "TCPTransport"]),
     tests(

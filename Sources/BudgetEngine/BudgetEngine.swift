@@ -30,7 +30,8 @@ public final class BudgetEngine: Sendable {
   public init(restoring windows: [BudgetWindowState], shardCount: Int = 64) {
     shards = BudgetShards(count: shardCount)
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
-    let empty = BudgetCatalog(generation: 0, configuration: nothing, slots: [], slotCount: 0)
+    let empty = BudgetCatalog(
+      generation: 0, configuration: nothing, slots: [], slotCount: 0, gates: [])
     var registry = SlotRegistry()
     // An owner may have had windows of several lengths: the newest was in force.
     for window in windows.sorted(by: { $0.start < $1.start }) {
@@ -85,7 +86,7 @@ public final class BudgetEngine: Sendable {
       let before = installed.catalog
       let after = BudgetCatalog(
         generation: before.generation + 1, configuration: configuration, slots: slots,
-        slotCount: Int(installed.registry.slotCount))
+        slotCount: Int(installed.registry.slotCount), gates: shards.gates)
       installed.catalog = after
       generation.store(after.generation, ordering: .releasing)
       // Only now: until the new catalog was in force, requests charged the old windows.
@@ -139,7 +140,9 @@ public final class BudgetEngine: Sendable {
     }
     let now = placing.now
     let opened = shards.update(slot) { state -> SlotState? in
-      state.comeInForce()
+      state.comeInForce(
+        limit: definition.limit ?? BudgetCatalog.unlimited,
+        generation: installed.catalog.generation + 1)
       guard definition.key.scope == .provider, !state.isOpen(at: now) else { return nil }
       state.openWindow(at: now)
       return state

@@ -37,25 +37,52 @@
   @inlinable public static func == (left: NameBytes, right: NameBytes) -> Bool {
     guard left.count == right.count else { return false }
     guard let a = unsafe left.base, let b = unsafe right.base else { return true }
-    var index = 0
-    while index < left.count {
-      if unsafe a[index] != b[index] { return false }
-      index += 1
-    }
-    return true
+    return unsafe areEqual(UnsafeRawPointer(a), UnsafeRawPointer(b), left.count)
   }
 
   /// Whether the name has exactly the bytes `pool[start..<start + count]`.
   @inlinable func isEqual(to pool: [UInt8], from start: Int) -> Bool {
     guard let base = unsafe base else { return true }
-    return unsafe pool.withUnsafeBufferPointer { pool in
-      var index = 0
-      while index < count {
-        if unsafe base[index] != pool[start + index] { return false }
-        index += 1
-      }
-      return true
+    return unsafe pool.withUnsafeBytes { pool in
+      precondition(start >= 0 && count <= pool.count - start, "bytes outside the pool")
+      guard let first = pool.baseAddress else { return true }
+      return unsafe Self.areEqual(UnsafeRawPointer(base), first + start, count)
     }
+  }
+
+  /// Compares eight bytes a step. The last step of a longer text overlaps the one before it, so
+  /// that no byte outside the texts is read.
+  @inlinable static func areEqual(
+    _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int
+  ) -> Bool {
+    var offset = 0
+    if count >= 8 {
+      while offset + 8 <= count {
+        if unsafe word(a, offset) != word(b, offset) { return false }
+        offset += 8
+      }
+      return unsafe word(a, count - 8) == word(b, count - 8)
+    }
+    return unsafe shortWord(a, count) == shortWord(b, count)
+  }
+
+  @inlinable static func word(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    unsafe base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+  }
+
+  /// The bytes of a text of up to seven: another number for each text of one length.
+  @inlinable static func shortWord(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
+    if count >= 4 {
+      let low = unsafe base.loadUnaligned(as: UInt32.self)
+      let high = unsafe base.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)
+      return UInt64(high) << 32 | UInt64(low)
+    }
+    if count == 0 { return 0 }
+    let (first, middle, last) = unsafe (
+      base.load(as: UInt8.self), base.load(fromByteOffset: count / 2, as: UInt8.self),
+      base.load(fromByteOffset: count - 1, as: UInt8.self)
+    )
+    return UInt64(first) | UInt64(middle) << 8 | UInt64(last) << 16
   }
 
   /// A hash of the bytes. Eight bytes a step, mixed by a 128-bit multiplication; `seed` is random
@@ -64,21 +91,13 @@
     guard let base = unsafe base else { return seed }
     let raw = unsafe UnsafeRawPointer(base)
     var state = seed ^ UInt64(truncatingIfNeeded: count)
+    if count < 8 { return unsafe Self.mix(state ^ Self.shortWord(raw, count)) }
     var offset = 0
-    while offset + 8 <= count {
-      let word = unsafe raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-      state = Self.mix(state ^ word)
+    while offset + 8 < count {
+      state = unsafe Self.mix(state ^ Self.word(raw, offset))
       offset += 8
     }
-    if offset < count {
-      var word: UInt64 = 0
-      while offset < count {
-        word = word << 8 | UInt64(unsafe base[offset])
-        offset += 1
-      }
-      state = Self.mix(state ^ word)
-    }
-    return state
+    return unsafe Self.mix(state ^ Self.word(raw, count - 8))
   }
 
   @inlinable static func mix(_ value: UInt64) -> UInt64 {

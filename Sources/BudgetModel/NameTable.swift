@@ -65,7 +65,9 @@ public struct NameTable: Sendable {
   /// The number that belongs to `name`, or nil where the table does not hold it.
   @inlinable public subscript(name: NameBytes) -> Int32? {
     let hash = name.hash(seed: seed)
-    var index = Int(truncatingIfNeeded: hash) & (entries.count - 1)
+    let entries = entries.span
+    let mask = entries.count - 1
+    var index = Int(truncatingIfNeeded: hash) & mask
     while true {
       let entry = entries[index]
       guard entry.isUsed else { return nil }
@@ -74,7 +76,7 @@ public struct NameTable: Sendable {
       {
         return entry.value
       }
-      index = (index + 1) & (entries.count - 1)
+      index = (index + 1) & mask
     }
   }
 }

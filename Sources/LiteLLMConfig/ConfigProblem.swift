@@ -54,13 +54,16 @@ extension ConfigProblem {
   }
 
   /// `value` in quotes for a message: control characters escaped, long ones cut.
-  static func quoted(_ value: String) -> String {
+  static func quoted(_ value: String) -> String { "'\(plain(value))'" }
+
+  /// The same without the quotes.
+  static func plain(_ value: String) -> String {
     let limit = 80
     var text = ""
     for scalar in value.unicodeScalars.prefix(limit) {
       let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
       text += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(Character(scalar))
     }
-    return "'\(text)\(value.unicodeScalars.count > limit ? "…" : "")'"
+    return value.unicodeScalars.count > limit ? text + "…" : text
   }
 }

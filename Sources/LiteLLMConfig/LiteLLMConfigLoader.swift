@@ -8,11 +8,17 @@ public struct LiteLLMConfigLoader: Sendable {
   public let environment: [String: String]
   /// How the providers of models are found.
   public let directory: ProviderDirectory
+  /// Where the Redis is taken from.
+  public let redis: RedisChoice
 
   /// A loader with the process's environment as the caller sees it, the operator's provider map and
-  /// the published lists. Cost: some milliseconds, for the lists.
-  public init(environment: [String: String], providerMap: ProviderMap = .empty) {
+  /// the published lists. Cost: some milliseconds, for the lists. Settings of Redis are looked at
+  /// only where `redis` asks for them.
+  public init(
+    environment: [String: String], providerMap: ProviderMap = .empty, redis: RedisChoice = .off
+  ) {
     self.environment = environment
+    self.redis = redis
     directory = PublishedProviders.directory(operatorModels: providerMap.models)
   }
 
@@ -35,7 +41,9 @@ public struct LiteLLMConfigLoader: Sendable {
   private func read(
     _ root: ConfigNode, layout: ConfigReader.Layout, file: String
   ) throws(ConfigError) -> LiteLLMConfig {
-    var reader = ConfigReader(file: file, environment: environment, directory: directory)
+    var reader = ConfigReader(
+      file: file, environment: environment, directory: directory,
+      redis: layout == .file ? redis : .off)
     return try reader.read(root, layout: layout)
   }
 }

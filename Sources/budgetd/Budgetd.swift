@@ -20,6 +20,7 @@ struct Budgetd: AsyncParsableCommand {
     version: BudgetServer.version)
 
   @OptionGroup(title: "Service") var service: ServiceArguments
+  @OptionGroup(title: "Redis") var redis: RedisArguments
   @OptionGroup(title: "Options of later versions, accepted from now on")
   var later: LaterArguments
   @OptionGroup(title: "Bounds") var bounds: BoundArguments
@@ -58,8 +59,10 @@ struct Budgetd: AsyncParsableCommand {
       try later.check(allowsInsecureNetwork: service.insecureNetwork)
       var options = try service.options()
       bounds.apply(to: &options)
+      let source = try redis.source(configPath: service.config)
       let server = try BudgetServer(options: options, log: log)
       later.log(to: log)
+      redis.log(source, to: log)
       server.start()
       await ServerProcess(server: server, signals: signals, log: log).run()
     } catch {

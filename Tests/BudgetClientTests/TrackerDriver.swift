@@ -67,7 +67,7 @@ struct TrackerDriver {
     reply.statusCode = .resourceExhausted
     reply.statusMessage = Array("No deployments available".utf8)
     var bytes: [UInt8] = []
-    ResponseWriter().appendFilterDeployments(reply, callID: callID, to: &bytes)
+    ResponseWriter().appendFilterDeployments(&reply, callID: callID, to: &bytes)
     return read(bytes)
   }
 

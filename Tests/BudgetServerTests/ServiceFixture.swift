@@ -71,7 +71,7 @@ struct ServiceFixture {
   let time = ManualTimeSource(Self.start)
   let engine: BudgetEngine
   let counters = ServiceCounters()
-  let service: BudgetService
+  let service: LaneService
   let recorder: InstantRecorder
   let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
 
@@ -83,7 +83,7 @@ struct ServiceFixture {
       configuration: BudgetConfiguration(
         budgets: budgets, deployments: deployments, directory: directory), at: Self.start)
     recorder = InstantRecorder(engine: engine)
-    service = BudgetService(
+    service = LaneService(
       context: ServiceContext(
         engine: engine, time: time, recorder: recorder, bounds: .standard,
         identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters))

@@ -40,7 +40,7 @@ import Testing
         }
         reply.statusCode = .resourceExhausted
         view.modelName.append(to: &reply.statusMessage)
-        writer.appendFilterDeployments(reply, callID: request.callID, to: &sent)
+        writer.appendFilterDeployments(&reply, callID: request.callID, to: &sent)
       }
     }
     for _ in 0..<10 { try answer() }

@@ -19,7 +19,7 @@ import Testing
     var reply = FilterReply()
     reply.allow(0)
     var bytes: [UInt8] = []
-    ResponseWriter().appendFilterDeployments(reply, callID: 1, to: &bytes)
+    ResponseWriter().appendFilterDeployments(&reply, callID: 1, to: &bytes)
     #expect(frames.last == bytes)
   }
 

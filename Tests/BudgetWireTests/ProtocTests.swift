@@ -99,7 +99,7 @@ import Testing
           resetsAtUnixMilliseconds: 0))
     }
     var bytes: [UInt8] = []
-    writer.appendFilterDeployments(reply, callID: 9, to: &bytes)
+    writer.appendFilterDeployments(&reply, callID: 9, to: &bytes)
     #expect(
       try ProtocTool.decoded(Array(bytes.dropFirst(4)), as: "Response") == """
         call_id: 9

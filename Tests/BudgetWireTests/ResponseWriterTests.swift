@@ -78,7 +78,7 @@ import Testing
         reply.statusMessage.append(contentsOf: "No deployments available".utf8)
       }
       var bytes: [UInt8] = []
-      #expect(writer.appendFilterDeployments(reply, callID: 300, to: &bytes))
+      #expect(writer.appendFilterDeployments(&reply, callID: 300, to: &bytes))
       let response = try WireSamples.response(bytes)
       #expect(response.callID == 300)
       #expect(
@@ -100,7 +100,7 @@ import Testing
       }
     }
     var bytes: [UInt8] = []
-    #expect(writer.appendFilterDeployments(reply, callID: 1, to: &bytes))
+    #expect(writer.appendFilterDeployments(&reply, callID: 1, to: &bytes))
     guard case .filterDeployments(let result) = try WireSamples.response(bytes).result else {
       Issue.record("no result")
       return
@@ -119,7 +119,7 @@ import Testing
       for _ in 0..<1024 { reply.addCandidate(candidate) }
     }
     var bytes: [UInt8] = [42]
-    #expect(!writer.appendFilterDeployments(reply, callID: 5, to: &bytes))
+    #expect(!writer.appendFilterDeployments(&reply, callID: 5, to: &bytes))
     #expect(bytes.removeFirst() == 42)
     let response = try WireSamples.response(bytes)
     #expect(response.callID == 5)

@@ -13,6 +13,7 @@ import Testing
     "TCPTransport": ["CEpoll", "Locks", "Dispatch", "Glibc", "Foundation", "Synchronization"],
     "Digest": ["CCrypto"],
     "LiteLLMConfig": ["BudgetModel", "CYAMLEvents", "Digest", "Foundation"],
+    "RedisStore": ["BudgetModel", "CHiredis", "Locks", "Dispatch", "Foundation", "Glibc"],
     "SpendLedger": [
       "BudgetModel", "CSQLite", "Digest", "Locks", "Dispatch", "Foundation", "Glibc",
       "Synchronization",
@@ -22,14 +23,15 @@ import Testing
       "BudgetModel", "BudgetEngine", "BudgetWire", "TCPTransport", "LiteLLMConfig", "Locks",
       "Reconciliation", "SpendLedger",
       "Dispatch",
-      "Foundation", "Logging", "Synchronization",
+      "Foundation", "Glibc", "Logging", "Synchronization",
     ],
     "BudgetSimulation": ["BudgetModel", "BudgetEngine", "LiteLLMConfig"],
     "BudgetClient": [
       "Locks", "BudgetWire", "TCPTransport", "BudgetModel", "Dispatch", "Synchronization",
     ],
     "budgetd": [
-      "BudgetModel", "BudgetServer", "BudgetWire", "TCPTransport", "ArgumentParser", "Dispatch",
+      "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "RedisStore", "TCPTransport",
+      "ArgumentParser", "Dispatch",
       "Synchronization",
       "Foundation", "Logging",
     ],
@@ -42,11 +44,13 @@ import Testing
   /// The only files in which the word `unsafe` may stand.
   static let fences: Set<String> = [
     "BudgetModel/ExactText.swift", "BudgetModel/NameBytes.swift",
+    "BudgetServer/Lifecycle/SystemTimeSource.swift",
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
     "BudgetWire/Requests/RequestDecoder.swift", "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
     "LiteLLMConfig/YAML/YAMLEventReader.swift", "Locks/Locked.swift",
-    "SpendLedger/Directory/SystemCalls.swift",
+    "RedisStore/Link/HostLookup.swift", "RedisStore/Link/RedisConnection.swift",
+    "RedisStore/Link/RedisReply.swift", "SpendLedger/Directory/SystemCalls.swift",
     "SpendLedger/SQLite/SQLiteConnection.swift", "SpendLedger/SQLite/SQLiteStatement.swift",
     "TCPTransport/Sockets/Acceptor.swift",
     "TCPTransport/Client/ClientConnection.swift", "TCPTransport/Lanes/DispatchExecutor.swift",

@@ -32,14 +32,22 @@ public final class BudgetCatalog: Sendable {
   /// A slot to its limit; `unlimited` where there is none, or the budget is no longer in force.
   let limits: [PicoUSD]
 
+  /// The gates of every slot there is, block by block.
+  private let gates: [SlotGates]
+  /// What the gate of a slot says that cannot deny under this configuration.
+  private let openGate: UInt64
+
   /// A limit that no spend reaches.
   static let unlimited = PicoUSD(pico: .max)
 
   /// Builds the tables. `slots` are those of `configuration.budgets`, in the same order.
   init(
-    generation: UInt64, configuration: BudgetConfiguration, slots: [Int32], slotCount: Int
+    generation: UInt64, configuration: BudgetConfiguration, slots: [Int32], slotCount: Int,
+    gates: [SlotGates]
   ) {
     self.generation = generation
+    self.gates = gates
+    openGate = SlotGates.open(generation: generation)
     directory = configuration.directory
     var budgets: [CatalogBudget] = []
     budgets.reserveCapacity(slots.count)
@@ -97,6 +105,13 @@ public final class BudgetCatalog: Sendable {
   func budget(ofSlot slot: Int32) -> CatalogBudget? {
     let index = budgetIndexes[Int(slot)]
     return index < 0 ? nil : budgets[Int(index)]
+  }
+
+  /// Whether the budget of `slot`, a slot in force, denies no request that names no estimate. One
+  /// atomic load; false says only that a closer look is needed.
+  @inline(__always)
+  func isOpen(_ slot: Int32) -> Bool {
+    gates[Int(slot) >> SlotGates.shift].isOpen(Int(slot) & (SlotGates.count - 1), openGate)
   }
 
   /// The budgets of one scope, in the file's order.

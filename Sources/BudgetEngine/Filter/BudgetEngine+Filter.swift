@@ -44,28 +44,36 @@ extension BudgetEngine {
     decision.begin()
     decision.candidateCount = question.candidates.count
     let estimate = question.estimate
-    for slot in question.tags {
+    // Without an estimate a slot's open gate is the whole answer.
+    let asksGates = estimate == .zero
+    for slot in question.tags where !(asksGates && catalog.isOpen(slot)) {
       if let denial = denial(by: slot, .tag, in: catalog, estimate: estimate, at: now) {
         decision.exhaustedTags.append(denial)
       }
     }
-    var lastProvider = Slot.none
-    var lastDenial: Denial?
+    let isTagFree = decision.exhaustedTags.isEmpty
+    var provider = Slot.none
+    var providerDenial: Denial?
     for (position, candidate) in question.candidates.enumerated() {
-      let position = UInt32(position)
-      if candidate.provider != lastProvider {
-        lastProvider = candidate.provider
-        lastDenial = denial(
-          by: lastProvider, .provider, in: catalog, estimate: estimate, at: now)
+      let position = UInt32(truncatingIfNeeded: position)
+      if candidate.provider != provider {
+        provider = candidate.provider
+        let isOpen = provider == Slot.none || asksGates && catalog.isOpen(provider)
+        providerDenial =
+          isOpen
+          ? nil : denial(by: provider, .provider, in: catalog, estimate: estimate, at: now)
       }
-      let own =
-        lastDenial
-        ?? denial(
+      var own = providerDenial
+      if own == nil, candidate.deployment != Slot.none,
+        !(asksGates && catalog.isOpen(candidate.deployment))
+      {
+        own = denial(
           by: candidate.deployment, .deployment, in: catalog, estimate: estimate, at: now)
+      }
       if var own {
         own.candidate = position
         decision.deny(own, atMost: question.maximumDenials)
-      } else if decision.exhaustedTags.isEmpty {
+      } else if isTagFree {
         decision.allowed.append(position)
       } else {
         decision.denyByTags(candidate: position, atMost: question.maximumDenials)
@@ -77,7 +85,6 @@ extension BudgetEngine {
     by slot: Int32, _ scope: BudgetScope, in catalog: BudgetCatalog, estimate: PicoUSD,
     at now: Timestamp
   ) -> Denial? {
-    guard slot != Slot.none else { return nil }
     let limit = catalog.limits[Int(slot)]
     if limit == BudgetCatalog.unlimited { return nil }
     let (spend, resetsAt) = shards.standing(of: slot, at: now)

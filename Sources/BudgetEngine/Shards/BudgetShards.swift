@@ -8,10 +8,18 @@ import Locks
 final class BudgetShards: Sendable {
   /// One shard: the states of its slots behind a lock.
   private final class Shard: Sendable {
-    let states = Locked<[SlotState]>([])
+    let slots = Locked<[Place]>([])
+  }
+
+  /// A slot's state, and the block that its gate is in.
+  private struct Place {
+    var state: SlotState
+    let gates: SlotGates
   }
 
   private let shards: [Shard]
+  /// The gates of all slots, block by block; grows with the slots.
+  private let blocks = Locked<[SlotGates]>([])
   private let mask: Int
   private let shift: Int
 
@@ -30,29 +38,43 @@ final class BudgetShards: Sendable {
 
   /// Adds the state of the next slot. Slots are added in order, from 0, by one caller at a time.
   func append(slot: Int32, _ state: SlotState) {
-    shards[Int(slot) & mask].states.withLock { states in
-      precondition(states.count == Int(slot) >> shift, "slots are handed out in order")
-      states.append(state)
+    let gates = blocks.withLock { blocks in
+      if Int(slot) >> SlotGates.shift == blocks.count { blocks.append(SlotGates()) }
+      return blocks[Int(slot) >> SlotGates.shift]
+    }
+    shards[Int(slot) & mask].slots.withLock { slots in
+      precondition(slots.count == Int(slot) >> shift, "slots are handed out in order")
+      slots.append(Place(state: state, gates: gates))
     }
   }
 
+  /// The gates of all slots there are, block by block, for a catalog.
+  var gates: [SlotGates] { blocks.withLock { $0 } }
+
   /// The state of `slot` as it stands.
   func state(of slot: Int32) -> SlotState {
-    shards[Int(slot) & mask].states.withLock { $0[Int(slot) >> shift] }
+    shards[Int(slot) & mask].slots.withLock { $0[Int(slot) >> shift].state }
   }
 
   /// What filtering compares with `slot`'s limit at `now`, and when the open window ends.
   func standing(of slot: Int32, at now: Timestamp) -> (spend: PicoUSD, resetsAt: Timestamp?) {
-    shards[Int(slot) & mask].states.withLock { states in
-      let state = states[Int(slot) >> shift]
-      return (state.committedAndPending(at: now), state.resetsAt(at: now))
+    shards[Int(slot) & mask].slots.withLock { slots in
+      let index = Int(slot) >> shift
+      return (
+        slots[index].state.committedAndPending(at: now), slots[index].state.resetsAt(at: now)
+      )
     }
   }
 
-  /// Changes `slot`'s state under its shard's lock.
+  /// Changes `slot`'s state, and its gate with it, under its shard's lock.
   func update<Result: Sendable>(
     _ slot: Int32, _ change: (inout SlotState) -> Result
   ) -> Result {
-    shards[Int(slot) & mask].states.withLock { change(&$0[Int(slot) >> shift]) }
+    shards[Int(slot) & mask].slots.withLock { slots in
+      let index = Int(slot) >> shift
+      let result = change(&slots[index].state)
+      slots[index].gates.set(Int(slot) & (SlotGates.count - 1), slots[index].state.gate)
+      return result
+    }
   }
 }

@@ -15,6 +15,10 @@ struct SlotState: Sendable {
   private(set) var spend: PicoUSD
   /// What is queued and not yet charged: it counts for filtering, whatever window it will fall in.
   private(set) var pending: PicoUSD
+  /// The limit in force, or the last one that was.
+  private(set) var limit: PicoUSD
+  /// The configuration that named the limit; 0: none has.
+  private(set) var generation: UInt64
   /// The slot in which the budget goes on with windows of another length; `Slot.none` while this
   /// one is in force.
   private(set) var successor: Int32
@@ -28,6 +32,8 @@ struct SlotState: Sendable {
     end = Self.never
     spend = .zero
     pending = .zero
+    limit = BudgetCatalog.unlimited
+    generation = 0
     successor = Slot.none
   }
 
@@ -48,6 +54,12 @@ struct SlotState: Sendable {
 
   /// What filtering compares with the limit: spend of the open window and everything pending.
   func committedAndPending(at now: Timestamp) -> PicoUSD { spend(at: now) + pending }
+
+  /// What the slot's gate says: open while no request without an estimate can be denied, at whatever
+  /// time. What the end of the window takes away is left in: then the lock is taken for nothing.
+  var gate: UInt64 {
+    spend + pending < limit ? SlotGates.open(generation: generation) : 0
+  }
 
   /// When the open window ends; nil where none is open.
   func resetsAt(at now: Timestamp) -> Timestamp? { isOpen(at: now) ? end : nil }
@@ -70,8 +82,12 @@ struct SlotState: Sendable {
     checkInvariants()
   }
 
-  /// A configuration names the slot (again).
-  mutating func comeInForce() { successor = Slot.none }
+  /// The configuration `generation` names the slot (again), with this limit.
+  mutating func comeInForce(limit: PicoUSD, generation: UInt64) {
+    successor = Slot.none
+    self.limit = limit
+    self.generation = generation
+  }
 
   /// Charges `amount` to the window open at `now`, and opens one first where there is none.
   ///

@@ -62,7 +62,7 @@ public final class BudgetServer: Sendable {
     do throws(TransportError) {
       transport = try TCPServer(
         address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
-      ) { _, _ in BudgetService(context: context) }
+      ) { _, _ in LaneService(context: context) }
     } catch {
       ledger.close()
       throw .unavailable(

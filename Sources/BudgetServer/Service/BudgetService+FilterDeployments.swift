@@ -4,7 +4,7 @@ import BudgetWire
 
 extension BudgetService {
   /// Which candidates may be used: those given, or the configured ones of `model_name`.
-  func filter(
+  mutating func filter(
     _ request: FilterDeploymentsView, callID: UInt64, output: inout [UInt8]
   ) throws(ServiceRefusal) {
     try checkBounds(of: request.modelName, field: "model_name")
@@ -35,15 +35,15 @@ extension BudgetService {
     fillReply(group: group, in: catalog)
     if decision.isExhausted { sayExhausted(request, group: group, in: catalog) }
     let start = output.count
-    if responses.appendFilterDeployments(filterReply, callID: callID, to: &output) { return }
+    if responses.appendFilterDeployments(&filterReply, callID: callID, to: &output) { return }
     // Candidates of the server's own fill the frame: the denials are counted instead.
     output.removeSubrange(start...)
     filterReply.omitAllDenials()
-    responses.appendFilterDeployments(filterReply, callID: callID, to: &output)
+    responses.appendFilterDeployments(&filterReply, callID: callID, to: &output)
   }
 
   /// The decision as the bytes that go out.
-  private func fillReply(group: ArraySlice<Int32>, in catalog: BudgetCatalog) {
+  private mutating func fillReply(group: ArraySlice<Int32>, in catalog: BudgetCatalog) {
     filterReply.reset()
     for position in decision.allowed { filterReply.allow(position) }
     for denial in decision.denials {
@@ -59,7 +59,7 @@ extension BudgetService {
     for index in group { addCandidate(catalog.deployments[Int(index)]) }
   }
 
-  private func addCandidate(_ deployment: ConfiguredDeployment) {
+  private mutating func addCandidate(_ deployment: ConfiguredDeployment) {
     NameBytes.with(deployment.id) { id in
       NameBytes.with(deployment.modelName) { modelName in
         NameBytes.with(deployment.model) { model in
@@ -107,7 +107,7 @@ extension BudgetService {
   }
 
   /// The sentences that LiteLLM gives when nothing is left.
-  private func sayExhausted(
+  private mutating func sayExhausted(
     _ request: FilterDeploymentsView, group: ArraySlice<Int32>, in catalog: BudgetCatalog
   ) {
     var text = DenialText(maximumBytes: context.bounds.maximumStatusMessageBytes)

@@ -4,7 +4,7 @@ import BudgetWire
 
 extension BudgetService {
   /// Where the budgets stand, a page at a time. Not the hot path: it may allocate.
-  func budgets(
+  mutating func budgets(
     _ request: GetProviderBudgetsView, callID: UInt64, output: inout [UInt8]
   ) throws(ServiceRefusal) {
     let catalog = catalogs.current()

@@ -6,7 +6,7 @@ import SpendLedger
 extension BudgetService {
   /// Charges what a request cost. Spend over a limit is recorded like any other: it was spent.
   /// Returns whether the reply comes later; where not, it was appended.
-  func record(
+  mutating func record(
     _ request: RecordSpendView, token: LedgerToken, output: inout [UInt8]
   ) throws(ServiceRefusal) -> Bool {
     try checkBounds(of: request.idempotencyKey, field: "idempotency_key")
@@ -49,7 +49,7 @@ extension BudgetService {
   }
 
   /// What tells this record from others, and a retry from a clash; nil: it is not deduplicated.
-  private func key(of request: RecordSpendView, cost: PicoUSD) -> RecordKey? {
+  private mutating func key(of request: RecordSpendView, cost: PicoUSD) -> RecordKey? {
     guard !request.idempotencyKey.isEmpty else { return nil }
     keys.begin()
     for position in 0..<request.tagCount { keys.addTag(request.tag(at: position)) }
@@ -76,7 +76,7 @@ extension BudgetService {
   private static let longestPath = 4_095
 
   /// Adds the provider's and the deployment's budget; says whether a provider was named or derived.
-  private func addProviderAndDeployment(
+  private mutating func addProviderAndDeployment(
     of request: RecordSpendView, in catalog: BudgetCatalog
   ) -> Bool {
     let model = request.provider.isEmpty ? usable(request.model) : .absent

@@ -4,11 +4,11 @@ import BudgetWire
 import SpendLedger
 import TCPTransport
 
-/// Answers the frames of one lane: decode, one switch over the methods, encode.
+/// Answers the requests of one lane: one switch over the methods, then encoding.
 ///
-/// Confined to its lane. It owns what a request needs on its way, so that the next one finds it
-/// warm: the decoder's arena, the reply under construction, the engine's questions and answers.
-final class BudgetService: FrameHandler {
+/// A value of its lane's `LaneService`. It owns what a request needs on its way, so that the next
+/// one finds it warm: the reply under construction, the engine's questions and answers.
+struct BudgetService {
   let context: ServiceContext
   var catalogs: CatalogReader
   var question = FilterQuestion()
@@ -16,48 +16,26 @@ final class BudgetService: FrameHandler {
   var charged = ChargedSlots()
   var keys = RecordKeyMaker()
   private var calls = CallsUnderWay()
-  private var decoder: RequestDecoder
   let responses: ResponseWriter
   var filterReply: FilterReply
 
   init(context: ServiceContext) {
     self.context = context
     catalogs = CatalogReader(engine: context.engine)
-    decoder = RequestDecoder(bounds: context.bounds)
     responses = ResponseWriter(bounds: context.bounds)
     filterReply = FilterReply(bounds: context.bounds)
   }
 
-  func connectionOpened(_ connection: ConnectionID) {}
+  /// A connection has gone: its call ids are free.
+  mutating func forget(_ connection: ConnectionID) { calls.removeAll(on: connection) }
 
-  func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {
-    calls.removeAll(on: connection)
-  }
-
-  func replied(to connection: ConnectionID, tag: UInt64) {
-    calls.remove(tag, on: connection)
-  }
-
-  func handle(
-    _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
-    output: inout [UInt8]
-  ) -> FrameOutcome {
-    do throws(WireRefusal) {
-      return try decoder.withRequest(frame: body) { request in
-        serve(request, from: connection, receivedAt: receivedAt, output: &output)
-      }
-    } catch {
-      reply(error.status, to: error.callID, output: &output)
-      return .answered
-    }
-  }
-
-  func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
-    reply(Self.status(of: reason), to: 0, output: &output)
+  /// A call was answered: its id is free.
+  mutating func forget(_ callID: UInt64, on connection: ConnectionID) {
+    calls.remove(callID, on: connection)
   }
 
   /// One request, one path.
-  private func serve(
+  mutating func serve(
     _ request: WireRequest, from connection: ConnectionID, receivedAt: MonotonicInstant,
     output: inout [UInt8]
   ) -> FrameOutcome {
@@ -106,12 +84,12 @@ final class BudgetService: FrameHandler {
     return .answered
   }
 
-  private func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
+  func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
     if status.code == .invalidArgument { context.counters.countRefusedRequest() }
     responses.appendStatus(status, callID: callID, to: &output)
   }
 
-  private static func status(of reason: ConnectionRefusal) -> RPCStatus {
+  static func status(of reason: ConnectionRefusal) -> RPCStatus {
     switch reason {
     case .frameTooLarge(let length, let bound):
       RPCStatus(

@@ -19,11 +19,13 @@ import CBudgetWire
   }
 
   @unsafe private struct State {
+    /// Where the next allocation starts: a multiple of the alignment.
+    var next: UnsafeMutableRawPointer
+    /// How many bytes may be given out from there: within the chunk, and within the bound.
+    var left = 0
     var chunk: UnsafeMutablePointer<Chunk>
-    /// How many bytes of the chunk are taken, its own record included.
-    var offset: Int
-    /// How many bytes were given out since `begin`, over all chunks. Never falls.
-    var used = 0
+    /// Bytes that may be given out once `left` is used up: from further chunks.
+    var leftOfBound = 0
     var bound = 0
     var isExhausted = false
   }
@@ -40,11 +42,9 @@ import CBudgetWire
   private let allocator: UnsafeMutablePointer<ProtobufCAllocator>
 
   init() {
+    let chunk = unsafe Self.newChunk(of: Self.firstChunkBytes, after: nil)
     unsafe state = .allocate(capacity: 1)
-    unsafe state.initialize(
-      to: State(
-        chunk: Self.newChunk(of: Self.firstChunkBytes, after: nil),
-        offset: MemoryLayout<Chunk>.stride))
+    unsafe state.initialize(to: State(next: UnsafeMutableRawPointer(chunk), chunk: chunk))
     unsafe allocator = .allocate(capacity: 1)
     unsafe allocator.initialize(
       to: ProtobufCAllocator(
@@ -63,7 +63,9 @@ import CBudgetWire
   }
 
   /// How many bytes were given out since `begin`.
-  var usedBytes: Int { unsafe state.pointee.used }
+  var usedBytes: Int {
+    unsafe state.pointee.bound - state.pointee.leftOfBound - state.pointee.left
+  }
 
   /// Whether an allocation was refused since `begin`.
   var isExhausted: Bool { unsafe state.pointee.isExhausted }
@@ -86,10 +88,24 @@ import CBudgetWire
       unsafe Self.freeChunks(from: previous)
       unsafe state.pointee.chunk.pointee.previous = nil
     }
-    unsafe state.pointee.offset = MemoryLayout<Chunk>.stride
-    unsafe state.pointee.used = 0
     unsafe state.pointee.bound = bound
+    unsafe state.pointee.leftOfBound = bound
+    unsafe state.pointee.left = 0
     unsafe state.pointee.isExhausted = false
+    unsafe Self.open(state.pointee.chunk, state)
+  }
+
+  /// Gives out from `chunk` from now on, which holds nothing yet.
+  private static func open(
+    _ chunk: UnsafeMutablePointer<Chunk>, _ state: UnsafeMutablePointer<State>
+  ) {
+    let header = unsafe MemoryLayout<Chunk>.stride
+    let room = unsafe min(chunk.pointee.byteCount - header, state.pointee.leftOfBound)
+    unsafe state.pointee.chunk = chunk
+    unsafe state.pointee.next = UnsafeMutableRawPointer(chunk) + header
+    // Down to the alignment, so that rounding up can never pass it.
+    unsafe state.pointee.left = room & -alignment
+    unsafe state.pointee.leftOfBound -= room & -alignment
   }
 
   /// Calls `body` with the allocator.
@@ -104,35 +120,44 @@ import CBudgetWire
     unsafe Self.allocate(byteCount, from: state)
   }
 
+  @inline(__always)
   private static func allocate(
     _ byteCount: Int, from state: UnsafeMutablePointer<State>
   ) -> UnsafeMutableRawPointer? {
-    let left = unsafe state.pointee.bound - state.pointee.used
-    // Compared before it is rounded up, so that no size can overflow; a negative one is a size_t
-    // over Int.max.
-    guard byteCount >= 0, byteCount <= left else {
-      unsafe state.pointee.isExhausted = true
-      return nil
+    let left = unsafe state.pointee.left
+    // Unsigned, so that a size over Int.max is none that fits; and `left` is a multiple of the
+    // alignment, so that what fits also fits rounded up.
+    guard UInt(bitPattern: byteCount) <= UInt(bitPattern: left) else {
+      return unsafe allocateInNextChunk(byteCount, from: state)
     }
     let rounded = (byteCount + alignment - 1) & -alignment
-    guard rounded <= left else {
+    let start = unsafe state.pointee.next
+    unsafe state.pointee.next = start + rounded
+    unsafe state.pointee.left = left - rounded
+    return unsafe start
+  }
+
+  /// Opens a further chunk, or refuses past the bound.
+  @inline(never)
+  private static func allocateInNextChunk(
+    _ byteCount: Int, from state: UnsafeMutablePointer<State>
+  ) -> UnsafeMutableRawPointer? {
+    // What the chunk has left stays unused, but counts no more than what was given out.
+    let left = unsafe state.pointee.left + state.pointee.leftOfBound
+    guard byteCount >= 0, byteCount <= left & -alignment else {
       unsafe state.pointee.isExhausted = true
       return nil
     }
-    if unsafe rounded > state.pointee.chunk.pointee.byteCount - state.pointee.offset {
-      let current = unsafe state.pointee.chunk
-      let doubled = unsafe current.pointee.byteCount * 2
-      let byteCount = unsafe max(
-        doubled < largestDoubledChunkBytes - MemoryLayout<Chunk>.stride
-          ? doubled : largestDoubledChunkBytes,
-        rounded + MemoryLayout<Chunk>.stride)
-      unsafe state.pointee.chunk = newChunk(of: byteCount, after: current)
-      unsafe state.pointee.offset = MemoryLayout<Chunk>.stride
-    }
-    let start = unsafe state.pointee.offset
-    unsafe state.pointee.offset = start + rounded
-    unsafe state.pointee.used += rounded
-    return unsafe UnsafeMutableRawPointer(state.pointee.chunk) + start
+    let current = unsafe state.pointee.chunk
+    let doubled = unsafe current.pointee.byteCount * 2
+    let header = unsafe MemoryLayout<Chunk>.stride
+    let bytes = max(
+      doubled < largestDoubledChunkBytes - header ? doubled : largestDoubledChunkBytes,
+      byteCount + alignment + header)
+    unsafe state.pointee.leftOfBound = left
+    unsafe state.pointee.left = 0
+    unsafe open(newChunk(of: bytes, after: current), state)
+    return unsafe allocate(byteCount, from: state)
   }
 
   private static func newChunk(

@@ -28,9 +28,10 @@ public struct ResponseWriter: Sendable {
   /// while `buffer` has room.
   ///
   /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.
+  /// `reply` is lent, so that its owner need not copy it, and stays as it is.
   @discardableResult
   public func appendFilterDeployments(
-    _ reply: FilterReply, callID: UInt64, to buffer: inout [UInt8]
+    _ reply: inout FilterReply, callID: UInt64, to buffer: inout [UInt8]
   ) -> Bool {
     appendFrame(callID: callID, to: &buffer) { bytes in
       if reply.statusCode != .ok {

@@ -38,8 +38,12 @@ struct WireWalk {
   private mutating func walkMessage(
     _ kind: MessageKind, in bytes: borrowing RawSpan, from start: Int, to end: Int, depth: Int
   ) throws(WireFault) {
-    var cursor = WireCursor(at: start, end: end)
     var seen: UInt32 = 0
+    let start =
+      kind == .deployment
+      ? WireCursor.skipTexts(in: bytes, from: start, to: end, lastField: 4, seen: &seen) : start
+    if start == end { return }
+    var cursor = WireCursor(at: start, end: end)
     var counts = InlineArray<8, Int32>(repeating: 0)
     while cursor.offset < end {
       let field = try cursor.nextField(in: bytes)

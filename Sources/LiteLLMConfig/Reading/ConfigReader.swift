@@ -4,6 +4,7 @@ import BudgetModel
 struct ConfigReader {
   let environment: EnvironmentReferences
   let directory: ProviderDirectory
+  let redis: RedisChoice
   var log: ProblemLog
   var warnings: ProblemLog
 
@@ -20,7 +21,10 @@ struct ConfigReader {
   /// Budgets of deployments by id, with the line of the first entry that has them.
   var deploymentTerms: [ConfigNode.Value: (terms: BudgetTerms, line: Int)] = [:]
 
-  init(file: String, environment: [String: String], directory: ProviderDirectory) {
+  init(
+    file: String, environment: [String: String], directory: ProviderDirectory, redis: RedisChoice
+  ) {
+    self.redis = redis
     self.environment = EnvironmentReferences(environment: environment)
     self.directory = directory
     log = ProblemLog(file: file)
@@ -64,6 +68,7 @@ struct ConfigReader {
     if let entries = budgetMapping(sections, at: layout.tagBudgets) {
       readNamedBudgets(entries, scope: .tag, path: layout.tagBudgets.joined(separator: "."))
     }
+    let redis = redisSource(sections)
     guard log.isEmpty else { throw ConfigError(problems: log.sorted()) }
     warnOfUnknownProviders(path: layout.providerBudgets.joined(separator: "."))
     warnOfLargeGroups()
@@ -71,7 +76,7 @@ struct ConfigReader {
       budgets: BudgetConfiguration(
         budgets: providerBudgets + deploymentBudgets + tagBudgets, deployments: deployments,
         directory: directory),
-      warnings: warnings.sorted())
+      redis: redis, warnings: warnings.sorted())
   }
 
   private static let fileSections = ["router_settings", "model_list", "litellm_settings"]

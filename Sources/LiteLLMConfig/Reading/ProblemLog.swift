@@ -30,6 +30,12 @@ struct ProblemLog {
     problems.append(ConfigProblem(file: file, line: line, keyPath: path, message: message))
   }
 
+  /// Rewords the problem that was added last.
+  mutating func rewordLast(_ reworded: (String) -> String) {
+    guard let last = problems.indices.last else { return }
+    problems[last].message = reworded(problems[last].message)
+  }
+
   /// All of it, by line; the last one says how many there was no room for.
   func sorted() -> [ConfigProblem] {
     var sorted = ConfigProblem.sorted(problems)

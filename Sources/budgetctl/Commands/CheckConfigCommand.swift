@@ -18,13 +18,20 @@ struct CheckConfigCommand: ParsableCommand {
     completion: .file())
   var providerMap: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The Redis that budgetd is started with; without this option, the config's.",
+      valueName: "redis://[user@]host:port[/db] | unix:path | off"))
+  var redis: String?
+
   @Option(help: "Write table or json.")
   var output = OutputFormat.table
 
   func run() throws {
+    let choice = try redisChoice()
     do throws(ConfigError) {
       let report = ConfigReport(
-        try CheckedConfig(path: file, providerMapPath: providerMap), path: file)
+        try CheckedConfig(path: file, providerMapPath: providerMap, redis: choice), path: file)
       switch output {
       case .table: Terminal.write(lines: report.lines)
       case .json: Terminal.write(lines: [report.json.text])
@@ -38,6 +45,16 @@ struct CheckConfigCommand: ParsableCommand {
       }
       let count = error.problems.count == 1 ? "1 problem" : "\(error.problems.count) problems"
       throw Failure("\(file) is refused: \(count)", .badConfig)
+    }
+  }
+
+  private func redisChoice() throws -> RedisChoice {
+    guard let redis else { return .configured(password: nil) }
+    do throws(RedisArgumentError) {
+      return try RedisChoice(argument: redis, password: nil)
+    } catch {
+      // The value is not repeated: it may hold a password.
+      throw ValidationError("--redis: \(error.message)")
     }
   }
 }

@@ -10,8 +10,10 @@ struct CheckedConfig {
   var computedIDs: [Bool]
 
   /// Reads both files. Throws all that is wrong with the first one that is refused.
-  init(path: String, providerMapPath: String?) throws(ConfigError) {
-    loader = try Self.loader(providerMapPath: providerMapPath)
+  init(
+    path: String, providerMapPath: String?, redis: RedisChoice = .off
+  ) throws(ConfigError) {
+    loader = try Self.loader(providerMapPath: providerMapPath, redis: redis)
     let bytes = try ConfigFile.bytes(path: path)
     config = try loader.load(yaml: bytes, file: path)
     let entries = try ConfigNode.parse(yaml: bytes, file: path)["model_list"]?.sequence ?? []
@@ -19,12 +21,14 @@ struct CheckedConfig {
   }
 
   /// A loader of the process's environment and the provider map, where there is one.
-  static func loader(providerMapPath: String?) throws(ConfigError) -> LiteLLMConfigLoader {
+  static func loader(
+    providerMapPath: String?, redis: RedisChoice = .off
+  ) throws(ConfigError) -> LiteLLMConfigLoader {
     var map = ProviderMap.empty
     if let path = providerMapPath {
       map = try ProviderMap(yaml: ConfigFile.bytes(path: path), file: path)
     }
     return LiteLLMConfigLoader(
-      environment: ProcessInfo.processInfo.environment, providerMap: map)
+      environment: ProcessInfo.processInfo.environment, providerMap: map, redis: redis)
   }
 }

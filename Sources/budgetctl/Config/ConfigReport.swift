@@ -7,6 +7,7 @@ struct ConfigReport {
   var budgets: [BudgetDefinition]
   var deployments: [ConfiguredDeployment]
   var computedIDs: [Bool]
+  var redis: RedisSource?
   var warnings: [ConfigProblem]
 
   init(_ file: CheckedConfig, path: String) {
@@ -14,6 +15,7 @@ struct ConfigReport {
     budgets = file.config.budgets.budgets
     deployments = file.config.budgets.deployments
     computedIDs = file.computedIDs
+    redis = file.config.redis
     warnings = file.config.warnings
   }
 
@@ -42,10 +44,16 @@ struct ConfigReport {
         })
       lines.append("")
     }
+    lines += [redisLine, ""]
     lines += warnings.map { "warning: \($0.description.escapedForTerminal)" }
     if !warnings.isEmpty { lines.append("") }
     lines.append(summary)
     return lines
+  }
+
+  private var redisLine: String {
+    guard let redis else { return "Redis: none, so each node keeps its budgets alone" }
+    return "Redis: \(redis), from \(redis.origin)".escapedForTerminal
   }
 
   private var summary: String {
@@ -84,8 +92,21 @@ struct ConfigReport {
             ])
           })
       ),
+      ("redis", redis.map(Self.json) ?? .null),
       ("warnings", .array(warnings.map(Self.json))),
       ("problems", .array([])),
+    ])
+  }
+
+  /// The Redis for machines; of the password only whether there is one.
+  private static func json(_ redis: RedisSource) -> JSONValue {
+    .object([
+      ("address", .string(redis.endpoint.description)),
+      ("database", .integer(redis.database)),
+      ("username", redis.username.map(JSONValue.string) ?? .null),
+      ("has_password", .bool(redis.password != nil)),
+      ("namespace", redis.namespace.map(JSONValue.string) ?? .null),
+      ("origin", .string(redis.origin)),
     ])
   }
 

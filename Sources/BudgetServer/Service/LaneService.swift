@@ -1,0 +1,44 @@
+import BudgetWire
+import TCPTransport
+
+/// What a lane hands its frames to: decodes each and has it served.
+///
+/// Confined to its lane. All that a request changes is in two values, so that a request enters each
+/// of them once, and nothing below is looked up or guarded a second time.
+final class LaneService: FrameHandler {
+  private var decoder: RequestDecoder
+  private var service: BudgetService
+
+  init(context: ServiceContext) {
+    decoder = RequestDecoder(bounds: context.bounds)
+    service = BudgetService(context: context)
+  }
+
+  func connectionOpened(_ connection: ConnectionID) {}
+
+  func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {
+    service.forget(connection)
+  }
+
+  func replied(to connection: ConnectionID, tag: UInt64) {
+    service.forget(tag, on: connection)
+  }
+
+  func handle(
+    _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
+    output: inout [UInt8]
+  ) -> FrameOutcome {
+    do throws(WireRefusal) {
+      return try decoder.withRequest(frame: body) { request in
+        service.serve(request, from: connection, receivedAt: receivedAt, output: &output)
+      }
+    } catch {
+      service.reply(error.status, to: error.callID, output: &output)
+      return .answered
+    }
+  }
+
+  func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
+    service.reply(BudgetService.status(of: reason), to: 0, output: &output)
+  }
+}

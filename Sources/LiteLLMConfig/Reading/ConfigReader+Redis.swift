@@ -1,0 +1,196 @@
+// The Redis that budgets are shared through: judged only where it would be used.
+
+extension ConfigReader {
+  private static let wayOut = "or start with --redis off"
+
+  /// The Redis to be used; nil: none, or the log says why not.
+  mutating func redisSource(_ sections: ConfigMapping) -> RedisSource? {
+    switch redis {
+    case .off: return nil
+    case .configured(let password):
+      guard let parameters = redisParameters(sections) else { return nil }
+      return source(parameters, password: password)
+    case .given(var source):
+      // Of the configuration's own Redis nothing counts but the namespace, so nothing else is
+      // complained of.
+      let before = log
+      let parameters = redisParameters(sections)
+      log = before
+      source.namespace = parameters.flatMap { namespace($0) }
+      return source
+    }
+  }
+
+  /// Adds a problem of a Redis setting, with the way out that always is there.
+  mutating func redisProblem(_ value: RedisParameters.Value, _ message: String) {
+    log.add(value.node, value.path, "\(message), \(Self.wayOut)")
+  }
+
+  private mutating func source(
+    _ parameters: RedisParameters, password: RedisSecret?
+  ) -> RedisSource? {
+    let found = log.problems.count
+    refuseOtherKinds(parameters)
+    let namespace = namespace(parameters)
+    let username = text("username", of: parameters)
+    let source: RedisSource?
+    if let url = parameters["url"] {
+      source = fromURL(url, username: username, origin: parameters.origin)
+    } else {
+      source = fromHost(parameters, username: username)
+    }
+    guard log.problems.count == found, var source else { return nil }
+    source.namespace = namespace
+    if let password { source.password = password }
+    return source
+  }
+
+  /// Kinds of Redis, and ways to log in, that are not spoken here.
+  private mutating func refuseOtherKinds(_ parameters: RedisParameters) {
+    let plain = "budgets are shared through one plain Redis: name its host and port"
+    if let nodes = parameters["startup_nodes"] {
+      redisProblem(nodes, "Redis Cluster is not spoken here, \(plain)")
+    }
+    for name in ["sentinel_nodes", "service_name"] {
+      if let sentinel = parameters[name] {
+        redisProblem(sentinel, "Redis Sentinel is not spoken here, \(plain)")
+        break
+      }
+    }
+    for name in ["gcp_service_account", "azure_redis_ad_token", "aws_iam_auth"] {
+      guard let value = parameters[name], name == "gcp_service_account" || isTrue(value) else {
+        continue
+      }
+      redisProblem(
+        value, "log-in by a cloud's own identities is not spoken here: use a user and a password")
+    }
+    // A URL says by itself whether it is TLS; LiteLLM then ignores the variable.
+    if let ssl = parameters["ssl"], isTrue(ssl),
+      parameters["url"] == nil || ssl.path != "REDIS_SSL"
+    {
+      refuseTLS(ssl)
+    }
+  }
+
+  private mutating func refuseTLS(_ value: RedisParameters.Value) {
+    redisProblem(
+      value,
+      "TLS is not spoken here: run a tunnel such as stunnel on loopback and give "
+        + "--redis redis://127.0.0.1:port")
+  }
+
+  private mutating func fromURL(
+    _ value: RedisParameters.Value, username: String?, origin: String
+  ) -> RedisSource? {
+    guard let node = fromEnvironment(value) else { return nil }
+    guard let text = node.text, !text.isEmpty else {
+      let words = node.text == nil ? node.words : "empty"
+      redisProblem(value, "the url is \(words): write redis://host:port")
+      return nil
+    }
+    do throws(RedisURL.Refusal) {
+      let url = try RedisURL(text)
+      return RedisSource(
+        endpoint: url.endpoint, username: url.username ?? username, password: url.password,
+        database: url.database ?? 0, origin: origin)
+    } catch {
+      switch error {
+      case .encrypted: refuseTLS(value)
+      case .scheme:
+        redisProblem(
+          value, "the url does not begin with redis:// or unix://: write redis://host:port")
+      case .malformed(let reason):
+        redisProblem(value, "of the url \(reason): write redis://user:password@host:port/database")
+      }
+      return nil
+    }
+  }
+
+  private mutating func fromHost(
+    _ parameters: RedisParameters, username: String?
+  ) -> RedisSource? {
+    guard let place = parameters["host"] else {
+      guard !parameters.namesTarget else { return nil }
+      log.add(
+        line: parameters.line, parameters.origin,
+        "this names no Redis, and neither does the environment: give a host and a port, or a url, "
+          + Self.wayOut)
+      return nil
+    }
+    let host = text("host", of: parameters)
+    let port = number("port", of: parameters, 1...65_535).map { UInt16($0) }
+    let database = number("db", of: parameters, 0...Int(Int32.max))
+    let password = text("password", of: parameters).map(RedisSecret.init)
+    guard let host else {
+      redisProblem(place, "the host is empty: write a name or an address")
+      return nil
+    }
+    guard host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+      redisProblem(place, "the host has a blank or a control character: leave it out")
+      return nil
+    }
+    guard !host.contains("://") else {
+      redisProblem(place, "the host is a URL: write its name alone, or the URL as url")
+      return nil
+    }
+    return RedisSource(
+      endpoint: .tcp(host: host, port: port ?? RedisURL.defaultPort), username: username,
+      password: password, database: database ?? 0, origin: parameters.origin)
+  }
+
+  // MARK: - Values
+
+  private mutating func namespace(_ parameters: RedisParameters) -> String? {
+    guard let value = parameters["namespace"], let text = text("namespace", of: parameters) else {
+      return nil
+    }
+    guard let complaint = NameRule.complaint(text) else { return text }
+    redisProblem(value, "of the namespace \(complaint)")
+    return nil
+  }
+
+  /// A text; nil where it is absent, empty, or refused.
+  private mutating func text(_ name: String, of parameters: RedisParameters) -> String? {
+    guard let value = parameters[name], let node = fromEnvironment(value) else { return nil }
+    if let text = node.text { return text.isEmpty ? nil : text }
+    // A password's own value is never repeated.
+    let words = name == "password" ? "not a text" : node.words
+    redisProblem(value, "the \(name) is \(words): quote it")
+    return nil
+  }
+
+  private mutating func number(
+    _ name: String, of parameters: RedisParameters, _ range: ClosedRange<Int>
+  ) -> Int? {
+    guard let value = parameters[name], let node = fromEnvironment(value) else { return nil }
+    let digits: String? =
+      switch node.value {
+      case .integer(let digits): digits
+      case .string(let text): text.trimmingBlanks()
+      default: nil
+      }
+    guard let digits, let number = Int(digits), range.contains(number) else {
+      redisProblem(
+        value,
+        "the \(name) is \(node.words): write a number from \(range.lowerBound) to "
+          + "\(range.upperBound)")
+      return nil
+    }
+    return number
+  }
+
+  private mutating func isTrue(_ value: RedisParameters.Value) -> Bool {
+    guard let node = fromEnvironment(value) else { return false }
+    if let text = node.text { return ["true", "1", "yes"].contains(text.lowercased()) }
+    return node.bool ?? ((node.number ?? 0) != 0)
+  }
+
+  /// The value with its references replaced; adds a problem where a variable is not set.
+  private mutating func fromEnvironment(_ value: RedisParameters.Value) -> ConfigNode? {
+    let found = log.problems.count
+    let node = fromEnvironment(value.node, path: value.path)
+    guard node == nil, log.problems.count > found else { return node }
+    log.rewordLast { $0 + ", \(Self.wayOut)" }
+    return nil
+  }
+}

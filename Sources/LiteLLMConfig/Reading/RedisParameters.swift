@@ -1,0 +1,56 @@
+/// What one place of the configuration says of Redis, before it is judged.
+struct RedisParameters {
+  /// Where it stands: a setting of the file, or the environment.
+  var origin: String
+  /// The line of the file; 1 for the environment.
+  var line: Int
+  /// The values by their plain names: `host`, `port`, `url`, `ssl` and so on.
+  private(set) var values: [String: Value] = [:]
+
+  /// One value and where it stands.
+  struct Value {
+    var node: ConfigNode
+    var path: String
+  }
+
+  init(origin: String, line: Int) {
+    self.origin = origin
+    self.line = line
+  }
+
+  /// The value of a name; nil where it is absent or null.
+  subscript(name: String) -> Value? { values[name] }
+
+  /// Sets a value; null takes it away.
+  mutating func set(_ name: String, _ node: ConfigNode, path: String) {
+    values[name] = node.isNull ? nil : Value(node: node, path: path)
+  }
+
+  /// Sets all of a mapping.
+  mutating func set(_ mapping: ConfigMapping, path: String) {
+    for entry in mapping.entries {
+      guard let name = entry.key.text else { continue }
+      set(name, entry.value, path: "\(path).\(entry.key.pathSegment)")
+    }
+  }
+
+  /// Takes a value away.
+  mutating func remove(_ names: String...) {
+    for name in names { values[name] = nil }
+  }
+
+  /// Gives a value another name.
+  mutating func rename(_ old: String, to new: String) {
+    if let value = values.removeValue(forKey: old) { values[new] = value }
+  }
+
+  /// Adds what is not there yet.
+  mutating func fill(from other: RedisParameters) {
+    values.merge(other.values) { mine, _ in mine }
+  }
+
+  /// Whether a target is named, of any kind.
+  var namesTarget: Bool {
+    ["host", "url", "startup_nodes", "sentinel_nodes"].contains { values[$0] != nil }
+  }
+}

@@ -1,0 +1,62 @@
+/// Where the Redis to be used is taken from.
+public enum RedisChoice: Sendable {
+  /// From the configuration and the environment, as LiteLLM does; a password given here is used in
+  /// place of theirs.
+  case configured(password: RedisSecret?)
+  /// None, whatever the configuration says.
+  case off
+  /// This one. The configuration's namespace still holds: it is in every key.
+  case given(RedisSource)
+
+  /// Reads `--redis`: `redis://[user@]host:port[/db]`, `unix:path` or `off`. What is thrown says
+  /// what is wrong and never repeats a password.
+  public init(argument: String, password: RedisSecret?) throws(RedisArgumentError) {
+    if argument == "off" {
+      self = .off
+      return
+    }
+    if argument.hasPrefix("unix:"), !argument.hasPrefix("unix://") {
+      let path = String(argument.dropFirst("unix:".count))
+      guard path.hasPrefix("/") else {
+        throw RedisArgumentError(
+          message: "the path after unix: has to begin with a slash, such as unix:/run/redis.sock")
+      }
+      self = .given(
+        RedisSource(endpoint: .unix(path: path), password: password, origin: "--redis"))
+      return
+    }
+    let shape = "give redis://[user@]host:port[/db], unix:/path or off"
+    let url: RedisURL
+    do throws(RedisURL.Refusal) {
+      url = try RedisURL(argument)
+    } catch {
+      switch error {
+      case .encrypted:
+        throw RedisArgumentError(
+          message:
+            "TLS is not spoken here: for rediss, run a tunnel such as stunnel on loopback and "
+            + "give redis://127.0.0.1:port")
+      case .scheme: throw RedisArgumentError(message: shape)
+      case .malformed(let reason): throw RedisArgumentError(message: "\(reason): \(shape)")
+      }
+    }
+    guard url.password == nil else {
+      throw RedisArgumentError(
+        message: "it holds a password, and arguments are public: give it in "
+          + "BUDGETD_REDIS_PASSWORD or --redis-password-file")
+    }
+    self = .given(
+      RedisSource(
+        endpoint: url.endpoint, username: url.username, password: password,
+        database: url.database ?? 0, origin: "--redis"))
+  }
+}
+
+/// Why a `--redis` cannot be meant.
+public struct RedisArgumentError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What is wrong and what would be right.
+  public let message: String
+
+  /// The message.
+  public var description: String { message }
+}

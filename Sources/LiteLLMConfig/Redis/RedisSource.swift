@@ -1,0 +1,83 @@
+/// Which Redis the budgets are shared through, and where that is written.
+public struct RedisSource: Sendable {
+  /// Where it is.
+  public var endpoint: Endpoint
+  /// The ACL user; nil: the default user.
+  public var username: String?
+  /// The password; nil: none.
+  public var password: RedisSecret?
+  /// The database, from 0.
+  public var database: Int
+  /// What stands before every key, without the colon; nil: nothing.
+  public var namespace: String?
+  /// The setting that names it, such as `router_settings.redis_host` or `--redis`. No part of what
+  /// is compared.
+  public var origin: String
+
+  /// Where a Redis is.
+  public enum Endpoint: Hashable, Sendable {
+    /// A host's name or its address, and a port.
+    case tcp(host: String, port: UInt16)
+    /// The path of a Unix socket.
+    case unix(path: String)
+  }
+
+  /// Makes a source.
+  public init(
+    endpoint: Endpoint, username: String? = nil, password: RedisSecret? = nil, database: Int = 0,
+    namespace: String? = nil, origin: String
+  ) {
+    self.endpoint = endpoint
+    self.username = username
+    self.password = password
+    self.database = database
+    self.namespace = namespace
+    self.origin = origin
+  }
+}
+
+extension RedisSource: Equatable {
+  /// Whether both mean the same Redis, the same user and the same keys, wherever that is written.
+  public static func == (left: RedisSource, right: RedisSource) -> Bool {
+    left.changes(to: right).isEmpty
+  }
+
+  /// The names of what `other` has otherwise, such as `address` or `password`; empty: nothing.
+  public func changes(to other: RedisSource) -> [String] {
+    func differ(_ left: String?, _ right: String?) -> Bool {
+      guard let left, let right else { return left != right }
+      return !left.hasSameBytes(as: right)
+    }
+    var changes: [String] = []
+    if endpoint != other.endpoint { changes.append("address") }
+    if differ(username, other.username) { changes.append("user") }
+    if password != other.password { changes.append("password") }
+    if database != other.database { changes.append("database") }
+    if differ(namespace, other.namespace) { changes.append("namespace") }
+    return changes
+  }
+}
+
+extension RedisSource: CustomStringConvertible {
+  /// `cache:6379, database 2, user budgetd, with a password, namespace ns`; never the password.
+  public var description: String {
+    var text = endpoint.description
+    if database != 0 { text += ", database \(database)" }
+    if let username { text += ", user \(ConfigProblem.plain(username))" }
+    if password != nil { text += ", with a password" }
+    if let namespace { text += ", namespace \(ConfigProblem.plain(namespace))" }
+    return text
+  }
+}
+
+extension RedisSource.Endpoint: CustomStringConvertible {
+  /// `host:port`, `[::1]:port` or `unix:/path`.
+  public var description: String {
+    switch self {
+    case .unix(let path): "unix:\(ConfigProblem.plain(path))"
+    case .tcp(let host, let port):
+      host.contains(":")
+        ? "[\(ConfigProblem.plain(host))]:\(port)" : "\(ConfigProblem.plain(host)):\(port)"
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import BudgetModel
+
+/// What reconciling knows of one budget.
+struct BudgetState {
+  /// What the node has spent in one window, by origin.
+  struct OwnWindow {
+    var end: Timestamp
+    var parts: [String: PicoUSD] = [:]
+    /// What the store had of it when it ended.
+    var confirmed = PicoUSD.zero
+    /// What was counted as late already.
+    var late = PicoUSD.zero
+
+    var sum: PicoUSD { parts.values.reduce(.zero, +) }
+  }
+
+  let key: BudgetKey
+  let length: WindowLength
+  let keys: BudgetKeys
+  /// Its position among the budgets in force; nil: it is not in force any more.
+  var position: Int?
+  var limit: PicoUSD?
+
+  /// The node's own windows, by start: open ones, and those that ended a short while ago.
+  var windows: [Timestamp: OwnWindow] = [:]
+  /// What is known of the fleet's window; nil: none is known to be open.
+  var record: FleetRecord?
+  /// The spend key at the last pass; nil: there was none, or it was another window's.
+  var total: PicoUSD?
+  /// The start key at the last pass.
+  var startText: [UInt8]?
+  /// Until then the spend key is the finished window's.
+  var staleUntil: Timestamp?
+  /// The spend key is smaller than it was: somebody deleted or overwrote it.
+  var hasFallen = false
+  /// The spend key holds no number.
+  var isBroken = false
+  /// When the script ran last for the window; nil: not yet.
+  var mergedAt: Timestamp?
+  /// Passes in a row that found the spend key ending too late.
+  var foreignCount = 0
+  /// The store said that the window is another one.
+  var isContested = false
+  /// Whether a provider's first window of this life is still to be shown in the store.
+  var announces: Bool
+  /// What the node was last told that others have spent, and in which window.
+  var shown: FleetView?
+  /// The record is newer than what the node remembers.
+  var isUnremembered = false
+  /// The fleet's spend per second, dollars, by the last two different totals.
+  var rate = 0.0
+  var rateBase: (total: PicoUSD, at: Timestamp)?
+
+  init(_ budget: FleetBudget, keys: BudgetKeys, position: Int?) {
+    key = budget.key
+    length = budget.windowLength
+    limit = budget.limit
+    self.keys = keys
+    self.position = position
+    announces = budget.key.scope == .provider
+  }
+
+  /// The fleet's window.
+  var adopted: FleetWindow? { record.map { FleetWindow(start: $0.start, end: $0.end) } }
+
+  /// The node's own open windows that are not the fleet's.
+  func locals(at now: Timestamp) -> [FleetWindow] {
+    windows.compactMap { start, window in
+      start == record?.start || window.end < now
+        ? nil : FleetWindow(start: start, end: window.end)
+    }
+  }
+
+  /// What the store does not have yet of the fleet's window.
+  var hasNews: Bool {
+    guard let record, let own = windows[record.start] else { return false }
+    return own.parts.contains { $0.value > record.confirmed[$0.key] ?? .zero }
+  }
+
+  /// This node's part of what the store holds.
+  var confirmed: PicoUSD { record?.confirmed.values.reduce(.zero, +) ?? .zero }
+
+  /// What others have spent in the fleet's window. While the spend key is missing, what it was last
+  /// known to be: LiteLLM deletes it in a window's last second.
+  var others: PicoUSD { max(.zero, (total ?? record?.total ?? .zero) - confirmed) }
+
+  /// Spend of a window that has ended which the store never got, beyond what was counted before.
+  mutating func takeLate(_ start: Timestamp) -> PicoUSD {
+    guard let own = windows[start] else { return .zero }
+    let late = max(.zero, own.sum - own.confirmed)
+    windows[start]?.late = max(late, own.late)
+    return max(.zero, late - own.late)
+  }
+
+  /// Lets go of the fleet's window; what the store had of it is kept with the node's own.
+  mutating func endRecord() {
+    let confirmed = confirmed
+    if let record { windows[record.start]?.confirmed = confirmed }
+    record = nil
+    total = nil
+    mergedAt = nil
+    shown = nil
+    rateBase = nil
+    rate = 0
+    foreignCount = 0
+  }
+}

@@ -1,0 +1,56 @@
+public import BudgetModel
+
+/// What one pass found and did.
+public struct PassReport: Sendable {
+  /// The store's clock as the pass began.
+  public var time = Timestamp(unixMilliseconds: 0)
+  /// Nodes of the fleet that were heard of in the last ten seconds, this one included.
+  public var nodes = 1
+  /// Budgets whose totals were merged by the script.
+  public var merged = 0
+  /// Windows that became the node's own.
+  public var adopted = 0
+  /// What the script added to spend keys.
+  public var added = PicoUSD.zero
+  /// Spend of windows that ended before the store had it: it stays in the ledger.
+  public var late: [LateSpend] = []
+  /// Markers that were lost and made again, spend keys that were mended.
+  public var mended = 0
+  /// Budgets that the store could not serve: at most `faultBound` are named.
+  public var faults: [BudgetFault] = []
+  /// How many there were.
+  public var faultCount = 0
+  /// In how long the next pass is due.
+  public var nextPass = Duration.zero
+  /// Whether that one need not look at all budgets.
+  public var isNextUrgent = false
+
+  /// How many faults a report names.
+  public static let faultBound = 20
+
+  /// Spend that came too late.
+  public struct LateSpend: Equatable, Sendable {
+    /// Whose.
+    public var key: BudgetKey
+    /// The window it stays in.
+    public var start: Timestamp
+    /// How much.
+    public var amount: PicoUSD
+  }
+
+  /// Something wrong with one budget's keys.
+  public struct BudgetFault: Equatable, Sendable {
+    /// Whose keys.
+    public var key: BudgetKey
+    /// What is wrong.
+    public var reason: String
+  }
+
+  /// A report of nothing.
+  public init() {}
+
+  mutating func fault(_ key: BudgetKey, _ reason: String) {
+    faultCount += 1
+    if faults.count < Self.faultBound { faults.append(BudgetFault(key: key, reason: reason)) }
+  }
+}

@@ -1,0 +1,107 @@
+import BudgetModel
+import RedisStore
+
+extension Reconciler {
+  /// Runs the script for the budgets that need it.
+  mutating func merge(
+    _ chosen: [Int], _ node: some FleetNode, _ store: inout some FleetStore,
+    _ report: inout PassReport
+  ) throws(PassFailure) {
+    var calls: [(index: Int, call: MergeCall)] = []
+    for index in chosen where needsMerge(states[index], at: report.time) {
+      for call in mergeCalls(index) { calls.append((index, call)) }
+    }
+    var start = 0
+    while start < calls.count {
+      let slice = calls[start..<min(start + settings.mergeBound, calls.count)]
+      let replies: [RedisValue]
+      do throws(RedisError) {
+        replies = try store.evaluate(
+          slice.map {
+            $0.call.scriptCall(
+              spendKey: states[$0.index].keys.spend, markKey: states[$0.index].keys.mark)
+          })
+      } catch {
+        throw .store(error)
+      }
+      guard replies.count == slice.count else { throw .unexpectedReply(command: "EVALSHA") }
+      for ((index, call), reply) in zip(slice, replies) {
+        try take(reply, to: call, at: index, &report)
+      }
+      start += slice.count
+    }
+  }
+
+  private func needsMerge(_ state: BudgetState, at now: Timestamp) -> Bool {
+    guard let record = state.record, !state.isBroken else { return false }
+    if state.hasNews || state.hasFallen { return true }
+    guard let own = state.windows[record.start], own.sum > .zero else { return false }
+    guard let mergedAt = state.mergedAt else { return true }
+    return now.unixMilliseconds - mergedAt.unixMilliseconds >= settings.markerCheckMilliseconds
+  }
+
+  /// The calls for one budget: one, unless it has very many origins.
+  private func mergeCalls(_ index: Int) -> [MergeCall] {
+    let state = states[index]
+    guard let record = state.record, let own = state.windows[record.start] else { return [] }
+    let window = FleetWindow(start: record.start, end: record.end)
+    let parts = own.parts.filter { $0.value > .zero }.sorted { $0.key < $1.key }.map {
+      MergeCall.Part(
+        origin: $0.key, cumulative: $0.value, confirmed: record.confirmed[$0.key] ?? .zero)
+    }
+    return stride(from: 0, to: parts.count, by: MergeCall.maximumParts).map { first in
+      MergeCall(
+        window: window, length: WindowDecision.length(of: window, state.length),
+        highest: record.highest, isForced: state.foreignCount >= 2,
+        epoch: String(UInt32.random(in: .min ... .max), radix: 16),
+        parts: Array(parts[first..<min(first + MergeCall.maximumParts, parts.count)]))
+    }
+  }
+
+  private mutating func take(
+    _ value: RedisValue, to call: MergeCall, at index: Int, _ report: inout PassReport
+  ) throws(PassFailure) {
+    if let refusal = value.refusal {
+      guard refusal.isAboutOneKey else { throw .refused(refusal) }
+      report.fault(states[index].key, "\(refusal)")
+      return
+    }
+    guard let reply = MergeReply(value) else { throw .unexpectedReply(command: "the script") }
+    states[index].foreignCount = reply.outcome == .foreign ? states[index].foreignCount + 1 : 0
+    switch reply.outcome {
+    case .merged, .new, .markerLost, .spendKeyLost, .reset:
+      try confirm(reply, of: call, at: index, &report)
+    case .stale:
+      // Over, or another window has its place: the next look at the keys tells which.
+      if reply.window.start != call.window.start { states[index].isContested = true }
+    case .waiting:
+      // Until it is gone the key's value is the finished window's.
+      states[index].total = nil
+      states[index].hasFallen = false
+    case .foreign, .ending: break
+    }
+  }
+
+  private mutating func confirm(
+    _ reply: MergeReply, of call: MergeCall, at index: Int, _ report: inout PassReport
+  ) throws(PassFailure) {
+    guard reply.stored.count == call.parts.count else {
+      throw .unexpectedReply(command: "the script")
+    }
+    report.merged += 1
+    report.added += reply.added
+    if reply.outcome == .markerLost || reply.outcome == .spendKeyLost { report.mended += 1 }
+    for (part, stored) in zip(call.parts, reply.stored) {
+      // More than we know of is another life's of a restored backup: not ours to take off.
+      states[index].record?.confirmed[part.origin] = min(stored, part.cumulative)
+    }
+    states[index].total = reply.total.map { max(.zero, $0) }
+    states[index].hasFallen = false
+    // From here on the key grows again.
+    if reply.outcome == .spendKeyLost { states[index].record?.highest = reply.total ?? .zero }
+    states[index].mergedAt = reply.now
+    states[index].isUnremembered = true
+    // Everybody has the marker's end.
+    if reply.window.end != call.window.end { states[index].isContested = true }
+  }
+}

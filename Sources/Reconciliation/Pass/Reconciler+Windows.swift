@@ -1,0 +1,203 @@
+import BudgetModel
+import RedisStore
+
+extension Reconciler {
+  /// How often one pass looks again after writing start keys: somebody else may have been first,
+  /// and be gone again.
+  private static let roundBound = 3
+
+  /// Finds the windows that are not known, and has the node adopt them.
+  mutating func settleWindows(
+    _ chosen: [Int], _ node: some FleetNode, _ store: inout some FleetStore,
+    _ report: inout PassReport
+  ) throws(PassFailure) {
+    var open = chosen.filter { isUnsettled(states[$0], at: report.time) }
+    var adoptions: [(index: Int, adoption: WindowAdoption)] = []
+    for _ in 0..<Self.roundBound where !open.isEmpty {
+      open = try settle(open, &adoptions, &store, &report)
+    }
+    guard !adoptions.isEmpty else { return }
+    do throws(FleetNodeError) {
+      // In slices: the ledger commits nothing else meanwhile.
+      var first = 0
+      while first < adoptions.count {
+        let slice = adoptions[first..<min(first + settings.adoptionBound, adoptions.count)]
+        try node.adopt(slice.map(\.adoption))
+        for (index, adoption) in slice { adopted(adoption, at: index) }
+        first += slice.count
+      }
+      report.adopted = adoptions.count
+      // Moved spend stands under its new window; so does what came meanwhile.
+      apply(try node.news())
+    } catch {
+      throw .node(error)
+    }
+    try announce(adoptions.map(\.index), &store, at: report.time)
+  }
+
+  /// Whether a look at the budget's start key and marker is needed.
+  private func isUnsettled(_ state: BudgetState, at now: Timestamp) -> Bool {
+    if state.isContested || !state.locals(at: now).isEmpty { return true }
+    guard let adopted = state.adopted else { return state.startText != nil }
+    guard let text = state.startText else { return true }
+    return StoreNumber.instant(String(decoding: text, as: UTF8.self)) != adopted.start
+  }
+
+  /// One round: reads start keys, their ends and the markers; decides; writes start keys. Returns
+  /// the budgets that have to be looked at again.
+  private mutating func settle(
+    _ open: [Int], _ adoptions: inout [(index: Int, adoption: WindowAdoption)],
+    _ store: inout some FleetStore, _ report: inout PassReport
+  ) throws(PassFailure) -> [Int] {
+    let replies = try perform(questions(open), &store)
+    guard let now = Self.time(replies[0]) else { throw failure(of: replies[0], to: "TIME") }
+    var writes: [[[UInt8]]] = []
+    var again: [Int] = []
+    for (place, index) in open.enumerated() {
+      let answer = replies[(1 + 4 * place)...(4 + 4 * place)]
+      if let refusal = answer.lazy.compactMap(\.refusal).first {
+        guard refusal.isAboutOneKey else { throw .refused(refusal) }
+        report.fault(states[index].key, "its start key or marker: \(refusal)")
+        continue
+      }
+      let first = answer.startIndex
+      guard let left = answer[first + 1].integer, let spendLeft = answer[first + 2].integer else {
+        throw failure(of: answer[first + 1], to: "PTTL")
+      }
+      let startKey = StartKey(
+        answer[first].bytes, timeToLive: left, length: states[index].length, at: now)
+      if case .unusable(let reason) = startKey {
+        report.fault(states[index].key, "its start key cannot be used: \(reason)")
+      }
+      let facts = WindowDecision.Facts(
+        length: states[index].length, now: now, startKey: startKey,
+        marker: MarkerHead(answer[first + 3]),
+        adopted: states[index].adopted.flatMap { $0.isOpen(at: now) ? $0 : nil },
+        locals: states[index].locals(at: now))
+      switch WindowDecision.make(facts) {
+      case .none: states[index].isContested = false
+      case .write(let window):
+        writes.append(startKeyCommand(states[index].keys.start, window))
+        again.append(index)
+      case .adopt(let window, let moving, let closing):
+        states[index].isContested = false
+        noteStale(index, window, spendLeft: spendLeft, at: now)
+        let isExact = facts.marker?.window == window
+        if let adoption = adoption(of: window, isExact, moving, closing, index, at: now) {
+          adoptions.append((index, adoption))
+        }
+      }
+    }
+    if !writes.isEmpty {
+      for reply in try perform(writes, &store) {
+        if let refusal = reply.refusal { throw .refused(refusal) }
+      }
+    }
+    return again
+  }
+
+  private func questions(_ open: [Int]) -> [[[UInt8]]] {
+    var commands = [[Array("TIME".utf8)]]
+    for index in open {
+      let keys = states[index].keys
+      commands.append([Array("GET".utf8), keys.start])
+      commands.append([Array("PTTL".utf8), keys.start])
+      commands.append([Array("PTTL".utf8), keys.spend])
+      commands.append(
+        [Array("HMGET".utf8), keys.mark] + MarkerHead.fields.map { Array($0.utf8) })
+    }
+    return commands
+  }
+
+  private func startKeyCommand(_ key: [UInt8], _ window: FleetWindow) -> [[UInt8]] {
+    [Array("SET".utf8), key, Array(StoreNumber.text(window.start).utf8), Array("NX".utf8)]
+      + [Array("PXAT".utf8), Array("\(window.end.unixMilliseconds + 1)".utf8)]
+  }
+
+  /// A spend key that goes as the window begins is the finished window's, and its value none of
+  /// this one's.
+  private mutating func noteStale(
+    _ index: Int, _ window: FleetWindow, spendLeft: Int64, at now: Timestamp
+  ) {
+    guard spendLeft >= 0 else { return }
+    let length = WindowDecision.length(of: window, states[index].length)
+    let slack = WindowDecision.slack(length: length)
+    let goes = now.unixMilliseconds + spendLeft
+    let end = window.end.unixMilliseconds
+    guard goes <= end - length + slack, goes < end - slack else { return }
+    states[index].staleUntil = Timestamp(unixMilliseconds: goes)
+    states[index].total = nil
+  }
+
+  private func adoption(
+    of window: FleetWindow, _ isExact: Bool, _ moving: [Timestamp], _ closing: [Timestamp],
+    _ index: Int, at now: Timestamp
+  ) -> WindowAdoption? {
+    var window = window
+    // An end that the key's time to live tells some milliseconds apart is the same; the marker's is
+    // everybody's.
+    if !isExact, let adopted = states[index].adopted, adopted.start == window.start,
+      abs(adopted.end.unixMilliseconds - window.end.unixMilliseconds) <= 2_000
+    {
+      window.end = adopted.end
+    }
+    if moving.isEmpty, closing.isEmpty, states[index].adopted == window { return nil }
+    var record = FleetRecord(
+      key: states[index].key, start: window.start, end: window.end, at: now)
+    if let before = states[index].record,
+      before.start == window.start || moving.contains(before.start)
+    {
+      // The same period under another name: what the store confirmed of it stays true.
+      record.confirmed = before.confirmed
+      record.highest = before.highest
+      record.total = before.total
+      record.nodes = before.nodes
+    }
+    return WindowAdoption(
+      key: states[index].key, moving: moving, closing: closing, record: record)
+  }
+
+  /// The node has adopted the window.
+  private mutating func adopted(_ adoption: WindowAdoption, at index: Int) {
+    let before = states[index].record
+    let total = states[index].total
+    if let before, before.start != adoption.record.start {
+      states[index].endRecord()
+      // The key that was read is the window's, unless it was found to be the finished one's.
+      states[index].total = total
+    }
+    for start in adoption.moving { states[index].windows[start] = nil }
+    for start in adoption.closing { states[index].windows[start]?.end = adoption.record.at }
+    states[index].record = adoption.record
+    states[index].mergedAt = nil
+    states[index].shown = nil
+  }
+
+  /// What LiteLLM does for a provider when it starts, without overwriting anything.
+  private mutating func announce(
+    _ indices: [Int], _ store: inout some FleetStore, at now: Timestamp
+  ) throws(PassFailure) {
+    var commands: [[[UInt8]]] = []
+    for index in indices where states[index].announces {
+      guard let adopted = states[index].adopted else { continue }
+      states[index].announces = false
+      let length = WindowDecision.length(of: adopted, states[index].length)
+      let left = adopted.end.unixMilliseconds - now.unixMilliseconds
+      guard states[index].total == nil, states[index].staleUntil == nil,
+        left > WindowDecision.slack(length: length)
+      else { continue }
+      commands.append(
+        [Array("SET".utf8), states[index].keys.spend, Array("0.0".utf8), Array("NX".utf8)]
+          + [Array("PXAT".utf8), Array("\(adopted.end.unixMilliseconds + 1)".utf8)])
+    }
+    guard !commands.isEmpty else { return }
+    for reply in try perform(commands, &store) {
+      if let refusal = reply.refusal { throw .refused(refusal) }
+    }
+  }
+}
+
+extension RedisRefusal {
+  /// Whether the refusal is about one key, and says nothing of the others.
+  var isAboutOneKey: Bool { kind == .wrongType || kind == .other }
+}

@@ -1,0 +1,176 @@
+import BudgetModel
+public import RedisStore
+
+/// Brings one node's totals and the fleet's together, a pass at a time.
+///
+/// A value without clock, thread or socket; a pass is plain steps in order, each of which may fail
+/// and be done again by the next pass. A pass:
+///
+/// 1. takes what the ledger has committed since, hears the store's clock, says that the node lives;
+/// 2. reads spend keys and start keys;
+/// 3. finds the window of each budget that has none, or whose start key is another one, and has
+///    the node adopt it, in the ledger first;
+/// 4. merges the totals of budgets with news, of those whose spend key fell, and of each once a
+///    minute;
+/// 5. shows the engine what others have spent.
+public struct Reconciler {
+  /// How it works.
+  public let settings: ReconcilerSettings
+  let redisKeys: RedisKeys
+
+  var generation: UInt64?
+  /// Every budget in force that can be kept in the store, and others with spend still to be told.
+  var states: [BudgetState] = []
+  private var places: [BudgetKey: Int] = [:]
+  /// Where the next pass goes on among budgets without news, when there are very many.
+  private var cursor = 0
+  var rememberedAt: Timestamp?
+  /// How many nodes the fleet had at the last pass.
+  var nodeCount = 1
+  var passes: UInt64 = 0
+  /// Budgets that are near their limit or their window's end, and looked at more often.
+  var urgent: [Int] = []
+  /// When the last pass over all budgets was.
+  var lastWholePass: Timestamp?
+
+  /// Knows nothing yet.
+  public init(settings: ReconcilerSettings, keys: RedisKeys) {
+    self.settings = settings
+    redisKeys = keys
+  }
+
+  /// Does one pass. `isUrgent`: only for budgets near their limit or their window's end, as the pass
+  /// before asked for.
+  ///
+  /// After a failure whatever was done stands, and the next pass goes on from there.
+  public mutating func pass(
+    _ node: some FleetNode, _ store: inout some FleetStore, isUrgent: Bool = false
+  ) throws(PassFailure) -> PassReport {
+    var report = PassReport()
+    takeBudgets(node)
+    do throws(FleetNodeError) {
+      apply(try node.news())
+    } catch {
+      throw .node(error)
+    }
+    try hearClock(node, &store, &report)
+    endWindows(at: report.time, &report)
+    let chosen = isUrgent ? urgent : choose()
+    try pull(chosen, &store, node, &report)
+    nodeCount = report.nodes
+    try settleWindows(chosen, node, &store, &report)
+    try merge(chosen, node, &store, &report)
+    show(chosen, node, at: report.time)
+    remember(node, at: report.time, all: false)
+    pace(chosen, isUrgent: isUrgent, &report)
+    passes += 1
+    return report
+  }
+
+  /// Hands over what the next start should know; before the process ends.
+  public mutating func close(_ node: some FleetNode) { remember(node, at: node.now(), all: true) }
+
+  /// A new link to the store was made: it may be another store, or one that has lost its last
+  /// writes. The next pass looks at every marker.
+  public mutating func linkWasMade() {
+    for index in states.indices { states[index].mergedAt = nil }
+  }
+
+  // MARK: - The node's side
+
+  private mutating func takeBudgets(_ node: some FleetNode) {
+    guard let budgets = node.budgets(otherThan: generation) else { return }
+    generation = budgets.generation
+    var kept = states.filter { !$0.windows.isEmpty || $0.record != nil }
+    var known: [BudgetKey: Int] = [:]
+    for index in kept.indices {
+      kept[index].position = nil
+      kept[index].shown = nil
+      known[kept[index].key] = index
+    }
+    for (position, budget) in budgets.budgets.enumerated() {
+      if let index = known[budget.key] {
+        kept[index].position = position
+        kept[index].limit = budget.limit
+      } else if let keys = BudgetKeys(budget.key, in: redisKeys) {
+        known[budget.key] = kept.count
+        var state = BudgetState(budget, keys: keys, position: position)
+        // A provider that was in force before has been shown.
+        if places[budget.key] != nil { state.announces = false }
+        kept.append(state)
+      }
+    }
+    (states, places) = (kept, known)
+    cursor = 0
+    urgent = []
+  }
+
+  mutating func apply(_ news: LedgerNews) {
+    if news.isComplete {
+      for index in states.indices {
+        // What was found out about windows that have ended is not in the ledger.
+        for start in states[index].windows.keys { states[index].windows[start]?.parts = [:] }
+      }
+      for record in news.records {
+        guard let index = place(of: record.key) else { continue }
+        // What is in memory is newer.
+        if states[index].record == nil { states[index].record = record }
+      }
+    }
+    for total in news.totals {
+      guard let index = place(of: total.key) else { continue }
+      states[index].windows[total.start, default: .init(end: total.end)].end = total.end
+      states[index].windows[total.start]?.parts[total.origin] = total.cumulative
+    }
+  }
+
+  /// Where a budget's state is; made for one that is not in force (any more) but has spend to be
+  /// told. Nil: it cannot be kept in the store.
+  private mutating func place(of key: BudgetKey) -> Int? {
+    if let known = places[key] { return known }
+    guard let keys = BudgetKeys(key, in: redisKeys),
+      let length = try? WindowLength(text: key.windowText)
+    else { return nil }
+    let budget = FleetBudget(key: key, limit: nil, windowLength: length)
+    places[key] = states.count
+    states.append(BudgetState(budget, keys: keys, position: nil))
+    return states.count - 1
+  }
+
+  /// The budgets that this pass looks at: all, or where there are very many those with something to
+  /// say and a part of the others.
+  private mutating func choose() -> [Int] {
+    guard states.count > settings.pullBound else { return Array(states.indices) }
+    var isChosen = [Bool](repeating: false, count: states.count)
+    for index in states.indices {
+      let state = states[index]
+      isChosen[index] =
+        state.hasNews || state.isContested || !state.windows.isEmpty && state.record == nil
+    }
+    for _ in 0..<settings.pullBound {
+      isChosen[cursor % states.count] = true
+      cursor = (cursor + 1) % states.count
+    }
+    return states.indices.filter { isChosen[$0] }
+  }
+
+  // MARK: - Ends
+
+  /// Lets go of windows that are over, and counts what of them the store never got.
+  private mutating func endWindows(at now: Timestamp, _ report: inout PassReport) {
+    let forgotten = now.unixMilliseconds - settings.endedWindowMemoryMilliseconds
+    for index in states.indices {
+      if let record = states[index].record, record.end < now { states[index].endRecord() }
+      guard states[index].windows.values.contains(where: { $0.end < now }) else { continue }
+      for (start, window) in states[index].windows where window.end < now {
+        // A reload may end a window here that the fleet still has open.
+        if states[index].record?.start == start { continue }
+        let late = states[index].takeLate(start)
+        if late > .zero {
+          report.late.append(.init(key: states[index].key, start: start, amount: late))
+        }
+        if window.end.unixMilliseconds < forgotten { states[index].windows[start] = nil }
+      }
+    }
+  }
+}

@@ -1,0 +1,194 @@
+public import RedisStore
+
+/// The script that merges one node's totals of one window into Redis.
+///
+/// State, not deltas: each origin (one life of a node) sends all that it has spent in the window, the
+/// larger value wins, and only the difference reaches the spend key. So repeats, reorderings and
+/// late arrivals change nothing, and what Redis lost comes back with the next call. All checks stand
+/// before the first write, and the only write that Redis may refuse (memory, a replica) comes first:
+/// a refused call has changed nothing.
+public enum SpendScript {
+  /// The script as Redis runs it.
+  public static let script = RedisScript(text)
+
+  /// The text, Lua 5.1.
+  public static let text = #"""
+    -- KEYS[1] K  the spend key as LiteLLM names it: decimal dollars
+    -- KEYS[2] M  the marker, in K's slot: a hash
+    --   v w fin sum t e prev rk rw c:<origin> ...
+    --   w    the window, its start key's value cut to ms      fin  its last ms on Redis' clock
+    --   sum  of all c:*                                       t    K after our last write
+    --   prev the open window that this one replaced           rk   K when M was made
+    --   rw   the window that an operator's reset ended        e    a random word for this life of M
+    -- ARGV[1] SYNC | RESET   [2] w   [3] fin   [4] length in ms   [5] a random word
+    -- ARGV[6] the highest total this node was told for w, 0: none
+    -- ARGV[7] '-', or F: K expires late and the start key was read again unchanged
+    -- ARGV[8..] triples: origin, its cumulative spend, what was confirmed of it
+    -- reply {code, w, fin, prev, rw, K, sum, now, epoch, added, stored ...}
+    local K, M = KEYS[1], KEYS[2]
+    local ZERO = '0.000000000000'
+    local function split(s)
+      local d, f = string.match(s, '^(%d+)%.(%d%d%d%d%d%d%d%d%d%d%d%d)$')
+      if not d or #d > 15 then return nil end
+      return tonumber(d), tonumber(f)
+    end
+    local function join(d, f)
+      if f >= 1000000000000 then d = d + 1; f = f - 1000000000000 end
+      if f < 0 then d = d - 1; f = f + 1000000000000 end
+      return string.format('%.0f.%012.0f', d, f)
+    end
+    local function add(a, b)
+      local ad, af = split(a)
+      local bd, bf = split(b)
+      return join(ad + bd, af + bf)
+    end
+    local function sub(a, b)
+      local ad, af = split(a)
+      local bd, bf = split(b)
+      return join(ad - bd, af - bf)
+    end
+    local function less(a, b)
+      local ad, af = split(a)
+      local bd, bf = split(b)
+      return ad < bd or (ad == bd and af < bf)
+    end
+    local function num(a) local d, f = split(a); return d + f / 1e12 end
+    local function int(n) return string.format('%.0f', n) end
+    local function eps(x) return 1e-12 + math.abs(x) * 1e-12 end
+
+    -- 1. arguments: refused before anything is read
+    local op, w, fin, len = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+    local seen = tonumber(ARGV[6])
+    if not (w and fin and len and seen) or len <= 0 or #ARGV < 7 or (#ARGV - 7) % 3 ~= 0
+        or (op ~= 'SYNC' and op ~= 'RESET') or (op == 'RESET' and #ARGV > 7) then
+      return redis.error_reply('BDARG bad arguments')
+    end
+    for i = 8, #ARGV, 3 do
+      if not split(ARGV[i + 1]) or not split(ARGV[i + 2]) then
+        return redis.error_reply('BDARG bad amount')
+      end
+    end
+
+    -- 2. reads; a key of another type fails here
+    local tm = redis.call('TIME')
+    local now = tonumber(tm[1]) * 1000 + math.floor(tonumber(tm[2]) / 1000)
+    local m = redis.call('HMGET', M, 'w', 'fin', 'sum', 't', 'e', 'rk', 'prev', 'rw')
+    local mw, mfin = tonumber(m[1] or ''), tonumber(m[2] or '')
+    local sum, t, epoch, rk = m[3] or ZERO, m[4] or '0', m[5] or '', tonumber(m[6] or '')
+    local prev, rw = m[7] or '', m[8] or ''
+    if not split(sum) then return redis.error_reply('BDTYPE the marker holds no amount') end
+    local kraw = redis.call('GET', K)
+    local k = kraw and tonumber(kraw)
+    if kraw and (not k or k ~= k or math.abs(k) == math.huge) then
+      return redis.error_reply('BDTYPE the spend key is not a number')
+    end
+    local kp = redis.call('PTTL', K)
+    local kexp = kp >= 0 and now + kp or nil
+    local slack = math.min(5000, math.floor(len / 4))
+    local function reply(code, added, ...)
+      return {code, int(w), int(fin), prev, rw, redis.call('GET', K) or '', sum, int(now), epoch,
+        added, ...}
+    end
+    local function create()
+      redis.call('DEL', M)
+      redis.call('HSET', M, 'v', '1', 'w', int(w), 'fin', int(fin), 'sum', sum, 't', t, 'e', epoch,
+        'prev', prev, 'rw', rw)
+      if rk then redis.call('HSET', M, 'rk', string.format('%.17g', rk)) end
+      redis.call('PEXPIREAT', M, int(fin + 600000))
+    end
+
+    -- 3. an operator's reset: the window that was is over, whatever it held
+    if op == 'RESET' then
+      if now > fin then return reply('STALE', ZERO) end
+      if mw == w then return reply('OK', ZERO) end
+      prev, rw = mw and int(mw) or '', mw and int(mw) or ''
+      sum, t, epoch, rk = ZERO, '0', ARGV[5], nil
+      redis.call('SET', K, '0', 'PXAT', int(fin + 1))
+      create()
+      return reply('RESET', ZERO)
+    end
+
+    -- 4. which window. Order is judged by the end on this clock alone: LiteLLM's hosts have clocks of
+    --    their own, and w comes from them. Windows are closed at their end.
+    local same = mw == w
+    if now > fin then
+      if mw then w, fin = mw, mfin end
+      return reply('STALE', ZERO)
+    end
+    if mw and not same and now <= mfin and (mfin > fin or (mfin == fin and mw > w)) then
+      w, fin = mw, mfin
+      return reply('STALE', ZERO)
+    end
+    if same then fin = mfin end
+    if kexp and kexp > fin + 1 + slack and not string.find(ARGV[7], 'F', 1, true) then
+      return reply('FOREIGN', ZERO)
+    end
+    local code = 'OK'
+    if not same then
+      local start = fin - len
+      if kexp and kexp <= start + slack and kexp < fin - slack then
+        return reply('WAIT', ZERO)              -- K is the finished window's and about to expire
+      end
+      prev = mw and now <= mfin and int(mw) or ''
+      rw = ''
+      sum, t, epoch, rk = ZERO, '0', ARGV[5], k or nil
+    end
+
+    -- 5. merge
+    local stored, set, news = {}, {}, ZERO
+    for i = 8, #ARGV, 3 do
+      local f, cum, acked = 'c:' .. ARGV[i], ARGV[i + 1], ARGV[i + 2]
+      local have = same and redis.call('HGET', M, f) or false
+      if have and not split(have) then
+        return redis.error_reply('BDTYPE the marker holds no amount')
+      end
+      if not have then
+        have = ZERO
+        if rk and seen > 0 and rk >= seen - eps(seen) and less(ZERO, acked) then
+          have, code = acked, 'MLOST'           -- K survived and holds it already
+          sum = add(sum, acked)
+          set[#set + 1] = f; set[#set + 1] = acked
+        end
+      end
+      if less(have, cum) then
+        local delta = sub(cum, have)
+        news, sum = add(news, delta), add(sum, delta)
+        set[#set + 1] = f; set[#set + 1] = cum
+        have = cum
+      end
+      stored[#stored + 1] = have
+    end
+
+    -- 6. K only grows; where it fell, somebody deleted or overwrote it, with our part in it
+    local grow, base = news, nil
+    if same then
+      local applied = sub(sum, news)
+      if less(ZERO, applied) then
+        if not k then
+          code, base = 'KLOST', t               -- gone: rebuild from the last total we saw
+          if tonumber(t) < num(applied) then base = applied end
+        elseif code ~= 'MLOST' and k < tonumber(t) - eps(tonumber(t)) then
+          code, grow = 'KLOST', add(news, applied)
+        end
+      end
+    end
+    if not k and (base or less(ZERO, grow)) and fin - now < slack then
+      sum = m[3] or ZERO
+      if not same then w, fin, sum = mw or w, mfin or fin, m[3] or ZERO end
+      return reply('ENDING', ZERO)              -- so near its end LiteLLM would carry K over
+    end
+
+    -- 7. write: K first, as only it can be refused
+    local touched = false
+    if base then redis.call('INCRBYFLOAT', K, base); touched = true end
+    if less(ZERO, grow) then redis.call('INCRBYFLOAT', K, grow); touched = true end
+    if touched and redis.call('PTTL', K) < 0 then redis.call('PEXPIREAT', K, int(fin + 1)) end
+    if touched or #set > 0 then
+      if not same and code == 'OK' then code = 'NEW' end
+      t = redis.call('GET', K) or t
+      if not same then create() end
+      redis.call('HSET', M, 'sum', sum, 't', t, unpack(set))
+    end
+    return reply(code, grow, unpack(stored))
+    """#
+}

@@ -1,0 +1,27 @@
+import BudgetModel
+import RedisStore
+
+/// What a budget's marker says of windows.
+struct MarkerHead: Equatable {
+  var window: FleetWindow
+  /// The window that was still open when this one took its place.
+  var replaced: Timestamp?
+  /// The window that an operator's reset ended.
+  var resetFrom: Timestamp?
+
+  /// The fields to ask for, in the order in which `init` takes them.
+  static let fields = ["w", "fin", "prev", "rw"]
+
+  /// Reads HMGET's reply; nil: there is no marker, or it makes no sense.
+  init?(_ reply: RedisValue) {
+    guard let values = reply.array, values.count == Self.fields.count else { return nil }
+    func instant(_ value: RedisValue) -> Timestamp? {
+      value.bytes.flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
+        .map { Timestamp(unixMilliseconds: $0) }
+    }
+    guard let start = instant(values[0]), let end = instant(values[1]) else { return nil }
+    window = FleetWindow(start: start, end: end)
+    replaced = instant(values[2])
+    resetFrom = instant(values[3])
+  }
+}

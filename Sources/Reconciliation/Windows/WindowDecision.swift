@@ -1,0 +1,98 @@
+import BudgetModel
+
+/// Which window a budget has: decided from what the node and the store know, and nothing else.
+enum WindowDecision: Equatable {
+  /// Nobody has a window, or the one that is over has not gone yet.
+  case none
+  /// There is no start key: write this one, unless somebody else was first, and look again.
+  case write(FleetWindow)
+  /// This is the window. The node's own windows whose spend moves to it, and those that end here.
+  case adopt(FleetWindow, moving: [Timestamp], closing: [Timestamp])
+
+  /// What the decision is made from.
+  struct Facts {
+    var length: WindowLength
+    /// The store's clock.
+    var now: Timestamp
+    var startKey: StartKey
+    var marker: MarkerHead?
+    /// The window that the node has adopted, if it is open.
+    var adopted: FleetWindow?
+    /// The node's own open windows that are not the fleet's yet.
+    var locals: [FleetWindow]
+  }
+
+  static func make(_ facts: Facts) -> WindowDecision {
+    switch chosen(facts) {
+    case .none: return .none
+    case .some((let window, let needsKey)):
+      return needsKey ? .write(window) : adoption(of: window, facts)
+    }
+  }
+
+  /// The window, and whether its start key has to be written first.
+  private static func chosen(_ facts: Facts) -> (FleetWindow, needsKey: Bool)? {
+    let marker = facts.marker?.window
+    let open = marker.flatMap { $0.isOpen(at: facts.now) ? $0 : nil }
+    switch facts.startKey {
+    case .window(let named):
+      guard let open else { return (named, false) }
+      // The marker's end is the one that everybody has; the later window is the window.
+      if open.start == named.start { return (open, false) }
+      let markerIsLater = (open.end, open.start) > (named.end, named.start)
+      return (markerIsLater ? open : named, false)
+    case .over: return open.map { ($0, false) }
+    case .missing: return (open ?? own(facts)).map { ($0, true) }
+    case .unusable: return (open ?? own(facts)).map { ($0, false) }
+    }
+  }
+
+  /// The window that the node itself would name.
+  private static func own(_ facts: Facts) -> FleetWindow? {
+    if let adopted = facts.adopted { return adopted }
+    guard let first = facts.locals.min(by: { $0.start < $1.start }) else { return nil }
+    // A node that had not heard the store's clock may have opened it in the future.
+    let start = min(first.start, facts.now)
+    let end = facts.length.end(ofWindowFrom: start)
+    return end >= facts.now ? FleetWindow(start: start, end: end) : nil
+  }
+
+  private static func adoption(of window: FleetWindow, _ facts: Facts) -> WindowDecision {
+    var moving = facts.locals.map(\.start)
+    var closing: [Timestamp] = []
+    if let adopted = facts.adopted, adopted.start != window.start {
+      if goesOn(adopted, in: window, facts) {
+        moving.append(adopted.start)
+      } else {
+        closing.append(adopted.start)
+      }
+    }
+    moving.removeAll { $0 == window.start }
+    return .adopt(window, moving: moving, closing: closing)
+  }
+
+  /// Whether `window` is the same period as the node's own window under another name, after a loss of
+  /// data or a race of two that opened one; or a new period, that leaves the old one behind.
+  private static func goesOn(
+    _ adopted: FleetWindow, in window: FleetWindow, _ facts: Facts
+  ) -> Bool {
+    if facts.marker?.resetFrom == adopted.start { return false }
+    if window.end <= adopted.end { return true }
+    let length = Self.length(of: window, facts.length)
+    let overlap = adopted.end.unixMilliseconds - (window.end.unixMilliseconds - length)
+    if overlap <= slack(length: length) { return false }
+    let wasThere =
+      facts.marker?.window.start == adopted.start || facts.marker?.replaced == adopted.start
+    // Nothing was lost: somebody began a new period. Late in the old one that is LiteLLM on a host
+    // whose clock is ahead; early in it, it is a race of two starts.
+    return !wasThere || overlap > length / 2
+  }
+
+  /// The window's length on the store's clock, in milliseconds.
+  static func length(of window: FleetWindow, _ length: WindowLength) -> Int64 {
+    length.end(ofWindowFrom: window.start).unixMilliseconds - window.start.unixMilliseconds
+  }
+
+  /// How near to a window's ends clocks and expiries are not to be told apart, as in the script.
+  static func slack(length: Int64) -> Int64 { min(5_000, length / 4) }
+}

@@ -1,0 +1,295 @@
+import Testing
+
+@testable import LiteLLMConfig
+
+/// A configuration, an environment, and the Redis that follows.
+struct RedisCase: CustomTestStringConvertible, Sendable {
+  var yaml: String
+  var environment: [String: String] = [:]
+  var choice = RedisChoice.configured(password: nil)
+  /// The source in words with its password; nil: none.
+  var expected: String?
+  var testDescription: String { "\(expected ?? "none"): \(yaml.prefix(60))" }
+}
+
+/// A configuration that is refused for its Redis, and what is said about it.
+struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
+  var yaml: String
+  var environment: [String: String] = [:]
+  /// Where, and parts of what is said.
+  var place: String
+  var words: [String]
+  var testDescription: String { place }
+}
+
+@Suite struct RedisSettingsTests {
+  private static let router = """
+    router_settings:
+      redis_host: os.environ/REDIS_HOST
+      redis_port: os.environ/REDIS_PORT
+      redis_password: os.environ/REDIS_PASSWORD
+
+    """
+  private static let cache = """
+    litellm_settings:
+      cache: true
+      cache_params: {type: redis, host: cachehost, port: 1111, password: cp, namespace: cns}
+
+    """
+  private static let coordination = """
+    general_settings:
+      coordination_redis: {host: coord, port: "2222", username: cu, password: cw}
+
+    """
+
+  static let cases: [RedisCase] = [
+    RedisCase(yaml: "model_list: []", expected: nil),
+    RedisCase(
+      yaml: router,
+      environment: ["REDIS_HOST": "h", "REDIS_PORT": "6380", "REDIS_PASSWORD": "p"],
+      expected: "h:6380, with a password | p | router_settings.redis_host"),
+    RedisCase(
+      yaml: router + coordination + cache,
+      environment: ["REDIS_HOST": "h", "REDIS_PORT": "6380", "REDIS_PASSWORD": ""],
+      expected: "h:6380 | - | router_settings.redis_host"),
+    RedisCase(
+      yaml: coordination + cache,
+      expected: "coord:2222, user cu, with a password | cw | general_settings.coordination_redis"),
+    RedisCase(
+      yaml: cache,
+      expected:
+        "cachehost:1111, with a password, namespace cns | cp | litellm_settings.cache_params"),
+    // A cache that is off, or no plain Redis, is none; then the environment counts.
+    RedisCase(
+      yaml: cache.replacing("cache: true", with: "cache: false"), environment: ["REDIS_HOST": "e"],
+      expected: "e:6379 | - | the environment's REDIS_HOST"),
+    RedisCase(
+      yaml: cache.replacing("type: redis", with: "type: redis-semantic"), expected: nil),
+    RedisCase(
+      yaml: "litellm_settings: {cache: os.environ/ON}",
+      environment: [
+        "ON": "True", "REDIS_HOST": "e", "REDIS_PORT": "7", "REDIS_URL": "redis://u:9",
+      ],
+      expected: "u:9 | - | litellm_settings.cache"),
+    // The environment alone: a URL wins over a host.
+    RedisCase(
+      yaml: "model_list: []",
+      environment: ["REDIS_HOST": "e", "REDIS_PORT": "7", "REDIS_URL": "redis://u:9/3"],
+      expected: "u:9, database 3 | - | the environment's REDIS_URL"),
+    // A host in the file wins over the environment's URL; its gaps are filled.
+    RedisCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1}",
+      environment: [
+        "REDIS_URL": "rediss://u:9/3", "REDIS_PASSWORD": "ep", "REDIS_USERNAME": "eu",
+        "REDIS_DB": "4",
+      ],
+      expected: "h:1, database 4, user eu, with a password | ep | router_settings.redis_host"),
+    // A URL takes the place of host, port, database and password, not of the user.
+    RedisCase(
+      yaml: "router_settings: {redis_url: 'redis://u:9', redis_host: h, redis_port: 1}",
+      environment: ["REDIS_PASSWORD": "ep", "REDIS_USERNAME": "eu", "REDIS_DB": "4"],
+      expected: "u:9, user eu | - | router_settings.redis_url"),
+    RedisCase(
+      yaml: "router_settings: {redis_url: 'redis://us%40er:p%3Aw@[::1]:9/3?db=5'}",
+      expected: "[::1]:9, database 5, user us@er, with a password | p:w | router_settings.redis_url"
+    ),
+    RedisCase(
+      yaml: "router_settings: {redis_url: 'redis://:pw@h'}",
+      expected: "h:6379, with a password | pw | router_settings.redis_url"),
+    RedisCase(
+      yaml: "router_settings: {redis_url: 'unix:///run/r.sock?db=2'}",
+      expected: "unix:/run/r.sock, database 2 | - | router_settings.redis_url"),
+    RedisCase(
+      yaml: """
+        router_settings:
+          redis_host: h
+          redis_port: 1
+          cache_kwargs: {namespace: ns, username: u, db: 2, port: 5, ssl: false}
+        """,
+      expected: "h:5, database 2, user u, namespace ns | - | router_settings.redis_host"),
+    RedisCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1, redis_db: 3}",
+      expected: "h:1, database 3 | - | router_settings.redis_host"),
+    // A cache_kwargs without a target of the router's is not looked at.
+    RedisCase(
+      yaml: "router_settings: {cache_kwargs: {namespace: ns}}", environment: ["REDIS_HOST": "e"],
+      expected: "e:6379 | - | the environment's REDIS_HOST"),
+    // The command line.
+    RedisCase(yaml: cache, choice: .off, expected: nil),
+    RedisCase(
+      yaml: cache.replacing("{type", with: "{ssl: true, startup_nodes: [], type"),
+      choice: .given(
+        RedisSource(endpoint: .unix(path: "/r"), password: RedisSecret("x"), origin: "--redis")),
+      expected: "unix:/r, with a password, namespace cns | x | --redis"),
+    RedisCase(
+      yaml: cache, choice: .configured(password: RedisSecret("mine")),
+      expected:
+        "cachehost:1111, with a password, namespace cns | mine | litellm_settings.cache_params"),
+    // What would not be used is not looked at.
+    RedisCase(
+      yaml: coordination + cache.replacing("host: cachehost", with: "host: os.environ/NOWHERE"),
+      expected: "coord:2222, user cu, with a password | cw | general_settings.coordination_redis"),
+  ]
+
+  @Test(arguments: cases) func isTheOneThatLiteLLMUses(_ redisCase: RedisCase) throws {
+    let loader = LiteLLMConfigLoader(
+      environment: redisCase.environment, redis: redisCase.choice)
+    let source = try loader.load(yaml: redisCase.yaml, file: "c.yaml").redis
+    let words = source.map { "\($0) | \($0.password?.revealed ?? "-") | \($0.origin)" }
+    #expect(words == redisCase.expected)
+  }
+
+  static let refusals: [RedisRefusalCase] = [
+    RedisRefusalCase(
+      yaml: router, environment: ["REDIS_HOST": "h", "REDIS_PORT": "1"],
+      place: "c.yaml:4: router_settings.redis_password",
+      words: ["variable REDIS_PASSWORD is not set"]),
+    RedisRefusalCase(
+      yaml: "router_settings:\n  redis_host: h", place: "c.yaml:2: router_settings.redis_host",
+      words: ["without redis_port"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_port: 1}", place: "c.yaml:1: router_settings.redis_port",
+      words: ["without redis_host"]),
+    RedisRefusalCase(
+      yaml: "router_settings:\n  redis_url: rediss://u:s3cr3t@h",
+      place: "c.yaml:2: router_settings.redis_url", words: ["TLS", "stunnel", "--redis redis://"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_url: 'http://s3cr3t'}",
+      place: "c.yaml:1: router_settings.redis_url", words: ["redis://"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_url: 'redis://:s3cr3t@h:port'}",
+      place: "c.yaml:1: router_settings.redis_url", words: ["port", "65535"]),
+    RedisRefusalCase(
+      yaml: "router_settings:\n  redis_host: h\n  redis_port: 1\n  cache_kwargs:\n    ssl: 'True'",
+      place: "c.yaml:5: router_settings.cache_kwargs.ssl", words: ["TLS", "stunnel"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1}", environment: ["REDIS_SSL": "true"],
+      place: "c.yaml:1: REDIS_SSL", words: ["TLS"]),
+    RedisRefusalCase(
+      yaml: "general_settings:\n  coordination_redis:\n    startup_nodes: [{host: a, port: 1}]",
+      place: "c.yaml:3: general_settings.coordination_redis.startup_nodes",
+      words: ["Cluster", "one plain Redis"]),
+    RedisRefusalCase(
+      yaml: """
+        litellm_settings:
+          cache: true
+          cache_params:
+            type: redis
+            service_name: m
+            sentinel_nodes: [[a, 1]]
+        """, place: "c.yaml:6: litellm_settings.cache_params.sentinel_nodes",
+      words: ["Sentinel", "one plain Redis"]),
+    RedisRefusalCase(
+      yaml: cache.replacing("host: cachehost, port: 1111", with: "redis_startup_nodes: [{a: 1}]"),
+      place: "c.yaml:3: litellm_settings.cache_params.redis_startup_nodes", words: ["Cluster"]),
+    RedisRefusalCase(
+      yaml: "model_list: []", environment: ["REDIS_CLUSTER_NODES": "[]"],
+      place: "c.yaml:1: REDIS_CLUSTER_NODES", words: ["Cluster"]),
+    RedisRefusalCase(
+      yaml: "general_settings: {coordination_redis: {port: 1}}",
+      place: "c.yaml:1: general_settings.coordination_redis", words: ["names no Redis"]),
+    RedisRefusalCase(
+      yaml: "general_settings: {coordination_redis: h}",
+      place: "c.yaml:1: general_settings.coordination_redis", words: ["has to be a mapping"]),
+    RedisRefusalCase(
+      yaml: "litellm_settings: {cache: true}", place: "c.yaml:1: litellm_settings.cache",
+      words: ["names no Redis"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 65536}",
+      place: "c.yaml:1: router_settings.redis_port", words: ["the number 65536", "65535"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1, cache_kwargs: {db: -1}}",
+      place: "c.yaml:1: router_settings.cache_kwargs.db", words: ["the number -1"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1, redis_password: 12345678}",
+      place: "c.yaml:1: router_settings.redis_password", words: ["not a text", "quote it"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1, cache_kwargs: {namespace: 7}}",
+      place: "c.yaml:1: router_settings.cache_kwargs.namespace", words: ["the number 7"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_host: '', redis_port: 1}",
+      place: "c.yaml:1: router_settings.redis_host", words: ["empty"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_host: 'redis://h', redis_port: 1}",
+      place: "c.yaml:1: router_settings.redis_host", words: ["URL"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1, cache_kwargs: {aws_iam_auth: true}}",
+      place: "c.yaml:1: router_settings.cache_kwargs.aws_iam_auth", words: ["user and a password"]),
+  ]
+
+  @Test(arguments: refusals) func isRefusedWithAWayOut(_ refusal: RedisRefusalCase) throws {
+    let loader = LiteLLMConfigLoader(
+      environment: refusal.environment, redis: .configured(password: nil))
+    let error = try #require(throws: ConfigError.self) {
+      try loader.load(yaml: refusal.yaml, file: "c.yaml")
+    }
+    #expect(error.problems.count == 1, "\(error)")
+    let text = error.problems[0].description
+    #expect(text.hasPrefix("\(refusal.place): "), "\(text)")
+    for words in refusal.words + ["--redis off"] { #expect(text.contains(words), "\(text)") }
+    for secret in ["s3cr3t", "12345678"] { #expect(!text.contains(secret), "\(text)") }
+    // Off is the way out of each of them.
+    let off = LiteLLMConfigLoader(environment: refusal.environment, redis: .off)
+    #expect(try off.load(yaml: refusal.yaml, file: "c.yaml").redis == nil)
+  }
+
+  @Test func theCommandLineIsReadAsItSays() throws {
+    for (argument, words) in [
+      ("redis://h", "h:6379"), ("redis://h:1/2", "h:1, database 2"),
+      ("redis://u@h:1/2", "h:1, database 2, user u"), ("unix:/run/r", "unix:/run/r"),
+      ("redis://[::1]:5", "[::1]:5"), ("redis://", "localhost:6379"),
+    ] {
+      guard case .given(let source) = try RedisChoice(argument: argument, password: nil) else {
+        Issue.record("\(argument)")
+        continue
+      }
+      #expect("\(source)" == words)
+      #expect(source.origin == "--redis")
+    }
+    guard case .off = try RedisChoice(argument: "off", password: nil) else {
+      Issue.record("off")
+      return
+    }
+    for (argument, words) in [
+      ("", "redis://"), ("on", "redis://"), ("http://s3cr3t", "redis://"), ("unix:run/r", "slash"),
+      ("rediss://u:s3cr3t@h", "stunnel"), ("redis://u:s3cr3t@h", "BUDGETD_REDIS_PASSWORD"),
+      ("redis://:s3cr3t@h/9", "--redis-password-file"), ("redis://h?password=s3cr3t", "PASSWORD"),
+      ("redis://h:0", "65535"), ("redis://h:x", "65535"), ("redis://h/x", "database"),
+      ("redis://h/-1", "database"), ("redis://[::1", "brackets"), ("redis://[::1]x", "brackets"),
+      ("redis://a%zz", "percent"), ("redis://a b", "blank"), ("redis://%00", "text"),
+    ] {
+      let error = #expect(throws: RedisArgumentError.self, "\(argument)") {
+        _ = try RedisChoice(argument: argument, password: nil)
+      }
+      let text = error?.description ?? ""
+      #expect(text.contains(words), "\(argument): \(text)")
+      #expect(!text.contains("s3cr3t"), "\(argument): \(text)")
+    }
+  }
+
+  @Test func whatChangedIsNamed() {
+    let one = RedisSource(
+      endpoint: .tcp(host: "h", port: 1), password: RedisSecret("a"), origin: "--redis")
+    var other = one
+    other.origin = "router_settings.redis_host"
+    #expect(one == other && one.changes(to: other).isEmpty)
+    other.password = RedisSecret("b")
+    other.namespace = "ns"
+    #expect(one != other && one.changes(to: other) == ["password", "namespace"])
+    other = one
+    other.endpoint = .unix(path: "/r")
+    other.username = "u"
+    other.database = 1
+    #expect(one.changes(to: other) == ["address", "user", "database"])
+  }
+
+  @Test func passwordsAreNeverPrinted() {
+    let source = RedisSource(
+      endpoint: .unix(path: "/r"), password: RedisSecret("s3cr3t"), origin: "--redis")
+    var dumped = ""
+    dump(source, to: &dumped)
+    for text in [dumped, "\(source)", String(reflecting: source), "\(source.password as Any)"] {
+      #expect(!text.contains("s3cr3t"), "\(text)")
+    }
+  }
+}
