@@ -45,8 +45,8 @@ let package = Package(
     .executableTarget(
       name: "budgetd",
       dependencies: [
-        "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "RedisStore", "TCPTransport",
-        argumentParser, logging,
+        "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "Reconciliation",
+        "RedisStore", "TCPTransport", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "budgetctl",

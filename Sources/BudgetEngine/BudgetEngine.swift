@@ -40,7 +40,8 @@ public final class BudgetEngine: Sendable {
       shards.append(
         slot: slot,
         SlotState(
-          windowLength: length, start: window.start, end: window.end, spend: window.spend))
+          windowLength: length, start: window.start, end: window.end, spend: window.spend,
+          others: window.others))
     }
     installed = Locked(Installed(registry: registry, catalog: empty))
     generation = Atomic(0)
@@ -68,6 +69,14 @@ public final class BudgetEngine: Sendable {
       }
     }
   }
+
+  /// The slot that goes by `key` now; nil where none does.
+  func slot(of key: BudgetKey) -> Int32? {
+    installed.withLock { $0.registry.knownSlot(of: key) }
+  }
+
+  /// How many slots were handed out.
+  var slotCount: Int32 { installed.withLock { $0.registry.slotCount } }
 
   /// The configuration in force.
   public var catalog: BudgetCatalog { installed.withLock { $0.catalog } }

@@ -7,7 +7,7 @@ enum EnvironmentArguments {
     "config", "listen", "http", "data-dir", "durability", "redis", "redis-password-file", "node-id",
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",
     "max-tags", "max-requests-under-way", "max-unsent-bytes", "frame-timeout", "idle-timeout",
-    "stall-timeout", "lanes", "spin",
+    "stall-timeout", "lanes", "spin", "outage-policy", "fleet-size", "reconcile-interval-ms",
   ]
 
   /// Options that are there or not.

@@ -6,6 +6,8 @@ import TCPTransport
 /// The server as a process: the ready line, then signals until it drains.
 struct ServerProcess {
   let server: BudgetServer
+  /// What keeps the node and its fleet in step; nil: it is alone.
+  let fleet: FleetLoop?
   let signals: ProcessSignals
   let log: Logger
 
@@ -14,6 +16,7 @@ struct ServerProcess {
 
   /// Says that the server is ready, and returns once it has drained.
   func run() async {
+    fleet?.waitForFirstPass()
     print(
       "budgetd ready rpc=\(server.address) http=off durability=\(server.durability) "
         + "version=\(BudgetServer.version)")
@@ -32,7 +35,9 @@ struct ServerProcess {
 
   private func drain() async {
     log.notice("draining: answering what has arrived; a second signal ends the process at once")
-    let cutOff = await server.drain(within: Self.drainDeadline)
+    let cutOff = await server.drain(within: Self.drainDeadline) { [fleet, log] allowance in
+      fleet?.end(within: allowance, log: log)
+    }
     if cutOff > 0 {
       log.warning("\(cutOff) connections were cut off with requests or replies under way")
     }

@@ -30,8 +30,8 @@ import Testing
       "Locks", "BudgetWire", "TCPTransport", "BudgetModel", "Dispatch", "Synchronization",
     ],
     "budgetd": [
-      "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "RedisStore", "TCPTransport",
-      "ArgumentParser", "Dispatch",
+      "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "Reconciliation",
+      "RedisStore", "TCPTransport", "ArgumentParser", "Dispatch",
       "Synchronization",
       "Foundation", "Logging",
     ],

@@ -63,6 +63,9 @@ struct SlotRegistry {
     return .replaced(slot: slot, isNew: isNew, old: old, oldSlot: before.slot)
   }
 
+  /// The slot that goes by `key` now; nil where none does.
+  func knownSlot(of key: BudgetKey) -> Int32? { slots[key] }
+
   private mutating func slot(of key: BudgetKey) -> (slot: Int32, isNew: Bool) {
     if let slot = slots[key] { return (slot, false) }
     let slot = slotCount

@@ -87,9 +87,10 @@ extension BudgetEngine {
   ) -> Denial? {
     let limit = catalog.limits[Int(slot)]
     if limit == BudgetCatalog.unlimited { return nil }
-    let (spend, resetsAt) = shards.standing(of: slot, at: now)
+    let (spend, withheld, resetsAt) = shards.standing(of: slot, at: now)
     guard spend >= limit || spend + estimate > limit else { return nil }
     return Denial(
-      candidate: 0, scope: scope, slot: slot, spend: spend, limit: limit, resetsAt: resetsAt)
+      candidate: 0, scope: scope, slot: slot, spend: spend, withheld: withheld, limit: limit,
+      resetsAt: resetsAt)
   }
 }

@@ -6,8 +6,11 @@ public struct BudgetReport: Hashable, Sendable {
   public var key: BudgetKey
   /// Its cap; nil: unlimited.
   public var limit: PicoUSD?
-  /// What was spent in the open window, committed only; zero where none is open.
+  /// What was spent in the open window, committed only, by this node and, as far as it has heard, by
+  /// others; zero where none is open.
   public var spend: PicoUSD
+  /// How much of that this node has spent.
+  public var ownSpend: PicoUSD
   /// When the open window ends; nil where none is open.
   public var resetsAt: Timestamp?
 
@@ -23,7 +26,8 @@ extension BudgetEngine {
   public func report(on budget: CatalogBudget, at now: Timestamp) -> BudgetReport {
     let state = shards.state(of: budget.slot)
     return BudgetReport(
-      key: budget.definition.key, limit: budget.definition.limit, spend: state.spend(at: now),
+      key: budget.definition.key, limit: budget.definition.limit,
+      spend: state.spend(at: now) + state.others(at: now), ownSpend: state.spend(at: now),
       resetsAt: state.resetsAt(at: now))
   }
 }

@@ -56,12 +56,15 @@ final class BudgetShards: Sendable {
     shards[Int(slot) & mask].slots.withLock { $0[Int(slot) >> shift].state }
   }
 
-  /// What filtering compares with `slot`'s limit at `now`, and when the open window ends.
-  func standing(of slot: Int32, at now: Timestamp) -> (spend: PicoUSD, resetsAt: Timestamp?) {
+  /// What filtering compares with `slot`'s limit at `now`, how much of that is set aside, and when
+  /// the open window ends.
+  func standing(
+    of slot: Int32, at now: Timestamp
+  ) -> (spend: PicoUSD, withheld: PicoUSD, resetsAt: Timestamp?) {
     shards[Int(slot) & mask].slots.withLock { slots in
-      let index = Int(slot) >> shift
+      let state = slots[Int(slot) >> shift].state
       return (
-        slots[index].state.committedAndPending(at: now), slots[index].state.resetsAt(at: now)
+        state.committedAndPending(at: now), state.withheld(at: now), state.resetsAt(at: now)
       )
     }
   }

@@ -208,6 +208,20 @@ extension LedgerRecorder: LedgerClient {
     }
   }
 
+  func adopted(_ windows: [AdoptedWindow], at now: Timestamp) {
+    // A reload must not come in between: it would carry on windows that are none any more.
+    gate.withWindows {
+      for adopted in windows {
+        let window = adopted.spent.window
+        engine.adopt(
+          BudgetWindowState(
+            key: window.key, start: window.start, end: window.end, spend: adopted.spent.spend,
+            others: adopted.others),
+          replacing: adopted.replaced, at: now)
+      }
+    }
+  }
+
   func report(_ event: LedgerEvent) {
     switch event {
     case .state(.ready): log.notice("the ledger records")

@@ -2,7 +2,7 @@ import BudgetEngine
 public import BudgetModel
 import BudgetWire
 import Foundation
-import LiteLLMConfig
+public import LiteLLMConfig
 import Locks
 public import Logging
 import SpendLedger
@@ -20,6 +20,10 @@ public final class BudgetServer: Sendable {
   /// What the connections did.
   public var transportCounters: TransportCounters { transport.counters }
 
+  /// This node as a member of its fleet; nil where it is alone.
+  public let member: FleetMember?
+  /// The Redis that the configuration or the command line names; nil: none.
+  public let redis: RedisSource?
   private let options: ServerOptions
   private let log: Logger
   private let time: any TimeSource
@@ -42,9 +46,12 @@ public final class BudgetServer: Sendable {
     let settings = LedgerSettings(directory: options.dataDirectory)
     let ledger = try Self.ledger(settings)
     let opening = ledger.opening
-    let time = time ?? SystemTimeSource(startingAt: opening.time.time)
+    let source = config.accepted.redis
+    let time = time ?? Self.clock(isShared: source != nil, startingAt: opening.time.time)
     let now = time.now()
-    let engine = BudgetEngine(restoring: LedgerSync.windows(opening))
+    let engine = BudgetEngine(
+      restoring: source == nil
+        ? LedgerSync.windows(opening) : FleetRestoring.windows(opening, at: now))
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
       durability: options.durability, bounds: options.wire, log: log)
@@ -54,11 +61,15 @@ public final class BudgetServer: Sendable {
     // A crash in the next moment must find the windows as they are now.
     ledger.settle()
     let counters = ServiceCounters()
+    let member =
+      source == nil
+      ? nil
+      : FleetMember(engine: engine, ledger: ledger, time: time, options: options.fleet, log: log)
     let context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: options.wire,
       identity: NodeIdentity(
         version: Self.version, nodeID: options.nodeID ?? opening.nodeID),
-      counters: counters)
+      counters: counters, fleet: member)
     do throws(TransportError) {
       transport = try TCPServer(
         address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
@@ -85,6 +96,9 @@ public final class BudgetServer: Sendable {
     self.engine = engine
     self.recorder = recorder
     self.counters = counters
+    self.member = member
+    redis = source
+    member?.start()
     warnOfAddress()
   }
 
@@ -130,6 +144,8 @@ public final class BudgetServer: Sendable {
           LedgerSync.write(report, to: recorder.ledger, at: now)
           return report
         }
+        member?.reloaded()
+        warnOfRedis(config.accepted.redis)
         config.log(to: log, as: "reloaded")
         LogText.write(report, to: log)
       } catch {
@@ -139,12 +155,52 @@ public final class BudgetServer: Sendable {
     }
   }
 
+  /// A running node keeps its Redis: what a reload finds otherwise is named.
+  private func warnOfRedis(_ source: RedisSource?) {
+    let what: String
+    switch (redis, source) {
+    case (nil, nil): return
+    case (nil, .some(let new)): what = "Redis at \(new), from \(new.origin), is new"
+    case (.some(let old), nil): what = "Redis at \(old) is gone from the configuration"
+    case (.some(let old), .some(let new)):
+      let changes = old.changes(to: new)
+      if changes.isEmpty { return }
+      what = "\(changes.joined(separator: ", ")) of Redis changed (\(new.origin))"
+    }
+    log.warning("\(what): takes effect at the next start; this process goes on as it started")
+  }
+
   /// Stops accepting, answers what has arrived and closes every connection, within `deadline`; then
   /// closes the ledger. Returns how many connections were cut off with something still under way.
-  public func drain(within deadline: Duration) async -> Int {
+  ///
+  /// `lastPass` runs in between, once all that was recorded is committed: a last agreement with the
+  /// fleet, in the time that it is given. It may wait.
+  public func drain(
+    within deadline: Duration, lastPass: (@Sendable (Duration) -> Void)? = nil
+  ) async -> Int {
     let cutOff = await transport.drain(within: deadline)
-    recorder.ledger.close()
+    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+      // Waits for the disk and for the store, so not on a thread that others need.
+      DispatchQueue.global().async { [self] in
+        if let lastPass {
+          recorder.ledger.settle()
+          lastPass(Self.lastPassDuration)
+        }
+        member?.stop()
+        recorder.ledger.close()
+        done.resume()
+      }
+    }
     return cutOff
+  }
+
+  /// What a last pass may take.
+  public static let lastPassDuration = Duration.seconds(3)
+
+  private static func clock(
+    isShared: Bool, startingAt first: Timestamp
+  ) -> any TimeSource {
+    isShared ? FleetClock(startingAt: first) : SystemTimeSource(startingAt: first)
   }
 
   /// When a reply to RecordSpend leaves.

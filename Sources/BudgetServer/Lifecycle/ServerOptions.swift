@@ -1,4 +1,6 @@
+public import BudgetModel
 public import BudgetWire
+public import LiteLLMConfig
 public import TCPTransport
 
 /// When a reply to RecordSpend leaves, as `--durability` says.
@@ -25,6 +27,13 @@ public struct ServerOptions: Sendable {
   public var dataDirectory = "./budgetd-data"
   /// When a reply to RecordSpend leaves.
   public var durability = Durability.commit
+  /// Where the Redis that nodes agree through is taken from. Unless it is one that the node can
+  /// reach from a thread of its caller's, `off`: the node is alone.
+  public var redis = RedisChoice.off
+  /// How the node is part of a fleet, where there is a Redis.
+  public var fleet = FleetOptions()
+  /// Why a budget cannot be shared through a Redis; nil: it can.
+  public var sharingComplaint: @Sendable (BudgetKey, RedisSource) -> String? = { _, _ in nil }
   /// How many lanes serve connections.
   public var laneCount = TCPServer.defaultLaneCount
   /// How long a lane looks and waits for more before it gives its thread back.

@@ -31,6 +31,7 @@ extension BudgetService {
         _ = usable(tag)
       }
     }
+    if let refusal = context.fleet?.refusal, hasBudget(question) { throw ServiceRefusal(refusal) }
     context.engine.filter(question, in: catalog, at: context.time.now(), into: &decision)
     fillReply(group: group, in: catalog)
     if decision.isExhausted { sayExhausted(request, group: group, in: catalog) }
@@ -40,6 +41,12 @@ extension BudgetService {
     output.removeSubrange(start...)
     filterReply.omitAllDenials()
     responses.appendFilterDeployments(&filterReply, callID: callID, to: &output)
+  }
+
+  /// Whether any budget has a say.
+  private func hasBudget(_ question: FilterQuestion) -> Bool {
+    !question.tags.isEmpty
+      || question.candidates.contains { $0.hasProviderBudget || $0.hasDeploymentBudget }
   }
 
   /// The decision as the bytes that go out.

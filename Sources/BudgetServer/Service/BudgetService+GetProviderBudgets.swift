@@ -21,6 +21,8 @@ extension BudgetService {
       }
     }
     response.nextPageToken = page.nextToken
+    response.reconciledAtUnixMilliseconds =
+      context.fleet?.reconciledAt?.unixMilliseconds ?? 0
     responses.appendProviderBudgets(response, callID: callID, to: &output)
   }
 
@@ -30,10 +32,11 @@ extension BudgetService {
     response.version = context.identity.version
     response.nodeID = context.identity.nodeID
     let standing = context.recorder.standing(at: context.time.now())
-    response.isReady = standing.notReadyReason == nil
-    response.notReadyReason = standing.notReadyReason ?? ""
+    let reason = standing.notReadyReason ?? context.fleet?.notReadyReason
+    response.isReady = reason == nil
+    response.notReadyReason = reason ?? ""
     response.durability = standing.durability
-    response.storeState = "none"
+    response.storeState = context.fleet?.storeState ?? "none"
     response.idempotencyHorizonUnixMilliseconds = standing.idempotencyHorizon.unixMilliseconds
     responses.appendPing(response, callID: callID, to: &output)
   }

@@ -8,7 +8,7 @@ import Foundation
 public final class SpendLedger: Sendable {
   /// What was found when the ledger was opened.
   public let opening: LedgerOpening
-  private let shared: LedgerShared
+  let shared: LedgerShared
   private let ended: Waiting<Void>
 
   /// Opens the ledger in its data directory, or makes one. Waits for the disk.

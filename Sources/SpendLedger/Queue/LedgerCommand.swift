@@ -7,5 +7,8 @@ enum LedgerCommand: Sendable {
   case opened([BudgetWindow])
   case closed(BudgetKey, Timestamp)
   case settle(reply: Waiting<Bool>)
+  case changes(reply: Waiting<Result<LedgerChanges, LedgerError>>)
+  case adopt([FleetAdoption], reply: Waiting<Result<Void, LedgerError>>)
+  case remember([FleetWindow], reply: Waiting<Result<Void, LedgerError>>)
   case backup(path: String, reply: Waiting<Result<Int64, LedgerError>>)
 }

@@ -6,6 +6,9 @@ extension LedgerWriter {
     case .start(let client): self.client = client
     case .backup(let path, let reply): reply.fulfil(backup(to: path))
     case .settle(let reply): reply.fulfil(settle())
+    case .changes(let reply): reply.fulfil(changes())
+    case .adopt(let adoptions, let reply): reply.fulfil(adopt(adoptions))
+    case .remember(let windows, let reply): reply.fulfil(remember(windows))
     case .opened(let windows): note(windows, command)
     case .closed(let key, let time): end(key, at: time, command)
     case .rename(let old, let new): rename(from: old, to: new, command)
@@ -21,7 +24,7 @@ extension LedgerWriter {
   private func note(_ windows: [BudgetWindow], _ command: LedgerCommand) {
     do throws(SQLiteError) {
       for window in windows {
-        balances.markDirty(try balancePlace(window, budget: budgetID(of: window.key)))
+        balances.keep(try balancePlace(window, budget: budgetID(of: window.key)))
       }
     } catch {
       postponed.append(command)
@@ -57,6 +60,8 @@ extension LedgerWriter {
     let isUnwritten = unwrittenBudgets.contains { $0.id == id }
     let other = budgetIDs[new]
     let isDone = write(folds: true, marks: false, at: client.now()) { store throws(SQLiteError) in
+      // The store knows the budget by its old name: what it said of that says nothing of the new.
+      try store.fleet.deleteAll(ofBudget: id)
       if let other {
         try join(id, into: other, store)
       } else {
@@ -68,12 +73,13 @@ extension LedgerWriter {
       if store != nil { postponed.append(command) }
       return
     }
+    tellsEverything = true
     budgetIDs[old] = nil
     budgetIDs[new] = other ?? id
     labels.removeAll(keepingCapacity: true)
     if other != nil {
       // Places of both are void: what a window holds is read from the table when it is charged.
-      balances = Balances()
+      balances = Balances(isCollecting: balances.isCollecting)
       if !isUnwritten { client.report(.renameJoined(from: old, to: new)) }
     }
   }

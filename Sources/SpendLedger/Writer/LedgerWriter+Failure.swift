@@ -25,8 +25,7 @@ extension LedgerWriter {
     lastFailure = instant
     setState(.refusing(reason: "the ledger reads its file again: \(error.text)"))
     let noted = balances.entries.filter { $0.isDirty }
-    let names = Dictionary(
-      budgetIDs.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
+    let names = budgetNames
     let expected = keyCount
     store = nil
     let opened: OpenedLedger
@@ -70,7 +69,7 @@ extension LedgerWriter {
       let balance = BalanceKey(budget: budgetID(of: key), start: entry.key.start)
       guard balances.place(of: balance) == nil else { continue }
       let place = balances.add(Balances.Entry(key: balance, end: entry.end, amount: .zero))
-      balances.markDirty(place)
+      balances.keep(place)
     }
   }
 }
