@@ -1,11 +1,13 @@
 /* LD_PRELOAD: the wall clock, and the clock that counts while the machine sleeps, are off by what the
    file named in SHIFTED_CLOCK says at this moment (eight bytes, nanoseconds, native order). Every
    process that maps the file sees the same shift at the same instant. The monotonic clock, and with
-   it every timeout, stays real. With SHIFTED_CLOCK_WALL set only the wall clock is off, as where
-   somebody set it. */
+   it every timeout, stays real; waits until an instant of the wall clock last as long as they would
+   have. With SHIFTED_CLOCK_WALL set only the wall clock is off, as where somebody set it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -61,4 +63,30 @@ time_t time(time_t *result) {
   clock_gettime(CLOCK_REALTIME, &now);
   if (result) *result = now.tv_sec;
   return now.tv_sec;
+}
+
+static struct timespec real_instant(const struct timespec *instant) {
+  int64_t real =
+      instant->tv_sec * INT64_C(1000000000) + instant->tv_nsec - (shared ? atomic_load(shared) : 0);
+  return (struct timespec){real / 1000000000, real % 1000000000};
+}
+
+/* libdispatch waits for its semaphores by the wall clock. */
+int sem_timedwait(sem_t *restrict semaphore, const struct timespec *restrict instant) {
+  static int (*wait)(sem_t *, const struct timespec *);
+  if (!wait) wait = (int (*)(sem_t *, const struct timespec *))dlsym(RTLD_NEXT, "sem_timedwait");
+  struct timespec real = real_instant(instant);
+  return wait(semaphore, &real);
+}
+
+/* Every condition here is of the wall clock, as POSIX has it by default; redis-server's are. */
+int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict instant) {
+  static int (*wait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+  if (!wait) {
+    wait = (int (*)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *))dlsym(
+        RTLD_NEXT, "pthread_cond_timedwait");
+  }
+  struct timespec real = real_instant(instant);
+  return wait(condition, mutex, &real);
 }

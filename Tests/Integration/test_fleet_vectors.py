@@ -33,7 +33,7 @@ def scenarios(name):
     return [json.loads(line) for line in (VECTORS / name).read_text().splitlines()]
 
 
-def litellm_yaml(config, namespace):
+def litellm_yaml(config, namespace, port):
     document = {}
     if "model_list" in config:
         document["model_list"] = config["model_list"]
@@ -42,7 +42,9 @@ def litellm_yaml(config, namespace):
     if "tag_budget_config" in config:
         document["litellm_settings"] = {"tag_budget_config": config["tag_budget_config"]}
     if namespace:
-        document.setdefault("router_settings", {})["cache_kwargs"] = {"namespace": namespace}
+        # LiteLLM heeds a namespace only beside the Redis that it is for.
+        document.setdefault("router_settings", {}).update(
+            redis_host="127.0.0.1", redis_port=port, cache_kwargs={"namespace": namespace})
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=10_000)
 
 
@@ -79,9 +81,11 @@ class Stage:
             self.clock.close()
 
     def boot(self, name, config=None):
-        text = litellm_yaml(config or self.scenario["config"], self.namespace)
+        text = litellm_yaml(
+            config or self.scenario["config"], self.namespace, self.redis.proxy.port)
+        redis = [] if self.namespace else ["--redis", self.redis.url]
         self.nodes[name] = self.start_node(
-            text, "--redis", self.redis.url, "--reconcile-interval-ms", "50",
+            text, *redis, "--reconcile-interval-ms", "50",
             environment=self.clock.environment, directory=self.directory / name)
         self.settle(name)
 
