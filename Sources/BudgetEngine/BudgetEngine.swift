@@ -18,17 +18,17 @@ public final class BudgetEngine: Sendable {
 
   /// Starts with `configuration`: provider windows open at `now`, with nothing spent anywhere.
   public convenience init(
-    configuration: BudgetConfiguration, at now: Timestamp, shardCount: Int = 64
+    configuration: BudgetConfiguration, at now: Timestamp
   ) {
-    self.init(restoring: [], shardCount: shardCount)
+    self.init(restoring: [])
     _ = reload(configuration, at: now)
   }
 
   /// Starts without a configuration and with the windows of an earlier life, each key at most once:
   /// `reload` then carries them on, or closes them, as it would any others. A window whose text
   /// means no length is left out.
-  public init(restoring windows: [BudgetWindowState], shardCount: Int = 64) {
-    shards = BudgetShards(count: shardCount)
+  public init(restoring windows: [BudgetWindowState]) {
+    shards = BudgetShards()
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
     let empty = BudgetCatalog(
       generation: 0, configuration: nothing, slots: [], slotCount: 0, gates: [])

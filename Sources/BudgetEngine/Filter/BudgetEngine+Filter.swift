@@ -21,6 +21,15 @@ public struct FilterQuestion: Sendable {
     estimate = .zero
   }
 
+  /// Becomes a copy of `other` in its own storage.
+  public mutating func copy(_ other: borrowing FilterQuestion) {
+    begin()
+    candidates.append(contentsOf: other.candidates)
+    tags.append(contentsOf: other.tags)
+    estimate = other.estimate
+    maximumDenials = other.maximumDenials
+  }
+
   /// Adds a budgeted tag, unless it is there: a repeated tag counts once.
   public mutating func addTag(slot: Int32) {
     if !tags.contains(slot) { tags.append(slot) }

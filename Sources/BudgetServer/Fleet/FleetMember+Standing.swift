@@ -89,7 +89,7 @@ extension FleetMember {
     }
   }
 
-  private func change(_ step: (inout FleetMemberState) -> [FleetStanding.Action]) {
+  func change(_ step: (inout FleetMemberState) -> [FleetStanding.Action]) {
     changing.withLock { _ in carryOut(state.withLock { step(&$0) }) }
   }
 

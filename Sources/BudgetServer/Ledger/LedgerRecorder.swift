@@ -23,6 +23,9 @@ final class LedgerRecorder: SpendRecorder {
   /// The batch whose commit failed, until the file tells what became of it.
   private let doubtful = Locked<LedgerBatch?>(nil)
 
+  /// What the batch that is being finished charges; the ledger's thread alone takes it.
+  private let sums = Locked(ChargeSums())
+
   /// The token of records that were answered when they were queued: no connection has this id.
   private static let answered = LedgerToken(high: .max, low: .max)
 
@@ -65,7 +68,7 @@ final class LedgerRecorder: SpendRecorder {
 
   /// Under `memory`, while the disk keeps up and nothing is wrong with it.
   private var answersAtOnce: Bool {
-    durability == .memory && ledger.state == .ready && ledger.lag <= Self.greatestLag
+    durability == .memory && ledger.isReady && ledger.lag <= Self.greatestLag
   }
 
   private func submit(_ record: LedgerRecord, _ charged: ChargedSlots) -> RecordAnswer {
@@ -182,10 +185,16 @@ extension LedgerRecorder: LedgerClient {
   func finished(_ batch: LedgerBatch) {
     var answers = ReplyBatch()
     var hasDoubt = false
+    sums.withLock { sums in
+      sums.begin()
+      for index in 0..<batch.count where batch.outcome(at: index) == .recorded {
+        sums.add(batch.amount(at: index), to: batch.slots(at: index))
+      }
+      engine.commit(sums, at: batch.now)
+    }
     for index in 0..<batch.count {
       switch batch.outcome(at: index) {
-      case .recorded:
-        engine.commit(batch.amount(at: index), of: batch.slots(at: index), at: batch.now)
+      case .recorded: break
       case .unknown: hasDoubt = true
       default: engine.abandon(batch.amount(at: index), of: batch.slots(at: index))
       }

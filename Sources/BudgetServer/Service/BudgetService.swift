@@ -18,6 +18,9 @@ struct BudgetService {
   private var calls = CallsUnderWay()
   let responses: ResponseWriter
   var filterReply: FilterReply
+  var knownFilters = KnownFilters()
+  /// Names of this request that were counted as strange, or models without a provider.
+  var oddNames = 0
 
   init(context: ServiceContext) {
     self.context = context
@@ -34,34 +37,21 @@ struct BudgetService {
     calls.remove(callID, on: connection)
   }
 
-  /// One request, one path.
+  /// One request, one path. `message` is its method's, as far as `FilterEnvelope` could tell.
   mutating func serve(
-    _ request: WireRequest, from connection: ConnectionID, receivedAt: MonotonicInstant,
-    output: inout [UInt8]
+    _ request: WireRequest, message: NameBytes, from connection: ConnectionID,
+    receivedAt: MonotonicInstant, output: inout [UInt8]
   ) -> FrameOutcome {
     let callID = request.callID
-    guard !calls.contains(callID, on: connection) else {
-      reply(
-        RPCStatus(
-          .invalidArgument,
-          "call_id \(callID) is under way on this connection: use ids that are not"),
-        to: callID, output: &output)
-      return .answered
-    }
-    if request.timeoutMilliseconds > 0 {
-      let timeout = Duration.milliseconds(Int64(request.timeoutMilliseconds))
-      guard MonotonicInstant.now() < receivedAt.advanced(by: timeout) else {
-        reply(
-          RPCStatus(
-            .deadlineExceeded,
-            "timeout_ms \(request.timeoutMilliseconds) passed before work started; nothing applied"
-          ), to: callID, output: &output)
-        return .answered
-      }
-    }
+    guard
+      mayServe(
+        callID, timeoutMilliseconds: request.timeoutMilliseconds, from: connection,
+        receivedAt: receivedAt, output: &output)
+    else { return .answered }
     do throws(ServiceRefusal) {
       switch request.method {
-      case .filterDeployments(let method): try filter(method, callID: callID, output: &output)
+      case .filterDeployments(let method):
+        try filter(method, message: message, callID: callID, output: &output)
       case .recordSpend(let method):
         let token = LedgerToken(high: connection.word, low: callID)
         guard try record(method, token: token, output: &output) else { break }
@@ -82,6 +72,32 @@ struct BudgetService {
       reply(error.status, to: callID, output: &output)
     }
     return .answered
+  }
+
+  /// Whether the call's id is free and its time not over; where not, the reply says so.
+  func mayServe(
+    _ callID: UInt64, timeoutMilliseconds: UInt32, from connection: ConnectionID,
+    receivedAt: MonotonicInstant, output: inout [UInt8]
+  ) -> Bool {
+    guard !calls.contains(callID, on: connection) else {
+      reply(
+        RPCStatus(
+          .invalidArgument,
+          "call_id \(callID) is under way on this connection: use ids that are not"),
+        to: callID, output: &output)
+      return false
+    }
+    guard timeoutMilliseconds > 0 else { return true }
+    let timeout = Duration.milliseconds(Int64(timeoutMilliseconds))
+    guard MonotonicInstant.now() < receivedAt.advanced(by: timeout) else {
+      reply(
+        RPCStatus(
+          .deadlineExceeded,
+          "timeout_ms \(timeoutMilliseconds) passed before work started; nothing applied"
+        ), to: callID, output: &output)
+      return false
+    }
+    return true
   }
 
   func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {

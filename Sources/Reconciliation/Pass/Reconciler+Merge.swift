@@ -69,7 +69,7 @@ extension Reconciler {
     guard let reply = MergeReply(value) else { throw .unexpectedReply(command: "the script") }
     states[index].foreignCount = reply.outcome == .foreign ? states[index].foreignCount + 1 : 0
     switch reply.outcome {
-    case .merged, .new, .markerLost, .spendKeyLost, .reset:
+    case .merged, .new, .markerLost, .spendKeyLost, .ending, .reset:
       try confirm(reply, of: call, at: index, &report)
     case .stale:
       // Over, or another window has its place: the next look at the keys tells which.
@@ -78,7 +78,7 @@ extension Reconciler {
       // Until it is gone the key's value is the finished window's.
       states[index].total = nil
       states[index].hasFallen = false
-    case .foreign, .ending: break
+    case .foreign: break
     }
   }
 
@@ -95,10 +95,12 @@ extension Reconciler {
       // More than we know of is another life's of a restored backup: not ours to take off.
       states[index].record?.confirmed[part.origin] = min(stored, part.cumulative)
     }
-    states[index].total = reply.total.map { max(.zero, $0) }
+    // Without a spend key, at a window's end, at least what the nodes have spent is known.
+    states[index].total = max(.zero, reply.total ?? reply.sum)
     states[index].hasFallen = false
-    // From here on the key grows again.
-    if reply.outcome == .spendKeyLost { states[index].record?.highest = reply.total ?? .zero }
+    // Not what a pull finds: the key also grows after a marker was made anew, by what others push,
+    // and what it held when that marker was made would then seem too little to have held this.
+    states[index].record?.highest = max(.zero, reply.total ?? .zero)
     states[index].mergedAt = reply.now
     states[index].isUnremembered = true
     // Everybody has the marker's end.

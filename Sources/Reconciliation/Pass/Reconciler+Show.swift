@@ -8,7 +8,6 @@ extension Reconciler {
       guard let record = states[index].record else { continue }
       if let total = states[index].total, states[index].record?.total != total {
         states[index].record?.total = total
-        states[index].record?.highest = max(record.highest, total)
         states[index].isUnremembered = true
       }
       guard let position = states[index].position else { continue }

@@ -111,16 +111,28 @@ public struct Reconciler {
         // What was found out about windows that have ended is not in the ledger.
         for start in states[index].windows.keys { states[index].windows[start]?.parts = [:] }
       }
-      for record in news.records {
-        guard let index = place(of: record.key) else { continue }
-        // What is in memory is newer.
-        if states[index].record == nil { states[index].record = record }
-      }
+      takeRecords(news.records)
     }
     for total in news.totals {
       guard let index = place(of: total.key) else { continue }
       states[index].windows[total.start, default: .init(end: total.end)].end = total.end
       states[index].windows[total.start]?.parts[total.origin] = total.cumulative
+    }
+  }
+
+  /// Of several windows of a budget the last to end is the one that may be open. Which one the node
+  /// has adopted the ledger knows best, since an adoption can be done and its answer lost; what the
+  /// store said of it is newer in memory.
+  private mutating func takeRecords(_ records: [FleetRecord]) {
+    var isTold: Set<Int> = []
+    for record in records.sorted(by: { ($0.end, $0.start) > ($1.end, $1.start) }) {
+      guard let index = place(of: record.key), isTold.insert(index).inserted else { continue }
+      guard let known = states[index].record, known.start != record.start else {
+        if states[index].record == nil { states[index].record = record }
+        continue
+      }
+      states[index].endRecord()
+      states[index].record = record
     }
   }
 

@@ -52,7 +52,7 @@ public struct FleetRecord: Hashable, Sendable {
   public var end: Timestamp
   /// The fleet's total at the last pass, this node's part included.
   public var total: PicoUSD
-  /// The highest total that this node was ever told.
+  /// The spend key when the store last confirmed something of this node's: it only grows after.
   public var highest: PicoUSD
   /// What the store has confirmed of this node's own, by origin.
   public var confirmed: [String: PicoUSD]

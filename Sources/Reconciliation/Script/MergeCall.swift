@@ -16,7 +16,7 @@ struct MergeCall {
   var window: FleetWindow
   /// The window's length on the store's clock, in milliseconds.
   var length: Int64
-  /// The highest total that this node was told for the window.
+  /// The spend key when the store last confirmed something of this node's; zero: it never has.
   var highest: PicoUSD
   /// Whether the spend key's late end was looked into, and the start key stayed as it was.
   var isForced: Bool

@@ -19,7 +19,7 @@ struct MergeReply: Equatable {
     case waiting = "WAIT"
     /// The spend key ends later than the window does. Nothing was written.
     case foreign = "FOREIGN"
-    /// Too near the window's end to make a spend key. Nothing was written.
+    /// Merged into the marker alone: too near the window's end to make a spend key.
     case ending = "ENDING"
     /// An operator's reset was done.
     case reset = "RESET"
@@ -30,8 +30,8 @@ struct MergeReply: Equatable {
   var window: FleetWindow
   /// The open window that the marker's window replaced.
   var replaced: Timestamp?
-  /// The window that an operator's reset ended.
-  var resetFrom: Timestamp?
+  /// Windows that end by then were ended by an operator's reset.
+  var resetUntil: Timestamp?
   /// The spend key's value; nil where there is none.
   var total: PicoUSD?
   /// The sum of all origins.
@@ -55,7 +55,7 @@ struct MergeReply: Equatable {
     window = FleetWindow(
       start: Timestamp(unixMilliseconds: start), end: Timestamp(unixMilliseconds: end))
     replaced = Int64(texts[3]).map { Timestamp(unixMilliseconds: $0) }
-    resetFrom = Int64(texts[4]).map { Timestamp(unixMilliseconds: $0) }
+    resetUntil = Int64(texts[4]).map { Timestamp(unixMilliseconds: $0) }
     if texts[5].isEmpty {
       total = nil
     } else {

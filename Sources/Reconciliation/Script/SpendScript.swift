@@ -15,16 +15,16 @@ public enum SpendScript {
   public static let text = #"""
     -- KEYS[1] K  the spend key as LiteLLM names it: decimal dollars
     -- KEYS[2] M  the marker, in K's slot: a hash
-    --   v w fin sum t e prev rk rw c:<origin> ...
+    --   v w fin sum t e prev rk rf c:<origin> ...
     --   w    the window, its start key's value cut to ms      fin  its last ms on Redis' clock
     --   sum  of all c:*                                       t    K after our last write
     --   prev the open window that this one replaced           rk   K when M was made
-    --   rw   the window that an operator's reset ended        e    a random word for this life of M
+    --   rf   windows that end by then are over: a reset       e    a random word for this life of M
     -- ARGV[1] SYNC | RESET   [2] w   [3] fin   [4] length in ms   [5] a random word
-    -- ARGV[6] the highest total this node was told for w, 0: none
+    -- ARGV[6] K when this node was last told what of its own M holds, 0: never
     -- ARGV[7] '-', or F: K expires late and the start key was read again unchanged
     -- ARGV[8..] triples: origin, its cumulative spend, what was confirmed of it
-    -- reply {code, w, fin, prev, rw, K, sum, now, epoch, added, stored ...}
+    -- reply {code, w, fin, prev, rf, K, sum, now, epoch, added, stored ...}
     local K, M = KEYS[1], KEYS[2]
     local ZERO = '0.000000000000'
     local function split(s)
@@ -72,10 +72,10 @@ public enum SpendScript {
     -- 2. reads; a key of another type fails here
     local tm = redis.call('TIME')
     local now = tonumber(tm[1]) * 1000 + math.floor(tonumber(tm[2]) / 1000)
-    local m = redis.call('HMGET', M, 'w', 'fin', 'sum', 't', 'e', 'rk', 'prev', 'rw')
+    local m = redis.call('HMGET', M, 'w', 'fin', 'sum', 't', 'e', 'rk', 'prev', 'rf')
     local mw, mfin = tonumber(m[1] or ''), tonumber(m[2] or '')
     local sum, t, epoch, rk = m[3] or ZERO, m[4] or '0', m[5] or '', tonumber(m[6] or '')
-    local prev, rw = m[7] or '', m[8] or ''
+    local prev, rf = m[7] or '', m[8] or ''
     if not split(sum) then return redis.error_reply('BDTYPE the marker holds no amount') end
     local kraw = redis.call('GET', K)
     local k = kraw and tonumber(kraw)
@@ -86,13 +86,13 @@ public enum SpendScript {
     local kexp = kp >= 0 and now + kp or nil
     local slack = math.min(5000, math.floor(len / 4))
     local function reply(code, added, ...)
-      return {code, int(w), int(fin), prev, rw, redis.call('GET', K) or '', sum, int(now), epoch,
+      return {code, int(w), int(fin), prev, rf, redis.call('GET', K) or '', sum, int(now), epoch,
         added, ...}
     end
     local function create()
       redis.call('DEL', M)
       redis.call('HSET', M, 'v', '1', 'w', int(w), 'fin', int(fin), 'sum', sum, 't', t, 'e', epoch,
-        'prev', prev, 'rw', rw)
+        'prev', prev, 'rf', rf)
       if rk then redis.call('HSET', M, 'rk', string.format('%.17g', rk)) end
       redis.call('PEXPIREAT', M, int(fin + 600000))
     end
@@ -101,7 +101,8 @@ public enum SpendScript {
     if op == 'RESET' then
       if now > fin then return reply('STALE', ZERO) end
       if mw == w then return reply('OK', ZERO) end
-      prev, rw = mw and int(mw) or '', mw and int(mw) or ''
+      -- Not only M's window: there may be one that nobody has pushed to yet.
+      prev, rf = mw and int(mw) or '', int(math.max(fin - 1, mfin or 0))
       sum, t, epoch, rk = ZERO, '0', ARGV[5], nil
       redis.call('SET', K, '0', 'PXAT', int(fin + 1))
       create()
@@ -119,6 +120,10 @@ public enum SpendScript {
       w, fin = mw, mfin
       return reply('STALE', ZERO)
     end
+    if not same and fin <= (tonumber(rf) or 0) then
+      w, fin = mw, mfin
+      return reply('STALE', ZERO)
+    end
     if same then fin = mfin end
     if kexp and kexp > fin + 1 + slack and not string.find(ARGV[7], 'F', 1, true) then
       return reply('FOREIGN', ZERO)
@@ -130,7 +135,6 @@ public enum SpendScript {
         return reply('WAIT', ZERO)              -- K is the finished window's and about to expire
       end
       prev = mw and now <= mfin and int(mw) or ''
-      rw = ''
       sum, t, epoch, rk = ZERO, '0', ARGV[5], k or nil
     end
 
@@ -173,9 +177,9 @@ public enum SpendScript {
       end
     end
     if not k and (base or less(ZERO, grow)) and fin - now < slack then
-      sum = m[3] or ZERO
-      if not same then w, fin, sum = mw or w, mfin or fin, m[3] or ZERO end
-      return reply('ENDING', ZERO)              -- so near its end LiteLLM would carry K over
+      -- So near its end LiteLLM would carry K over into its next window: M alone has it. M.t stays
+      -- as K was, so that K is mended if somebody makes it again before the end.
+      code, base, grow = 'ENDING', nil, ZERO
     end
 
     -- 7. write: K first, as only it can be refused
@@ -185,7 +189,7 @@ public enum SpendScript {
     if touched and redis.call('PTTL', K) < 0 then redis.call('PEXPIREAT', K, int(fin + 1)) end
     if touched or #set > 0 then
       if not same and code == 'OK' then code = 'NEW' end
-      t = redis.call('GET', K) or t
+      t = redis.call('GET', K) or (same and t or sum)
       if not same then create() end
       redis.call('HSET', M, 'sum', sum, 't', t, unpack(set))
     end

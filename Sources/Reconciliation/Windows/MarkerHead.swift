@@ -6,11 +6,11 @@ struct MarkerHead: Equatable {
   var window: FleetWindow
   /// The window that was still open when this one took its place.
   var replaced: Timestamp?
-  /// The window that an operator's reset ended.
-  var resetFrom: Timestamp?
+  /// Windows that end by then were ended by an operator's reset.
+  var resetUntil: Timestamp?
 
   /// The fields to ask for, in the order in which `init` takes them.
-  static let fields = ["w", "fin", "prev", "rw"]
+  static let fields = ["w", "fin", "prev", "rf"]
 
   /// Reads HMGET's reply; nil: there is no marker, or it makes no sense.
   init?(_ reply: RedisValue) {
@@ -22,6 +22,6 @@ struct MarkerHead: Equatable {
     guard let start = instant(values[0]), let end = instant(values[1]) else { return nil }
     window = FleetWindow(start: start, end: end)
     replaced = instant(values[2])
-    resetFrom = instant(values[3])
+    resetUntil = instant(values[3])
   }
 }

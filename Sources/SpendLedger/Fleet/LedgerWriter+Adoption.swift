@@ -92,12 +92,13 @@ extension LedgerWriter {
   private func take(_ done: [Adoption]) {
     // Places may be void, and windows have other ends.
     labels.removeAll(keepingCapacity: true)
-    var gone: [Int] = []
+    let moved = Set(
+      done.flatMap { adoption in
+        adoption.moved.map { BalanceKey(budget: adoption.budget, start: $0) }
+      })
+    // What was to be told of a window that is not there any more is void.
+    otherTotals.removeAll { moved.contains($0.key) }
     for adoption in done {
-      for start in adoption.moved {
-        let key = BalanceKey(budget: adoption.budget, start: start)
-        if let place = balances.place(of: key) { gone.append(place) }
-      }
       for row in adoption.rows + adoption.closed {
         if row.origin == originID {
           balances.take(row)
@@ -106,7 +107,7 @@ extension LedgerWriter {
         }
       }
     }
-    balances.drop(gone)
+    balances.drop(moved.compactMap { balances.place(of: $0) })
   }
 
   /// Keeps what is known of the fleet's windows.

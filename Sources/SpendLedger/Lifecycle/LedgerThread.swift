@@ -22,8 +22,8 @@ enum LedgerThread {
     let directory = try DataDirectory(path: settings.directory)
     let ledger = try OpenedLedger.open(
       path: directory.databasePath, settings: settings, mayCreate: true
-    ) { [keys = shared.keys] digest, fingerprint in
-      _ = keys.restore(digest, fingerprint)
+    ) { [shared] digest, fingerprint in
+      _ = shared.keys.restore(digest, fingerprint)
     }
     let writer = LedgerWriter(
       settings: settings, shared: shared, directory: directory, opened: ledger)

@@ -40,13 +40,20 @@ extension LedgerWriter {
       where entry.key.budget == budget && entry.end > now {
         balances.end(place, at: now)
       }
-      // An earlier life may have opened it; a row of this one says that it is over.
-      if let start = try store.statements.newestStart(ofBudget: budget) {
+      // Earlier lives may have opened them; a row of this one says that they are over.
+      let starts = WindowSearch.starts(of: key, endingFrom: now)
+      for row in try store.fleet.balances(ofBudget: budget, openedIn: starts) {
         let window = BudgetWindow(
-          key: key, start: Timestamp(unixMilliseconds: start), end: time)
+          key: key, start: Timestamp(unixMilliseconds: row.key.start), end: time)
         let place = try balancePlace(window, budget: budget)
         balances.end(place, at: min(now, balances.entries[place].end))
       }
+      // What is known of the fleet's would have a start find them open all the same.
+      guard try store.fleet.rows().contains(where: { $0.budget == budget }) else { return }
+      let isDone = write(folds: true, marks: false, at: time) { store throws(SQLiteError) in
+        try store.fleet.deleteAll(ofBudget: budget)
+      }
+      if !isDone, self.store != nil { postponed.append(command) }
     } catch {
       postponed.append(command)
       refused(error)

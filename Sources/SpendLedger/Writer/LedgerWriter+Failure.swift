@@ -32,8 +32,8 @@ extension LedgerWriter {
     do throws(LedgerError) {
       opened = try OpenedLedger.open(
         path: directory.databasePath, settings: settings, mayCreate: false, wanted: doubt?.id
-      ) { [keys = shared.keys] digest, fingerprint in
-        _ = keys.restore(digest, fingerprint)
+      ) { [shared] digest, fingerprint in
+        _ = shared.keys.restore(digest, fingerprint)
       }
     } catch {
       return fail("the ledger could not be read again: \(error)")

@@ -1,4 +1,5 @@
 import BudgetModel
+import Synchronization
 
 /// The ledger's own thread: owns the data directory, the connection and the balances. One after
 /// the other it takes what waits, commits it, and tells the client.
@@ -106,11 +107,15 @@ final class LedgerWriter {
       let take = shared.queue.take(waiting: nextWait())
       let commands = postponed + take.commands
       postponed = []
-      for command in commands {
+      for command in commands where !command.followsRecords {
         perform(command)
         reopenIfAsked()
       }
       if !take.records.isEmpty { record(take) }
+      for command in commands where command.followsRecords {
+        perform(command)
+        reopenIfAsked()
+      }
       if take.isClosing, take.records.isEmpty { break }
       keepUp(isIdle: take.records.isEmpty)
       reopenIfAsked()
@@ -146,6 +151,7 @@ final class LedgerWriter {
     let isNew = shared.withStatus { status in
       guard status.state != state else { return false }
       status.state = state
+      shared.isReady.store(state == .ready, ordering: .releasing)
       return true
     }
     if isNew { client?.report(.state(state)) }

@@ -18,6 +18,8 @@ struct FleetWork {
     self.member = member
     store = RedisFleetStore(redis)
     voice = FleetVoice(log: log)
+    // An attempt costs little, and an outage lasts until the first one that succeeds.
+    backoff.longest = max(rhythm.interval, .seconds(1))
     reconciler = Reconciler(settings: rhythm, keys: RedisKeys(namespace: redis.namespace))
   }
 

@@ -1,0 +1,97 @@
+import Testing
+
+extension Scenario: CustomTestStringConvertible {
+  var testDescription: String { name }
+
+  static let all: [Scenario] = [
+    network, failover, flush, lostKeys, lostMarks, resets, rollover, rolloverWithLosses,
+    rolloverWithResets, besideLiteLLM, liteLLMRollover, liteLLMClocks, everything,
+  ]
+
+  private static let crashing = Faults(
+    network: 0.1, crash: 0.02, crashInPass: 0.01, ledger: 0.03, acknowledgement: 0.2)
+
+  static let network = Scenario(
+    name: "network", faults: crashing, foreign: 0.02, isSpendKeyExact: true)
+
+  static let failover: Scenario = {
+    var scenario = Scenario(name: "failover", faults: crashing, foreign: 0.02)
+    scenario.faults.failover = 0.02
+    return scenario
+  }()
+
+  static let flush: Scenario = {
+    var scenario = failover
+    scenario.name = "flush"
+    scenario.faults.flush = 0.01
+    return scenario
+  }()
+
+  static let lostKeys: Scenario = {
+    var scenario = flush
+    scenario.name = "lost keys"
+    scenario.faults.spendKeyLoss = 0.01
+    scenario.faults.startKeyLoss = 0.01
+    return scenario
+  }()
+
+  /// Markers go while no push is in doubt: nothing is counted twice.
+  static let lostMarks = Scenario(
+    name: "lost markers",
+    faults: Faults(ledger: 0.03, acknowledgement: 0.2, markLoss: 0.02), foreign: 0.02)
+
+  static let resets = Scenario(
+    name: "resets", faults: crashing, foreign: 0.02, reset: 0.02, isSpendKeyBounded: false)
+
+  static let rollover = Scenario(
+    name: "rollover", steps: 400, faults: crashing, lengths: [7, 20], foreign: 0.02,
+    isSpendKeyBounded: false)
+
+  static let rolloverWithResets: Scenario = {
+    var scenario = rolloverWithLosses
+    scenario.name = "rollover with resets"
+    scenario.reset = 0.02
+    scenario.nodeSkew = 2_000
+    return scenario
+  }()
+
+  static let rolloverWithLosses: Scenario = {
+    var scenario = rollover
+    scenario.name = "rollover with losses"
+    scenario.faults = lostKeys.faults
+    scenario.faults.markLoss = 0.01
+    return scenario
+  }()
+
+  /// LiteLLM within one window: boots, increments, lost start keys.
+  static let besideLiteLLM: Scenario = {
+    var scenario = Scenario(name: "beside LiteLLM", faults: crashing, proxies: 2)
+    scenario.faults.startKeyLoss = 0.005
+    scenario.proxySkews = [0, 2]
+    return scenario
+  }()
+
+  /// LiteLLM over many windows: carried over, deleted and overwritten spend keys.
+  static let liteLLMRollover = Scenario(
+    name: "LiteLLM rollover", steps: 400, faults: crashing, lengths: [7, 20], proxies: 3,
+    proxySkews: [0, 0, 2], isSpendKeyBounded: false)
+
+  /// Hosts with clocks minutes off.
+  static let liteLLMClocks: Scenario = {
+    var scenario = liteLLMRollover
+    scenario.name = "LiteLLM clocks"
+    scenario.proxySkews = [0, 2, 300]
+    scenario.lengths = [7, 20, 400]
+    scenario.nodeSkew = 2_000
+    return scenario
+  }()
+
+  static let everything: Scenario = {
+    var scenario = liteLLMClocks
+    scenario.name = "everything"
+    scenario.faults = rolloverWithLosses.faults
+    scenario.reset = 0.01
+    scenario.nodeSkew = 300_000
+    return scenario
+  }()
+}

@@ -1,0 +1,60 @@
+import BudgetModel
+import Reconciliation
+
+/// One life of a node, as its reconciler sees it: once that life is over, nothing works any more.
+struct NodePort: FleetNode {
+  let world: World
+  let node: SimulatedNode
+  let life: Int
+
+  private var isAlive: Bool { node.life == life }
+  private static let dead = FleetNodeError("the node is gone")
+
+  var nodeID: String { node.nodeID }
+
+  func budgets(otherThan generation: UInt64?) -> FleetBudgets? {
+    generation == 1 ? nil : FleetBudgets(generation: 1, budgets: node.budgets)
+  }
+
+  func news() throws(FleetNodeError) -> LedgerNews {
+    world.interleave()
+    guard isAlive else { throw Self.dead }
+    if world.strikes(world.faults.ledger) { throw FleetNodeError("the ledger is busy") }
+    return world.scenario.news(world, node)
+  }
+
+  func adopt(_ adoptions: [WindowAdoption]) throws(FleetNodeError) {
+    world.interleave()
+    guard isAlive else { throw Self.dead }
+    if world.strikes(world.faults.ledger) { throw FleetNodeError("the disk is full") }
+    for adoption in adoptions { world.adopt(adoption, node) }
+    if world.strikes(world.faults.ledger) {
+      // Done, though it is not known here: the file was opened again.
+      node.tellsEverything = true
+      throw FleetNodeError("whether it is on disk is not known")
+    }
+    world.interleave()
+    guard isAlive else { throw Self.dead }
+  }
+
+  func show(_ views: [FleetView], of generation: UInt64) {
+    guard isAlive else { return }
+    for view in views { node.others[view.budget] = view }
+  }
+
+  func remember(_ records: [FleetRecord]) throws(FleetNodeError) {
+    guard isAlive else { throw Self.dead }
+    if world.strikes(world.faults.ledger) { throw FleetNodeError("the disk is full") }
+    for record in records {
+      guard let budget = node.budgets.firstIndex(where: { $0.key == record.key }) else { continue }
+      node.ledger.records[budget][record.start] = record
+    }
+  }
+
+  func heard(_ time: Timestamp, roundTrip: Duration) {
+    guard isAlive else { return }
+    node.skew = time.unixMilliseconds - world.redis.now
+  }
+
+  func now() -> Timestamp { world.time(of: node) }
+}

@@ -1,0 +1,31 @@
+import BudgetModel
+import Reconciliation
+
+/// What a world is made of, and what may happen in it.
+struct Scenario: Sendable {
+  var name: String
+  var steps = 250
+  var faults = Faults.none
+  /// Lengths of the budgets' windows to choose from, in seconds.
+  var lengths = [1_000_000]
+  /// How far the nodes' clocks may be off before they have heard the store's.
+  var nodeSkew = 0
+  /// Increments by others, of steps.
+  var foreign = 0.0
+  /// Operators' resets, of steps.
+  var reset = 0.0
+  /// LiteLLM proxies beside the nodes.
+  var proxies = 0
+  /// How far the proxies' clocks are off, in seconds: one of these, either way.
+  var proxySkews = [0]
+  /// Whether the spend key is exactly what was spent, once healed.
+  var isSpendKeyExact = false
+  /// Whether the spend key never holds more than was spent.
+  var isSpendKeyBounded = true
+  /// A node that tells something else of itself than it should.
+  var news: @Sendable (World, SimulatedNode) -> LedgerNews = { world, node in
+    node.news(at: world.time(of: node))
+  }
+
+  var isShort: Bool { lengths.contains { $0 < 1_000 } }
+}

@@ -1,0 +1,139 @@
+import BudgetModel
+import Reconciliation
+import RedisStore
+
+@testable import struct Reconciliation.Reconciler
+
+/// A node: a ledger that lasts, and in memory an engine, a queue and a reconciler that do not.
+final class SimulatedNode {
+  let place: Int
+  let nodeID: String
+  let budgets: [FleetBudget]
+  var ledger: SimulatedLedger
+
+  /// Counts this node's lives; what belongs to an earlier one is dead.
+  private(set) var life = 0
+  private(set) var isUp = false
+  private(set) var origin = ""
+  /// The engine's window of each budget.
+  var open: [FleetSpan?] = []
+  var others: [FleetView?] = []
+  /// What was asked to be recorded and is not committed.
+  var queue: [(key: Int, budget: Int, amount: PicoUSD)] = []
+  var reconciler: Reconciler?
+  var isPassing = false
+  /// The node's clock less the store's.
+  var skew: Int64 = 0
+  /// Whether the next news tell everything; else what they tell of.
+  var tellsEverything = true
+  var changed: [(budget: Int, start: Timestamp)] = []
+  /// The last pass broke its link.
+  var needsLink = false
+
+  init(place: Int, budgets: [FleetBudget]) {
+    self.place = place
+    self.budgets = budgets
+    nodeID = "0000000\(place)"
+    ledger = SimulatedLedger(budgets: budgets.count)
+  }
+
+  func start(skew: Int64, at now: Int64, settings: ReconcilerSettings, keys: RedisKeys) {
+    life += 1
+    isUp = true
+    let word = String(life, radix: 16)
+    origin = nodeID + "." + String(repeating: "0", count: 8 - word.count) + word
+    self.skew = skew
+    queue = []
+    changed = []
+    tellsEverything = true
+    isPassing = false
+    needsLink = false
+    reconciler = Reconciler(settings: settings, keys: keys)
+    others = Array(repeating: nil, count: budgets.count)
+    let time = Timestamp(unixMilliseconds: now + skew)
+    open = budgets.indices.map { openAtStart($0, at: time) }
+  }
+
+  func crash() {
+    life += 1
+    isUp = false
+    reconciler = nil
+    queue = []
+  }
+
+  private func openAtStart(_ budget: Int, at now: Timestamp) -> FleetSpan? {
+    let adopted = ledger.records[budget].values.filter { $0.end >= now }
+      .max { ($0.at, $0.start) < ($1.at, $1.start) }
+    if let adopted { return FleetSpan(start: adopted.start, end: adopted.end) }
+    let own = ledger.windows[budget].filter { $0.value.end >= now }.min { $0.key < $1.key }
+    if let own { return FleetSpan(start: own.key, end: own.value.end) }
+    guard budgets[budget].key.scope == .provider else { return nil }
+    let span = FleetSpan(start: now, end: budgets[budget].windowLength.end(ofWindowFrom: now))
+    ledger.open(budget, span, origin: origin)
+    return span
+  }
+
+  /// Commits all that waits, each charge in the window that is open now. Returns the clients' keys.
+  func commit(at now: Timestamp) -> [Int] {
+    var keys: [Int] = []
+    for (key, budget, amount) in queue {
+      keys.append(key)
+      guard ledger.entries[key] == nil else { continue }
+      let span = spanForCharge(budget, at: now)
+      ledger.charge(key, budget, amount, span, origin)
+      changed.append((budget, span.start))
+    }
+    queue = []
+    return keys
+  }
+
+  private func spanForCharge(_ budget: Int, at now: Timestamp) -> FleetSpan {
+    if let open = open[budget], now <= open.end { return open }
+    let span = FleetSpan(start: now, end: budgets[budget].windowLength.end(ofWindowFrom: now))
+    open[budget] = span
+    return span
+  }
+
+  /// The ledger's part of an adoption, then the engine's.
+  func adopt(_ adoption: WindowAdoption, at now: Timestamp) {
+    guard let budget = budgets.firstIndex(where: { $0.key == adoption.key }) else { return }
+    ledger.adopt(adoption, budget, at: now)
+    changed.append((budget, adoption.record.start))
+    for start in adoption.closing { changed.append((budget, start)) }
+    let span = FleetSpan(start: adoption.record.start, end: adoption.record.end)
+    if let before = open[budget], before.start != span.start {
+      let isReplaced = (adoption.moving + adoption.closing).contains(before.start)
+      guard isReplaced || span.end >= now else { return }
+    }
+    open[budget] = span
+  }
+
+  func news(at now: Timestamp) -> LedgerNews {
+    let cutoff = now.unixMilliseconds - 600_000
+    var totals: [OriginTotal] = []
+    var told: [(budget: Int, start: Timestamp)] = changed
+    if tellsEverything {
+      told = budgets.indices.flatMap { budget in
+        ledger.windows[budget].keys.sorted().map { (budget, $0) }
+      }
+    }
+    for (budget, start) in told {
+      guard let window = ledger.windows[budget][start] else { continue }
+      if tellsEverything, window.end.unixMilliseconds < cutoff { continue }
+      for (origin, amount) in window.amounts.sorted(by: { $0.key < $1.key }) {
+        totals.append(
+          OriginTotal(
+            key: budgets[budget].key, start: start, end: window.end, origin: origin,
+            cumulative: amount))
+      }
+    }
+    var news = LedgerNews(isComplete: tellsEverything, totals: totals)
+    if tellsEverything {
+      news.records = ledger.records.flatMap { $0.values.sorted { $0.start < $1.start } }
+        .filter { $0.end.unixMilliseconds >= cutoff }
+    }
+    tellsEverything = false
+    changed = []
+    return news
+  }
+}

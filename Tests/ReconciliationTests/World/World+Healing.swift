@@ -1,0 +1,170 @@
+import BudgetModel
+import RedisStore
+
+@testable import Reconciliation
+
+extension World {
+  /// Runs a whole life: steps with faults, then none, then everybody agrees. What was wrong is thrown.
+  func run() throws(Failure) {
+    for _ in 0..<scenario.steps {
+      step()
+      if let failure { throw failure }
+    }
+    heal()
+    if let failure { throw failure }
+    checkLedgers()
+    checkAgreement()
+    if failure == nil { checkIdlePasses() }
+    if let failure { throw failure }
+  }
+
+  /// No faults any more: all costs are recorded, and the nodes pass a few times.
+  private func heal() {
+    note("heals")
+    faults = .none
+    isHealing = true
+    depth = 3
+    defer { depth = 0 }
+    for message in delayed.flatMap(\.messages) { _ = apply(message) }
+    delayed = []
+    for proxy in proxies { proxy.heal() }
+    for node in nodes where !node.isUp { start(node) }
+    for key in requests.indices { resend(key) }
+    for node in nodes { commit(node) }
+    round(3)
+    if scenario.isShort {
+      // Markers are looked at once a minute; here windows are shorter, so as after a new link.
+      for node in nodes { node.needsLink = true }
+    } else {
+      pass(milliseconds: settings.markerCheckMilliseconds + 1)
+    }
+    round(3)
+    // A finished window's spend key is waited for.
+    var isWaiting = true
+    for _ in 0..<30 where isWaiting {
+      let waits = watch.outcomes["WAIT"]
+      pass(milliseconds: 200)
+      round(1)
+      isWaiting = watch.outcomes["WAIT"] != waits
+    }
+    round(2)
+  }
+
+  /// Every node passes so many times.
+  private func round(_ times: Int) {
+    for _ in 0..<times {
+      for node in nodes {
+        if !pass(node) { fail("I18: a pass fails without a fault") }
+        pass(milliseconds: 1)
+        for proxy in proxies { proxy.flush() }
+      }
+      check()
+    }
+  }
+
+  /// I1: every cost that a client was told is recorded, and all are here, is in one ledger, once.
+  private func checkLedgers() {
+    for (key, request) in requests.enumerated() {
+      let holders = nodes.filter { $0.ledger.entries[key] != nil }
+      if holders.count != 1 || holders[0].place != request.node
+        || holders[0].ledger.entries[key]?.amount != request.amount
+      {
+        fail("I1: request \(key) is in \(holders.count) ledgers")
+      }
+    }
+    for node in nodes where !node.ledger.isConsistent {
+      fail("I2: a balance of node \(node.place) is not the sum of its entries")
+    }
+  }
+
+  private func checkAgreement() {
+    for budget in budgets.indices {
+      let adopted = nodes.map { node in
+        (node.reconciler?.states.first { $0.key == budgets[budget].key }?.adopted)
+          .flatMap { $0.end.unixMilliseconds < redis.now ? nil : $0 }
+      }
+      // A window that is about to end, or has just, is none that everybody can have.
+      let slack = WindowDecision.slack(
+        length: budgets[budget].windowLength.end(ofWindowFrom: Timestamp(unixMilliseconds: 0))
+          .unixMilliseconds)
+      let ends = adopted.compactMap { $0?.end.unixMilliseconds }
+        + nodes.compactMap { $0.open[budget]?.end.unixMilliseconds }
+      if ends.contains(where: { $0 < redis.now + slack + 1_500 && $0 > redis.now - 100 }) { continue }
+      checkOneWindow(budget, adopted)
+    }
+  }
+
+  private func checkOneWindow(_ budget: Int, _ adopted: [FleetWindow?]) {
+    let now = redis.now
+    guard let window = adopted.compactMap({ $0 }).first else {
+      for node in nodes where node.ledger.windows[budget].contains(where: { _, window in
+        window.end.unixMilliseconds >= now && window.sum > .zero
+      }) { fail("I18: spend of an open window is nobody's but node \(node.place)'s") }
+      return
+    }
+    for (node, other) in zip(nodes, adopted) {
+      guard let other, other.start == window.start, abs(other.end.unixMilliseconds - window.end.unixMilliseconds) <= 2_000 else {
+        return fail(
+          "I8: node \(node.place) has \(String(describing: other)) for budget \(budget), "
+            + "another \(window)")
+      }
+      if let open = node.open[budget], open.start != window.start,
+        open.end.unixMilliseconds >= now
+      {
+        fail("I8: node \(node.place)'s engine counts in \(open), the fleet in \(window)")
+      }
+    }
+    let ledgers = nodes.map { $0.ledger.windows[budget][window.start]?.sum ?? .zero }
+      .reduce(.zero, +)
+    let fields = redis.hash(marks[budget]) ?? [:]
+    let isMarked = fields["w"] == "\(window.start.unixMilliseconds)"
+    let sum = isMarked ? PicoUSD(twelveDecimals: fields["sum"] ?? "") ?? .zero : .zero
+    if sum != ledgers {
+      fail(
+        "I5: the marker of budget \(budget) has \(sum.exactText), the ledgers "
+          + "\(ledgers.exactText)")
+    }
+    checkSpendKey(budget, window, sum)
+  }
+
+  private func checkSpendKey(_ budget: Int, _ window: FleetWindow, _ sum: PicoUSD) {
+    let text = redis.text(spends[budget])
+    guard let total = text.map({ StoreNumber.amount($0) ?? .zero }) ?? .some(.zero) else { return }
+    // A long double: each change may round by a part in 2⁶³, and a text has 17 decimals.
+    let dust = PicoUSD(pico: 1 + Int128(watch.adds) * (1 + total.pico >> 62))
+    if total + dust < sum {
+      fail("I6: the spend key has \(total.exactText), less than the nodes' \(sum.exactText)")
+    }
+    let most = sum + watch.foreign[budget]
+    if scenario.isSpendKeyBounded, total > most + watch.relabelled[budget] + dust {
+      fail("I6: the spend key has \(total.exactText), more than all spend, \(most.exactText)")
+    }
+    if scenario.isSpendKeyExact, total + dust < most {
+      fail("I6: the spend key has \(total.exactText), less than all spend, \(most.exactText)")
+    }
+    for node in nodes {
+      guard let view = node.others[budget] else { continue }
+      let own = node.ledger.windows[budget][window.start]?.sum ?? .zero
+      let shown = own + view.others
+      if view.start != window.start || shown + dust < total || shown > total + dust {
+        fail(
+          "I18: node \(node.place) shows \(shown.exactText) of budget \(budget), the store has "
+            + total.exactText)
+      }
+    }
+  }
+
+  /// I12: a pass without news writes that the node lives, and nothing else.
+  private func checkIdlePasses() {
+    depth = 3
+    defer { depth = 0 }
+    if scenario.isShort { return }
+    for node in nodes {
+      let writes = redis.writes
+      if !pass(node) { fail("I18: a pass fails without a fault") }
+      if redis.writes - writes != 1 {
+        fail("I12: an idle pass of node \(node.place) wrote \(redis.writes - writes) times")
+      }
+    }
+  }
+}
