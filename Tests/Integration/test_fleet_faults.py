@@ -247,13 +247,15 @@ def test_an_outage_is_one_line_with_the_way_out(fleet):
         cut_off(fleet)
         for _ in range(5):
             fleet.record()
-        # Ten tries' time; a line each would be seen.
+        # Some tries' time; a line each would be seen.
         time.sleep(1.0)
         fleet.service.proxy.heal()
         store_state(node, "ok")
-        said = [line for line in node.log[began:].splitlines() if "redis" in line.lower()]
-        assert 1 <= len(said) <= LINES_OF_AN_OUTAGE + 1, "\n".join(said)
-        assert str(fleet.service.proxy.port) in said[0], said
+        said = [line for line in node.log[began:].splitlines() if " warning " in line
+                or " error " in line]
+        assert 1 <= len(said) <= LINES_OF_AN_OUTAGE, "\n".join(said)
+        address = f"127.0.0.1:{fleet.service.proxy.port}"
+        assert any(address in line and "--outage-policy share" in line for line in said), said
     fleet.agree()
 
 
@@ -441,9 +443,10 @@ def test_a_value_that_is_no_amount_stops_only_its_budget(pair, poison):
             eventually(lambda: marker_total(client, KEYS[budget]) == pair.expected[budget], LONG)
             eventually(lambda: shown(pair.nodes[0])[budget] == pair.expected[budget], LONG)
         for node in pair.nodes:
-            eventually(lambda: complaints(node, re.escape(bad)), LONG, "the key is named")
+            eventually(lambda: complaints(node, "azure per 1h"), LONG, "the budget is named")
             assert shown(node)["providers", "azure"] >= COST * 2, "its own spend is shown"
-            assert len(complaints(node, re.escape(bad))) <= 3, "one line each pass"
+            passes(node, 5)
+            assert len(complaints(node, "azure per 1h")) <= 2, "one line each pass"
         client("DEL", bad)
     pair.agree()
     pair.stop()
@@ -524,8 +527,9 @@ def test_a_user_without_a_command(start, redis, tmp_path):
     redis.command("ACL", "SETUSER", "budgetd", "on", f">{SECRET}", "~*", "+@all", "-incrbyfloat")
     node = with_password(start, redis, tmp_path, SECRET, "budgetd")
     node.record("azure", 0.5)
-    eventually(lambda: complaints(node, "(?i)noperm|permission|incrbyfloat|ACL"), LONG)
-    assert len(complaints(node)) <= 4
+    eventually(lambda: complaints(node, "azure per 1h.*can't run this command"), LONG)
+    passes(node, 5)
+    assert len(complaints(node, "")) <= 4
     assert node.spend("azure") == 0.5
 
 
