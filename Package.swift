@@ -58,8 +58,8 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "Locks",
-        "Reconciliation", "SpendLedger", "TCPTransport", logging,
+        "BudgetEngine", "BudgetModel", "BudgetWire", "HTTPPort", "LiteLLMConfig", "Locks",
+        "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
@@ -69,7 +69,9 @@ let package = Package(
 
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
+    module("HTTPPort", ["BudgetModel", "Locks"]),
     module("LiteLLMConfig", ["BudgetModel", "CYAMLEvents", "Digest"]),
+    module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CSQLite", "Digest", "Locks"]),
     module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
     module("TCPTransport", ["CEpoll", "Locks"]),
@@ -98,11 +100,12 @@ let package = Package(
       "BudgetServerTests",
       [
         "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "CAllocationCount",
-        "LiteLLMConfig", "Reconciliation", "SpendLedger", "TCPTransport", logging,
+        "HTTPPort", "LiteLLMConfig", "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
+    tests("HTTPPortTests", ["BudgetModel", "HTTPPort", "Locks"]),
     tests("HouseRulesTests", []),
     tests(
       "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
@@ -111,6 +114,7 @@ let package = Package(
       "ReconciliationTests", ["BudgetModel", "CLuaHost", "Locks", "Reconciliation", "RedisStore"]),
     .target(
       name: "CLuaHost", path: "Tests/CLuaHost", linkerSettings: [.linkedLibrary("lua5.1")]),
+    tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SpendLedger"]),
     tests("TCPTransportTests", ["Locks", "TCPTransport"]),

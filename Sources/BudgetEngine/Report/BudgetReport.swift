@@ -13,6 +13,8 @@ public struct BudgetReport: Hashable, Sendable {
   public var ownSpend: PicoUSD
   /// When the open window ends; nil where none is open.
   public var resetsAt: Timestamp?
+  /// What this node charged since the process started, over all windows.
+  public var charged: PicoUSD
 
   /// Limit less spend, negative once overshot; nil: unlimited.
   public var remaining: PicoUSD? { limit.map { $0 - spend } }
@@ -28,7 +30,7 @@ extension BudgetEngine {
     return BudgetReport(
       key: budget.definition.key, limit: budget.definition.limit,
       spend: state.spend(at: now) + state.others(at: now), ownSpend: state.spend(at: now),
-      resetsAt: state.resetsAt(at: now))
+      resetsAt: state.resetsAt(at: now), charged: state.charged)
   }
 }
 

@@ -26,6 +26,8 @@ struct SlotState: Sendable {
   private(set) var withheld: PicoUSD
   private(set) var withheldNext: PicoUSD
   private(set) var withheldLimit: PicoUSD?
+  /// What was charged since the process started, over all windows: it only grows.
+  private(set) var charged: PicoUSD
   /// The slot in which the budget goes on with windows of another length; `Slot.none` while this
   /// one is in force.
   private(set) var successor: Int32
@@ -39,6 +41,7 @@ struct SlotState: Sendable {
     end = Self.never
     spend = .zero
     pending = .zero
+    charged = .zero
     limit = BudgetCatalog.unlimited
     generation = 0
     others = .zero
@@ -180,6 +183,7 @@ struct SlotState: Sendable {
     guard successor == Slot.none else { return successor }
     openWindow(at: now)
     spend += amount
+    charged += amount
     checkInvariants()
     return Slot.none
   }
@@ -202,6 +206,5 @@ struct SlotState: Sendable {
     precondition(others >= .zero, "others' spend fell below zero")
     precondition(withheld >= .zero && withheldNext >= .zero, "less than nothing is withheld")
     precondition(pending >= .zero, "more pending spend was released than held")
-    precondition(start <= end || end == Self.never, "a window that ends before it opened")
   }
 }

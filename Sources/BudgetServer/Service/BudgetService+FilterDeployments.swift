@@ -63,6 +63,7 @@ extension BudgetService {
     filterReply.reset()
     for position in decision.allowed { filterReply.allow(position) }
     for denial in decision.denials {
+      counts.countDenial(by: denial.scope)
       NameBytes.with(catalog.name(of: denial)) { name in
         filterReply.deny(
           FilterReply.Denial(
@@ -73,6 +74,7 @@ extension BudgetService {
       }
     }
     filterReply.omitDenials(decision.denialsOmitted)
+    if decision.denialsOmitted > 0 { counts.countOmitted(Int(decision.denialsOmitted)) }
     for index in group { addCandidate(catalog.deployments[Int(index)]) }
   }
 
@@ -146,6 +148,7 @@ extension BudgetService {
       }
     }
     text.finish(unlisted: Int(decision.denialsOmitted))
+    answer = .resourceExhausted
     filterReply.statusCode = .resourceExhausted
     filterReply.statusMessage.append(contentsOf: text.bytes)
   }
