@@ -37,7 +37,8 @@ def marker_key(spend):
     return f"{spend}:bd" if tagged else "{" + spend + "}:bd"
 
 
-Marker = collections.namedtuple("Marker", "window end total origins")
+# `replaced`: the open window that this one took the place of, as where LiteLLM set a new start.
+Marker = collections.namedtuple("Marker", "window end total origins replaced")
 
 
 def marker(client, spend):
@@ -50,7 +51,7 @@ def marker(client, spend):
     assert total == sum(origins.values(), Decimal(0)), f"{spend}: {fields}"
     for amount in [fields["sum"], *(v for k, v in fields.items() if k[:2] == "c:")]:
         assert len(amount.split(".")[1]) == 12, f"{spend}: {amount} has not twelve decimals"
-    return Marker(fields["w"], int(fields["fin"]), total, origins)
+    return Marker(fields["w"], int(fields["fin"]), total, origins, fields.get("prev", ""))
 
 
 def marker_total(client, spend):
