@@ -170,16 +170,6 @@ def agree(service, nodes, keys, expected, adds=0, timeout=LONG):
         time.sleep(0.02)
 
 
-def top_level_usec(before, after, commands):
-    """Microseconds that these commands took in Redis between two INFO commandstats."""
-    return sum(usec(after, name) - usec(before, name) for name in commands)
-
-
-def usec(stats, command):
-    row = stats.get(f"cmdstat_{command}", "calls=0,usec=0")
-    return int(dict(part.split("=") for part in row.split(","))["usec"])
-
-
 def calls(stats, command):
     row = stats.get(f"cmdstat_{command}", "calls=0,usec=0")
     return int(dict(part.split("=") for part in row.split(","))["calls"])

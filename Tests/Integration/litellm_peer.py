@@ -107,13 +107,13 @@ class LiteLLMPeer:
 
 
 @contextlib.contextmanager
-def litellm_peers(service, directory, count=1, **options):
-    """`count` processes, started side by side."""
+def litellm_peers(service, directory, count=1, wait=True, **options):
+    """`count` processes, started side by side; without `wait` they may not be ready yet."""
     peers = []
     try:
         for number in range(count):
             peers.append(LiteLLMPeer(service, Path(directory) / f"litellm{number}.log", **options))
-        for peer in peers:
+        for peer in peers if wait else ():
             peer.wait_until_ready()
         yield peers
     finally:

@@ -5,6 +5,7 @@ BUDGETD_FLEET_ROLLOVERS and BUDGETD_FLEET_WINDOW say over how many ends of windo
 seconds (4 of 9 s unless set; the full figure is 20 of 20 s: seven minutes).
 """
 
+import contextlib
 import os
 import random
 import threading
@@ -136,35 +137,63 @@ def test_sums_agree_inside_a_window(mixed):
     quiet_about_us(peers)
 
 
-@pytest.mark.parametrize("ahead", [300, -300])
-def test_a_litellm_with_a_wrong_clock_stalls_no_window(start, tmp_path, ahead):
-    """Its start keys lie five minutes off; budgetd's windows go on opening and ending."""
+class OffPeer:
+    """A node beside a LiteLLM whose host's clock is off, on a Redis of their own."""
+
     window = 4
-    config, setup = both_configs({"mistral": (100.0, f"{window}s")}, tags={"red": (100.0, "4s")})
-    key = spend_key("tags", "red", "4s")
-    with redis_service() as service, \
-            litellm_peers(service, tmp_path, ahead=ahead, **setup) as (peer,):
-        (node,) = nodes_of(start, service, config, 1, "--reconcile-interval-ms", "200")
-        seen, total = set(), Decimal(0)
-        deadline = time.monotonic() + 3.5 * window
-        with service.client() as client:
-            while time.monotonic() < deadline:
-                peer.record(0.001, "mistral", "", ["red"])
-                node.record("mistral", 0.01, tags=["red"])
-                total += Decimal("0.01")
-                passes(node)
-                if mark := marker(client, key):
-                    seen.add(mark.end)
-                    assert abs(mark.end / 1000 - time.time()) <= window + 1, "its end is far off"
-                budget = node.budgets()["tags"]["red"]
-                if budget.HasField("resets_at_unix_ms"):
-                    resets = budget.resets_at_unix_ms / 1000
-                    assert abs(resets - time.time()) <= window + 1, "the node's end is far off"
-        assert len(seen) >= 3, f"windows that ended at {sorted(seen)}"
-        quiet_about_us([peer])
-        node.stop()
-        recorded = sum(ledger_windows(node.directory)["tags", "red"].values())
-        assert recorded == total
+
+    def __init__(self, stack, start, directory, ahead):
+        budgets = {"mistral": (100.0, f"{self.window}s")}, None, {"red": (100.0, f"{self.window}s")}
+        config, setup = both_configs(*budgets)
+        self.key = spend_key("tags", "red", f"{self.window}s")
+        self.service = stack.enter_context(redis_service())
+        self.client = stack.enter_context(self.service.client())
+        (self.peer,) = stack.enter_context(
+            litellm_peers(self.service, directory, ahead=ahead, wait=False, **setup))
+        self.start, self.config = start, config
+        self.seen, self.total = set(), Decimal(0)
+
+    def begin(self):
+        self.peer.wait_until_ready()
+        (self.node,) = nodes_of(
+            self.start, self.service, self.config, 1, "--reconcile-interval-ms", "200")
+
+    def turn(self):
+        self.peer.record(0.001, "mistral", "", ["red"])
+        self.node.record("mistral", 0.01, tags=["red"])
+        self.total += Decimal("0.01")
+        passes(self.node)
+        if mark := marker(self.client, self.key):
+            self.seen.add(mark.end)
+            assert abs(mark.end / 1000 - time.time()) <= self.window + 1, "its end is far off"
+        budget = self.node.budgets()["tags"]["red"]
+        if budget.HasField("resets_at_unix_ms"):
+            resets = budget.resets_at_unix_ms / 1000
+            assert abs(resets - time.time()) <= self.window + 1, "the node's end is far off"
+
+    def conclude(self):
+        assert len(self.seen) >= 3, f"windows that ended at {sorted(self.seen)}"
+        quiet_about_us([self.peer])
+        self.node.stop()
+        ends = ledger_windows(self.node.directory)["tags", "red"]
+        assert sum(ends.values()) == self.total
+
+
+def test_a_litellm_with_a_wrong_clock_stalls_no_window(start, tmp_path):
+    """Its start keys lie five minutes off; budgetd's windows go on opening and ending."""
+    with contextlib.ExitStack() as stack:
+        pairs = []
+        for ahead in (300, -300):
+            (tmp_path / str(ahead)).mkdir()
+            pairs.append(OffPeer(stack, start, tmp_path / str(ahead), ahead))
+        for pair in pairs:
+            pair.begin()
+        deadline = time.monotonic() + 3.5 * OffPeer.window
+        while time.monotonic() < deadline:
+            for pair in pairs:
+                pair.turn()
+        for pair in pairs:
+            pair.conclude()
 
 
 class Scene:
