@@ -88,6 +88,18 @@ import Testing
     #expect(fixture.report(.provider, "p", at: at(41))?.resetsAt == at(100.001))
   }
 
+  /// LiteLLM's hosts have clocks of their own: a start may lie past its window's end. It only names
+  /// the window; the end says when it is over.
+  @Test func aWindowNamedByAClockThatIsAheadIsAdopted() throws {
+    let fixture = EngineFixture([try budget(.provider, "p", 10, "60s")])
+    fixture.record(4, provider: "p", at: at(1))
+    fixture.engine.adopt(window("p", from: 300, to: 40, spend: 4), replacing: [at(0)], at: at(2))
+    fixture.record(1, provider: "p", at: at(40))
+    #expect(fixture.report(.provider, "p", at: at(40))?.ownSpend.pico == 5)
+    #expect(fixture.report(.provider, "p", at: at(40))?.resetsAt == at(40))
+    #expect(fixture.report(.provider, "p", at: at(41))?.spend == .zero)
+  }
+
   @Test func repeatingAnAdoptionKeepsWhatOthersSpent() throws {
     let fixture = EngineFixture([try budget(.provider, "p", 10, "60s")])
     let adopted = window("p", from: -20, to: 40, spend: 4)

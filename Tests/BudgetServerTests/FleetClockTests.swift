@@ -45,8 +45,19 @@ private final class Clocks: Sendable {
     #expect(clock.now().unixMilliseconds == clocks.boottime + 300_000)
   }
 
-  @Test func itNeverRunsBackwards() {
+  /// A host that is a day ahead does not stop its windows for a day.
+  @Test func theFirstHearingMayLeadBack() {
+    let clock = clock(at: 86_400_000)
+    #expect(clock.now().unixMilliseconds == 86_400_000)
+    #expect(hear(clock, ahead: 49_000, roundTrip: 2) == .moved(milliseconds: -86_350_000))
+    #expect(clock.now().unixMilliseconds == 50_000)
+    clocks.pass(100)
+    #expect(clock.now().unixMilliseconds == 50_100)
+  }
+
+  @Test func onceTheStoreWasHeardItNeverRunsBackwards() {
     let clock = clock(at: 50_000)
+    _ = hear(clock, ahead: 49_000, roundTrip: 2)
     #expect(clock.now().unixMilliseconds == 50_000)
     // The store lies 2 s behind: time stands still for so long.
     #expect(hear(clock, ahead: 47_000, roundTrip: 2) == .moved(milliseconds: -2_000))

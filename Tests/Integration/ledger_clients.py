@@ -295,10 +295,12 @@ class Pipeline(Client):
 
 
 class Load:
-    """Clients that record until they are stopped or cut off."""
+    """Clients that record until they are stopped or cut off; with `pause`, that many seconds lie
+    between one client's batches."""
 
-    def __init__(self, address, books, connections=4, depth=8):
+    def __init__(self, address, books, connections=4, depth=8, pause=0.0):
         self.books = books
+        self.pause = pause
         self.stopping = threading.Event()
         self.sockets = []
         seed = f"{books.seed}/{len(books.records)}"
@@ -322,6 +324,7 @@ class Load:
                     lost = lost or response is None
                 if lost:
                     return
+                self.stopping.wait(self.pause)
 
     def stop(self):
         """Returns when all clients have their answers, or lost their connections."""

@@ -2,8 +2,9 @@ import BudgetModel
 
 /// What is known of one budget's spend: the window that was last open, and what is under way.
 ///
-/// A value; the shard that holds it serialises access. A window is open from `start` to `end`, both
-/// included; the first charge after `end` opens the next one.
+/// A value; the shard that holds it serialises access. A window is open until `end`, its last
+/// instant; the first charge after it opens the next one. `start` names the window: where LiteLLM
+/// opened it on a host whose clock is ahead, it may even lie past its end.
 struct SlotState: Sendable {
   /// How long each window lasts.
   let windowLength: WindowLength
@@ -233,6 +234,5 @@ struct SlotState: Sendable {
     precondition(others >= .zero, "others' spend fell below zero")
     precondition(withheld >= .zero && withheldNext >= .zero, "less than nothing is withheld")
     precondition(pending >= .zero, "more pending spend was released than held")
-    precondition(start <= end || end == Self.never, "a window that ends before it opened")
   }
 }

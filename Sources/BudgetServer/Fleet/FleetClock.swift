@@ -5,8 +5,8 @@ import Synchronization
 /// Fleet time: the store's clock as it was heard last, and what has passed since by the clock that
 /// also counts while the machine sleeps.
 ///
-/// It never runs backwards: where a correction leads back, time stands still until it is reached
-/// again. Reading takes two atomic loads, and a write once a millisecond.
+/// Once the store was heard it never runs backwards: where a correction leads back, time stands still
+/// until it is reached again. Reading takes two atomic loads, and a write once a millisecond.
 public final class FleetClock: TimeSource {
   /// How well the store's clock is known.
   private struct Knowledge {
@@ -75,6 +75,9 @@ public final class FleetClock: TimeSource {
       isFirst || isGood || isJump
       ? difference : difference > 0 ? difference - uncertainty : difference + uncertainty
     offset.store(before + change, ordering: .relaxed)
+    // Until now time was this host's guess: held on to, a wall clock that is a day ahead would stop
+    // every window of this node for a day.
+    if isFirst { given.store(boottime() + before + change, ordering: .relaxed) }
     if isJump, !isFirst { return .jumped(milliseconds: change) }
     return change == 0 ? .none : .moved(milliseconds: change)
   }

@@ -18,7 +18,8 @@ extension Reconciler {
       soonest = min(soonest, due)
       if !isUrgent, urgent.count < settings.urgentBound { urgent.append(index) }
     }
-    let sinceWhole = now.unixMilliseconds - (lastWholePass ?? now).unixMilliseconds
+    // The store's clock may have gone back: a pass that lies ahead was just now.
+    let sinceWhole = max(0, now.unixMilliseconds - (lastWholePass ?? now).unixMilliseconds)
     let whole = settings.interval - .milliseconds(sinceWhole)
     report.isNextUrgent = soonest < whole
     report.nextPass = max(min(soonest, whole), settings.shortestInterval)

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Makes the virtual environment with the real LiteLLM that the fleet's tests run beside budgetd:
+# `litellm_venv.sh DIRECTORY`. Where PyPI cannot be reached it says so in one line, leaves that line
+# in DIRECTORY/unreachable, and the tests that need LiteLLM are skipped with it. Any other failure
+# is an error.
+set -euo pipefail
+venv=$1
+wanted=$(cd "$(dirname "$0")" && pwd)/litellm-requirements.txt
+
+if [ -x "$venv/bin/python" ] && cmp -s "$wanted" "$venv/requirements.txt"; then exit 0; fi
+rm -rf "$venv"
+mkdir -p "$(dirname "$venv")"
+python3 -m venv "$venv"
+if "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --no-compile --retries 2 \
+  -r "$wanted" >"$venv/pip.log" 2>&1; then
+  "$venv/bin/pip" uninstall -q -y pip setuptools
+  # The one import that is needed, compiled here once and not in each test's process.
+  LITELLM_LOCAL_MODEL_COST_MAP=True "$venv/bin/python" -c \
+    'import litellm.router_strategy.budget_limiter'
+  cp "$wanted" "$venv/requirements.txt"
+elif grep -qiE 'connection|timed out|timeout|resolve|unreachable|proxy' "$venv/pip.log"; then
+  echo "PyPI cannot be reached: the tests beside the real LiteLLM are skipped" |
+    tee "$venv/unreachable"
+else
+  cat "$venv/pip.log" >&2
+  echo "litellm_venv.sh: pip could not install $wanted" >&2
+  exit 1
+fi
