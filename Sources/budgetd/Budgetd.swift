@@ -23,8 +23,6 @@ struct Budgetd: AsyncParsableCommand {
 
   @OptionGroup(title: "Service") var service: ServiceArguments
   @OptionGroup(title: "Redis") var redis: RedisArguments
-  @OptionGroup(title: "Options of later versions, accepted from now on")
-  var later: LaterArguments
   @OptionGroup(title: "Fleet") var fleet: FleetArguments
   @OptionGroup(title: "Bounds") var bounds: BoundArguments
 
@@ -59,7 +57,6 @@ struct Budgetd: AsyncParsableCommand {
     // From here on a signal is heard, and acted on once the server is ready.
     let signals = ProcessSignals()
     do throws(ServerError) {
-      try later.check(allowsInsecureNetwork: service.insecureNetwork)
       var options = try service.options()
       bounds.apply(to: &options)
       options.redis = try redis.choice()
@@ -68,7 +65,6 @@ struct Budgetd: AsyncParsableCommand {
         RedisKeys(namespace: source.namespace).complaint(key)
       }
       let server = try BudgetServer(options: options, log: log)
-      later.log(to: log)
       let loop = FleetLoop(server, interval: fleet.options.interval, log: log)
       server.start()
       await ServerProcess(server: server, fleet: loop, signals: signals, log: log).run()

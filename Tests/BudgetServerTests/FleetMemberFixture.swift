@@ -90,7 +90,7 @@ final class FleetMemberFixture {
       restoring: FleetRestoring.windows(ledger.opening, at: time.now()))
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: 1_000, time: time, durability: .memory,
-      bounds: .standard, log: log)
+      bounds: .standard, requests: RequestCounters(), log: log)
     ledger.start(recorder)
     let report = engine.reload(
       BudgetConfiguration(budgets: budgets, deployments: [], directory: .empty), at: time.now())

@@ -100,25 +100,25 @@ import Testing
     #expect(try fixture.member.news().records == [fleet])
   }
 
-  @Test func theOneHeardOfLastIsInForce() throws {
-    func window(_ start: Int64, at heard: Int64, lasting: Int64 = 1_000) -> FleetWindow {
+  @Test func theLastToEndIsInForce() throws {
+    func window(_ start: Int64, lasting: Int64 = 1_000) -> FleetWindow {
       FleetWindow(
         window: BudgetWindow(
           key: BudgetKey(scope: .tag, name: "t", windowText: "1h"),
           start: Timestamp(unixMilliseconds: start),
           end: Timestamp(unixMilliseconds: start + lasting)),
-        at: Timestamp(unixMilliseconds: heard))
+        at: Timestamp(unixMilliseconds: 0))
     }
     let now = Timestamp(unixMilliseconds: 500)
-    let key = window(0, at: 0).window.key
+    let key = window(0).window.key
     for windows in [
-      [window(0, at: 7), window(100, at: 6), window(50, at: 7)],
-      [window(50, at: 7), window(0, at: 7), window(100, at: 6)],
+      [window(0), window(100, lasting: 900), window(50)],
+      [window(50), window(0), window(40, lasting: 1_010)],
     ] {
       #expect(FleetRestoring.inForce(windows, at: now)[key]?.window.start.unixMilliseconds == 50)
     }
-    #expect(FleetRestoring.inForce([window(0, at: 0, lasting: 499)], at: now).isEmpty)
-    #expect(FleetRestoring.inForce([window(0, at: 0, lasting: 500)], at: now).count == 1)
+    #expect(FleetRestoring.inForce([window(0, lasting: 499)], at: now).isEmpty)
+    #expect(FleetRestoring.inForce([window(0, lasting: 500)], at: now).count == 1)
   }
 
   // MARK: - Outages

@@ -2,6 +2,7 @@ import BudgetEngine
 import BudgetModel
 import BudgetWire
 import Foundation
+import LiteLLMConfig
 import Locks
 import Logging
 import Reconciliation
@@ -101,7 +102,8 @@ import Testing
     var options = ServerOptions(configPath: config)
     options.listen = "127.0.0.1:0"
     options.dataDirectory = directory + "/data"
-    options.fleet = FleetOptions()
+    options.redis = .given(
+      RedisSource(endpoint: .unix(path: directory + "/redis.sock"), origin: "the test"))
     let lines = TestLog.Lines()
     let server = try BudgetServer(
       options: options, log: Logger(label: "test") { _ in TestLog(lines) })

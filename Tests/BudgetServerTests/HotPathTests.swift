@@ -46,7 +46,8 @@ import Testing
     ServiceContext(
       engine: engine, time: ManualTimeSource(ServiceFixture.start), recorder: recorder,
       bounds: .standard, identity: NodeIdentity(version: "1", nodeID: "n"),
-      counters: ServiceCounters())
+      counters: ServiceCounters(), requests: RequestCounters(),
+      readiness: Readiness(recorder: recorder, fleet: nil))
   }
 
   /// A filter of 8 deployments and 2 tags; `tag` makes messages differ.
@@ -131,7 +132,7 @@ import Testing
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: 65_536,
       time: ManualTimeSource(ServiceFixture.start), durability: .memory, bounds: .standard,
-      log: Logger(label: "test"))
+      requests: RequestCounters(), log: Logger(label: "test"))
     ledger.start(recorder)
     _ = ledger.settle()
     let service = LaneService(context: Self.context(engine, recorder))

@@ -71,6 +71,8 @@ struct ServiceFixture {
   let time: ManualTimeSource
   let engine: BudgetEngine
   let counters = ServiceCounters()
+  let requests = RequestCounters()
+  let readiness: Readiness
   let service: LaneService
   let recorder: InstantRecorder
   let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
@@ -90,11 +92,12 @@ struct ServiceFixture {
     self.engine = engine
     self.time = time
     recorder = InstantRecorder(engine: engine)
+    readiness = Readiness(recorder: recorder, fleet: fleet)
     service = LaneService(
       context: ServiceContext(
         engine: engine, time: time, recorder: recorder, bounds: .standard,
         identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
-        fleet: fleet))
+        requests: requests, readiness: readiness, fleet: fleet))
   }
 
   /// The reply to a request's body that arrived `age` ago.

@@ -23,7 +23,9 @@ enum Campaign {
     var result = Result()
     let wanted = environment("BUDGETD_SIMULATION_SEED").flatMap { UInt64($0) }
     let count = seeds ?? max(1, Campaign.seeds / Scenario.all.count)
-    if let only = environment("BUDGETD_SIMULATION_SCENARIO"), only != scenario.name { return result }
+    if let only = environment("BUDGETD_SIMULATION_SCENARIO"), !only.split(separator: ",").contains(Substring(scenario.name)) {
+      return result
+    }
     for seed in wanted.map({ [$0] }) ?? Array(1...UInt64(count)) {
       result.seeds += 1
       do {

@@ -5,7 +5,7 @@ extension Scenario: CustomTestStringConvertible {
 
   static let all: [Scenario] = [
     network, failover, flush, lostKeys, lostMarks, resets, rollover, rolloverWithLosses,
-    rolloverWithResets,
+    rolloverWithResets, besideLiteLLM, liteLLMRollover, liteLLMClocks, everything,
   ]
 
   private static let crashing = Faults(
@@ -60,6 +60,38 @@ extension Scenario: CustomTestStringConvertible {
     scenario.name = "rollover with losses"
     scenario.faults = lostKeys.faults
     scenario.faults.markLoss = 0.01
+    return scenario
+  }()
+
+  /// LiteLLM within one window: boots, increments, lost start keys.
+  static let besideLiteLLM: Scenario = {
+    var scenario = Scenario(name: "beside LiteLLM", faults: crashing, proxies: 2)
+    scenario.faults.startKeyLoss = 0.005
+    scenario.proxySkews = [0, 2]
+    return scenario
+  }()
+
+  /// LiteLLM over many windows: carried over, deleted and overwritten spend keys.
+  static let liteLLMRollover = Scenario(
+    name: "LiteLLM rollover", steps: 400, faults: crashing, lengths: [7, 20], proxies: 3,
+    proxySkews: [0, 0, 2], isSpendKeyBounded: false)
+
+  /// Hosts with clocks minutes off.
+  static let liteLLMClocks: Scenario = {
+    var scenario = liteLLMRollover
+    scenario.name = "LiteLLM clocks"
+    scenario.proxySkews = [0, 2, 300]
+    scenario.lengths = [7, 20, 400]
+    scenario.nodeSkew = 2_000
+    return scenario
+  }()
+
+  static let everything: Scenario = {
+    var scenario = liteLLMClocks
+    scenario.name = "everything"
+    scenario.faults = rolloverWithLosses.faults
+    scenario.reset = 0.01
+    scenario.nodeSkew = 300_000
     return scenario
   }()
 }

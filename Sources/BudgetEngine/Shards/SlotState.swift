@@ -19,13 +19,11 @@ struct SlotState: Sendable {
   private(set) var limit: PicoUSD
   /// The configuration that named the limit; 0: none has.
   private(set) var generation: UInt64
-  /// What others have spent in the window, as far as this node has heard.
-  private(set) var others: PicoUSD
-  /// What an outage policy sets aside of the limit, in the window and in the next one; and the limit
-  /// that this was reckoned by, nil while nothing is set aside.
-  private(set) var withheld: PicoUSD
-  private(set) var withheldNext: PicoUSD
-  private(set) var withheldLimit: PicoUSD?
+  /// What the fleet has to do with the budget; nil while that is nothing. Apart, since most budgets
+  /// of most nodes have none of it, and a million states have to be small.
+  private var share: FleetShare?
+  /// What was charged since the process started, over all windows: it only grows.
+  private(set) var charged: PicoUSD
   /// The slot in which the budget goes on with windows of another length; `Slot.none` while this
   /// one is in force.
   private(set) var successor: Int32
@@ -39,12 +37,44 @@ struct SlotState: Sendable {
     end = Self.never
     spend = .zero
     pending = .zero
+    charged = .zero
     limit = BudgetCatalog.unlimited
     generation = 0
-    others = .zero
-    withheld = .zero
-    withheldNext = .zero
+    share = nil
     successor = Slot.none
+  }
+
+  /// What others have spent in the window, as far as this node has heard.
+  private(set) var others: PicoUSD {
+    get { share?.others ?? .zero }
+    set { change(newValue, of: \.others) }
+  }
+
+  /// What an outage policy sets aside of the limit, in the window.
+  private(set) var withheld: PicoUSD {
+    get { share?.withheld ?? .zero }
+    set { change(newValue, of: \.withheld) }
+  }
+
+  /// The same in the next window.
+  private(set) var withheldNext: PicoUSD {
+    get { share?.withheldNext ?? .zero }
+    set { change(newValue, of: \.withheldNext) }
+  }
+
+  /// The limit that these were reckoned by, nil while nothing is set aside.
+  private(set) var withheldLimit: PicoUSD? {
+    get { share?.withheldLimit }
+    set { change(newValue, of: \.withheldLimit) }
+  }
+
+  private mutating func change<Value: Equatable>(
+    _ value: Value, of field: WritableKeyPath<FleetShare.Fields, Value>
+  ) {
+    var fields = share?.fields ?? FleetShare.Fields()
+    guard fields[keyPath: field] != value else { return }
+    fields[keyPath: field] = value
+    share = fields == FleetShare.Fields() ? nil : FleetShare(fields)
   }
 
   /// A window as it was found: `end` may have passed.
@@ -180,6 +210,7 @@ struct SlotState: Sendable {
     guard successor == Slot.none else { return successor }
     openWindow(at: now)
     spend += amount
+    charged += amount
     checkInvariants()
     return Slot.none
   }

@@ -16,6 +16,7 @@ extension FleetMember {
     change { state in
       state.passesSucceeded += 1
       state.lastPassDuration = duration
+      state.passDurations.add(duration.nanoseconds)
       state.lastPassAt = now
       return state.standing.passSucceeded(at: elapsed, nodes: max(nodes, 1))
     }
@@ -57,6 +58,7 @@ extension FleetMember {
       status.passesFailed = state.passesFailed
       status.passesSkipped = state.passesSkipped
       status.lastPassDuration = state.lastPassDuration
+      status.passDurations = state.passDurations
       status.lateSpend = state.lateSpend
       status.isEvictionUnsafe = state.isEvictionUnsafe
       status.clockJumps = state.clockJumps

@@ -19,6 +19,7 @@ struct FleetMemberState: Sendable {
   var passesFailed = 0
   var passesSkipped = 0
   var lastPassDuration = Duration.zero
+  var passDurations = Histogram(upperBounds: FleetStatus.passDurationBounds)
   var lateSpend = PicoUSD.zero
   var isEvictionUnsafe = false
   var clockJumps = 0

@@ -4,7 +4,8 @@ import SpendLedger
 
 /// Finds, at a start, the windows that a member of a fleet goes on with.
 enum FleetRestoring {
-  /// The fleet's window that is open at `now`, of each budget that has one: the one heard of last.
+  /// The fleet's window that is open at `now`, of each budget that has one: of several
+  /// the last to end, as reconciling has it.
   static func inForce(
     _ windows: [FleetWindow], at now: Timestamp
   ) -> [BudgetKey: FleetWindow] {
@@ -12,7 +13,7 @@ enum FleetRestoring {
     for window in windows where window.window.end >= now {
       let key = window.window.key
       if let other = inForce[key],
-        (other.at, other.window.start) > (window.at, window.window.start)
+        (other.window.end, other.window.start) > (window.window.end, window.window.start)
       {
         continue
       }

@@ -26,12 +26,21 @@ public struct FleetStatus: Equatable, Sendable {
   public var passesSkipped = 0
   /// How long the last pass took that succeeded.
   public var lastPassDuration = Duration.zero
+  /// How long passes took that succeeded, in nanoseconds.
+  public var passDurations = Histogram(upperBounds: FleetStatus.passDurationBounds)
   /// Spend that came after its window had ended for the fleet, since the start.
   public var lateSpend = PicoUSD.zero
   /// Whether the store may evict budgets' keys.
   public var isEvictionUnsafe = false
   /// How often the store's clock has jumped by more than two seconds.
   public var clockJumps = 0
+
+  /// 100 µs to 10 s, in nanoseconds.
+  static let passDurationBounds: [Int64] = [
+    100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000,
+    50_000_000, 100_000_000, 250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000,
+    5_000_000_000, 10_000_000_000,
+  ]
 
   /// Starts with nothing heard.
   init(policy: OutagePolicy) { self.policy = policy }

@@ -19,7 +19,11 @@ public struct ServerOptions: Sendable {
   public var providerMapPath: String?
   /// Where the RPC port listens, `HOST:PORT`; port 0 takes a free one.
   public var listen = "127.0.0.1:7077"
-  /// Whether `listen` may be an address that other machines reach.
+  /// Where pages and metrics are served, `HOST:PORT`; port 0 takes a free one; nil: nowhere.
+  public var http: String?
+  /// How many budgets metrics show.
+  public var pages = PageBounds.standard
+  /// Whether `listen` and `http` may be addresses that other machines reach.
   public var allowsInsecureNetwork = false
   /// The name that Ping shows; nil: a random one for each start.
   public var nodeID: String?

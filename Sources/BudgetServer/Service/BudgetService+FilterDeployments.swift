@@ -63,7 +63,8 @@ extension BudgetService {
     filterReply.reset()
     for position in decision.allowed { filterReply.allow(position) }
     for denial in decision.denials {
-      NameBytes.with(catalog.name(of: denial)) { name in
+      counts.countDenial(by: denial.scope)
+      catalog.withName(of: denial) { name in
         filterReply.deny(
           FilterReply.Denial(
             position: denial.candidate, scope: denial.scope, name: name,
@@ -73,14 +74,15 @@ extension BudgetService {
       }
     }
     filterReply.omitDenials(decision.denialsOmitted)
-    for index in group { addCandidate(catalog.deployments[Int(index)]) }
+    if decision.denialsOmitted > 0 { counts.countOmitted(Int(decision.denialsOmitted)) }
+    for index in group { addCandidate(at: Int(index), of: catalog.deployments) }
   }
 
-  private mutating func addCandidate(_ deployment: ConfiguredDeployment) {
-    NameBytes.with(deployment.id) { id in
-      NameBytes.with(deployment.modelName) { modelName in
-        NameBytes.with(deployment.model) { model in
-          NameBytes.with(deployment.provider ?? "") { provider in
+  private mutating func addCandidate(at index: Int, of deployments: CatalogDeployments) {
+    deployments.withID(at: index) { id in
+      NameBytes.with(deployments.modelName(at: index)) { modelName in
+        NameBytes.with(deployments.model(at: index)) { model in
+          NameBytes.with(deployments.provider(at: index) ?? "") { provider in
             filterReply.addCandidate(
               FilterReply.Candidate(
                 id: id, modelName: modelName, model: model, provider: provider))
@@ -146,6 +148,7 @@ extension BudgetService {
       }
     }
     text.finish(unlisted: Int(decision.denialsOmitted))
+    answer = .resourceExhausted
     filterReply.statusCode = .resourceExhausted
     filterReply.statusMessage.append(contentsOf: text.bytes)
   }

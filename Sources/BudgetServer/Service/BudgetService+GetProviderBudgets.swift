@@ -31,10 +31,11 @@ extension BudgetService {
     var response = PingResult()
     response.version = context.identity.version
     response.nodeID = context.identity.nodeID
-    let standing = context.recorder.standing(at: context.time.now())
-    let reason = standing.notReadyReason ?? context.fleet?.notReadyReason
-    response.isReady = reason == nil
-    response.notReadyReason = reason ?? ""
+    let now = context.time.now()
+    let standing = context.recorder.standing(at: now)
+    let reasons = context.readiness.reasons(at: now)
+    response.isReady = reasons.isEmpty
+    response.notReadyReason = reasons.joined(separator: "; ")
     response.durability = standing.durability
     response.storeState = context.fleet?.storeState ?? "none"
     response.idempotencyHorizonUnixMilliseconds = standing.idempotencyHorizon.unixMilliseconds

@@ -25,9 +25,13 @@ extension BudgetService {
       mayServe(
         envelope.callID, timeoutMilliseconds: envelope.timeoutMilliseconds, from: connection,
         receivedAt: receivedAt, output: &output)
-    else { return .answered }
+    else {
+      finish(CountedMethod.position(of: .filterDeployments), receivedAt: receivedAt)
+      return .answered
+    }
     fillReply(group: [], in: catalog)
     appendReply(callID: envelope.callID, output: &output)
+    finish(CountedMethod.position(of: .filterDeployments), receivedAt: receivedAt)
     return .answered
   }
 }

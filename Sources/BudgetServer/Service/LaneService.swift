@@ -44,11 +44,16 @@ final class LaneService: FrameHandler {
       }
     } catch {
       service.reply(error.status, to: error.callID, output: &output)
+      service.finish(CountedMethod.unknown, receivedAt: receivedAt)
       return .answered
     }
   }
 
+  func turnEnded() { service.endTurn() }
+
   func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
     service.reply(BudgetService.status(of: reason), to: 0, output: &output)
+    // It answers no request: the transport counts it.
+    service.answer = .ok
   }
 }

@@ -88,7 +88,10 @@ extension Reconciler {
         again.append(index)
       case .adopt(let window, let moving, let closing):
         states[index].isContested = false
-        noteStale(index, window, spendLeft: spendLeft, at: now)
+        // With a marker of this window the key is its own, however soon somebody had it end.
+        if facts.marker?.window.start != window.start {
+          noteStale(index, window, spendLeft: spendLeft, at: now)
+        }
         let isExact = facts.marker?.window == window
         if let adoption = adoption(of: window, isExact, moving, closing, index, at: now) {
           adoptions.append((index, adoption))

@@ -58,8 +58,11 @@ enum WindowDecision: Equatable {
   }
 
   private static func adoption(of window: FleetWindow, _ facts: Facts) -> WindowDecision {
-    var moving = facts.locals.map(\.start)
-    var closing: [Timestamp] = []
+    // Sorted, so that what is asked of the node does not depend on chance.
+    let locals = facts.locals.filter { $0.start != window.start }.sorted { $0.start < $1.start }
+    // What was spent before an operator's reset never shows in the window after it.
+    var moving = locals.filter { !isReset($0, facts) }.map(\.start)
+    var closing = locals.filter { isReset($0, facts) }.map(\.start)
     if let adopted = facts.adopted, adopted.start != window.start {
       if goesOn(adopted, in: window, facts) {
         moving.append(adopted.start)
@@ -67,7 +70,6 @@ enum WindowDecision: Equatable {
         closing.append(adopted.start)
       }
     }
-    moving.removeAll { $0 == window.start }
     return .adopt(window, moving: moving, closing: closing)
   }
 
@@ -76,7 +78,7 @@ enum WindowDecision: Equatable {
   private static func goesOn(
     _ adopted: FleetWindow, in window: FleetWindow, _ facts: Facts
   ) -> Bool {
-    if let reset = facts.marker?.resetUntil, adopted.end <= reset { return false }
+    if isReset(adopted, facts) { return false }
     if window.end <= adopted.end { return true }
     let length = Self.length(of: window, facts.length)
     let overlap = adopted.end.unixMilliseconds - (window.end.unixMilliseconds - length)
@@ -86,6 +88,11 @@ enum WindowDecision: Equatable {
     // Nothing was lost: somebody began a new period. Late in the old one that is LiteLLM on a host
     // whose clock is ahead; early in it, it is a race of two starts.
     return !wasThere || overlap > length / 2
+  }
+
+  /// Whether an operator's reset has ended the window.
+  private static func isReset(_ window: FleetWindow, _ facts: Facts) -> Bool {
+    facts.marker?.resetUntil.map { window.end <= $0 } ?? false
   }
 
   /// The window's length on the store's clock, in milliseconds.

@@ -186,6 +186,7 @@ extension LedgerWriter {
 
   /// Reported once a minute at most.
   func upkeepFailed(_ what: String, _ reason: String) {
+    shared.withStatus { $0.counters.upkeepFailures += 1 }
     let instant = SystemCalls.monotonicNanoseconds()
     guard instant - lastUpkeepReport >= 60 * Self.second else { return }
     lastUpkeepReport = instant

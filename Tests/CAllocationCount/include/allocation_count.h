@@ -11,4 +11,8 @@ bool allocation_count_is_meaningful(void);
 // How many allocations this thread has made.
 unsigned long allocation_count(void);
 
+// How many bytes this thread has allocated and not freed, as the allocator rounds them. What one
+// thread allocates and another frees stays with the first.
+long allocated_bytes(void);
+
 #endif
