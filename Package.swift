@@ -45,8 +45,8 @@ let package = Package(
     .executableTarget(
       name: "budgetd",
       dependencies: [
-        "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "RedisStore", "TCPTransport",
-        argumentParser, logging,
+        "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "Reconciliation",
+        "RedisStore", "TCPTransport", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "budgetctl",
@@ -58,8 +58,9 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "LiteLLMConfig", "Locks",
-        "Reconciliation", "SpendLedger", "TCPTransport", logging,
+        "BudgetEngine", "BudgetModel", "BudgetWire", "CMalloc", "Digest", "HTTPPort",
+        "LiteLLMConfig", "Locks", "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport",
+        logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
@@ -69,7 +70,9 @@ let package = Package(
 
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
+    module("HTTPPort", ["BudgetModel", "Locks"]),
     module("LiteLLMConfig", ["BudgetModel", "CYAMLEvents", "Digest"]),
+    module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CSQLite", "Digest", "Locks"]),
     module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
     module("TCPTransport", ["CEpoll", "Locks"]),
@@ -85,6 +88,7 @@ let package = Package(
       name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CEpoll"),
+    .systemLibrary(name: "CMalloc"),
     // Not through pkg-config: it names a flag that the package manager warns of at each build.
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -92,17 +96,18 @@ let package = Package(
 
     tests(
       "BudgetClientTests", ["Locks", "BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport"]),
-    tests("BudgetEngineTests", ["Locks", "BudgetEngine", "BudgetModel"]),
+    tests("BudgetEngineTests", ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount"]),
     tests("BudgetModelTests", ["BudgetModel"]),
     tests(
       "BudgetServerTests",
       [
-        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "SpendLedger",
-        "TCPTransport",
+        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "CAllocationCount",
+        "HTTPPort", "LiteLLMConfig", "Reconciliation", "SpendLedger", "TCPTransport", logging,
       ]),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
+    tests("HTTPPortTests", ["BudgetModel", "HTTPPort", "Locks"]),
     tests("HouseRulesTests", []),
     tests(
       "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
@@ -111,6 +116,7 @@ let package = Package(
       "ReconciliationTests", ["BudgetModel", "CLuaHost", "Locks", "Reconciliation", "RedisStore"]),
     .target(
       name: "CLuaHost", path: "Tests/CLuaHost", linkerSettings: [.linkedLibrary("lua5.1")]),
+    tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SpendLedger"]),
     tests("TCPTransportTests", ["Locks", "TCPTransport"]),

@@ -120,7 +120,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
       let lead = "\(call) failed: "
       why = (text.hasPrefix(lead) ? String(text.dropFirst(lead.count)) : text).lowercased()
     case .connectTimedOut: why = "nobody answered in time"
-    case .invalidAddress, .unresolvedHost, .closed, .frameTooLarge, .invalidLaneCount:
+    case .invalidAddress, .unresolvedHost, .silent, .closed, .frameTooLarge, .invalidLaneCount:
       why = error.description
     }
     return .unreachable(server: server.description, why: why)

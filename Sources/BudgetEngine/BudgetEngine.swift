@@ -18,20 +18,20 @@ public final class BudgetEngine: Sendable {
 
   /// Starts with `configuration`: provider windows open at `now`, with nothing spent anywhere.
   public convenience init(
-    configuration: BudgetConfiguration, at now: Timestamp, shardCount: Int = 64
+    configuration: BudgetConfiguration, at now: Timestamp
   ) {
-    self.init(restoring: [], shardCount: shardCount)
+    self.init(restoring: [])
     _ = reload(configuration, at: now)
   }
 
   /// Starts without a configuration and with the windows of an earlier life, each key at most once:
   /// `reload` then carries them on, or closes them, as it would any others. A window whose text
   /// means no length is left out.
-  public init(restoring windows: [BudgetWindowState], shardCount: Int = 64) {
-    shards = BudgetShards(count: shardCount)
+  public init(restoring windows: [BudgetWindowState]) {
+    shards = BudgetShards()
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
     let empty = BudgetCatalog(
-      generation: 0, configuration: nothing, slots: [], slotCount: 0, gates: [])
+      generation: 0, configuration: nothing, slots: [], keys: SlotKeys(), gates: [])
     var registry = SlotRegistry()
     // An owner may have had windows of several lengths: the newest was in force.
     for window in windows.sorted(by: { $0.start < $1.start }) {
@@ -40,7 +40,8 @@ public final class BudgetEngine: Sendable {
       shards.append(
         slot: slot,
         SlotState(
-          windowLength: length, start: window.start, end: window.end, spend: window.spend))
+          windowLength: length, start: window.start, end: window.end, spend: window.spend,
+          others: window.others))
     }
     installed = Locked(Installed(registry: registry, catalog: empty))
     generation = Atomic(0)
@@ -63,11 +64,19 @@ public final class BudgetEngine: Sendable {
         state.openWindow(at: now)
         windows.append(
           BudgetWindowState(
-            key: installed.registry.keys[Int(slot)], start: state.start, end: state.end,
+            key: installed.registry.keys[slot], start: state.start, end: state.end,
             spend: state.spend))
       }
     }
   }
+
+  /// The slot that goes by `key` now; nil where none does.
+  func slot(of key: BudgetKey) -> Int32? {
+    installed.withLock { $0.registry.knownSlot(of: key) }
+  }
+
+  /// How many slots were handed out.
+  var slotCount: Int32 { installed.withLock { $0.registry.slotCount } }
 
   /// The configuration in force.
   public var catalog: BudgetCatalog { installed.withLock { $0.catalog } }
@@ -82,11 +91,14 @@ public final class BudgetEngine: Sendable {
   public func reload(_ configuration: BudgetConfiguration, at now: Timestamp) -> ReloadReport {
     installed.withLock { installed in
       var placing = Placing(now: now)
+      let known = installed.registry.slotCount
+      let new = installed.registry.reserve(for: configuration.budgets)
+      shards.reserve(slots: Int(known) + new)
       let slots = configuration.budgets.map { place($0, in: &installed, placing: &placing) }
       let before = installed.catalog
       let after = BudgetCatalog(
         generation: before.generation + 1, configuration: configuration, slots: slots,
-        slotCount: Int(installed.registry.slotCount), gates: shards.gates)
+        keys: installed.registry.keys, gates: shards.gates)
       installed.catalog = after
       generation.store(after.generation, ordering: .releasing)
       // Only now: until the new catalog was in force, requests charged the old windows.

@@ -41,7 +41,7 @@
   }
 
   /// Whether the name has exactly the bytes `pool[start..<start + count]`.
-  @inlinable func isEqual(to pool: [UInt8], from start: Int) -> Bool {
+  @inlinable public func isEqual(to pool: [UInt8], from start: Int) -> Bool {
     guard let base = unsafe base else { return true }
     return unsafe pool.withUnsafeBytes { pool in
       precondition(start >= 0 && count <= pool.count - start, "bytes outside the pool")
@@ -57,6 +57,14 @@
   ) -> Bool {
     var offset = 0
     if count >= 8 {
+      while offset + 32 <= count {
+        let first = unsafe word(a, offset) ^ word(b, offset)
+        let second = unsafe word(a, offset + 8) ^ word(b, offset + 8)
+        let third = unsafe word(a, offset + 16) ^ word(b, offset + 16)
+        let fourth = unsafe word(a, offset + 24) ^ word(b, offset + 24)
+        if first | second | third | fourth != 0 { return false }
+        offset += 32
+      }
       while offset + 8 <= count {
         if unsafe word(a, offset) != word(b, offset) { return false }
         offset += 8
@@ -87,17 +95,35 @@
 
   /// A hash of the bytes. Eight bytes a step, mixed by a 128-bit multiplication; `seed` is random
   /// per process, so that nobody can send names that collide.
-  @inlinable func hash(seed: UInt64) -> UInt64 {
+  @inlinable public func hash(seed: UInt64) -> UInt64 {
     guard let base = unsafe base else { return seed }
     let raw = unsafe UnsafeRawPointer(base)
     var state = seed ^ UInt64(truncatingIfNeeded: count)
     if count < 8 { return unsafe Self.mix(state ^ Self.shortWord(raw, count)) }
     var offset = 0
+    if count > 64 {
+      // Two chains side by side, 16 bytes a step each: a whole message takes tens of nanoseconds.
+      var other = Self.mix(seed)
+      let secret = other
+      while offset + 32 < count {
+        state = unsafe Self.mix(
+          Self.word(raw, offset) ^ secret, Self.word(raw, offset + 8) ^ state)
+        other = unsafe Self.mix(
+          Self.word(raw, offset + 16) ^ secret, Self.word(raw, offset + 24) ^ other)
+        offset += 32
+      }
+      state ^= Self.mix(other)
+    }
     while offset + 8 < count {
       state = unsafe Self.mix(state ^ Self.word(raw, offset))
       offset += 8
     }
     return unsafe Self.mix(state ^ Self.word(raw, count - 8))
+  }
+
+  @inlinable static func mix(_ left: UInt64, _ right: UInt64) -> UInt64 {
+    let product = left.multipliedFullWidth(by: right)
+    return product.high ^ product.low
   }
 
   @inlinable static func mix(_ value: UInt64) -> UInt64 {

@@ -1653,7 +1653,7 @@ const ProtobufCMessageDescriptor budget__v1__filter_deployments_response__descri
   (ProtobufCMessageInit) budget__v1__filter_deployments_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__denial__field_descriptors[6] =
+static const ProtobufCFieldDescriptor budget__v1__denial__field_descriptors[7] =
 {
   {
     "deployment",
@@ -1727,6 +1727,18 @@ static const ProtobufCFieldDescriptor budget__v1__denial__field_descriptors[6] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "withheld_usd",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Denial, withheld_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__denial__field_indices_by_name[] = {
   0,   /* field[0] = deployment */
@@ -1735,11 +1747,12 @@ static const unsigned budget__v1__denial__field_indices_by_name[] = {
   5,   /* field[5] = resets_at_unix_ms */
   1,   /* field[1] = scope */
   3,   /* field[3] = spend_usd */
+  6,   /* field[6] = withheld_usd */
 };
 static const ProtobufCIntRange budget__v1__denial__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor budget__v1__denial__descriptor =
 {
@@ -1749,7 +1762,7 @@ const ProtobufCMessageDescriptor budget__v1__denial__descriptor =
   "Budget__V1__Denial",
   "budget.v1",
   sizeof(Budget__V1__Denial),
-  6,
+  7,
   budget__v1__denial__field_descriptors,
   budget__v1__denial__field_indices_by_name,
   1,  budget__v1__denial__number_ranges,

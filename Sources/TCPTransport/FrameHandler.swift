@@ -20,6 +20,11 @@ public enum ConnectionRefusal: Hashable, Sendable {
   case draining
 }
 
+extension FrameHandler {
+  /// Nothing to do for a handler that measures nothing.
+  public func turnEnded() {}
+}
+
 /// What a lane asks about the frames of its connections.
 ///
 /// There is one handler per lane. It is created for its lane, called only on its lane, one call at
@@ -39,6 +44,10 @@ public protocol FrameHandler: AnyObject {
 
   /// A deferred request of the connection was answered; `tag` is what the reply was posted with.
   func replied(to connection: ConnectionID, tag: UInt64)
+
+  /// The replies to what was handled, and to what `replied` told of, since the last such call were
+  /// handed to their sockets, or to the queue of one that is full.
+  func turnEnded()
 
   /// Appends the reply frame that tells the peer why its connection is being closed.
   func refusal(_ reason: ConnectionRefusal, output: inout [UInt8])

@@ -10,6 +10,8 @@ public struct TransportCounters: Equatable, Sendable {
   public var connectionsAccepted: UInt64 = 0
   /// Connections turned away at once: over the bound, or while draining.
   public var connectionsRefused: UInt64 = 0
+  /// Of these, connections turned away while draining.
+  public var connectionsRefusedDraining: UInt64 = 0
   /// Bytes read from connections.
   public var bytesReceived: UInt64 = 0
   /// Bytes that sockets took.
@@ -48,6 +50,7 @@ public struct TransportCounters: Equatable, Sendable {
     connectionsOpen += lane.connectionsOpen.load(ordering: .relaxed)
     connectionsAccepted += lane.accepted.load(ordering: .relaxed)
     connectionsRefused += lane.refused.load(ordering: .relaxed)
+    connectionsRefusedDraining += lane.refusedDraining.load(ordering: .relaxed)
     bytesReceived += lane.bytesReceived.load(ordering: .relaxed)
     bytesSent += lane.bytesSent.load(ordering: .relaxed)
     frames += lane.frames.load(ordering: .relaxed)

@@ -8,6 +8,8 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
   case system(call: String, errno: Int32, address: String?)
   /// No answer to the attempt to connect within the time given.
   case connectTimedOut(address: String)
+  /// The server at `address` sent nothing for so long, though requests were under way.
+  case silent(address: String, for: Duration)
   /// The connection is closed, by either side.
   case closed
   /// The peer announced a frame of `length` bytes, which is over the bound.
@@ -24,6 +26,7 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
     case .system(let call, let errno, let address):
       "\(call)\(address.map { " on \($0)" } ?? "") failed: \(SystemCalls.message(for: errno))"
     case .connectTimedOut(let address): "\(address) did not answer in time"
+    case .silent(let address, let duration): "\(address) sent nothing for \(duration)"
     case .closed: "the connection is closed"
     case .frameTooLarge(let length, let bound):
       "the peer announced a frame of \(length) bytes; the bound is \(bound)"

@@ -25,6 +25,7 @@ struct Budgetctl: AsyncParsableCommand {
     subcommands: [
       BudgetsCommand.self, FilterCommand.self, RecordCommand.self, PingCommand.self,
       CheckConfigCommand.self, SimulateCommand.self, BackupCommand.self,
+      BenchCommand.self,
     ])
 
   @OptionGroup var server: ServerOptions

@@ -1,7 +1,9 @@
 import ArgumentParser
 import BudgetServer
 import Foundation
+import LiteLLMConfig
 import Logging
+import RedisStore
 
 /// Dollar budgets for LLM routers, as a service.
 @main
@@ -21,8 +23,7 @@ struct Budgetd: AsyncParsableCommand {
 
   @OptionGroup(title: "Service") var service: ServiceArguments
   @OptionGroup(title: "Redis") var redis: RedisArguments
-  @OptionGroup(title: "Options of later versions, accepted from now on")
-  var later: LaterArguments
+  @OptionGroup(title: "Fleet") var fleet: FleetArguments
   @OptionGroup(title: "Bounds") var bounds: BoundArguments
 
   static func main() async {
@@ -56,15 +57,17 @@ struct Budgetd: AsyncParsableCommand {
     // From here on a signal is heard, and acted on once the server is ready.
     let signals = ProcessSignals()
     do throws(ServerError) {
-      try later.check(allowsInsecureNetwork: service.insecureNetwork)
       var options = try service.options()
       bounds.apply(to: &options)
-      let source = try redis.source(configPath: service.config)
+      options.redis = try redis.choice()
+      options.fleet = fleet.options
+      options.sharingComplaint = { key, source in
+        RedisKeys(namespace: source.namespace).complaint(key)
+      }
       let server = try BudgetServer(options: options, log: log)
-      later.log(to: log)
-      redis.log(source, to: log)
+      let loop = FleetLoop(server, interval: fleet.options.interval, log: log)
       server.start()
-      await ServerProcess(server: server, signals: signals, log: log).run()
+      await ServerProcess(server: server, fleet: loop, signals: signals, log: log).run()
     } catch {
       for line in error.description.split(separator: "\n") {
         LineLog.write("budgetd: \(line)")

@@ -4,10 +4,11 @@ import Foundation
 enum EnvironmentArguments {
   /// Options with a value, by name.
   private static let valued = [
-    "config", "listen", "http", "data-dir", "durability", "redis", "redis-password-file", "node-id",
+    "config", "listen", "http", "metrics-deployments", "metrics-tags", "data-dir", "durability",
+    "redis", "redis-password-file", "node-id",
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",
     "max-tags", "max-requests-under-way", "max-unsent-bytes", "frame-timeout", "idle-timeout",
-    "stall-timeout", "lanes", "spin",
+    "stall-timeout", "lanes", "spin", "outage-policy", "fleet-size", "reconcile-interval-ms",
   ]
 
   /// Options that are there or not.

@@ -32,38 +32,6 @@ struct RedisArguments: ParsableArguments {
     }
   }
 
-  /// The Redis that this node and its configuration ask for; nil: none. Throws all that is wrong.
-  func source(configPath: String) throws(ServerError) -> RedisSource? {
-    let choice = try choice()
-    do throws(ConfigError) {
-      let loader = LiteLLMConfigLoader(
-        environment: ProcessInfo.processInfo.environment, redis: choice)
-      let config = try loader.load(yaml: ConfigFile.bytes(path: configPath), file: configPath)
-      guard let source = config.redis else { return nil }
-      // Names that no key beside LiteLLM's can be made for.
-      let keys = RedisKeys(namespace: source.namespace)
-      let problems = config.budgets.budgets.compactMap { budget in
-        keys.complaint(budget.key).map { complaint in
-          ConfigProblem(
-            file: configPath, line: 1, keyPath: "",
-            message: "\(complaint): rename it, or start with --redis off")
-        }
-      }
-      if !problems.isEmpty { throw ConfigError(problems: problems) }
-      return source
-    } catch {
-      throw .config(error)
-    }
-  }
-
-  /// One line that says which Redis it would be.
-  func log(_ source: RedisSource?, to log: Logger) {
-    guard let source else { return }
-    log.notice(
-      "Redis at \(source), from \(source.origin), does nothing yet: this node keeps its budgets alone"
-    )
-  }
-
   private func password() throws(ServerError) -> RedisSecret? {
     if let path = redisPasswordFile { return try PasswordFile.password(path: path) }
     let variable = ProcessInfo.processInfo.environment["BUDGETD_REDIS_PASSWORD"]

@@ -6,17 +6,22 @@ import TCPTransport
 /// The server as a process: the ready line, then signals until it drains.
 struct ServerProcess {
   let server: BudgetServer
+  /// What keeps the node and its fleet in step; nil: it is alone.
+  let fleet: FleetLoop?
   let signals: ProcessSignals
   let log: Logger
 
-  /// How long a drain may take before connections are cut off.
-  private static let drainDeadline = Duration.seconds(8)
+  /// How long a drain may take before connections are cut off; a last pass must fit in behind it.
+  private var drainDeadline: Duration {
+    fleet == nil ? .seconds(8) : .seconds(8) - BudgetServer.lastPassDuration
+  }
 
   /// Says that the server is ready, and returns once it has drained.
   func run() async {
+    fleet?.waitForFirstPass()
     print(
-      "budgetd ready rpc=\(server.address) http=off durability=\(server.durability) "
-        + "version=\(BudgetServer.version)")
+      "budgetd ready rpc=\(server.address) http=\(server.httpAddress?.description ?? "off") "
+        + "durability=\(server.durability) version=\(BudgetServer.version)")
     // Whoever waits for the line may read it through a pipe.
     fflush(nil)
     for await request in signals.requests {
@@ -32,7 +37,9 @@ struct ServerProcess {
 
   private func drain() async {
     log.notice("draining: answering what has arrived; a second signal ends the process at once")
-    let cutOff = await server.drain(within: Self.drainDeadline)
+    let cutOff = await server.drain(within: drainDeadline) { [fleet, log] allowance in
+      fleet?.end(within: allowance, log: log)
+    }
     if cutOff > 0 {
       log.warning("\(cutOff) connections were cut off with requests or replies under way")
     }

@@ -12,6 +12,21 @@ struct ServiceArguments: ParsableArguments {
       "Where the RPC port listens; port 0 takes a free one.", valueName: "host:port"))
   var listen = "127.0.0.1:7077"
 
+  @Option(
+    help: ArgumentHelp(
+      "Where pages and metrics are served; port 0 takes a free one.", valueName: "host:port | off"))
+  var http = "127.0.0.1:9464"
+
+  @Option(
+    help: ArgumentHelp(
+      "Deployments with metrics of their own: with more there are none.", valueName: "count"))
+  var metricsDeployments = PageBounds.standard.deployments
+
+  @Option(
+    help: ArgumentHelp(
+      "Tags with metrics of their own: with more there are none.", valueName: "count"))
+  var metricsTags = PageBounds.standard.tags
+
   @Option(help: ArgumentHelp("Where spend is kept; made if missing.", valueName: "dir"))
   var dataDir = "./budgetd-data"
 
@@ -39,10 +54,23 @@ struct ServiceArguments: ParsableArguments {
       "trace, debug, info, notice, warning, error or critical.", valueName: "level"))
   var logLevel = Logger.Level.info
 
+  /// A scrape of more would be over a hundred megabytes.
+  private static let mostMetrics = 100_000
+
   /// The server's options; throws where one cannot be.
   func options() throws(ServerError) -> ServerOptions {
     var options = ServerOptions(configPath: config)
     options.listen = listen
+    options.http = http == "off" ? nil : http
+    for (name, count) in [
+      ("--metrics-deployments", metricsDeployments), ("--metrics-tags", metricsTags),
+    ] {
+      guard (0...Self.mostMetrics).contains(count) else {
+        throw .usage("\(name) \(count): give 0 to \(Self.mostMetrics)")
+      }
+    }
+    options.pages.deployments = metricsDeployments
+    options.pages.tags = metricsTags
     options.dataDirectory = dataDir
     options.durability = durability
     options.providerMapPath = providerMap

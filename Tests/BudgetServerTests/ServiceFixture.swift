@@ -68,9 +68,11 @@ final class InstantRecorder: SpendRecorder {
 struct ServiceFixture {
   static let start = Timestamp(unixMilliseconds: 1_768_435_200_000)
 
-  let time = ManualTimeSource(Self.start)
+  let time: ManualTimeSource
   let engine: BudgetEngine
   let counters = ServiceCounters()
+  let requests = RequestCounters()
+  let readiness: Readiness
   let service: LaneService
   let recorder: InstantRecorder
   let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
@@ -79,14 +81,23 @@ struct ServiceFixture {
     _ budgets: [BudgetDefinition], deployments: [ConfiguredDeployment] = [],
     directory: ProviderDirectory = .empty
   ) {
-    engine = BudgetEngine(
-      configuration: BudgetConfiguration(
-        budgets: budgets, deployments: deployments, directory: directory), at: Self.start)
+    self.init(
+      engine: BudgetEngine(
+        configuration: BudgetConfiguration(
+          budgets: budgets, deployments: deployments, directory: directory), at: Self.start),
+      time: ManualTimeSource(Self.start))
+  }
+
+  init(engine: BudgetEngine, time: ManualTimeSource, fleet: FleetMember? = nil) {
+    self.engine = engine
+    self.time = time
     recorder = InstantRecorder(engine: engine)
+    readiness = Readiness(recorder: recorder, fleet: fleet)
     service = LaneService(
       context: ServiceContext(
         engine: engine, time: time, recorder: recorder, bounds: .standard,
-        identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters))
+        identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
+        requests: requests, readiness: readiness, fleet: fleet))
   }
 
   /// The reply to a request's body that arrived `age` ago.
@@ -162,6 +173,14 @@ extension ResponseMessage {
   var recorded: RecordSpendResult {
     get throws {
       guard case .recordSpend(let result) = result else { throw ServiceFixtureError.otherResult }
+      return result
+    }
+  }
+
+  /// The answer to a ping.
+  var pinged: PingResult {
+    get throws {
+      guard case .ping(let result) = result else { throw ServiceFixtureError.otherResult }
       return result
     }
   }

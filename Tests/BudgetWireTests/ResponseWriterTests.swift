@@ -55,12 +55,12 @@ import Testing
           reply.deny(
             FilterReply.Denial(
               position: 4, scope: scope, name: name, spendUSD: 10.5, limitUSD: 0,
-              resetsAtUnixMilliseconds: resetsAt))
+              resetsAtUnixMilliseconds: resetsAt, withheldUSD: Double(round)))
         }
         expected.denials.append(
           DenialMessage(
             position: 4, scope: scope, name: name, spendUSD: 10.5, limitUSD: 0,
-            resetsAtUnixMilliseconds: resetsAt))
+            resetsAtUnixMilliseconds: resetsAt, withheldUSD: Double(round)))
       }
       let candidate = DeploymentMessage(id: "d", modelName: "m", model: "o/m", provider: "")
       NameBytes.with("d") { id in

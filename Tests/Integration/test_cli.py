@@ -293,3 +293,24 @@ def test_server_address_that_is_none(budgetctl, where):
                          ids=" ".join)
 def test_usage(budgetctl, arguments):
     failed(run(budgetctl, *arguments), 64)
+
+
+@pytest.mark.parametrize("work, methods", [
+    ("filter", ["filter_deployments"]), ("record", ["record_spend"]),
+    ("mixed", ["filter_deployments", "record_spend"])])
+def test_bench_counts_answers(ctl, work, methods):
+    result = ctl("bench", "--work", work, "--seconds", "0.2", "--warm-up", "0",
+                 "--connections", "3", "--depth", "5", "--output", "json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert [method["method"] for method in report["methods"]] == methods
+    for method in report["methods"]:
+        assert method["ops_per_s"] > 0 and method["errors"] == 0
+        assert sum(method["answers"].values()) == pytest.approx(method["ops_per_s"] * 0.2, abs=1)
+        latency = method["latency"]
+        assert 0 < latency["p50_us"] <= latency["p99_us"] <= latency["max_us"]
+
+
+def test_bench_wants_leave_for_other_machines(budgetctl):
+    result = run(budgetctl, "--server", "192.0.2.1:7077", "bench")
+    assert "--i-own-this-server" in failed(result, 64)

@@ -114,6 +114,14 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
     RedisCase(
       yaml: "router_settings: {cache_kwargs: {namespace: ns}}", environment: ["REDIS_HOST": "e"],
       expected: "e:6379 | - | the environment's REDIS_HOST"),
+    // Nothing is as good as absent.
+    RedisCase(
+      yaml: "model_list: []",
+      environment: ["REDIS_HOST": "", "REDIS_URL": "", "REDIS_CLUSTER_NODES": ""], expected: nil),
+    RedisCase(
+      yaml: cache.replacing("{type", with: "{redis_startup_nodes: [], ssl: null, type"),
+      expected:
+        "cachehost:1111, with a password, namespace cns | cp | litellm_settings.cache_params"),
     // The command line.
     RedisCase(yaml: cache, choice: .off, expected: nil),
     RedisCase(
@@ -183,7 +191,7 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       yaml: cache.replacing("host: cachehost, port: 1111", with: "redis_startup_nodes: [{a: 1}]"),
       place: "c.yaml:3: litellm_settings.cache_params.redis_startup_nodes", words: ["Cluster"]),
     RedisRefusalCase(
-      yaml: "model_list: []", environment: ["REDIS_CLUSTER_NODES": "[]"],
+      yaml: "model_list: []", environment: ["REDIS_CLUSTER_NODES": "[{}]"],
       place: "c.yaml:1: REDIS_CLUSTER_NODES", words: ["Cluster"]),
     RedisRefusalCase(
       yaml: "general_settings: {coordination_redis: {port: 1}}",

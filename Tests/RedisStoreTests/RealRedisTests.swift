@@ -74,6 +74,9 @@ import Testing
   @Test func aServerThatRepeatsThePasswordIsNotQuoted() throws {
     let redis = try RealRedis("--rename-command", "AUTH", "")
     var settings = redis.settings
+    var bare = try RedisLink.connect(settings)
+    let repeated = try bare.command("AUTH", "echo")
+    #expect(repeated.refusal?.text.contains("echo") == true, "Redis itself repeats it")
     settings.password = RedisPassword("s3cr3t")
     let error = #expect(throws: RedisError.self) { _ = try RedisLink.connect(settings) }
     #expect(error.map { !"\($0)".contains("s3cr3t") } == true, "\(error as Any)")

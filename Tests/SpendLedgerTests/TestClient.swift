@@ -17,6 +17,7 @@ final class TestClient: LedgerClient {
     var resolved: [UInt64: LedgerOutcome] = [:]
     var batchSizes: [Int] = []
     var events: [LedgerEvent] = []
+    var adopted: [AdoptedWindow] = []
     /// What happened in which order: told by the client and by the storage probe.
     var order: [String] = []
   }
@@ -85,6 +86,18 @@ final class TestClient: LedgerClient {
       }
     }
     bell.signal()
+  }
+
+  /// Charges go to the adopted windows from now on.
+  func adopted(_ windows: [AdoptedWindow], at now: Timestamp) {
+    heard.withLock { heard in
+      heard.adopted += windows
+      for adopted in windows {
+        let window = adopted.spent.window
+        guard let slot = heard.keys.firstIndex(of: window.key) else { continue }
+        heard.open[Int32(slot)] = window
+      }
+    }
   }
 
   func report(_ event: LedgerEvent) { heard.withLock { $0.events.append(event) } }

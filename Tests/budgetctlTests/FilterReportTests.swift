@@ -37,6 +37,24 @@ import Testing
       ])
   }
 
+  @Test func whatNobodyHasSpentIsNotCalledSpent() {
+    var result = FilterDeploymentsResult()
+    result.denials = [
+      DenialMessage(
+        position: 0, scope: .tag, name: "t", spendUSD: 5, limitUSD: 5,
+        resetsAtUnixMilliseconds: nil, withheldUSD: 3.3)
+    ]
+    let report = FilterReport(
+      FilterDeploymentsResponse(result, status: nil),
+      to: FilterDeploymentsRequest(deployments: [Deployment(id: "a", model: "m")]),
+      nowUnixMilliseconds: 0)
+    #expect(
+      report.lines.contains(
+        "         tag t: $5.00 of $5.00 are spent or withheld ($3.30 withheld for other nodes: Redis "
+          + "is away)"))
+    #expect(report.json.text.contains(#""withheld_usd":3.3"#))
+  }
+
   @Test func jsonHasTheWholeAnswer() {
     let text = report().json.text
     #expect(text.hasPrefix(#"{"allowed":[1],"denials":[{"deployment":0,"scope":"provider","#))

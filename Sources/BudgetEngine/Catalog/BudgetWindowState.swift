@@ -8,14 +8,19 @@ public struct BudgetWindowState: Hashable, Sendable {
   public var start: Timestamp
   /// The last instant of the window.
   public var end: Timestamp
-  /// What was spent in it.
+  /// What this node has spent in it.
   public var spend: PicoUSD
+  /// What others have spent in it, as far as this node has heard.
+  public var others: PicoUSD
 
   /// Makes a window.
-  public init(key: BudgetKey, start: Timestamp, end: Timestamp, spend: PicoUSD) {
+  public init(
+    key: BudgetKey, start: Timestamp, end: Timestamp, spend: PicoUSD, others: PicoUSD = .zero
+  ) {
     self.key = key
     self.start = start
     self.end = end
     self.spend = spend
+    self.others = others
   }
 }

@@ -21,6 +21,15 @@ public struct FilterQuestion: Sendable {
     estimate = .zero
   }
 
+  /// Becomes a copy of `other` in its own storage.
+  public mutating func copy(_ other: borrowing FilterQuestion) {
+    begin()
+    candidates.append(contentsOf: other.candidates)
+    tags.append(contentsOf: other.tags)
+    estimate = other.estimate
+    maximumDenials = other.maximumDenials
+  }
+
   /// Adds a budgeted tag, unless it is there: a repeated tag counts once.
   public mutating func addTag(slot: Int32) {
     if !tags.contains(slot) { tags.append(slot) }
@@ -87,9 +96,10 @@ extension BudgetEngine {
   ) -> Denial? {
     let limit = catalog.limits[Int(slot)]
     if limit == BudgetCatalog.unlimited { return nil }
-    let (spend, resetsAt) = shards.standing(of: slot, at: now)
+    let (spend, withheld, resetsAt) = shards.standing(of: slot, at: now)
     guard spend >= limit || spend + estimate > limit else { return nil }
     return Denial(
-      candidate: 0, scope: scope, slot: slot, spend: spend, limit: limit, resetsAt: resetsAt)
+      candidate: 0, scope: scope, slot: slot, spend: spend, withheld: withheld, limit: limit,
+      resetsAt: resetsAt)
   }
 }

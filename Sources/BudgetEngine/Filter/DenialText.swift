@@ -54,8 +54,7 @@ public struct DenialText: Sendable {
     let spend = denial.spend.pythonText
     let limit = denial.limit.pythonText
     let comparison =
-      isEstimate
-      ? ": \(spend) + \(estimate.pythonText) > \(limit)\n" : ": \(spend) >= \(limit)\n"
+      isEstimate ? ": \(spend) + \(estimate.pythonText) > \(limit)" : ": \(spend) >= \(limit)"
     switch denial.scope {
     case .provider:
       append(" budget for provider \(name)")
@@ -71,8 +70,13 @@ public struct DenialText: Sendable {
     case .tag:
       append(" budget for tag='\(name)', tag_spend=\(spend), ")
       if isEstimate { append("estimated_cost=\(estimate.pythonText), ") }
-      append("tag_budget_limit=\(limit)\n")
+      append("tag_budget_limit=\(limit)")
     }
+    if denial.withheld > .zero {
+      append(
+        " ($\(denial.withheld.pythonText) withheld: the store is away, outage policy share)")
+    }
+    append("\n")
     if bytes.count > maximumBytes - Self.roomForCount {
       bytes.removeLast(bytes.count - before)
       omitted = 1

@@ -8,8 +8,10 @@ public struct Denial: Hashable, Sendable {
   public var scope: BudgetScope
   /// The budget's slot.
   public var slot: Int32
-  /// What was compared with the limit: spend and pending.
+  /// What was compared with the limit: spend, others' too, pending and withheld.
   public var spend: PicoUSD
+  /// How much of that an outage policy has set aside: nobody has spent it.
+  public var withheld = PicoUSD.zero
   /// The budget's limit.
   public var limit: PicoUSD
   /// When the open window ends; nil where none is open (a limit of 0).

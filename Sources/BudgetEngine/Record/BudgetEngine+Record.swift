@@ -62,6 +62,19 @@ extension BudgetEngine {
     }
   }
 
+  /// As `commit` of every amount that was added to `sums`: each slot is charged once.
+  public func commit(_ sums: borrowing ChargeSums, at now: Timestamp) {
+    for index in sums.slots.indices {
+      let sum = sums.amounts[index]
+      let successor = shards.update(sums.slots[index]) { state in
+        let successor = state.charge(sum, at: now)
+        state.release(sum)
+        return successor
+      }
+      if successor != Slot.none { charge(sum, to: successor, at: now) }
+    }
+  }
+
   /// Takes a pending `amount` out again: it was definitely not recorded.
   public func abandon(_ amount: PicoUSD, of charged: ChargedSlots) {
     abandon(amount, of: charged.slots[...])

@@ -6,29 +6,36 @@ import Locks
 /// Slot `s` lives in shard `s mod count`. A call holds one shard's lock at a time and does nothing
 /// else inside it: a view of several slots is consistent slot by slot, not as a whole.
 final class BudgetShards: Sendable {
-  /// One shard: the states of its slots behind a lock.
-  private final class Shard: Sendable {
+  /// One shard: the states of its slots behind a lock, in cache lines of its own.
+  private struct Shard: ~Copyable {
     let slots = Locked<[Place]>([])
+    private let distance = InlineArray<6, UInt64>(repeating: 0)
   }
 
   /// A slot's state, and the block that its gate is in.
   private struct Place {
     var state: SlotState
+    /// What the gate says, so that the block is touched only when that changes.
+    var gate: UInt64 = 0
     let gates: SlotGates
   }
 
-  private let shards: [Shard]
+  static let count = 64
+  private static let mask = count - 1
+  private static let shift = count.trailingZeroBitCount
+
+  /// In place: an object for each shard would have its references counted by every thread.
+  private let shards = InlineArray<64, Shard> { _ in Shard() }
   /// The gates of all slots, block by block; grows with the slots.
   private let blocks = Locked<[SlotGates]>([])
-  private let mask: Int
-  private let shift: Int
 
-  /// Makes empty shards. `count` is a power of two.
-  init(count: Int) {
-    precondition(count > 0 && count & (count - 1) == 0, "the number of shards is a power of two")
-    shards = (0..<count).map { _ in Shard() }
-    mask = count - 1
-    shift = count.trailingZeroBitCount
+  /// Makes room for `count` slots in all, exactly: grown one by one, the states of a large
+  /// configuration could take twice the memory they need.
+  func reserve(slots count: Int) {
+    for index in 0..<Self.count {
+      let own = count > index ? (count - index - 1) / Self.count + 1 : 0
+      shards[index].slots.withLock { $0.reserveCapacity(own) }
+    }
   }
 
   /// Adds the state of the next slot, which has no window yet.
@@ -42,8 +49,8 @@ final class BudgetShards: Sendable {
       if Int(slot) >> SlotGates.shift == blocks.count { blocks.append(SlotGates()) }
       return blocks[Int(slot) >> SlotGates.shift]
     }
-    shards[Int(slot) & mask].slots.withLock { slots in
-      precondition(slots.count == Int(slot) >> shift, "slots are handed out in order")
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      precondition(slots.count == Int(slot) >> Self.shift, "slots are handed out in order")
       slots.append(Place(state: state, gates: gates))
     }
   }
@@ -53,15 +60,18 @@ final class BudgetShards: Sendable {
 
   /// The state of `slot` as it stands.
   func state(of slot: Int32) -> SlotState {
-    shards[Int(slot) & mask].slots.withLock { $0[Int(slot) >> shift].state }
+    shards[Int(slot) & Self.mask].slots.withLock { $0[Int(slot) >> Self.shift].state }
   }
 
-  /// What filtering compares with `slot`'s limit at `now`, and when the open window ends.
-  func standing(of slot: Int32, at now: Timestamp) -> (spend: PicoUSD, resetsAt: Timestamp?) {
-    shards[Int(slot) & mask].slots.withLock { slots in
-      let index = Int(slot) >> shift
+  /// What filtering compares with `slot`'s limit at `now`, how much of that is set aside, and when
+  /// the open window ends.
+  func standing(
+    of slot: Int32, at now: Timestamp
+  ) -> (spend: PicoUSD, withheld: PicoUSD, resetsAt: Timestamp?) {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      let state = slots[Int(slot) >> Self.shift].state
       return (
-        slots[index].state.committedAndPending(at: now), slots[index].state.resetsAt(at: now)
+        state.committedAndPending(at: now), state.withheld(at: now), state.resetsAt(at: now)
       )
     }
   }
@@ -70,10 +80,14 @@ final class BudgetShards: Sendable {
   func update<Result: Sendable>(
     _ slot: Int32, _ change: (inout SlotState) -> Result
   ) -> Result {
-    shards[Int(slot) & mask].slots.withLock { slots in
-      let index = Int(slot) >> shift
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      let index = Int(slot) >> Self.shift
       let result = change(&slots[index].state)
-      slots[index].gates.set(Int(slot) & (SlotGates.count - 1), slots[index].state.gate)
+      let gate = slots[index].state.gate
+      if gate != slots[index].gate {
+        slots[index].gate = gate
+        slots[index].gates.set(Int(slot) & (SlotGates.count - 1), gate)
+      }
       return result
     }
   }

@@ -19,6 +19,11 @@ struct SlotState: Sendable {
   private(set) var limit: PicoUSD
   /// The configuration that named the limit; 0: none has.
   private(set) var generation: UInt64
+  /// What the fleet has to do with the budget; nil while that is nothing. Apart, since most budgets
+  /// of most nodes have none of it, and a million states have to be small.
+  private var share: FleetShare?
+  /// What was charged since the process started, over all windows: it only grows.
+  private(set) var charged: PicoUSD
   /// The slot in which the budget goes on with windows of another length; `Slot.none` while this
   /// one is in force.
   private(set) var successor: Int32
@@ -32,33 +37,84 @@ struct SlotState: Sendable {
     end = Self.never
     spend = .zero
     pending = .zero
+    charged = .zero
     limit = BudgetCatalog.unlimited
     generation = 0
+    share = nil
     successor = Slot.none
   }
 
+  /// What others have spent in the window, as far as this node has heard.
+  private(set) var others: PicoUSD {
+    get { share?.others ?? .zero }
+    set { change(newValue, of: \.others) }
+  }
+
+  /// What an outage policy sets aside of the limit, in the window.
+  private(set) var withheld: PicoUSD {
+    get { share?.withheld ?? .zero }
+    set { change(newValue, of: \.withheld) }
+  }
+
+  /// The same in the next window.
+  private(set) var withheldNext: PicoUSD {
+    get { share?.withheldNext ?? .zero }
+    set { change(newValue, of: \.withheldNext) }
+  }
+
+  /// The limit that these were reckoned by, nil while nothing is set aside.
+  private(set) var withheldLimit: PicoUSD? {
+    get { share?.withheldLimit }
+    set { change(newValue, of: \.withheldLimit) }
+  }
+
+  private mutating func change<Value: Equatable>(
+    _ value: Value, of field: WritableKeyPath<FleetShare.Fields, Value>
+  ) {
+    var fields = share?.fields ?? FleetShare.Fields()
+    guard fields[keyPath: field] != value else { return }
+    fields[keyPath: field] = value
+    share = fields == FleetShare.Fields() ? nil : FleetShare(fields)
+  }
+
   /// A window as it was found: `end` may have passed.
-  init(windowLength: WindowLength, start: Timestamp, end: Timestamp, spend: PicoUSD) {
+  init(
+    windowLength: WindowLength, start: Timestamp, end: Timestamp, spend: PicoUSD,
+    others: PicoUSD = .zero
+  ) {
     self.init(windowLength: windowLength)
     self.start = start
     self.end = end
     self.spend = spend
+    self.others = others
     checkInvariants()
   }
 
   /// Whether a window is open at `now`.
   func isOpen(at now: Timestamp) -> Bool { now <= end }
 
-  /// What the open window holds; zero where none is open.
+  /// What this node has in the open window; zero where none is open.
   func spend(at now: Timestamp) -> PicoUSD { isOpen(at: now) ? spend : .zero }
 
-  /// What filtering compares with the limit: spend of the open window and everything pending.
-  func committedAndPending(at now: Timestamp) -> PicoUSD { spend(at: now) + pending }
+  /// What others have in the open window; zero where none is open.
+  func others(at now: Timestamp) -> PicoUSD { isOpen(at: now) ? others : .zero }
+
+  /// What is set aside of the window that a request would fall in.
+  func withheld(at now: Timestamp) -> PicoUSD { isOpen(at: now) ? withheld : withheldNext }
+
+  /// What filtering compares with the limit: what the open window holds, this node's and others',
+  /// everything pending, and what is set aside.
+  func committedAndPending(at now: Timestamp) -> PicoUSD {
+    isOpen(at: now) ? spend + others + withheld + pending : withheldNext + pending
+  }
+
+  /// The most that filtering may compare with the limit, at whatever time, until this state changes.
+  var mostCompared: PicoUSD { max(spend + others + withheld, withheldNext) + pending }
 
   /// What the slot's gate says: open while no request without an estimate can be denied, at whatever
   /// time. What the end of the window takes away is left in: then the lock is taken for nothing.
   var gate: UInt64 {
-    spend + pending < limit ? SlotGates.open(generation: generation) : 0
+    mostCompared < limit ? SlotGates.open(generation: generation) : 0
   }
 
   /// When the open window ends; nil where none is open.
@@ -70,6 +126,8 @@ struct SlotState: Sendable {
     start = now
     end = windowLength.end(ofWindowFrom: now)
     spend = .zero
+    others = .zero
+    withheld = withheldNext
     checkInvariants()
   }
 
@@ -79,6 +137,8 @@ struct SlotState: Sendable {
     self.successor = successor
     end = Self.never
     spend = .zero
+    others = .zero
+    endWithholding()
     checkInvariants()
   }
 
@@ -89,6 +149,60 @@ struct SlotState: Sendable {
     self.generation = generation
   }
 
+  /// Makes a window of the fleet the budget's own, in place of those that opened at `replaced`. What
+  /// a window that opened meanwhile holds stays counted, until it is moved too.
+  mutating func adopt(
+    _ window: BudgetWindowState, replacing replaced: [Timestamp], at now: Timestamp
+  ) {
+    guard successor == Slot.none else { return }
+    if end != Self.never, start == window.start {
+      end = window.end
+      spend = window.spend
+      checkInvariants()
+      return
+    }
+    let isReplaced = end != Self.never && replaced.contains(start)
+    // The fleet's window is over already: the one that opened since is the later one.
+    guard isReplaced || window.end >= now else { return }
+    if !isOpen(at: now) { withheld = withheldNext }
+    spend = window.spend + (isReplaced ? .zero : spend(at: now))
+    others = window.others
+    start = window.start
+    end = window.end
+    checkInvariants()
+  }
+
+  /// Notes what others have spent in the window that opened at `start`; another one stays as it is.
+  mutating func show(others: PicoUSD, inWindowFrom start: Timestamp) {
+    guard end != Self.never, self.start == start else { return }
+    self.others = max(others, .zero)
+    checkInvariants()
+  }
+
+  /// Sets aside what other nodes may spend of what is left of `limit`: this node's part of it is one
+  /// of `nodes`, of the next window's one of `nextNodes`. Reckoned once for a limit: what is spent
+  /// meanwhile comes out of this node's part.
+  mutating func withhold(of limit: PicoUSD, nodes: Int, nextNodes: Int, at now: Timestamp) {
+    guard withheldLimit != limit else { return }
+    withheldLimit = limit
+    withheld = Self.othersPart(of: limit - spend(at: now) - others(at: now), nodes: nodes)
+    withheldNext = Self.othersPart(of: limit, nodes: nextNodes)
+    checkInvariants()
+  }
+
+  /// Rounded up: the parts that nodes leave themselves never add up to more than there is.
+  private static func othersPart(of rest: PicoUSD, nodes: Int) -> PicoUSD {
+    guard rest > .zero, nodes > 1 else { return .zero }
+    return rest - PicoUSD(pico: rest.pico / Int128(nodes))
+  }
+
+  /// Nothing is set aside any more.
+  mutating func endWithholding() {
+    withheldLimit = nil
+    withheld = .zero
+    withheldNext = .zero
+  }
+
   /// Charges `amount` to the window open at `now`, and opens one first where there is none.
   ///
   /// Returns the slot that is to be charged instead: the successor, where there is one.
@@ -96,6 +210,7 @@ struct SlotState: Sendable {
     guard successor == Slot.none else { return successor }
     openWindow(at: now)
     spend += amount
+    charged += amount
     checkInvariants()
     return Slot.none
   }
@@ -115,6 +230,8 @@ struct SlotState: Sendable {
   /// Kept in release builds: a budget that breaks one of these would admit or deny wrongly.
   private func checkInvariants() {
     precondition(spend >= .zero, "a window's spend fell below zero")
+    precondition(others >= .zero, "others' spend fell below zero")
+    precondition(withheld >= .zero && withheldNext >= .zero, "less than nothing is withheld")
     precondition(pending >= .zero, "more pending spend was released than held")
     precondition(start <= end || end == Self.never, "a window that ends before it opened")
   }

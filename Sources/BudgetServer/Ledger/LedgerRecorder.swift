@@ -20,8 +20,15 @@ final class LedgerRecorder: SpendRecorder {
   /// How many records may wait for a commit.
   private let queueBound: Int
   private let replies = Locked<ReplyMailbox?>(nil)
+  private let requests: RequestCounters
+  /// What the ledger's thread counts.
+  private let counts: RequestCounts
+  private let spent = Locked(SpendTotals())
   /// The batch whose commit failed, until the file tells what became of it.
   private let doubtful = Locked<LedgerBatch?>(nil)
+
+  /// What the batch that is being finished charges; the ledger's thread alone takes it.
+  private let sums = Locked(ChargeSums())
 
   /// The token of records that were answered when they were queued: no connection has this id.
   private static let answered = LedgerToken(high: .max, low: .max)
@@ -31,9 +38,11 @@ final class LedgerRecorder: SpendRecorder {
 
   init(
     engine: BudgetEngine, ledger: SpendLedger, queueBound: Int, time: any TimeSource,
-    durability: Durability, bounds: WireBounds, log: Logger
+    durability: Durability, bounds: WireBounds, requests: RequestCounters, log: Logger
   ) {
     self.engine = engine
+    self.requests = requests
+    counts = requests.writer()
     self.queueBound = queueBound
     self.ledger = ledger
     self.time = time
@@ -65,7 +74,8 @@ final class LedgerRecorder: SpendRecorder {
 
   /// Under `memory`, while the disk keeps up and nothing is wrong with it.
   private var answersAtOnce: Bool {
-    durability == .memory && ledger.state == .ready && ledger.lag <= Self.greatestLag
+    durability == .memory && ledger.isReady && !ledger.isHalfFull
+      && ledger.lag <= Self.greatestLag
   }
 
   private func submit(_ record: LedgerRecord, _ charged: ChargedSlots) -> RecordAnswer {
@@ -80,13 +90,24 @@ final class LedgerRecorder: SpendRecorder {
   ) -> RecordAnswer {
     switch ledger.accept(record, charging: charged.slots, at: now) {
     case .accepted: .recorded
-    case .duplicate, .inFlight: .duplicate
-    case .mismatch: .refused(.mismatch)
-    case .tooOld(let horizon): .refused(.tooOld(horizon: horizon))
-    case .tooFarAhead: .refused(.tooFarAhead)
+    case .duplicate, .inFlight: counted(.duplicate, \.duplicatesAtOnce)
+    case .mismatch: counted(.refused(.mismatch), \.mismatchesAtOnce)
+    case .tooOld(let horizon): counted(.refused(.tooOld(horizon: horizon)), \.outOfRangeAtOnce)
+    case .tooFarAhead: counted(.refused(.tooFarAhead), \.outOfRangeAtOnce)
     case .refused(let refusal): .refused(.ledger(refusal))
     }
   }
+
+  /// Answers that the ledger does not count: its thread never saw the record.
+  private func counted(
+    _ answer: RecordAnswer, _ total: any WritableKeyPath<SpendTotals, Int> & Sendable
+  ) -> RecordAnswer {
+    spent.withLock { $0[keyPath: total] += 1 }
+    return answer
+  }
+
+  /// What became of costs so far.
+  var totals: SpendTotals { spent.withLock { $0 } }
 
   func standing(at now: Timestamp) -> RecorderStanding {
     let reason: String? =
@@ -112,13 +133,16 @@ final class LedgerRecorder: SpendRecorder {
         result = .failure(error)
       }
       var batch = ReplyBatch()
+      let backup = CountedMethod.position(of: .backupLedger)
       reply(to: token, in: &batch) { callID, output in
         switch result {
         case .success(let bytes):
+          requests.count(backup, .ok)
           responses.appendBackupLedger(bytes: UInt64(bytes), callID: callID, to: &output)
         case .failure(let error):
           let code: StatusCode =
             if case .backup = error { .failedPrecondition } else { .unavailable }
+          requests.count(backup, code)
           responses.appendStatus(RPCStatus(code, "\(error)"), callID: callID, to: &output)
         }
       }
@@ -150,10 +174,12 @@ final class LedgerRecorder: SpendRecorder {
         responses.appendRecordSpend(
           RecordSpendResult(isDuplicate: false, budgetsCharged: charged), callID: callID,
           to: &output)
+        counts.count(Self.method, .ok)
         return
       case .duplicate:
         responses.appendRecordSpend(
           RecordSpendResult(isDuplicate: true, budgetsCharged: 0), callID: callID, to: &output)
+        counts.count(Self.method, .ok)
         return
       case .mismatch: refusal = .mismatch
       case .tooOld(let horizon): refusal = .tooOld(horizon: horizon)
@@ -161,9 +187,13 @@ final class LedgerRecorder: SpendRecorder {
       case .notRecorded(let reason): refusal = .ledger(reason)
       case .unknown: refusal = .unknown
       }
-      responses.appendStatus(refusal.status, callID: callID, to: &output)
+      let status = refusal.status
+      counts.count(Self.method, status.code)
+      responses.appendStatus(status, callID: callID, to: &output)
     }
   }
+
+  private static let method = CountedMethod.position(of: .recordSpend)
 }
 
 extension LedgerRecorder: LedgerClient {
@@ -182,10 +212,19 @@ extension LedgerRecorder: LedgerClient {
   func finished(_ batch: LedgerBatch) {
     var answers = ReplyBatch()
     var hasDoubt = false
+    var spent = SpendTotals()
+    sums.withLock { sums in
+      sums.begin()
+      for index in 0..<batch.count where batch.outcome(at: index) == .recorded {
+        let (amount, slots) = (batch.amount(at: index), batch.slots(at: index))
+        sums.add(amount, to: slots)
+        spent.add(amount, isBudgeted: !slots.isEmpty)
+      }
+      engine.commit(sums, at: batch.now)
+    }
     for index in 0..<batch.count {
       switch batch.outcome(at: index) {
-      case .recorded:
-        engine.commit(batch.amount(at: index), of: batch.slots(at: index), at: batch.now)
+      case .recorded: break
       case .unknown: hasDoubt = true
       default: engine.abandon(batch.amount(at: index), of: batch.slots(at: index))
       }
@@ -193,17 +232,43 @@ extension LedgerRecorder: LedgerClient {
     }
     if hasDoubt { doubtful.withLock { $0 = batch } }
     gate.endBatch()
+    add(spent)
     post(answers)
+  }
+
+  /// Counted before the replies go out: who was answered finds it in the metrics.
+  private func add(_ spent: SpendTotals) {
+    self.spent.withLock {
+      $0.recorded += spent.recorded
+      $0.unbudgeted += spent.unbudgeted
+    }
   }
 
   func resolved(_ batch: LedgerBatch) {
     guard let before = doubtful.withLock({ $0.take() }) else { return }
+    var spent = SpendTotals()
+    defer { add(spent) }
     for index in 0..<batch.count where before.outcome(at: index) == .unknown {
       let (amount, slots) = (batch.amount(at: index), batch.slots(at: index))
       if batch.outcome(at: index) == .recorded {
         engine.commit(amount, of: slots, at: batch.now)
+        spent.add(amount, isBudgeted: !slots.isEmpty)
       } else {
         engine.abandon(amount, of: slots)
+      }
+    }
+  }
+
+  func adopted(_ windows: [AdoptedWindow], at now: Timestamp) {
+    // A reload must not come in between: it would carry on windows that are none any more.
+    gate.withWindows {
+      for adopted in windows {
+        let window = adopted.spent.window
+        engine.adopt(
+          BudgetWindowState(
+            key: window.key, start: window.start, end: window.end, spend: adopted.spent.spend,
+            others: adopted.others),
+          replacing: adopted.replaced, at: now)
       }
     }
   }

@@ -2,7 +2,8 @@ import BudgetEngine
 public import BudgetModel
 import BudgetWire
 import Foundation
-import LiteLLMConfig
+import HTTPPort
+public import LiteLLMConfig
 import Locks
 public import Logging
 import SpendLedger
@@ -15,17 +16,26 @@ public final class BudgetServer: Sendable {
 
   /// Where the RPC port listens, with the port that was taken.
   public var address: SocketAddress { transport.localAddress }
+  /// Where the HTTP port listens, with the port that was taken; nil: nowhere.
+  public var httpAddress: SocketAddress? { http?.address }
   /// What the request path met and went on from.
   public let counters: ServiceCounters
   /// What the connections did.
   public var transportCounters: TransportCounters { transport.counters }
 
+  /// This node as a member of its fleet; nil where it is alone.
+  public let member: FleetMember?
+  /// The Redis that the configuration or the command line names; nil: none.
+  public let redis: RedisSource?
   private let options: ServerOptions
   private let log: Logger
   private let time: any TimeSource
   private let engine: BudgetEngine
   private let recorder: LedgerRecorder
   private let transport: TCPServer
+  private let readiness: Readiness
+  private let config: ConfigState
+  private let http: PageServer?
   /// One reload at a time.
   private let reloading = Locked<Void>(())
 
@@ -37,28 +47,40 @@ public final class BudgetServer: Sendable {
   public init(
     options: ServerOptions, log: Logger, time: (any TimeSource)? = nil
   ) throws(ServerError) {
-    let address = try Self.address(options)
+    let address = try ListenAddress.parsed(
+      options.listen, of: "--listen", allowsInsecureNetwork: options.allowsInsecureNetwork)
+    try PageServer.check(options)
     let config = try ConfigSource(options).load()
+    var pageListener = try PageServer.listener(options)
     let settings = LedgerSettings(directory: options.dataDirectory)
     let ledger = try Self.ledger(settings)
     let opening = ledger.opening
-    let time = time ?? SystemTimeSource(startingAt: opening.time.time)
+    let source = config.accepted.redis
+    let time = time ?? Self.clock(isShared: source != nil, startingAt: opening.time.time)
     let now = time.now()
-    let engine = BudgetEngine(restoring: LedgerSync.windows(opening))
+    let engine = BudgetEngine(
+      restoring: source == nil
+        ? LedgerSync.windows(opening) : FleetRestoring.windows(opening, at: now))
+    let requests = RequestCounters()
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
-      durability: options.durability, bounds: options.wire, log: log)
+      durability: options.durability, bounds: options.wire, requests: requests, log: log)
     ledger.start(recorder)
     let report = engine.reload(config.accepted.budgets, at: now)
     LedgerSync.write(report, to: ledger, at: now)
     // A crash in the next moment must find the windows as they are now.
     ledger.settle()
     let counters = ServiceCounters()
+    let member =
+      source == nil
+      ? nil
+      : FleetMember(engine: engine, ledger: ledger, time: time, options: options.fleet, log: log)
+    let readiness = Readiness(recorder: recorder, fleet: member)
+    let identity = NodeIdentity(
+      version: Self.version, nodeID: options.nodeID ?? opening.nodeID)
     let context = ServiceContext(
-      engine: engine, time: time, recorder: recorder, bounds: options.wire,
-      identity: NodeIdentity(
-        version: Self.version, nodeID: options.nodeID ?? opening.nodeID),
-      counters: counters)
+      engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
+      counters: counters, requests: requests, readiness: readiness, fleet: member)
     do throws(TransportError) {
       transport = try TCPServer(
         address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
@@ -72,19 +94,40 @@ public final class BudgetServer: Sendable {
     // A name may resolve to more than its text says.
     guard transport.localAddress.isLoopback || options.allowsInsecureNetwork else {
       ledger.close()
-      throw Self.notLoopback(options.listen)
+      throw ListenAddress.notLoopback(options.listen, of: "--listen")
     }
     // What is refused says so in one line; what starts says what it found.
     config.log(to: log, as: "loaded")
     LedgerSync.log(opening, directory: options.dataDirectory, at: now, to: log)
     LogText.writeWindows(report, to: log)
     recorder.connect(to: transport.replies)
+    self.config = ConfigState(path: options.configPath, acceptedAt: now)
+    self.readiness = readiness
+    if let listener = pageListener.take() {
+      let sources = PageSources(
+        engine: engine, recorder: recorder, time: time, transport: transport, counters: counters,
+        requests: requests, readiness: readiness, config: self.config, http: HTTPCounters(),
+        identity: identity, durability: options.durability, startedAt: now,
+        isInsecure: !transport.localAddress.isLoopback || !listener.localAddress.isLoopback,
+        bounds: options.pages)
+      do throws(ServerError) {
+        http = try PageServer(listener, sources)
+      } catch {
+        ledger.close()
+        throw error
+      }
+    } else {
+      http = nil
+    }
     self.options = options
     self.log = log
     self.time = time
     self.engine = engine
     self.recorder = recorder
     self.counters = counters
+    self.member = member
+    redis = source
+    member?.start()
     warnOfAddress()
   }
 
@@ -98,10 +141,11 @@ public final class BudgetServer: Sendable {
   }
 
   private func warnOfAddress() {
-    if !transport.localAddress.isLoopback {
+    for address in [transport.localAddress, http?.address] {
+      guard let address, !address.isLoopback else { continue }
       log.warning(
         """
-        listening on \(transport.localAddress), which other machines reach: nothing is encrypted or \
+        listening on \(address), which other machines reach: nothing is encrypted or \
         authenticated (--insecure-network)
         """)
     }
@@ -116,7 +160,10 @@ public final class BudgetServer: Sendable {
   }
 
   /// Begins to accept connections.
-  public func start() { transport.start() }
+  public func start() {
+    FreedMemory.release()
+    transport.start()
+  }
 
   /// Reads the configuration again and puts it in force as a whole; spend stays. A file that is
   /// refused leaves the old configuration in force, and the log says why.
@@ -124,48 +171,78 @@ public final class BudgetServer: Sendable {
     reloading.withLock { _ in
       do throws(ServerError) {
         let config = try ConfigSource(options).load()
+        self.config.accept(at: time.now())
         let report = recorder.gate.withWindows {
           let now = time.now()
           let report = engine.reload(config.accepted.budgets, at: now)
           LedgerSync.write(report, to: recorder.ledger, at: now)
           return report
         }
+        member?.reloaded()
+        warnOfRedis(config.accepted.redis)
         config.log(to: log, as: "reloaded")
         LogText.write(report, to: log)
       } catch {
+        self.config.refuse(error.description)
         log.error("reload refused, the configuration in force stays:")
         for line in error.description.split(separator: "\n") { log.error("  \(line)") }
       }
+      FreedMemory.release()
     }
   }
 
+  /// A running node keeps its Redis: what a reload finds otherwise is named.
+  private func warnOfRedis(_ source: RedisSource?) {
+    let what: String
+    switch (redis, source) {
+    case (nil, nil): return
+    case (nil, .some(let new)): what = "Redis at \(new), from \(new.origin), is new"
+    case (.some(let old), nil): what = "Redis at \(old) is gone from the configuration"
+    case (.some(let old), .some(let new)):
+      let changes = old.changes(to: new)
+      if changes.isEmpty { return }
+      what = "\(changes.joined(separator: ", ")) of Redis changed (\(new.origin))"
+    }
+    log.warning("\(what): takes effect at the next start; this process goes on as it started")
+  }
+
   /// Stops accepting, answers what has arrived and closes every connection, within `deadline`; then
-  /// closes the ledger. Returns how many connections were cut off with something still under way.
-  public func drain(within deadline: Duration) async -> Int {
+  /// closes the ledger, and last the HTTP port, which says meanwhile that the server is ending.
+  /// Returns how many connections were cut off with something still under way.
+  ///
+  /// `lastPass` runs in between, once all that was recorded is committed: a last agreement with the
+  /// fleet, in the time that it is given. It may wait.
+  public func drain(
+    within deadline: Duration, lastPass: (@Sendable (Duration) -> Void)? = nil
+  ) async -> Int {
+    readiness.drain()
     let cutOff = await transport.drain(within: deadline)
-    recorder.ledger.close()
+    await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+      // Waits for the disk and for the store, so not on a thread that others need.
+      DispatchQueue.global().async { [self] in
+        if let lastPass {
+          recorder.ledger.settle()
+          lastPass(Self.lastPassDuration)
+        }
+        member?.stop()
+        recorder.ledger.close()
+        http?.stop()
+        done.resume()
+      }
+    }
     return cutOff
+  }
+
+  /// What a last pass may take.
+  public static let lastPassDuration = Duration.seconds(3)
+
+  private static func clock(
+    isShared: Bool, startingAt first: Timestamp
+  ) -> any TimeSource {
+    isShared ? FleetClock(startingAt: first) : SystemTimeSource(startingAt: first)
   }
 
   /// When a reply to RecordSpend leaves.
   public var durability: Durability { options.durability }
 
-  private static func address(_ options: ServerOptions) throws(ServerError) -> SocketAddress {
-    let address: SocketAddress
-    do throws(TransportError) {
-      address = try SocketAddress(options.listen)
-    } catch {
-      throw .usage("--listen \(error)")
-    }
-    guard address.isLoopback || options.allowsInsecureNetwork else {
-      throw notLoopback(options.listen)
-    }
-    return address
-  }
-
-  private static func notLoopback(_ listen: String) -> ServerError {
-    .usage(
-      "--listen \(listen) is not a loopback address and nothing here is encrypted or "
-        + "authenticated: listen on 127.0.0.1, or say --insecure-network if the network is safe")
-  }
 }

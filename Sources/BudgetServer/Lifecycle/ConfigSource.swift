@@ -19,10 +19,14 @@ struct ConfigSource {
 
   private let path: String
   private let mapPath: String?
+  private let redis: RedisChoice
+  private let sharingComplaint: @Sendable (BudgetKey, RedisSource) -> String?
 
   init(_ options: ServerOptions) {
     path = options.configPath
     mapPath = options.providerMapPath
+    redis = options.redis
+    sharingComplaint = options.sharingComplaint
   }
 
   /// Reads both files. Throws all problems of both.
@@ -31,12 +35,25 @@ struct ConfigSource {
       var map = ProviderMap.empty
       if let mapPath { map = try ProviderMap(yaml: ConfigFile.bytes(path: mapPath), file: mapPath) }
       let loader = LiteLLMConfigLoader(
-        environment: ProcessInfo.processInfo.environment, providerMap: map)
-      return Loaded(
-        path: path,
-        accepted: try loader.load(yaml: ConfigFile.bytes(path: path), file: path))
+        environment: ProcessInfo.processInfo.environment, providerMap: map, redis: redis)
+      let accepted = try loader.load(yaml: ConfigFile.bytes(path: path), file: path)
+      try checkNames(accepted)
+      return Loaded(path: path, accepted: accepted)
     } catch {
       throw .config(error)
     }
+  }
+
+  /// Refuses names of which no key beside LiteLLM's can be made.
+  private func checkNames(_ config: LiteLLMConfig) throws(ConfigError) {
+    guard let source = config.redis else { return }
+    let problems = config.budgets.budgets.compactMap { budget in
+      sharingComplaint(budget.key, source).map { complaint in
+        ConfigProblem(
+          file: path, line: 1, keyPath: "",
+          message: "\(complaint): rename it, or start with --redis off")
+      }
+    }
+    if !problems.isEmpty { throw ConfigError(problems: problems) }
   }
 }

@@ -1,4 +1,6 @@
+public import BudgetModel
 public import BudgetWire
+public import LiteLLMConfig
 public import TCPTransport
 
 /// When a reply to RecordSpend leaves, as `--durability` says.
@@ -17,7 +19,11 @@ public struct ServerOptions: Sendable {
   public var providerMapPath: String?
   /// Where the RPC port listens, `HOST:PORT`; port 0 takes a free one.
   public var listen = "127.0.0.1:7077"
-  /// Whether `listen` may be an address that other machines reach.
+  /// Where pages and metrics are served, `HOST:PORT`; port 0 takes a free one; nil: nowhere.
+  public var http: String?
+  /// How many budgets metrics show.
+  public var pages = PageBounds.standard
+  /// Whether `listen` and `http` may be addresses that other machines reach.
   public var allowsInsecureNetwork = false
   /// The name that Ping shows; nil: a random one for each start.
   public var nodeID: String?
@@ -25,6 +31,13 @@ public struct ServerOptions: Sendable {
   public var dataDirectory = "./budgetd-data"
   /// When a reply to RecordSpend leaves.
   public var durability = Durability.commit
+  /// Where the Redis that nodes agree through is taken from. Unless it is one that the node can
+  /// reach from a thread of its caller's, `off`: the node is alone.
+  public var redis = RedisChoice.off
+  /// How the node is part of a fleet, where there is a Redis.
+  public var fleet = FleetOptions()
+  /// Why a budget cannot be shared through a Redis; nil: it can.
+  public var sharingComplaint: @Sendable (BudgetKey, RedisSource) -> String? = { _, _ in nil }
   /// How many lanes serve connections.
   public var laneCount = TCPServer.defaultLaneCount
   /// How long a lane looks and waits for more before it gives its thread back.

@@ -5,8 +5,9 @@ import BudgetWire
 extension BudgetService {
   /// Which candidates may be used: those given, or the configured ones of `model_name`.
   mutating func filter(
-    _ request: FilterDeploymentsView, callID: UInt64, output: inout [UInt8]
+    _ request: FilterDeploymentsView, message: NameBytes, callID: UInt64, output: inout [UInt8]
   ) throws(ServiceRefusal) {
+    oddNames = 0
     try checkBounds(of: request.modelName, field: "model_name")
     let catalog = catalogs.current()
     question.begin()
@@ -31,9 +32,18 @@ extension BudgetService {
         _ = usable(tag)
       }
     }
+    // Not where something was counted on the way: a known message would not be counted again.
+    if group.isEmpty, oddNames == 0 {
+      knownFilters.remember(question, of: message, under: catalog.generation)
+    }
+    if let refusal = context.fleet?.refusal, hasBudget(question) { throw ServiceRefusal(refusal) }
     context.engine.filter(question, in: catalog, at: context.time.now(), into: &decision)
     fillReply(group: group, in: catalog)
     if decision.isExhausted { sayExhausted(request, group: group, in: catalog) }
+    appendReply(callID: callID, output: &output)
+  }
+
+  mutating func appendReply(callID: UInt64, output: inout [UInt8]) {
     let start = output.count
     if responses.appendFilterDeployments(&filterReply, callID: callID, to: &output) { return }
     // Candidates of the server's own fill the frame: the denials are counted instead.
@@ -42,28 +52,37 @@ extension BudgetService {
     responses.appendFilterDeployments(&filterReply, callID: callID, to: &output)
   }
 
+  /// Whether any budget has a say.
+  private func hasBudget(_ question: FilterQuestion) -> Bool {
+    !question.tags.isEmpty
+      || question.candidates.contains { $0.hasProviderBudget || $0.hasDeploymentBudget }
+  }
+
   /// The decision as the bytes that go out.
-  private mutating func fillReply(group: ArraySlice<Int32>, in catalog: BudgetCatalog) {
+  mutating func fillReply(group: ArraySlice<Int32>, in catalog: BudgetCatalog) {
     filterReply.reset()
     for position in decision.allowed { filterReply.allow(position) }
     for denial in decision.denials {
-      NameBytes.with(catalog.name(of: denial)) { name in
+      counts.countDenial(by: denial.scope)
+      catalog.withName(of: denial) { name in
         filterReply.deny(
           FilterReply.Denial(
             position: denial.candidate, scope: denial.scope, name: name,
             spendUSD: denial.spend.dollars, limitUSD: denial.limit.dollars,
-            resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds))
+            resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds,
+            withheldUSD: denial.withheld.dollars))
       }
     }
     filterReply.omitDenials(decision.denialsOmitted)
-    for index in group { addCandidate(catalog.deployments[Int(index)]) }
+    if decision.denialsOmitted > 0 { counts.countOmitted(Int(decision.denialsOmitted)) }
+    for index in group { addCandidate(at: Int(index), of: catalog.deployments) }
   }
 
-  private mutating func addCandidate(_ deployment: ConfiguredDeployment) {
-    NameBytes.with(deployment.id) { id in
-      NameBytes.with(deployment.modelName) { modelName in
-        NameBytes.with(deployment.model) { model in
-          NameBytes.with(deployment.provider ?? "") { provider in
+  private mutating func addCandidate(at index: Int, of deployments: CatalogDeployments) {
+    deployments.withID(at: index) { id in
+      NameBytes.with(deployments.modelName(at: index)) { modelName in
+        NameBytes.with(deployments.model(at: index)) { model in
+          NameBytes.with(deployments.provider(at: index) ?? "") { provider in
             filterReply.addCandidate(
               FilterReply.Candidate(
                 id: id, modelName: modelName, model: model, provider: provider))
@@ -92,7 +111,7 @@ extension BudgetService {
     return group
   }
 
-  private func candidate(
+  private mutating func candidate(
     _ deployment: DeploymentView, in catalog: BudgetCatalog
   ) -> CandidateSlots {
     let (id, model, provider) = (deployment.id, deployment.model, deployment.provider)
@@ -129,6 +148,7 @@ extension BudgetService {
       }
     }
     text.finish(unlisted: Int(decision.denialsOmitted))
+    answer = .resourceExhausted
     filterReply.statusCode = .resourceExhausted
     filterReply.statusMessage.append(contentsOf: text.bytes)
   }

@@ -21,6 +21,8 @@ extension BudgetService {
       }
     }
     response.nextPageToken = page.nextToken
+    response.reconciledAtUnixMilliseconds =
+      context.fleet?.reconciledAt?.unixMilliseconds ?? 0
     responses.appendProviderBudgets(response, callID: callID, to: &output)
   }
 
@@ -29,11 +31,13 @@ extension BudgetService {
     var response = PingResult()
     response.version = context.identity.version
     response.nodeID = context.identity.nodeID
-    let standing = context.recorder.standing(at: context.time.now())
-    response.isReady = standing.notReadyReason == nil
-    response.notReadyReason = standing.notReadyReason ?? ""
+    let now = context.time.now()
+    let standing = context.recorder.standing(at: now)
+    let reasons = context.readiness.reasons(at: now)
+    response.isReady = reasons.isEmpty
+    response.notReadyReason = reasons.joined(separator: "; ")
     response.durability = standing.durability
-    response.storeState = "none"
+    response.storeState = context.fleet?.storeState ?? "none"
     response.idempotencyHorizonUnixMilliseconds = standing.idempotencyHorizon.unixMilliseconds
     responses.appendPing(response, callID: callID, to: &output)
   }

@@ -5,15 +5,21 @@ import BudgetWire
 extension BudgetService {
   /// The name if it can match a budget; absent, and counted, if it cannot. Tags come from end
   /// users: a strange one must neither stop traffic nor keep real spend from being recorded.
-  func usable(_ name: NameBytes) -> NameBytes {
+  mutating func usable(_ name: NameBytes) -> NameBytes {
     guard !name.isWellFormed else { return name }
+    oddNames += 1
     context.counters.countStrangeName()
     return .absent
   }
 
   /// Counts what was met on the way: names that can match nothing, and a model without a provider.
-  func count(_ slots: CandidateSlots, id: NameBytes, model: NameBytes, provider: NameBytes) {
-    if !slots.hasProvider, !model.isEmpty { context.counters.countUnresolvedModel() }
+  mutating func count(
+    _ slots: CandidateSlots, id: NameBytes, model: NameBytes, provider: NameBytes
+  ) {
+    if !slots.hasProvider, !model.isEmpty {
+      oddNames += 1
+      context.counters.countUnresolvedModel()
+    }
     if !slots.hasDeploymentBudget { _ = usable(id) }
     if !slots.hasProviderBudget { _ = usable(provider) }
   }

@@ -16,11 +16,20 @@ struct BudgetService {
   var charged = ChargedSlots()
   var keys = RecordKeyMaker()
   private var calls = CallsUnderWay()
+  /// What this lane counts.
+  let counts: RequestCounts
+  /// How the request under way is answered, for counting.
+  var answer = StatusCode.ok
+  private var times = TurnTimes()
   let responses: ResponseWriter
   var filterReply: FilterReply
+  var knownFilters = KnownFilters()
+  /// Names of this request that were counted as strange, or models without a provider.
+  var oddNames = 0
 
   init(context: ServiceContext) {
     self.context = context
+    counts = context.requests.writer()
     catalogs = CatalogReader(engine: context.engine)
     responses = ResponseWriter(bounds: context.bounds)
     filterReply = FilterReply(bounds: context.bounds)
@@ -31,45 +40,58 @@ struct BudgetService {
 
   /// A call was answered: its id is free.
   mutating func forget(_ callID: UInt64, on connection: ConnectionID) {
-    calls.remove(callID, on: connection)
+    guard let call = calls.remove(callID, on: connection) else { return }
+    times.note(call.method, receivedAt: call.receivedAt)
   }
 
-  /// One request, one path.
+  /// What was answered since the last time is with the sockets.
+  mutating func endTurn() {
+    if !times.hasNothing { times.end(at: .now(), in: counts) }
+  }
+
+  /// Counts a request to `method`, a `CountedMethod`, that was answered at once.
+  @inline(__always)
+  mutating func finish(_ method: Int, receivedAt: MonotonicInstant) {
+    counts.count(method, answer)
+    times.note(method, receivedAt: receivedAt)
+    answer = .ok
+  }
+
+  /// One request, one path. `message` is its method's, as far as `FilterEnvelope` could tell.
   mutating func serve(
-    _ request: WireRequest, from connection: ConnectionID, receivedAt: MonotonicInstant,
-    output: inout [UInt8]
+    _ request: WireRequest, message: NameBytes, from connection: ConnectionID,
+    receivedAt: MonotonicInstant, output: inout [UInt8]
+  ) -> FrameOutcome {
+    let method = request.method.counted
+    let outcome = answer(
+      request, method, message: message, from: connection, receivedAt: receivedAt, output: &output)
+    if case .deferred = outcome { return outcome }
+    finish(method, receivedAt: receivedAt)
+    return outcome
+  }
+
+  private mutating func answer(
+    _ request: WireRequest, _ counted: Int, message: NameBytes, from connection: ConnectionID,
+    receivedAt: MonotonicInstant, output: inout [UInt8]
   ) -> FrameOutcome {
     let callID = request.callID
-    guard !calls.contains(callID, on: connection) else {
-      reply(
-        RPCStatus(
-          .invalidArgument,
-          "call_id \(callID) is under way on this connection: use ids that are not"),
-        to: callID, output: &output)
-      return .answered
-    }
-    if request.timeoutMilliseconds > 0 {
-      let timeout = Duration.milliseconds(Int64(request.timeoutMilliseconds))
-      guard MonotonicInstant.now() < receivedAt.advanced(by: timeout) else {
-        reply(
-          RPCStatus(
-            .deadlineExceeded,
-            "timeout_ms \(request.timeoutMilliseconds) passed before work started; nothing applied"
-          ), to: callID, output: &output)
-        return .answered
-      }
-    }
+    guard
+      mayServe(
+        callID, timeoutMilliseconds: request.timeoutMilliseconds, from: connection,
+        receivedAt: receivedAt, output: &output)
+    else { return .answered }
     do throws(ServiceRefusal) {
       switch request.method {
-      case .filterDeployments(let method): try filter(method, callID: callID, output: &output)
+      case .filterDeployments(let method):
+        try filter(method, message: message, callID: callID, output: &output)
       case .recordSpend(let method):
         let token = LedgerToken(high: connection.word, low: callID)
         guard try record(method, token: token, output: &output) else { break }
-        calls.insert(callID, on: connection)
+        calls.insert(callID, .init(method: counted, receivedAt: receivedAt), on: connection)
         return .deferred
       case .backupLedger(let method):
         try backUp(method, token: LedgerToken(high: connection.word, low: callID))
-        calls.insert(callID, on: connection)
+        calls.insert(callID, .init(method: counted, receivedAt: receivedAt), on: connection)
         return .deferred
       case .getProviderBudgets(let method): try budgets(method, callID: callID, output: &output)
       case .ping: ping(callID: callID, output: &output)
@@ -84,8 +106,35 @@ struct BudgetService {
     return .answered
   }
 
-  func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
+  /// Whether the call's id is free and its time not over; where not, the reply says so.
+  mutating func mayServe(
+    _ callID: UInt64, timeoutMilliseconds: UInt32, from connection: ConnectionID,
+    receivedAt: MonotonicInstant, output: inout [UInt8]
+  ) -> Bool {
+    guard !calls.contains(callID, on: connection) else {
+      reply(
+        RPCStatus(
+          .invalidArgument,
+          "call_id \(callID) is under way on this connection: use ids that are not"),
+        to: callID, output: &output)
+      return false
+    }
+    guard timeoutMilliseconds > 0 else { return true }
+    let timeout = Duration.milliseconds(Int64(timeoutMilliseconds))
+    guard MonotonicInstant.now() < receivedAt.advanced(by: timeout) else {
+      reply(
+        RPCStatus(
+          .deadlineExceeded,
+          "timeout_ms \(timeoutMilliseconds) passed before work started; nothing applied"
+        ), to: callID, output: &output)
+      return false
+    }
+    return true
+  }
+
+  mutating func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
     if status.code == .invalidArgument { context.counters.countRefusedRequest() }
+    answer = status.code
     responses.appendStatus(status, callID: callID, to: &output)
   }
 
@@ -101,6 +150,22 @@ struct BudgetService {
       RPCStatus(.unavailable, "the server has all the \(bound) connections it may; try again")
     case .draining:
       RPCStatus(.unavailable, "the server is shutting down; what it did not answer is not applied")
+    }
+  }
+}
+
+extension WireMethod {
+  /// What requests of the method are counted under.
+  @inline(__always)
+  fileprivate var counted: Int {
+    switch self {
+    case .filterDeployments: CountedMethod.position(of: .filterDeployments)
+    case .recordSpend: CountedMethod.position(of: .recordSpend)
+    case .getProviderBudgets: CountedMethod.position(of: .getProviderBudgets)
+    case .ping: CountedMethod.position(of: .ping)
+    case .backupLedger: CountedMethod.position(of: .backupLedger)
+    case .later(let name): CountedMethod.position(of: name)
+    case .none: CountedMethod.unknown
     }
   }
 }

@@ -1,3 +1,4 @@
+import BudgetModel
 import BudgetWire
 import TCPTransport
 
@@ -28,17 +29,31 @@ final class LaneService: FrameHandler {
     _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
     output: inout [UInt8]
   ) -> FrameOutcome {
+    let envelope = FilterEnvelope(frame: body)
+    if let envelope,
+      let outcome = service.answerKnown(
+        envelope, from: connection, receivedAt: receivedAt, output: &output)
+    {
+      return outcome
+    }
+    let message = envelope?.message ?? .absent
     do throws(WireRefusal) {
       return try decoder.withRequest(frame: body) { request in
-        service.serve(request, from: connection, receivedAt: receivedAt, output: &output)
+        service.serve(
+          request, message: message, from: connection, receivedAt: receivedAt, output: &output)
       }
     } catch {
       service.reply(error.status, to: error.callID, output: &output)
+      service.finish(CountedMethod.unknown, receivedAt: receivedAt)
       return .answered
     }
   }
 
+  func turnEnded() { service.endTurn() }
+
   func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
     service.reply(BudgetService.status(of: reason), to: 0, output: &output)
+    // It answers no request: the transport counts it.
+    service.answer = .ok
   }
 }

@@ -10,6 +10,10 @@ struct ServiceContext: Sendable {
   let bounds: WireBounds
   let identity: NodeIdentity
   let counters: ServiceCounters
+  let requests: RequestCounters
+  let readiness: Readiness
+  /// Nil where the node is alone.
+  var fleet: FleetMember? = nil
 }
 
 /// What Ping says of the node.

@@ -96,7 +96,8 @@ extension FilterDeploymentsResult {
         name: denial.name.text, spendUSD: denial.spend_usd, limitUSD: denial.limit_usd,
         resetsAtUnixMilliseconds: denial.resets_at_unix_ms_presence_case
           == BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE_RESETS_AT_UNIX_MS
-          ? denial.resets_at_unix_ms : nil)
+          ? denial.resets_at_unix_ms : nil,
+        withheldUSD: denial.withheld_usd)
     }
     candidates = unsafe Self.list(message.candidates, message.n_candidates) { candidate in
       unsafe DeploymentMessage(

@@ -14,4 +14,6 @@ public struct DenialMessage: Hashable, Sendable {
   public var limitUSD: Double
   /// When the window ends, Unix milliseconds; nil = no window is open.
   public var resetsAtUnixMilliseconds: Int64?
+  /// How much of `spendUSD` nobody has spent: an outage policy withholds it.
+  public var withheldUSD: Double = 0
 }

@@ -66,6 +66,7 @@ public struct FilterReply {
       if let resetsAt = denial.resetsAtUnixMilliseconds {
         bytes.appendPresentInteger(6, UInt64(bitPattern: resetsAt))
       }
+      bytes.appendDouble(7, denial.withheldUSD)
     }
   }
 
@@ -106,11 +107,13 @@ extension FilterReply {
     public var limitUSD: Double
     /// When the window ends, Unix milliseconds; nil = no window is open.
     public var resetsAtUnixMilliseconds: Int64?
+    /// How much of `spendUSD` nobody has spent: an outage policy withholds it.
+    public var withheldUSD: Double
 
     /// A denial of all its parts.
     public init(
       position: UInt32, scope: BudgetScope, name: NameBytes, spendUSD: Double, limitUSD: Double,
-      resetsAtUnixMilliseconds: Int64?
+      resetsAtUnixMilliseconds: Int64?, withheldUSD: Double = 0
     ) {
       self.position = position
       self.scope = scope
@@ -118,6 +121,7 @@ extension FilterReply {
       self.spendUSD = spendUSD
       self.limitUSD = limitUSD
       self.resetsAtUnixMilliseconds = resetsAtUnixMilliseconds
+      self.withheldUSD = withheldUSD
     }
   }
 

@@ -44,7 +44,10 @@ public struct ResponseWriter: Sendable {
         + reply.denialBytes.count + reply.candidateBytes.count
         + (omitted == 0 ? 0 : 1 + [UInt8].varintLength(omitted))
       bytes.appendHead(MethodName.filterDeployments.rawValue, length: length)
-      if allowed > 0 { bytes.appendBytes(1, reply.allowedBytes) }
+      if allowed > 0 {
+        bytes.appendHead(1, length: allowed)
+        bytes.append(contentsOf: reply.allowedBytes)
+      }
       bytes.append(contentsOf: reply.denialBytes)
       bytes.append(contentsOf: reply.candidateBytes)
       bytes.appendInteger(4, UInt64(omitted))

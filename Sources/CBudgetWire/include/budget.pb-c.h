@@ -210,6 +210,7 @@ struct  Budget__V1__Denial
   ProtobufCBinaryData name;
   double spend_usd;
   double limit_usd;
+  double withheld_usd;
   Budget__V1__Denial__ResetsAtUnixMsPresenceCase resets_at_unix_ms_presence_case;
   union {
     int64_t resets_at_unix_ms;
@@ -217,7 +218,7 @@ struct  Budget__V1__Denial
 };
 #define BUDGET__V1__DENIAL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__denial__descriptor) \
-    , 0, BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, 0, 0, BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , 0, BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, 0, 0, 0, BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 typedef enum {

@@ -1,7 +1,8 @@
 // The Redis that budgets are shared through: judged only where it would be used.
 
 extension ConfigReader {
-  private static let wayOut = "or start with --redis off"
+  /// What every refusal of a Redis setting ends with.
+  static let wayOut = "or start with --redis off"
 
   /// The Redis to be used; nil: none, or the log says why not.
   mutating func redisSource(_ sections: ConfigMapping) -> RedisSource? {
@@ -51,11 +52,8 @@ extension ConfigReader {
     if let nodes = parameters["startup_nodes"] {
       redisProblem(nodes, "Redis Cluster is not spoken here, \(plain)")
     }
-    for name in ["sentinel_nodes", "service_name"] {
-      if let sentinel = parameters[name] {
-        redisProblem(sentinel, "Redis Sentinel is not spoken here, \(plain)")
-        break
-      }
+    if let sentinels = parameters["sentinel_nodes"] {
+      redisProblem(sentinels, "Redis Sentinel is not spoken here, \(plain)")
     }
     for name in ["gcp_service_account", "azure_redis_ad_token", "aws_iam_auth"] {
       guard let value = parameters[name], name == "gcp_service_account" || isTrue(value) else {
@@ -136,61 +134,5 @@ extension ConfigReader {
     return RedisSource(
       endpoint: .tcp(host: host, port: port ?? RedisURL.defaultPort), username: username,
       password: password, database: database ?? 0, origin: parameters.origin)
-  }
-
-  // MARK: - Values
-
-  private mutating func namespace(_ parameters: RedisParameters) -> String? {
-    guard let value = parameters["namespace"], let text = text("namespace", of: parameters) else {
-      return nil
-    }
-    guard let complaint = NameRule.complaint(text) else { return text }
-    redisProblem(value, "of the namespace \(complaint)")
-    return nil
-  }
-
-  /// A text; nil where it is absent, empty, or refused.
-  private mutating func text(_ name: String, of parameters: RedisParameters) -> String? {
-    guard let value = parameters[name], let node = fromEnvironment(value) else { return nil }
-    if let text = node.text { return text.isEmpty ? nil : text }
-    // A password's own value is never repeated.
-    let words = name == "password" ? "not a text" : node.words
-    redisProblem(value, "the \(name) is \(words): quote it")
-    return nil
-  }
-
-  private mutating func number(
-    _ name: String, of parameters: RedisParameters, _ range: ClosedRange<Int>
-  ) -> Int? {
-    guard let value = parameters[name], let node = fromEnvironment(value) else { return nil }
-    let digits: String? =
-      switch node.value {
-      case .integer(let digits): digits
-      case .string(let text): text.trimmingBlanks()
-      default: nil
-      }
-    guard let digits, let number = Int(digits), range.contains(number) else {
-      redisProblem(
-        value,
-        "the \(name) is \(node.words): write a number from \(range.lowerBound) to "
-          + "\(range.upperBound)")
-      return nil
-    }
-    return number
-  }
-
-  private mutating func isTrue(_ value: RedisParameters.Value) -> Bool {
-    guard let node = fromEnvironment(value) else { return false }
-    if let text = node.text { return ["true", "1", "yes"].contains(text.lowercased()) }
-    return node.bool ?? ((node.number ?? 0) != 0)
-  }
-
-  /// The value with its references replaced; adds a problem where a variable is not set.
-  private mutating func fromEnvironment(_ value: RedisParameters.Value) -> ConfigNode? {
-    let found = log.problems.count
-    let node = fromEnvironment(value.node, path: value.path)
-    guard node == nil, log.problems.count > found else { return node }
-    log.rewordLast { $0 + ", \(Self.wayOut)" }
-    return nil
   }
 }

@@ -130,14 +130,15 @@ extension ConfigReader {
     var parameters = RedisParameters(origin: "the environment's REDIS_HOST", line: 1)
     for name in names {
       let variable = "REDIS_\(name.uppercased())"
-      guard let value = environment.environment[variable] else { continue }
+      // Empty ones are how a container's settings say "none".
+      guard let value = environment.environment[variable], !value.isEmpty else { continue }
       parameters.set(name, ConfigNode(.string(value)), path: variable)
     }
     for (variable, name) in [
       ("REDIS_CLUSTER_NODES", "startup_nodes"), ("REDIS_SENTINEL_NODES", "sentinel_nodes"),
       ("REDIS_AZURE_AD_TOKEN", "azure_redis_ad_token"),
     ] {
-      guard let value = environment.environment[variable] else { continue }
+      guard let value = environment.environment[variable], !value.isEmpty else { continue }
       parameters.set(name, ConfigNode(.string(value)), path: variable)
     }
     if parameters["url"] != nil { parameters.origin = "the environment's REDIS_URL" }

@@ -21,9 +21,10 @@ struct RedisParameters {
   /// The value of a name; nil where it is absent or null.
   subscript(name: String) -> Value? { values[name] }
 
-  /// Sets a value; null takes it away.
+  /// Sets a value; null, and a list of nothing, take it away.
   mutating func set(_ name: String, _ node: ConfigNode, path: String) {
-    values[name] = node.isNull ? nil : Value(node: node, path: path)
+    let isNothing = node.isNull || node.sequence?.isEmpty == true
+    values[name] = isNothing ? nil : Value(node: node, path: path)
   }
 
   /// Sets all of a mapping.

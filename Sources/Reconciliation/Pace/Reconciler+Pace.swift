@@ -7,30 +7,40 @@ extension Reconciler {
   /// With the fleet's rate r and R remaining, r · 2T stays below a part θ of R where T = θR / 2r.
   mutating func pace(_ chosen: [Int], isUrgent: Bool, _ report: inout PassReport) {
     let now = report.time
-    var shortest = settings.interval
-    if !isUrgent { urgent = [] }
+    if !isUrgent {
+      urgent = []
+      lastWholePass = now
+    }
+    var soonest = settings.interval
     for index in chosen {
       measureRate(index, at: now)
-      guard states[index].position != nil, let adopted = states[index].adopted,
-        let limit = states[index].limit
-      else { continue }
-      let remaining = (limit - (states[index].total ?? .zero)).dollars
-      guard remaining > 0, states[index].rate > 0 else { continue }
-      let seconds = settings.unseenPart * remaining / (2 * states[index].rate)
-      guard seconds < settings.interval.inSeconds, adopted.isOpen(at: now) else { continue }
+      guard let due = due(states[index], at: now), due < settings.interval else { continue }
+      soonest = min(soonest, due)
       if !isUrgent, urgent.count < settings.urgentBound { urgent.append(index) }
-      shortest = min(shortest, .milliseconds(Int64(seconds * 1_000)))
     }
-    report.isNextUrgent = shortest < settings.interval
-    report.nextPass = max(shortest, settings.shortestInterval)
+    let sinceWhole = now.unixMilliseconds - (lastWholePass ?? now).unixMilliseconds
+    let whole = settings.interval - .milliseconds(sinceWhole)
+    report.isNextUrgent = soonest < whole
+    report.nextPass = max(min(soonest, whole), settings.shortestInterval)
+  }
+
+  /// In how long a budget wants to be looked at; nil: it can wait.
+  private func due(_ state: BudgetState, at now: Timestamp) -> Duration? {
+    guard let adopted = state.adopted, adopted.isOpen(at: now) else { return nil }
+    var due: Duration?
+    if let limit = state.limit, state.position != nil, state.rate > 0 {
+      let remaining = (limit - (state.total ?? .zero)).dollars
+      if remaining > 0 {
+        let seconds = settings.unseenPart * remaining / (2 * state.rate)
+        due = .milliseconds(Int64(min(seconds, 3_600) * 1_000))
+      }
+    }
     // Before a window ends its last spend should be with the fleet.
-    for index in chosen {
-      guard let adopted = states[index].adopted, states[index].confirmed > .zero else { continue }
-      let left = adopted.end.unixMilliseconds - now.unixMilliseconds - Self.lastPassMilliseconds
-      guard left > 0, .milliseconds(left) < report.nextPass else { continue }
-      report.nextPass = .milliseconds(left)
-      report.isNextUrgent = false
+    let left = adopted.end.unixMilliseconds - now.unixMilliseconds - Self.lastPassMilliseconds
+    if left > 0, state.confirmed > .zero || state.hasNews {
+      due = min(due ?? .milliseconds(left), .milliseconds(left))
     }
+    return due
   }
 
   /// How long before a window's end its last pass is.

@@ -80,8 +80,9 @@ struct BudgetState {
   /// This node's part of what the store holds.
   var confirmed: PicoUSD { record?.confirmed.values.reduce(.zero, +) ?? .zero }
 
-  /// What others have spent in the fleet's window.
-  var others: PicoUSD { max(.zero, (total ?? .zero) - confirmed) }
+  /// What others have spent in the fleet's window. While the spend key is missing, what it was last
+  /// known to be: LiteLLM deletes it in a window's last second.
+  var others: PicoUSD { max(.zero, (total ?? record?.total ?? .zero) - confirmed) }
 
   /// Spend of a window that has ended which the store never got, beyond what was counted before.
   mutating func takeLate(_ start: Timestamp) -> PicoUSD {

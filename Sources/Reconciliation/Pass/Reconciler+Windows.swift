@@ -14,7 +14,14 @@ extension Reconciler {
     var open = chosen.filter { isUnsettled(states[$0], at: report.time) }
     var adoptions: [(index: Int, adoption: WindowAdoption)] = []
     for _ in 0..<Self.roundBound where !open.isEmpty {
-      open = try settle(open, &adoptions, &store, &report)
+      var again: [Int] = []
+      var first = 0
+      while first < open.count {
+        let slice = Array(open[first..<min(first + settings.settleBound, open.count)])
+        again += try settle(slice, &adoptions, &store, &report)
+        first += slice.count
+      }
+      open = again
     }
     guard !adoptions.isEmpty else { return }
     do throws(FleetNodeError) {

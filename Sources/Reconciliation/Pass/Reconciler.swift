@@ -28,8 +28,10 @@ public struct Reconciler {
   /// How many nodes the fleet had at the last pass.
   var nodeCount = 1
   var passes: UInt64 = 0
-  /// Budgets that are near their limit, and looked at more often.
+  /// Budgets that are near their limit or their window's end, and looked at more often.
   var urgent: [Int] = []
+  /// When the last pass over all budgets was.
+  var lastWholePass: Timestamp?
 
   /// Knows nothing yet.
   public init(settings: ReconcilerSettings, keys: RedisKeys) {
@@ -37,7 +39,8 @@ public struct Reconciler {
     redisKeys = keys
   }
 
-  /// Does one pass. `isUrgent`: only for budgets near their limit and what concerns them.
+  /// Does one pass. `isUrgent`: only for budgets near their limit or their window's end, as the pass
+  /// before asked for.
   ///
   /// After a failure whatever was done stands, and the next pass goes on from there.
   public mutating func pass(
@@ -172,6 +175,8 @@ public struct Reconciler {
       if let record = states[index].record, record.end < now { states[index].endRecord() }
       guard states[index].windows.values.contains(where: { $0.end < now }) else { continue }
       for (start, window) in states[index].windows where window.end < now {
+        // A reload may end a window here that the fleet still has open.
+        if states[index].record?.start == start { continue }
         let late = states[index].takeLate(start)
         if late > .zero {
           report.late.append(.init(key: states[index].key, start: start, amount: late))

@@ -12,6 +12,8 @@ public struct ReconcilerSettings: Sendable {
   public var readBound = 1_000
   /// Script calls that go out at once.
   public var mergeBound = 500
+  /// Budgets whose windows are asked for at once.
+  public var settleBound = 1_000
   /// Windows that the node adopts in one transaction.
   public var adoptionBound = 500
   /// How long a budget without news goes without a look at its marker.

@@ -44,8 +44,10 @@ final class HostLookup: Sendable {
     let answer = Waiting<Answer>()
     let resolve = resolve
     let thread = Thread { [self] in
-      answer.fulfil(resolve(host, port))
+      let found = resolve(host, port)
+      // Before the answer is told, so that whoever has it can ask again at once.
       isUnderWay.withLock { $0 = false }
+      answer.fulfil(found)
     }
     thread.name = "redis.lookup"
     thread.start()

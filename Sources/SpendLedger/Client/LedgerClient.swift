@@ -21,6 +21,10 @@ public protocol LedgerClient: Sendable {
   /// sent. Never called when the ledger fails for good.
   func resolved(_ batch: LedgerBatch)
 
+  /// Tells windows of the fleet that are this node's own from now on, once that is on disk: records
+  /// are to be labelled with them. No batch is between its labels and its outcomes.
+  func adopted(_ windows: [AdoptedWindow], at now: Timestamp)
+
   /// Something that people should know.
   func report(_ event: LedgerEvent)
 }

@@ -1,3 +1,5 @@
+public import BudgetModel
+
 /// What the ledger has done since it was opened, and how full it is.
 public struct LedgerCounters: Equatable, Sendable {
   /// Commits of batches.
@@ -32,6 +34,24 @@ public struct LedgerCounters: Equatable, Sendable {
   public var commitNanoseconds: UInt64 = 0
   /// The longest commit, in nanoseconds.
   public var longestCommitNanoseconds: UInt64 = 0
+
+  /// Commits that definitely failed.
+  public var commitsRefused: UInt64 = 0
+  /// Commits that ended in doubt.
+  public var commitsUnknown: UInt64 = 0
+  /// Times that upkeep (folding, checkpoints, forgetting keys) failed.
+  public var upkeepFailures: UInt64 = 0
+  /// Records in each commit that succeeded.
+  public var batchRecords = Histogram(upperBounds: (0...13).map { 1 << $0 })
+  /// Nanoseconds of each commit that succeeded.
+  public var commitTimes = Histogram(upperBounds: LedgerCounters.commitTimeBounds)
+
+  /// 50 µs to 10 s.
+  private static let commitTimeBounds: [Int64] = [
+    50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000,
+    50_000_000, 100_000_000, 250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000,
+    5_000_000_000, 10_000_000_000,
+  ]
 
   /// All zero.
   public init() {}

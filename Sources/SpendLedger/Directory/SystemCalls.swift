@@ -25,6 +25,13 @@ enum SystemCalls {
 
   /// Time that only passes, for waits and durations.
   @inline(__always)
+  /// The monotonic clock as of the last tick, some milliseconds ago: a fifth of the cost.
+  static func coarseMonotonicNanoseconds() -> Int64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+
   static func monotonicNanoseconds() -> Int64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)

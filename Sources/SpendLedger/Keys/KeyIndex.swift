@@ -1,17 +1,21 @@
 /// Every key that is remembered, in memory: its digest, its fields' fingerprint, and whether it is
 /// still in flight. Used from any thread; only the ledger's own settles and forgets.
-final class KeyIndex: Sendable {
-  private let shards: [KeyShard]
-
+///
+/// Lies in its owner, as the queue does: references to it would be counted for every record by every
+/// thread.
+struct KeyIndex: ~Copyable, Sendable {
   private static let shardCount = 128
 
-  init() {
-    shards = (0..<Self.shardCount).map { _ in KeyShard(seed: .random(in: .min ... .max)) }
+  /// In place: an object for each shard would have its references counted by every thread.
+  private let shards = InlineArray<128, KeyShard> { _ in
+    KeyShard(seed: .random(in: .min ... .max))
   }
 
   @inline(__always)
-  private func shard(of digest: UInt128) -> KeyShard {
-    shards[Int(truncatingIfNeeded: digest) & (Self.shardCount - 1)]
+  private func withTable<Result: Sendable>(
+    of digest: UInt128, _ body: (inout KeyTable) -> Result
+  ) -> Result {
+    shards[Int(truncatingIfNeeded: digest) & (Self.shardCount - 1)].withTable(body)
   }
 
   /// Claims an absent key; with the key's part still locked, `then` may let go of the claim again
@@ -19,7 +23,7 @@ final class KeyIndex: Sendable {
   func claim(
     _ digest: UInt128, _ fingerprint: UInt128, then keeps: () -> Bool
   ) -> (claim: KeyClaim, isKept: Bool) {
-    shard(of: digest).withTable { table in
+    withTable(of: digest) { table in
       let claim = table.claim(digest, fingerprint)
       guard claim == .claimed else { return (claim, true) }
       if keeps() { return (claim, true) }
@@ -29,26 +33,28 @@ final class KeyIndex: Sendable {
   }
 
   func claim(_ digest: UInt128, _ fingerprint: UInt128) -> KeyClaim {
-    shard(of: digest).withTable { $0.claim(digest, fingerprint) }
+    withTable(of: digest) { $0.claim(digest, fingerprint) }
   }
 
-  func settle(_ digest: UInt128) { shard(of: digest).withTable { $0.settle(digest) } }
+  func settle(_ digest: UInt128) { withTable(of: digest) { $0.settle(digest) } }
 
-  func remove(_ digest: UInt128) { shard(of: digest).withTable { $0.remove(digest) } }
+  func remove(_ digest: UInt128) { withTable(of: digest) { $0.remove(digest) } }
 
   func restore(_ digest: UInt128, _ fingerprint: UInt128) -> Bool {
-    shard(of: digest).withTable { $0.restore(digest, fingerprint) }
+    withTable(of: digest) { $0.restore(digest, fingerprint) }
   }
 
   func holds(_ digest: UInt128, _ fingerprint: UInt128) -> Bool {
-    shard(of: digest).withTable { $0.holds(digest, fingerprint) }
+    withTable(of: digest) { $0.holds(digest, fingerprint) }
   }
 
-  var count: Int { shards.reduce(0) { sum, shard in sum + shard.withTable { $0.count } } }
+  var count: Int { sum { $0.count } }
 
-  var bytes: Int {
-    shards.reduce(0) { sum, shard in
-      sum + shard.withTable { $0.capacity } * KeyTable.bytesPerPlace
-    }
+  var bytes: Int { sum { $0.capacity } * KeyTable.bytesPerPlace }
+
+  private func sum(_ part: (borrowing KeyTable) -> Int) -> Int {
+    var sum = 0
+    for index in shards.indices { sum += shards[index].withTable { part($0) } }
+    return sum
   }
 }

@@ -6,6 +6,11 @@ public struct LedgerOpening: Sendable {
   public var origin: String
   /// The newest window of each budget, open or over, that was not pruned.
   public var windows: [SpentWindow]
+  /// Every window that is open: of one budget there are two where a crash came between a window of
+  /// the fleet and its adoption.
+  public var openWindows: [SpentWindow]
+  /// What is known of the fleet's windows, those that have ended within the last hour included.
+  public var fleet: [FleetWindow]
   /// The fleet time now: never before a time at which this ledger has recorded.
   public var time: RecoveredTime
   /// Keys that are remembered.

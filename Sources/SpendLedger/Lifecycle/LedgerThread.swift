@@ -22,8 +22,8 @@ enum LedgerThread {
     let directory = try DataDirectory(path: settings.directory)
     let ledger = try OpenedLedger.open(
       path: directory.databasePath, settings: settings, mayCreate: true
-    ) { [keys = shared.keys] digest, fingerprint in
-      _ = keys.restore(digest, fingerprint)
+    ) { [shared] digest, fingerprint in
+      _ = shared.keys.restore(digest, fingerprint)
     }
     let writer = LedgerWriter(
       settings: settings, shared: shared, directory: directory, opened: ledger)
@@ -32,7 +32,8 @@ enum LedgerThread {
       .success(
         LedgerOpening(
           nodeID: ledger.reading.meta.nodeID, origin: ledger.origin, windows: ledger.windows,
-          time: ledger.time, keyCount: ledger.reading.keyCount, isNew: ledger.isNew,
+          openWindows: ledger.openWindows, fleet: ledger.fleet, time: ledger.time,
+          keyCount: ledger.reading.keyCount, isNew: ledger.isNew,
           wasCopied: ledger.wasCopied, duration: .nanoseconds(took))))
     return writer
   }

@@ -1,5 +1,6 @@
 public import BudgetModel
 import Foundation
+import Synchronization
 
 /// A node's durable truth: what was spent, each record once.
 ///
@@ -8,7 +9,7 @@ import Foundation
 public final class SpendLedger: Sendable {
   /// What was found when the ledger was opened.
   public let opening: LedgerOpening
-  private let shared: LedgerShared
+  let shared: LedgerShared
   private let ended: Waiting<Void>
 
   /// Opens the ledger in its data directory, or makes one. Waits for the disk.
@@ -70,11 +71,12 @@ public final class SpendLedger: Sendable {
       return shared.queue.add(record, slots: slots, isClaimed: false).map { .refused($0) }
         ?? .accepted
     }
-    let horizon = shared.withStatus { $0.horizon }
+    // Only a key that bears its time is judged by the horizon.
+    let horizon = key.madeAt == nil ? nil : shared.withStatus { $0.horizon }
     var refusal: Acceptance?
     let (claim, isKept) = shared.keys.claim(key.digest, key.fingerprint) {
       let madeAt = key.madeAt?.unixMilliseconds ?? QueuedRecord.noTime
-      switch horizon.refusal(keyMadeAt: madeAt, at: now) {
+      switch horizon?.refusal(keyMadeAt: madeAt, at: now) {
       case .tooOld(let horizon): refusal = .tooOld(horizon: horizon)
       case .tooFarAhead: refusal = .tooFarAhead
       default:
@@ -111,7 +113,7 @@ public final class SpendLedger: Sendable {
     shared.queue.add(.closed(key, now))
   }
 
-  /// Waits until all that was noted before is on disk; false: it could not be written.
+  /// Waits until all that was queued or noted before is on disk; false: it could not be written.
   @discardableResult
   public func settle() -> Bool {
     let reply = Waiting<Bool>()
@@ -122,7 +124,15 @@ public final class SpendLedger: Sendable {
   /// Whether the ledger records.
   public var state: LedgerState { shared.withStatus { $0.state } }
 
-  /// How long the oldest record that is not on disk has waited; zero where all are.
+  /// Whether the state is `ready`. One atomic load.
+  public var isReady: Bool { shared.isReady.load(ordering: .acquiring) }
+
+  /// Whether the queue is half full: records that are answered when they are on disk hold their
+  /// callers back, so that it does not fill. One atomic load.
+  public var isHalfFull: Bool { shared.queue.isHalfFull }
+
+  /// How long the oldest record that is not on disk has waited; zero where all are. Takes no lock,
+  /// and is some milliseconds coarse.
   public var lag: Duration { shared.queue.lag }
 
   /// Keys made before this instant may have been forgotten: with them a retry is not safe.

@@ -7,5 +7,16 @@ enum LedgerCommand: Sendable {
   case opened([BudgetWindow])
   case closed(BudgetKey, Timestamp)
   case settle(reply: Waiting<Bool>)
+  case changes(reply: Waiting<Result<LedgerChanges, LedgerError>>)
+  case adopt([FleetAdoption], reply: Waiting<Result<Void, LedgerError>>)
+  case remember([FleetWindow], reply: Waiting<Result<Void, LedgerError>>)
   case backup(path: String, reply: Waiting<Result<Int64, LedgerError>>)
+
+  /// Whether it asks for what was recorded before it: the records that were taken with it come first.
+  var followsRecords: Bool {
+    switch self {
+    case .settle, .changes, .adopt, .remember: true
+    case .start, .rename, .opened, .closed, .backup: false
+    }
+  }
 }

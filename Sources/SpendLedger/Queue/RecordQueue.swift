@@ -1,8 +1,9 @@
 import Dispatch
 import Locks
+import Synchronization
 
 /// Where records wait for the ledger's thread: filled from any thread, bounded, emptied at once.
-final class RecordQueue: Sendable {
+struct RecordQueue: ~Copyable, Sendable {
   /// What the ledger's thread takes at a time.
   struct Take {
     var records: [QueuedRecord] = []
@@ -13,7 +14,8 @@ final class RecordQueue: Sendable {
     var isEmpty: Bool { records.isEmpty && commands.isEmpty && !isClosing }
   }
 
-  private struct Contents {
+  // Not private: a type that lies in others by value must be known to them.
+  struct Contents {
     var waiting = Take()
     /// Records and bytes that wait or were taken and are not finished.
     var records = 0
@@ -30,6 +32,12 @@ final class RecordQueue: Sendable {
   private let recordBound: Int
   private let byteBound: Int
   private let contents = Locked(Contents())
+  /// When the oldest record without an outcome was queued; `none`: there is none. Written under the
+  /// lock, read without.
+  private let oldest = Atomic<Int64>(none)
+  private static let none = Int64.max
+  /// Whether half of either bound is taken. Written under the lock, read without.
+  private let isHalfFullFlag = Atomic<Bool>(false)
   private let bell = DispatchSemaphore(value: 0)
 
   init(recordBound: Int, byteBound: Int) {
@@ -50,8 +58,10 @@ final class RecordQueue: Sendable {
       }
       contents.records += 1
       contents.bytes += bytes
+      publishFill(contents)
       if contents.oldestWaiting == nil {
         contents.oldestWaiting = SystemCalls.monotonicNanoseconds()
+        publishOldest(contents)
       }
       contents.waiting.records.append(
         QueuedRecord(
@@ -129,6 +139,7 @@ final class RecordQueue: Sendable {
       if !take.records.isEmpty {
         contents.oldestTaken = contents.oldestWaiting
         contents.oldestWaiting = nil
+        publishOldest(contents)
       }
       return take
     }
@@ -139,14 +150,32 @@ final class RecordQueue: Sendable {
     contents.withLock { contents in
       contents.records -= records
       contents.bytes -= bytes
+      publishFill(contents)
       if isLast { contents.oldestTaken = nil }
+      publishOldest(contents)
     }
   }
 
-  /// How long the oldest record without an outcome has been here.
+  private func publishFill(_ contents: borrowing Contents) {
+    let isHalfFull = contents.records * 2 >= recordBound || contents.bytes * 2 >= byteBound
+    if isHalfFull != isHalfFullFlag.load(ordering: .relaxed) {
+      isHalfFullFlag.store(isHalfFull, ordering: .relaxed)
+    }
+  }
+
+  /// Whether half of what may wait does: whoever can wait had better begin to.
+  var isHalfFull: Bool { isHalfFullFlag.load(ordering: .relaxed) }
+
+  private func publishOldest(_ contents: borrowing Contents) {
+    oldest.store(contents.oldestTaken ?? contents.oldestWaiting ?? Self.none, ordering: .relaxed)
+  }
+
+  /// How long the oldest record without an outcome has been here, some milliseconds coarse; never
+  /// zero while there is one.
   var lag: Duration {
-    let since = contents.withLock { $0.oldestTaken ?? $0.oldestWaiting }
-    return since.map { .nanoseconds(SystemCalls.monotonicNanoseconds() - $0) } ?? .zero
+    let since = oldest.load(ordering: .relaxed)
+    if since == Self.none { return .zero }
+    return .nanoseconds(max(1, SystemCalls.coarseMonotonicNanoseconds() - since))
   }
 
   var numbers: (waiting: Int, refused: UInt64) {

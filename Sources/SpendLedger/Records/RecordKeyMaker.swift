@@ -66,7 +66,18 @@ public struct RecordKeyMaker: Sendable {
   private mutating func sortTags() {
     guard ranges.count > 1 else { return }
     let bytes = tags
-    ranges.sort { bytes[$0].lexicographicallyPrecedes(bytes[$1]) }
+    if ranges.count <= 8 {
+      // Nearly always a few: moved into place one by one.
+      for end in 1..<ranges.count {
+        var index = end
+        while index > 0, bytes[ranges[index]].lexicographicallyPrecedes(bytes[ranges[index - 1]]) {
+          ranges.swapAt(index, index - 1)
+          index -= 1
+        }
+      }
+    } else {
+      ranges.sort { bytes[$0].lexicographicallyPrecedes(bytes[$1]) }
+    }
     var kept = 1
     for index in 1..<ranges.count where !bytes[ranges[index]].elementsEqual(bytes[ranges[kept - 1]])
     {

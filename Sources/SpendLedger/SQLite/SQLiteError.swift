@@ -19,6 +19,13 @@ struct SQLiteError: Error, Equatable {
   static let damagedBalance = SQLiteError(
     code: SQLITE_CORRUPT, message: "the balance of a window has changed", operation: "read it")
 
+  static let damagedFleetWindow = SQLiteError(
+    code: SQLITE_CORRUPT, message: "a window of the fleet has changed", operation: "read it")
+
+  static let totalTooLarge = SQLiteError(
+    code: SQLITE_TOOBIG, message: "one window would hold more than any may",
+    operation: "move spend between windows")
+
   static let closed = SQLiteError(
     code: SQLITE_MISUSE, message: "the ledger is closed", operation: "write")
 

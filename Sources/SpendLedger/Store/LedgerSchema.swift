@@ -43,6 +43,23 @@ enum LedgerSchema {
       payload BLOB NOT NULL
     ) STRICT;
     PRAGMA user_version = 1;
+    """,
     """
+    CREATE TABLE fleet_window(
+      budget INTEGER NOT NULL REFERENCES budget(id),
+      start_ms INTEGER NOT NULL,
+      end_ms INTEGER NOT NULL,
+      total_dollars INTEGER NOT NULL CHECK(total_dollars BETWEEN 0 AND 1000000000000000000),
+      total_pico INTEGER NOT NULL CHECK(total_pico BETWEEN 0 AND 999999999999),
+      highest_dollars INTEGER NOT NULL CHECK(highest_dollars BETWEEN 0 AND 1000000000000000000),
+      highest_pico INTEGER NOT NULL CHECK(highest_pico BETWEEN 0 AND 999999999999),
+      confirmed TEXT NOT NULL CHECK(length(confirmed) <= 65536),
+      nodes INTEGER NOT NULL CHECK(nodes BETWEEN 1 AND 1000000),
+      at_ms INTEGER NOT NULL,
+      seal INTEGER NOT NULL,
+      PRIMARY KEY(budget, start_ms)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 2;
+    """,
   ]
 }

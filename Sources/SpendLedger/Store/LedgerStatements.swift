@@ -12,7 +12,6 @@ final class LedgerStatements {
   private let deleteBatch: SQLiteStatement
   private let copy: SQLiteStatement
   private let getBatch: SQLiteStatement
-  private let newestStart: SQLiteStatement
   private let pruneBalances: SQLiteStatement
 
   init(_ connection: borrowing SQLiteConnection) throws(SQLiteError) {
@@ -44,7 +43,6 @@ final class LedgerStatements {
     deleteBatch = try connection.prepare("DELETE FROM batch WHERE id = ?")
     copy = try connection.prepare("VACUUM INTO ?")
     getBatch = try connection.prepare("SELECT payload FROM batch WHERE id = ?")
-    newestStart = try connection.prepare("SELECT max(start_ms) FROM window_spend WHERE budget = ?")
     pruneBalances = try connection.prepare("DELETE FROM window_spend WHERE end_ms < ?")
   }
 
@@ -142,15 +140,6 @@ final class LedgerStatements {
     let payload = try getBatch.step("read a batch") ? getBatch.blob(0) : nil
     getBatch.reset()
     return payload
-  }
-
-  /// When the newest window of a budget opened; nil where there is none. SQL's NULL reads as 0, a
-  /// time at which no window opens.
-  func newestStart(ofBudget id: Int64) throws(SQLiteError) -> Int64? {
-    newestStart.bind(id, at: 1)
-    let start = try newestStart.step("read a window") ? newestStart.integer(0) : 0
-    newestStart.reset()
-    return start == 0 ? nil : start
   }
 
   func pruneBalances(endedBefore time: Int64) throws(SQLiteError) {

@@ -6,6 +6,7 @@ final class LedgerStore {
   let connection: SQLiteConnection
   private let probe: (any StorageProbe)?
   let statements: LedgerStatements
+  let fleet: FleetStatements
 
   /// Opens an existing database and checks it. What is refused is not touched: nothing is written
   /// here but the steps of a migration.
@@ -22,6 +23,7 @@ final class LedgerStore {
       connection = try SQLiteConnection(path: path)
       try Self.prepare(connection, path: path)
       statements = try LedgerStatements(connection)
+      fleet = try FleetStatements(connection)
     } catch {
       // SQLite makes an empty WAL at the first read of a database in WAL mode.
       if !hadLog, SystemCalls.status(of: log)?.size == 0 { SystemCalls.remove(log) }

@@ -1,4 +1,5 @@
 import Locks
+import Synchronization
 
 /// What the ledger's thread and everybody else have in common.
 final class LedgerShared: Sendable {
@@ -12,6 +13,8 @@ final class LedgerShared: Sendable {
   let queue: RecordQueue
   let keys = KeyIndex()
   private let status: Locked<Status>
+  /// Whether the state is `ready`, to be asked for every record.
+  let isReady = Atomic<Bool>(true)
 
   init(settings: LedgerSettings) {
     queue = RecordQueue(

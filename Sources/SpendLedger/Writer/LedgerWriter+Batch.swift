@@ -141,7 +141,8 @@ extension LedgerWriter {
     let row = try store?.statements.balance(key, origin: originID)
     return balances.add(
       Balances.Entry(
-        key: key, end: row?.end ?? window.end.unixMilliseconds, amount: row?.amount ?? .zero))
+        key: key, end: row?.end ?? window.end.unixMilliseconds, amount: row?.amount ?? .zero,
+        isKept: row != nil))
   }
 
   /// Refuses what would take a window's total out of the range that its columns hold.
@@ -197,6 +198,12 @@ extension LedgerWriter {
         balances.undo(record.amount, at: plan.labels[plan.position(of: slots[slot])].place)
       }
     }
+    // A window that no commit has opened is none.
+    let gone = Set(plan.labels.map(\.place)).filter {
+      !balances.entries[$0].isKept && balances.entries[$0].amount == .zero
+    }
+    balances.drop(Array(gone))
+    if !gone.isEmpty { labels.removeAll(keepingCapacity: true) }
   }
 
   func slotRange(_ record: QueuedRecord) -> Range<Int> {

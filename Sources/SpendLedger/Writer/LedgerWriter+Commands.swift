@@ -6,6 +6,9 @@ extension LedgerWriter {
     case .start(let client): self.client = client
     case .backup(let path, let reply): reply.fulfil(backup(to: path))
     case .settle(let reply): reply.fulfil(settle())
+    case .changes(let reply): reply.fulfil(changes())
+    case .adopt(let adoptions, let reply): reply.fulfil(adopt(adoptions))
+    case .remember(let windows, let reply): reply.fulfil(remember(windows))
     case .opened(let windows): note(windows, command)
     case .closed(let key, let time): end(key, at: time, command)
     case .rename(let old, let new): rename(from: old, to: new, command)
@@ -21,7 +24,7 @@ extension LedgerWriter {
   private func note(_ windows: [BudgetWindow], _ command: LedgerCommand) {
     do throws(SQLiteError) {
       for window in windows {
-        balances.markDirty(try balancePlace(window, budget: budgetID(of: window.key)))
+        balances.keep(try balancePlace(window, budget: budgetID(of: window.key)))
       }
     } catch {
       postponed.append(command)
@@ -37,13 +40,20 @@ extension LedgerWriter {
       where entry.key.budget == budget && entry.end > now {
         balances.end(place, at: now)
       }
-      // An earlier life may have opened it; a row of this one says that it is over.
-      if let start = try store.statements.newestStart(ofBudget: budget) {
+      // Earlier lives may have opened them; a row of this one says that they are over.
+      let starts = WindowSearch.starts(of: key, endingFrom: now)
+      for row in try store.fleet.balances(ofBudget: budget, openedIn: starts) {
         let window = BudgetWindow(
-          key: key, start: Timestamp(unixMilliseconds: start), end: time)
+          key: key, start: Timestamp(unixMilliseconds: row.key.start), end: time)
         let place = try balancePlace(window, budget: budget)
         balances.end(place, at: min(now, balances.entries[place].end))
       }
+      // What is known of the fleet's would have a start find them open all the same.
+      guard try store.fleet.rows().contains(where: { $0.budget == budget }) else { return }
+      let isDone = write(folds: true, marks: false, at: time) { store throws(SQLiteError) in
+        try store.fleet.deleteAll(ofBudget: budget)
+      }
+      if !isDone, self.store != nil { postponed.append(command) }
     } catch {
       postponed.append(command)
       refused(error)
@@ -57,6 +67,8 @@ extension LedgerWriter {
     let isUnwritten = unwrittenBudgets.contains { $0.id == id }
     let other = budgetIDs[new]
     let isDone = write(folds: true, marks: false, at: client.now()) { store throws(SQLiteError) in
+      // The store knows the budget by its old name: what it said of that says nothing of the new.
+      try store.fleet.deleteAll(ofBudget: id)
       if let other {
         try join(id, into: other, store)
       } else {
@@ -68,12 +80,13 @@ extension LedgerWriter {
       if store != nil { postponed.append(command) }
       return
     }
+    tellsEverything = true
     budgetIDs[old] = nil
     budgetIDs[new] = other ?? id
     labels.removeAll(keepingCapacity: true)
     if other != nil {
       // Places of both are void: what a window holds is read from the table when it is charged.
-      balances = Balances()
+      balances = Balances(isCollecting: balances.isCollecting)
       if !isUnwritten { client.report(.renameJoined(from: old, to: new)) }
     }
   }

@@ -28,8 +28,11 @@ extension LedgerWriter {
     lastBatch = id
     written(folds: folds, marks: marks)
     let took = UInt64(SystemCalls.monotonicNanoseconds() - began)
+    let records = Int64(plan.leaders.count)
     shared.withStatus { status in
       status.counters.commits += 1
+      status.counters.batchRecords.add(records)
+      status.counters.commitTimes.add(Int64(took))
       status.counters.commitNanoseconds += took
       status.counters.longestCommitNanoseconds = max(
         status.counters.longestCommitNanoseconds, took)
@@ -95,6 +98,7 @@ extension LedgerWriter {
       countOutcomes()
       tell(records, slots, at: now)
     case .refused(let error):
+      shared.withStatus { $0.counters.commitsRefused += 1 }
       if row != nil { undoCharges(records, slots) }
       for key in leaderKeys(records) { shared.keys.remove(key) }
       setOutcomes(.notRecorded(error.refusal))
@@ -103,6 +107,7 @@ extension LedgerWriter {
       refused(error)
       tell(records, slots, at: now)
     case .doubtful(let error):
+      shared.withStatus { $0.counters.commitsUnknown += 1 }
       setOutcomes(.unknown)
       countOutcomes()
       let keys = leaderKeys(records)

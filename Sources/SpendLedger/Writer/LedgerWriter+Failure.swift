@@ -25,16 +25,15 @@ extension LedgerWriter {
     lastFailure = instant
     setState(.refusing(reason: "the ledger reads its file again: \(error.text)"))
     let noted = balances.entries.filter { $0.isDirty }
-    let names = Dictionary(
-      budgetIDs.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
+    let names = budgetNames
     let expected = keyCount
     store = nil
     let opened: OpenedLedger
     do throws(LedgerError) {
       opened = try OpenedLedger.open(
         path: directory.databasePath, settings: settings, mayCreate: false, wanted: doubt?.id
-      ) { [keys = shared.keys] digest, fingerprint in
-        _ = keys.restore(digest, fingerprint)
+      ) { [shared] digest, fingerprint in
+        _ = shared.keys.restore(digest, fingerprint)
       }
     } catch {
       return fail("the ledger could not be read again: \(error)")
@@ -70,7 +69,7 @@ extension LedgerWriter {
       let balance = BalanceKey(budget: budgetID(of: key), start: entry.key.start)
       guard balances.place(of: balance) == nil else { continue }
       let place = balances.add(Balances.Entry(key: balance, end: entry.end, amount: .zero))
-      balances.markDirty(place)
+      balances.keep(place)
     }
   }
 }

@@ -62,7 +62,15 @@ extension LedgerWriter {
     folds: Bool, marks: Bool, at now: Timestamp,
     also body: (LedgerStore) throws(SQLiteError) -> Void = { _ in }
   ) -> Bool {
-    guard let store else { return false }
+    attempt(folds: folds, marks: marks, at: now, also: body) == nil
+  }
+
+  /// As `write`; tells what kept it from being done, nil where it is on disk.
+  func attempt(
+    folds: Bool, marks: Bool, at now: Timestamp,
+    also body: (LedgerStore) throws(SQLiteError) -> Void
+  ) -> SQLiteError? {
+    guard let store else { return .closed }
     let result = store.transact { () throws(SQLiteError) in
       try writeBudgets(store)
       if folds { try writeBalances(store, through: lastBatch) }
@@ -72,15 +80,18 @@ extension LedgerWriter {
     switch result {
     case .committed:
       written(folds: folds, marks: marks)
-      return true
+      return nil
+    case .refused(.totalTooLarge): return .totalTooLarge
     case .refused(let error):
       // Not before a second has passed again: a full disk is not asked in a tight loop.
       lastFold = SystemCalls.monotonicNanoseconds() + Self.second
       lastCommit = SystemCalls.monotonicNanoseconds()
       refused(error)
-    case .doubtful(let error): reopen(after: error, doubt: nil)
+      return error
+    case .doubtful(let error):
+      reopen(after: error, doubt: nil)
+      return error
     }
-    return false
   }
 
   private var isForgettingDue: Bool {
@@ -144,6 +155,7 @@ extension LedgerWriter {
     let ended = now.unixMilliseconds - settings.windowRetention.milliseconds
     let isDone = write(folds: true, marks: false, at: now) { store throws(SQLiteError) in
       try store.statements.pruneBalances(endedBefore: ended)
+      try store.fleet.prune(endedBefore: now.unixMilliseconds - FleetWindow.keptAfterEnd)
     }
     guard isDone else { return }
     balances.dropEnded(before: now.unixMilliseconds)
@@ -174,6 +186,7 @@ extension LedgerWriter {
 
   /// Reported once a minute at most.
   func upkeepFailed(_ what: String, _ reason: String) {
+    shared.withStatus { $0.counters.upkeepFailures += 1 }
     let instant = SystemCalls.monotonicNanoseconds()
     guard instant - lastUpkeepReport >= 60 * Self.second else { return }
     lastUpkeepReport = instant

@@ -1,4 +1,5 @@
 import BudgetModel
+import Synchronization
 
 /// The ledger's own thread: owns the data directory, the connection and the balances. One after
 /// the other it takes what waits, commits it, and tells the client.
@@ -11,11 +12,18 @@ final class LedgerWriter {
   /// Nil once the ledger has failed.
   var store: LedgerStore?
   var originID: Int64
-  var budgetIDs: [BudgetKey: Int64] = [:]
+  /// The names of all origins of this database.
+  var origins: [Int64: String] = [:]
+  var budgetIDs: [BudgetKey: Int64] = [:] { didSet { knownNames = nil } }
+  private var knownNames: [Int64: BudgetKey]?
   var nextBudgetID: Int64 = 1
   /// Budgets that have a number and no row yet.
   var unwrittenBudgets: [(id: Int64, key: BudgetKey)] = []
   var balances = Balances()
+  /// Whether the next `changes` tell everything: what was told before may be void.
+  var tellsEverything = true
+  /// Balances of earlier origins that have changed since `changes` told of them.
+  var otherTotals: [BalanceRow] = []
 
   /// The id of the last batch that was committed, the first whose row is kept, the last folded one.
   var lastBatch: Int64
@@ -65,11 +73,15 @@ final class LedgerWriter {
   func adopt(_ opened: OpenedLedger) {
     store = opened.store
     originID = opened.originID
+    origins = opened.reading.origins
+    origins[opened.originID] = opened.origin
     budgetIDs = Dictionary(
       opened.reading.budgets.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
     nextBudgetID = (opened.reading.budgets.keys.max() ?? 0) + 1
     unwrittenBudgets = []
-    balances = Balances()
+    balances = Balances(isCollecting: balances.isCollecting)
+    tellsEverything = true
+    otherTotals = []
     labels = []
     foldedThrough = opened.reading.meta.foldedThrough
     lastBatch = foldedThrough
@@ -80,17 +92,30 @@ final class LedgerWriter {
     shared.withStatus { $0.horizon.forgottenThrough = forgotten }
   }
 
+  /// The budgets by their numbers.
+  var budgetNames: [Int64: BudgetKey] {
+    if let knownNames { return knownNames }
+    let names = Dictionary(
+      budgetIDs.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
+    knownNames = names
+    return names
+  }
+
   /// Works until the queue is closed.
   func run() {
     while true {
       let take = shared.queue.take(waiting: nextWait())
       let commands = postponed + take.commands
       postponed = []
-      for command in commands {
+      for command in commands where !command.followsRecords {
         perform(command)
         reopenIfAsked()
       }
       if !take.records.isEmpty { record(take) }
+      for command in commands where command.followsRecords {
+        perform(command)
+        reopenIfAsked()
+      }
       if take.isClosing, take.records.isEmpty { break }
       keepUp(isIdle: take.records.isEmpty)
       reopenIfAsked()
@@ -126,6 +151,7 @@ final class LedgerWriter {
     let isNew = shared.withStatus { status in
       guard status.state != state else { return false }
       status.state = state
+      shared.isReady.store(state == .ready, ordering: .releasing)
       return true
     }
     if isNew { client?.report(.state(state)) }

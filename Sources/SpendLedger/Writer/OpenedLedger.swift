@@ -7,6 +7,8 @@ struct OpenedLedger {
   var originID: Int64
   var origin: String
   var windows: [SpentWindow]
+  var openWindows: [SpentWindow] = []
+  var fleet: [FleetWindow]
   var time: RecoveredTime
   var isNew: Bool
   var wasCopied: Bool
@@ -30,12 +32,13 @@ struct OpenedLedger {
     let store = try LedgerStore(path: path, probe: settings.probe)
     let reading = try LedgerReading.read(store, wanted: wanted, eachKey: eachKey)
     let found = try LedgerReading.image(store, budgets: reading.budgets)
+    let fleet = try LedgerReading.fleet(store, budgets: reading.budgets)
     let time = ClockRecovery.time(after: reading.meta.clock, at: settings.readClock())
     let nodeID = reading.meta.nodeID.isEmpty ? randomHex() : reading.meta.nodeID
     let place = "\(SystemCalls.machineID)/\(SystemCalls.status(of: path)?.inode ?? 0)"
     var opened = OpenedLedger(
       store: store, reading: reading, originID: (reading.origins.keys.max() ?? 0) + 1,
-      origin: nodeID + "." + randomHex(), windows: found, time: time, isNew: isNew,
+      origin: nodeID + "." + randomHex(), windows: found, fleet: fleet, time: time, isNew: isNew,
       wasCopied: !reading.meta.place.isEmpty && reading.meta.place != place)
     opened.reading.meta.nodeID = nodeID
     opened.reading.meta.foldedThrough = reading.lastBatch ?? reading.meta.foldedThrough
@@ -56,6 +59,8 @@ struct OpenedLedger {
       opened.windows = try LedgerReading.image(store, budgets: reading.budgets)
     }
     opened.windows.removeAll { $0.window.end.unixMilliseconds < ended }
+    opened.openWindows = try LedgerReading.openWindows(
+      store, budgets: reading.budgets, at: time.time)
     return opened
   }
 
@@ -77,6 +82,8 @@ struct OpenedLedger {
           amount: (before?.amount ?? .zero) + charged.amount))
     }
     try statements.pruneBalances(endedBefore: ended)
+    try store.fleet.prune(
+      endedBefore: time.time.unixMilliseconds - FleetWindow.keptAfterEnd)
   }
 
   private static func randomHex() -> String {

@@ -27,6 +27,7 @@ extension Lane {
     liveConnections += 1
     if arrival.isOverBound || drainUntil != nil {
       LaneCounters.add(1, to: counters.refused)
+      if !arrival.isOverBound { LaneCounters.add(1, to: counters.refusedDraining) }
       refuse(
         connection,
         arrival.isOverBound ? .tooManyConnections(bound: bounds.connections) : .draining, at: now)

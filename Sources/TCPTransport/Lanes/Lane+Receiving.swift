@@ -161,6 +161,7 @@ extension Lane {
     _ connection: Connection, at now: MonotonicInstant, output: inout [UInt8]
   ) {
     if !output.isEmpty { transmit(&output, to: connection, at: now) }
+    handler.turnEnded()
     giveBack(&output)
     connection.times.lastActivity = now
     settle(connection, at: now)

@@ -81,6 +81,7 @@ extension Lane {
         settle(connection, at: .now())
       }
     }
+    handler.turnEnded()
   }
 
   /// Returns a buffer lent for gathering, unless one large turn blew it up.

@@ -16,9 +16,11 @@
 
   /// Lends the bytes `range` for the length of a call.
   @inline(__always)
-  func withBytes<Result>(_ range: Range<Int>, _ body: (RawSpan) -> Result) -> Result {
+  func withBytes<Result, Failure: Error>(
+    _ range: Range<Int>, _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     let slice = unsafe UnsafeRawBufferPointer(rebasing: storage[range])
-    return unsafe body(RawSpan(_unsafeBytes: slice))
+    return unsafe try body(RawSpan(_unsafeBytes: slice))
   }
 
   /// Appends the bytes `range` to `bytes`.

@@ -6,6 +6,7 @@ final class LaneCounters: Sendable {
   let refusalsUnderWay = Atomic<Int>(0)
   let accepted = Atomic<UInt64>(0)
   let refused = Atomic<UInt64>(0)
+  let refusedDraining = Atomic<UInt64>(0)
   let bytesReceived = Atomic<UInt64>(0)
   let bytesSent = Atomic<UInt64>(0)
   let frames = Atomic<UInt64>(0)

@@ -65,6 +65,13 @@ struct Descriptor: ~Copyable, Sendable {
 
   // Not repeated on EINTR: Linux has released the number by then.
   deinit { _ = Glibc.close(number) }
+
+  /// Gives the number to another owner.
+  consuming func release() -> Int32 {
+    let number = number
+    discard self
+    return number
+  }
 }
 
 extension Descriptor {

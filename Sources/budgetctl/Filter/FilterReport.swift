@@ -50,16 +50,21 @@ struct FilterReport {
   /// Why one budget denies, and until when.
   func sentence(_ denial: Denial) -> String {
     let scope = denial.scope?.description ?? "budget"
+    let isWithheld = denial.withheldUSD > 0
+    let withheld =
+      isWithheld
+      ? " (\(HumanText.money(denial.withheldUSD)) withheld for other nodes: Redis is away)" : ""
     let amounts =
       denial.spendUSD >= denial.limitUSD
       ? "\(HumanText.money(denial.spendUSD)) of \(HumanText.money(denial.limitUSD)) are spent"
+        + (isWithheld ? " or withheld" : "")
       : "\(HumanText.money(denial.spendUSD)) and the estimate of "
         + "\(HumanText.money(estimatedCostUSD)) are over \(HumanText.money(denial.limitUSD))"
     let end =
       denial.resetsAtUnixMilliseconds.map {
         ", resets in \(HumanText.duration(milliseconds: $0 - nowUnixMilliseconds))"
       } ?? ""
-    return "\(scope) \(denial.name.escapedForTerminal): \(amounts)\(end)"
+    return "\(scope) \(denial.name.escapedForTerminal): \(amounts)\(withheld)\(end)"
   }
 
   /// The answer for machines.
@@ -77,6 +82,7 @@ struct FilterReport {
               ("spend_usd", .number(denial.spendUSD)),
               ("limit_usd", .number(denial.limitUSD)),
               ("resets_at", .instant(denial.resetsAtUnixMilliseconds)),
+              ("withheld_usd", .number(denial.withheldUSD)),
             ])
           })
       ),

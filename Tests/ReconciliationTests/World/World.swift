@@ -80,7 +80,7 @@ final class World {
           scope: scopes[(place + random.below(3)) % 3], name: "name\(place)",
           windowText: "\(seconds)s"),
         limit: random.chance(0.5) ? PicoUSD(dollars: 1_000) : nil,
-        windowLength: .seconds(Int128(seconds)))
+        windowLength: .seconds(Int64(seconds)))
     }
   }
 

@@ -1,0 +1,41 @@
+import BudgetWire
+
+/// What a load test saw.
+public struct LoadReport: Sendable {
+  /// The answers to one method.
+  public struct Answers: Sendable {
+    /// The method's name in the contract.
+    public var method: String
+    /// How long they took.
+    public var latencies: LatencyHistogram
+    /// How many ended with each status, `OK` first, then by the statuses' numbers.
+    public var codes: [(name: String, count: UInt64)] = []
+    /// How many were no answer to what was asked. That a filter finds every candidate over budget
+    /// is an answer.
+    public var errors: UInt64 = 0
+    /// Answers in a second.
+    public var rate: Double
+
+    init(
+      _ method: MethodName, _ latencies: LatencyHistogram, codes counts: [UInt64],
+      during duration: Duration
+    ) {
+      self.method = method.description
+      self.latencies = latencies
+      rate = Double(latencies.count) / (duration / .seconds(1))
+      for code in StatusCode.allCases where counts[Int(code.rawValue)] > 0 {
+        let count = counts[Int(code.rawValue)]
+        codes.append((code.description, count))
+        let isAnswer = code == .ok || code == .resourceExhausted && method == .filterDeployments
+        if !isAnswer { errors += count }
+      }
+    }
+  }
+
+  /// For how long answers were counted.
+  public var duration: Duration
+  /// The answers, by methods that were asked.
+  public var answers: [Answers] = []
+
+  init(duration: Duration) { self.duration = duration }
+}

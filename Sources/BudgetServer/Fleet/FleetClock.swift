@@ -1,0 +1,88 @@
+public import BudgetModel
+import Locks
+import Synchronization
+
+/// Fleet time: the store's clock as it was heard last, and what has passed since by the clock that
+/// also counts while the machine sleeps.
+///
+/// It never runs backwards: where a correction leads back, time stands still until it is reached
+/// again. Reading takes two atomic loads, and a write once a millisecond.
+public final class FleetClock: TimeSource {
+  /// How well the store's clock is known.
+  private struct Knowledge {
+    var hasHeard = false
+    /// The smallest uncertainty heard lately, in milliseconds; grows while nothing better comes.
+    var best: Int64 = 0
+  }
+
+  /// Fleet time less the machine's, in milliseconds.
+  private let offset: Atomic<Int64>
+  /// The latest time that was given out.
+  private let given: Atomic<Int64>
+  private let knowledge = Locked(Knowledge())
+  private let boottime: @Sendable () -> Int64
+
+  /// A jump of the store's clock, rather than a drift.
+  private static let jumpMilliseconds: Int64 = 2_000
+
+  /// Begins at `first`, until the store is heard. `boottime` tells the milliseconds that have
+  /// passed; tests move it.
+  public init(
+    startingAt first: Timestamp, boottime: @escaping @Sendable () -> Int64 = FleetClock.boottime
+  ) {
+    self.boottime = boottime
+    offset = Atomic(first.unixMilliseconds - boottime())
+    given = Atomic(first.unixMilliseconds)
+  }
+
+  private static let origin = ContinuousClock.now
+
+  /// Milliseconds since some instant of this process, asleep or awake.
+  @Sendable public static func boottime() -> Int64 {
+    let (seconds, attoseconds) = (ContinuousClock.now - origin).components
+    return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
+  }
+
+  /// The fleet time now.
+  public func now() -> Timestamp {
+    let time = boottime() + offset.load(ordering: .relaxed)
+    let latest = given.load(ordering: .relaxed)
+    guard time > latest else { return Timestamp(unixMilliseconds: latest) }
+    let (_, newest) = given.max(time, ordering: .relaxed)
+    return Timestamp(unixMilliseconds: newest)
+  }
+
+  /// The store's clock said `time`, `roundTrip` at most before now: halfway there, as far as anybody
+  /// knows. One caller at a time.
+  func heard(_ time: Timestamp, roundTrip: Duration) -> ClockCorrection {
+    let halfway = max(roundTrip.wholeMilliseconds, 0) / 2
+    // The store tells whole milliseconds, and so does the machine.
+    let uncertainty = halfway + 1
+    let heard = time.unixMilliseconds + halfway - boottime()
+    let before = offset.load(ordering: .relaxed)
+    let difference = heard - before
+    let (isFirst, isGood) = knowledge.withLock { knowledge in
+      let isFirst = !knowledge.hasHeard
+      knowledge.hasHeard = true
+      let limit = isFirst ? uncertainty : knowledge.best + knowledge.best / 16 + 1
+      knowledge.best = min(uncertainty, limit)
+      return (isFirst, uncertainty <= 2 * knowledge.best)
+    }
+    guard isFirst || difference.magnitude > UInt64(uncertainty) else { return .none }
+    let isJump = difference.magnitude > UInt64(Self.jumpMilliseconds + uncertainty)
+    // A slow answer moves time only as far as it must: a quicker one knew better.
+    let change =
+      isFirst || isGood || isJump
+      ? difference : difference > 0 ? difference - uncertainty : difference + uncertainty
+    offset.store(before + change, ordering: .relaxed)
+    if isJump, !isFirst { return .jumped(milliseconds: change) }
+    return change == 0 ? .none : .moved(milliseconds: change)
+  }
+}
+
+extension Duration {
+  /// Whole milliseconds, rounded towards zero.
+  var wholeMilliseconds: Int64 {
+    components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000
+  }
+}

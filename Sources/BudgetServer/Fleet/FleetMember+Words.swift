@@ -1,0 +1,63 @@
+import BudgetModel
+import BudgetWire
+import Locks
+import Synchronization
+
+extension FleetMember {
+  /// What Ping says: `ok`, or `partitioned` while the outage policy is in force.
+  var storeState: String {
+    state.withLock { $0.standing.isPolicyInForce } ? "partitioned" : "ok"
+  }
+
+  /// When this node last agreed with the store; nil: never.
+  var reconciledAt: Timestamp? { state.withLock { $0.lastPassAt } }
+
+  /// Why requests should go elsewhere; nil: they need not.
+  var notReadyReason: String? {
+    let phase = state.withLock { $0.standing.phase }
+    switch phase {
+    case .inTouch: return nil
+    case .beforeFirstPass: return outageText
+    case .partitioned: return options.policy == .closed ? "\(outageText); \(policyText)" : nil
+    }
+  }
+
+  /// Why a request that has a budget is refused; nil: it is not. Cheap: one atomic load.
+  var refusal: RPCStatus? {
+    guard isClosed.load(ordering: .relaxed) else { return nil }
+    return RPCStatus(.unavailable, "\(outageText). \(policyText)")
+  }
+
+  /// What is wrong, and since when.
+  var outageText: String {
+    let (lastPassAt, startedAt, failure) = state.withLock {
+      ($0.lastPassAt, $0.startedAt, $0.standing.failure)
+    }
+    let reason = failure.map { ": \($0)" } ?? ": no answer yet"
+    guard let lastPassAt else {
+      return "no agreement with Redis since the start at \(startedAt.iso8601)\(reason)"
+    }
+    return "Redis is away, the last agreement was at \(lastPassAt.iso8601)\(reason)"
+  }
+
+  /// What that means, and the way out.
+  var policyText: String {
+    switch options.policy {
+    case .open:
+      "--outage-policy open: budgets go by what this node knows, others' new spend is not seen, "
+        + "until Redis answers"
+    case .closed:
+      "--outage-policy closed: requests that have a budget are refused until Redis answers; share "
+        + "and open go on without it"
+    case .share:
+      "--outage-policy share: this node gives out its part of what is left of each limit, "
+        + "\(shareText), until Redis answers"
+    }
+  }
+
+  private var shareText: String {
+    let nodes = state.withLock { $0.standing.nodes }
+    if let nodes { return "one of \(nodes)" }
+    return "one of \(options.size ?? 1) (--fleet-size) or of as many as were stored"
+  }
+}

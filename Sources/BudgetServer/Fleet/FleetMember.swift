@@ -1,0 +1,146 @@
+import BudgetEngine
+public import BudgetModel
+import BudgetWire
+import Locks
+import Logging
+public import Reconciliation
+import SpendLedger
+import Synchronization
+
+/// This node as a member of its fleet: what reconciling reads and changes of it, and what it does
+/// while the store is away.
+///
+/// Reconciling calls from one thread; everything else may come from any.
+public final class FleetMember: FleetNode, Sendable {
+  /// What the last catalog handed out says of positions.
+  private struct Positions {
+    var generation: UInt64?
+    var budgets: CatalogBudgets?
+  }
+
+  let engine: BudgetEngine
+  let options: FleetOptions
+  let log: Logger
+  let time: any TimeSource
+  private let clock: FleetClock?
+  private let ledger: SpendLedger
+  private let positions = Locked(Positions())
+  let state: Locked<FleetMemberState>
+  /// One change of standing at a time, with all that follows from it.
+  let changing = Locked<Void>(())
+  /// Whether requests that have a budget are refused.
+  let isClosed = Atomic<Bool>(false)
+  let isStopped = Atomic<Bool>(false)
+  private let started = ContinuousClock.now
+
+  init(
+    engine: BudgetEngine, ledger: SpendLedger, time: any TimeSource, options: FleetOptions,
+    log: Logger
+  ) {
+    self.engine = engine
+    self.ledger = ledger
+    self.time = time
+    clock = time as? FleetClock
+    self.options = options
+    self.log = log
+    state = Locked(
+      FleetMemberState(
+        options: options, startedAt: time.now(), stored: ledger.opening.fleet))
+  }
+
+  /// Eight hexadecimal digits, this node's name in the fleet.
+  public var nodeID: String { ledger.opening.nodeID }
+
+  /// The budgets in force, where they are others than under `generation`; nil: the same.
+  public func budgets(otherThan generation: UInt64?) -> FleetBudgets? {
+    guard generation != engine.catalogGeneration else { return nil }
+    let catalog = engine.catalog
+    positions.withLock {
+      $0.generation = catalog.generation
+      $0.budgets = catalog.budgets
+    }
+    return FleetBudgets(
+      generation: catalog.generation,
+      budgets: catalog.budgets.map {
+        FleetBudget(
+          key: $0.definition.key, limit: $0.definition.limit,
+          windowLength: $0.definition.windowLength)
+      })
+  }
+
+  /// What was recorded since the last call: committed totals only.
+  public func news() throws(FleetNodeError) -> LedgerNews {
+    do throws(LedgerError) {
+      return LedgerNews(try ledger.changes())
+    } catch {
+      throw FleetNodeError("\(error)")
+    }
+  }
+
+  /// Makes the named windows this node's own: in the ledger, each in one transaction, then in the
+  /// engine, before another record is labelled.
+  public func adopt(_ adoptions: [WindowAdoption]) throws(FleetNodeError) {
+    do throws(LedgerError) {
+      try ledger.adopt(
+        adoptions.map {
+          FleetAdoption(moving: $0.moving, closing: $0.closing, record: $0.record.fleetWindow)
+        })
+    } catch {
+      throw FleetNodeError("\(error)")
+    }
+  }
+
+  /// What others have spent of budgets, by position among the budgets of `generation`.
+  public func show(_ views: [FleetView], of generation: UInt64) {
+    let positions = positions.withLock { $0 }
+    guard positions.generation == generation, let budgets = positions.budgets else { return }
+    for view in views where budgets.indices.contains(view.budget) {
+      engine.show(others: view.others, of: budgets[view.budget], inWindowFrom: view.start)
+    }
+  }
+
+  /// Keeps what is known of the fleet's windows, for the next start.
+  public func remember(_ records: [FleetRecord]) throws(FleetNodeError) {
+    do throws(LedgerError) {
+      try ledger.remember(records.map(\.fleetWindow))
+    } catch {
+      throw FleetNodeError("\(error)")
+    }
+  }
+
+  /// The store's clock said `time`, `roundTrip` at most before now.
+  public func heard(_ time: Timestamp, roundTrip: Duration) {
+    guard let clock else { return }
+    let isFirst = state.withLock { state in
+      defer { state.hasHeardClock = true }
+      return !state.hasHeardClock
+    }
+    switch clock.heard(time, roundTrip: roundTrip) {
+    case .none: break
+    case .moved(let milliseconds):
+      let text = "the store's clock is \(Self.distance(milliseconds)) this node's"
+      if isFirst, milliseconds.magnitude >= 1_000 {
+        log.notice("\(text): windows go by the store's from now on")
+      } else {
+        log.debug("\(text), which follows")
+      }
+    case .jumped(let milliseconds):
+      state.withLock { $0.clockJumps += 1 }
+      log.warning(
+        """
+        the store's clock has jumped: it is \(Self.distance(milliseconds)) this node's, which \
+        follows; see that the store's host keeps its time
+        """)
+    }
+  }
+
+  private static func distance(_ milliseconds: Int64) -> String {
+    "\(milliseconds.magnitude) ms \(milliseconds < 0 ? "behind" : "ahead of")"
+  }
+
+  /// The fleet time now, as the engine has it.
+  public func now() -> Timestamp { time.now() }
+
+  /// What has passed since the start, for the standing.
+  var elapsed: Duration { ContinuousClock.now - started }
+}

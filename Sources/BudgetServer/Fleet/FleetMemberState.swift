@@ -1,0 +1,37 @@
+import BudgetModel
+import SpendLedger
+
+/// What a member of a fleet knows of its standing.
+struct FleetMemberState: Sendable {
+  /// A window of the fleet as it was known at the start.
+  struct Stored: Sendable {
+    var start: Timestamp
+    var nodes: Int
+  }
+
+  var standing: FleetStanding
+  /// When the standing's instants were, fleet time.
+  var startedAt: Timestamp
+  var lastPassAt: Timestamp?
+  /// The windows of the fleet that were known at the start, by budget.
+  let stored: [BudgetKey: Stored]
+  var passesSucceeded = 0
+  var passesFailed = 0
+  var passesSkipped = 0
+  var lastPassDuration = Duration.zero
+  var passDurations = Histogram(upperBounds: FleetStatus.passDurationBounds)
+  var lateSpend = PicoUSD.zero
+  var isEvictionUnsafe = false
+  var clockJumps = 0
+  var hasHeardClock = false
+
+  init(options: FleetOptions, startedAt: Timestamp, stored windows: [FleetWindow]) {
+    standing = FleetStanding(staleness: options.stalenessInForce)
+    self.startedAt = startedAt
+    var stored: [BudgetKey: Stored] = [:]
+    for (key, window) in FleetRestoring.inForce(windows, at: startedAt) {
+      stored[key] = Stored(start: window.window.start, nodes: window.nodes)
+    }
+    self.stored = stored
+  }
+}

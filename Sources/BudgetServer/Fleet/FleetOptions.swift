@@ -1,0 +1,18 @@
+/// How a node is part of a fleet.
+public struct FleetOptions: Sendable {
+  /// What filtering goes by while the store is away.
+  public var policy = OutagePolicy.share
+  /// How many nodes share the limits, where nothing has told yet; nil: not given, taken for 1.
+  public var size: Int?
+  /// How often this node agrees with the others.
+  public var interval = Duration.seconds(1)
+  /// How long after the last pass that succeeded the store counts as away; nil: three intervals, 3 s
+  /// at least.
+  public var staleness: Duration?
+
+  /// Makes the standard options.
+  public init() {}
+
+  /// How long after the last pass that succeeded the store counts as away.
+  public var stalenessInForce: Duration { staleness ?? max(interval * 3, .seconds(3)) }
+}

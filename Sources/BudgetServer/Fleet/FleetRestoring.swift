@@ -1,0 +1,42 @@
+import BudgetEngine
+import BudgetModel
+import SpendLedger
+
+/// Finds, at a start, the windows that a member of a fleet goes on with.
+enum FleetRestoring {
+  /// The fleet's window that is open at `now`, of each budget that has one: of several
+  /// the last to end, as reconciling has it.
+  static func inForce(
+    _ windows: [FleetWindow], at now: Timestamp
+  ) -> [BudgetKey: FleetWindow] {
+    var inForce: [BudgetKey: FleetWindow] = [:]
+    for window in windows where window.window.end >= now {
+      let key = window.window.key
+      if let other = inForce[key],
+        (other.window.end, other.window.start) > (window.window.end, window.window.start)
+      {
+        continue
+      }
+      inForce[key] = window
+    }
+    return inForce
+  }
+
+  /// The windows that the ledger knows, as the engine of a member restores them.
+  ///
+  /// Where the fleet's window is still open it is the one, and what the budget's other open windows
+  /// hold is counted in it: they are moved to it at the first pass.
+  static func windows(_ opening: LedgerOpening, at now: Timestamp) -> [BudgetWindowState] {
+    let inForce = inForce(opening.fleet, at: now)
+    var spends: [BudgetKey: PicoUSD] = [:]
+    for open in opening.openWindows { spends[open.window.key, default: .zero] += open.spend }
+    var windows = LedgerSync.windows(opening).filter { inForce[$0.key] == nil }
+    for (key, fleet) in inForce.sorted(by: { $0.key.description < $1.key.description }) {
+      windows.append(
+        BudgetWindowState(
+          key: key, start: fleet.window.start, end: fleet.window.end,
+          spend: spends[key] ?? .zero, others: fleet.others))
+    }
+    return windows
+  }
+}

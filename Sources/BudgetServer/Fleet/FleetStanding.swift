@@ -1,0 +1,72 @@
+/// Whether this node is in touch with its fleet, and since when not. A value: time is told to it, as
+/// what has passed since the start, and what is to be done comes back.
+struct FleetStanding: Equatable, Sendable {
+  /// Where the node stands.
+  enum Phase: Equatable, Sendable {
+    case beforeFirstPass
+    case inTouch
+    case partitioned
+  }
+
+  /// What is to be done.
+  enum Action: Equatable, Sendable {
+    /// The outage policy is in force from now on, or not any more.
+    case beginPolicy
+    case endPolicy
+    /// People are to be told: once at the beginning of an outage, once at its end.
+    case announce
+    case announceEnd(after: Duration)
+  }
+
+  /// How long after a pass that succeeded the node counts as in touch.
+  let staleness: Duration
+  private(set) var phase = Phase.beforeFirstPass
+  /// Since when the node is not in touch; while it is, the last pass.
+  private(set) var since = Duration.zero
+  /// When the last pass succeeded; nil: none has.
+  private(set) var lastPass: Duration?
+  /// How many nodes there were then.
+  private(set) var nodes: Int?
+  /// Why the last pass failed; nil: it has not.
+  private(set) var failure: String?
+  private var isAnnounced = false
+
+  init(staleness: Duration) { self.staleness = staleness }
+
+  /// Whether the outage policy is in force.
+  var isPolicyInForce: Bool { phase != .inTouch }
+
+  mutating func passSucceeded(at now: Duration, nodes: Int) -> [Action] {
+    defer {
+      lastPass = now
+      since = now
+      self.nodes = nodes
+      failure = nil
+      phase = .inTouch
+      isAnnounced = false
+    }
+    guard isPolicyInForce else { return [] }
+    return isAnnounced ? [.endPolicy, .announceEnd(after: now - since)] : [.endPolicy]
+  }
+
+  mutating func passFailed(_ reason: String, at now: Duration) -> [Action] {
+    failure = reason
+    return tick(at: now)
+  }
+
+  /// Time passes.
+  mutating func tick(at now: Duration) -> [Action] {
+    switch phase {
+    case .partitioned: return []
+    case .inTouch:
+      guard now - since > staleness else { return [] }
+      phase = .partitioned
+      isAnnounced = true
+      return [.beginPolicy, .announce]
+    case .beforeFirstPass:
+      guard !isAnnounced, failure != nil || now > staleness else { return [] }
+      isAnnounced = true
+      return [.announce]
+    }
+  }
+}

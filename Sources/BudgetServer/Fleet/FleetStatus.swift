@@ -1,0 +1,47 @@
+public import BudgetModel
+
+/// How a node stands with its fleet, at one instant.
+public struct FleetStatus: Equatable, Sendable {
+  /// Whether the last pass that ended has succeeded.
+  public var isUp = false
+  /// Whether the outage policy is in force: the store is away, or no pass has succeeded yet.
+  public var isPartitioned = true
+  /// What filtering goes by while it is.
+  public var policy: OutagePolicy
+  /// Since when the policy is in force, fleet time; nil: it is not.
+  public var partitionedSince: Timestamp?
+  /// Why the last pass failed; nil: it did not.
+  public var failure: String?
+  /// When the last pass succeeded, fleet time; nil: none has.
+  public var lastPassAt: Timestamp?
+  /// How long that is ago; before the first, since the start.
+  public var lag = Duration.zero
+  /// How many nodes the fleet had then, this one included; nil: not known yet.
+  public var nodes: Int?
+  /// Passes that succeeded.
+  public var passesSucceeded = 0
+  /// Passes that failed.
+  public var passesFailed = 0
+  /// Passes that were left out.
+  public var passesSkipped = 0
+  /// How long the last pass took that succeeded.
+  public var lastPassDuration = Duration.zero
+  /// How long passes took that succeeded, in nanoseconds.
+  public var passDurations = Histogram(upperBounds: FleetStatus.passDurationBounds)
+  /// Spend that came after its window had ended for the fleet, since the start.
+  public var lateSpend = PicoUSD.zero
+  /// Whether the store may evict budgets' keys.
+  public var isEvictionUnsafe = false
+  /// How often the store's clock has jumped by more than two seconds.
+  public var clockJumps = 0
+
+  /// 100 µs to 10 s, in nanoseconds.
+  static let passDurationBounds: [Int64] = [
+    100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000,
+    50_000_000, 100_000_000, 250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000,
+    5_000_000_000, 10_000_000_000,
+  ]
+
+  /// Starts with nothing heard.
+  init(policy: OutagePolicy) { self.policy = policy }
+}

@@ -1,0 +1,46 @@
+import BudgetEngine
+import BudgetModel
+import Locks
+import PrometheusText
+
+/// The labels of the budgets in force: escaped once for each configuration, not at each scrape.
+final class BudgetLabels: Sendable {
+  /// The budgets with samples, and their labels.
+  struct Exported: Sendable {
+    var generation: UInt64 = 0
+    var budgets: [CatalogBudget] = []
+    var labels: [LabelSet] = []
+    /// Each provider's name under LiteLLM's label; providers come first.
+    var providers: [LabelSet] = []
+    /// By scope: budgets in force, and those without samples.
+    var counts: [(scope: BudgetScope, inForce: Int, omitted: Int)] = []
+  }
+
+  private let last = Locked(Exported())
+
+  func exported(of catalog: BudgetCatalog, _ bounds: PageBounds) -> Exported {
+    let known = last.withLock { $0 }
+    if known.generation == catalog.generation { return known }
+    var exported = Exported(generation: catalog.generation)
+    for scope in BudgetScope.allCases {
+      let budgets = catalog.budgets(scope)
+      let isShown = budgets.count <= bounds.budgets(scope)
+      exported.counts.append((scope, budgets.count, isShown ? 0 : budgets.count))
+      guard isShown else { continue }
+      for budget in budgets {
+        let key = budget.definition.key
+        exported.budgets.append(budget)
+        exported.labels.append(
+          LabelSet([
+            ("scope", scope.description), ("name", key.name), ("window", key.windowText),
+          ]))
+        if scope == .provider { exported.providers.append(LabelSet([("api_provider", key.name)])) }
+      }
+    }
+    last.withLock { $0 = exported }
+    return exported
+  }
+
+  /// What no budget was charged with.
+  static let unknown = LabelSet([("scope", "_unknown"), ("name", "_unknown"), ("window", "")])
+}

@@ -1,0 +1,97 @@
+import BudgetModel
+import BudgetWire
+import PrometheusText
+import SpendLedger
+import TCPTransport
+
+extension MetricsPage {
+  func addRequests(to text: inout MetricsText) {
+    let totals = sources.requests.totals
+    text.begin("budgetd_rpc_requests_total", .counter, "Requests answered, by method and status.")
+    for (method, answers) in totals.answers.enumerated() {
+      for status in StatusCode.allCases {
+        let count = answers[Int(status.rawValue)]
+        let isExpected = status == .ok && CountedMethod.served.contains(method)
+        guard count > 0 || isExpected else { continue }
+        text.sample(
+          count,
+          LabelSet([("method", CountedMethod.names[method]), ("status", status.description)]))
+      }
+    }
+    text.begin(
+      "budgetd_rpc_duration_seconds", .histogram,
+      "From the reading of a request's last bytes until its reply was handed to the socket.")
+    for method in CountedMethod.served {
+      text.sample(
+        totals.durations(method), unit: .nanoseconds,
+        LabelSet([("method", CountedMethod.names[method])]))
+    }
+    text.begin(
+      "budgetd_denials_total", .counter,
+      "Findings that kept a candidate out, by the budget's scope.")
+    for scope in BudgetScope.allCases {
+      text.sample(
+        totals.denials[Int(scope.rawValue) - 1], LabelSet([("scope", scope.description)]))
+    }
+    text.begin(
+      "budgetd_denials_omitted_total", .counter, "Findings past the bound of one reply.")
+    text.sample(totals.denialsOmitted)
+    addConnections(to: &text, shortened: totals.repliesShortened)
+    let met = sources.counters
+    text.begin(
+      "budgetd_unusable_names_total", .counter, "Names that can match no budget: too long, no text."
+    )
+    text.sample(met.strangeNames)
+    text.begin(
+      "budgetd_unresolved_models_total", .counter, "Models for which no rule names a provider.")
+    text.sample(met.unresolvedModels)
+  }
+
+  private func addConnections(to text: inout MetricsText, shortened: Int) {
+    let traffic = sources.transport.counters
+    text.begin("budgetd_connections", .gauge, "RPC connections open.")
+    text.sample(traffic.connectionsOpen)
+    text.begin(
+      "budgetd_connections_accepted_total", .counter, "RPC connections accepted and served.")
+    text.sample(traffic.connectionsAccepted)
+    text.begin(
+      "budgetd_connections_refused_total", .counter, "RPC connections turned away at once.")
+    let draining = traffic.connectionsRefusedDraining
+    add(
+      [("bound", traffic.connectionsRefused - draining), ("draining", draining)], as: "reason",
+      to: &text)
+    text.begin("budgetd_connections_closed_total", .counter, "RPC connections ended, by cause.")
+    add(
+      [
+        ("peer", traffic.closedByPeer), ("error", traffic.closedByError),
+        ("handler", traffic.closedByHandler), ("idle", traffic.closedIdle),
+        ("slow", traffic.closedSlow), ("drain", traffic.closedByDrain),
+        ("cut_off", traffic.cutOffByDrain),
+      ], as: "cause", to: &text)
+    text.begin("budgetd_received_bytes_total", .counter, "Bytes read from RPC connections.")
+    text.sample(traffic.bytesReceived)
+    text.begin("budgetd_sent_bytes_total", .counter, "Bytes taken by RPC connections.")
+    text.sample(traffic.bytesSent)
+    text.begin("budgetd_half_frames_total", .counter, "Frames that the peer left half sent.")
+    text.sample(traffic.halfFrames)
+    text.begin("budgetd_replies_dropped_total", .counter, "Replies whose connection was gone.")
+    text.sample(traffic.repliesDropped)
+    text.begin("budgetd_bounds_hit_total", .counter, "How often a bound of the RPC port was met.")
+    add(
+      [
+        ("connections", traffic.connectionsRefused - draining),
+        ("frame_bytes", traffic.framesTooLarge), ("frame_time", traffic.frameTimeouts),
+        ("idle_time", traffic.closedIdle), ("stall_time", traffic.closedSlow),
+        ("descriptors", traffic.acceptPauses),
+        ("commit_queue", sources.recorder.ledger.counters.refusedAtQueue),
+        ("denials", UInt64(shortened)),
+      ], as: "bound", to: &text)
+  }
+
+  /// A sample for each value of one label.
+  func add(
+    _ samples: [(value: String, count: UInt64)], as label: StaticString, to text: inout MetricsText
+  ) {
+    for (value, count) in samples { text.sample(count, LabelSet([(label, value)])) }
+  }
+}

@@ -1,0 +1,70 @@
+import BudgetModel
+import PrometheusText
+import SpendLedger
+
+extension MetricsPage {
+  func addSpend(to text: inout MetricsText) {
+    let ledger = sources.recorder.ledger.counters
+    let totals = sources.recorder.totals
+    text.begin(
+      "budgetd_spend_recorded_dollars_total", .counter,
+      "Costs recorded since the start, each record once.")
+    text.sample(totals.recorded)
+    text.begin("budgetd_records_total", .counter, "Records, by what became of them.")
+    add(
+      [
+        ("recorded", ledger.recorded),
+        ("duplicate", ledger.duplicates + UInt64(totals.duplicatesAtOnce)),
+        ("mismatch", ledger.mismatches + UInt64(totals.mismatchesAtOnce)),
+        ("out_of_range", ledger.refusedForTime + UInt64(totals.outOfRangeAtOnce)),
+        ("refused", ledger.notRecorded + ledger.refusedAtQueue), ("unknown", ledger.unknown),
+      ], as: "outcome", to: &text)
+    text.begin(
+      "budgetd_unbudgeted_records_total", .counter, "Records whose names have no budget.")
+    text.sample(sources.counters.unbudgetedRecords)
+  }
+
+  func addLedger(to text: inout MetricsText) {
+    let ledger = sources.recorder.ledger
+    let counters = ledger.counters
+    text.begin("budgetd_ledger_writable", .gauge, "1 while spend can be recorded.")
+    text.sample(sources.recorder.standing(at: sources.time.now()).notReadyReason == nil)
+    text.begin("budgetd_ledger_commits_total", .counter, "Commits of batches, by outcome.")
+    add(
+      [
+        ("committed", counters.commits), ("refused", counters.commitsRefused),
+        ("unknown", counters.commitsUnknown),
+      ], as: "outcome", to: &text)
+    text.begin("budgetd_ledger_batch_records", .histogram, "Records in a commit.")
+    text.sample(counters.batchRecords)
+    text.begin(
+      "budgetd_ledger_commit_duration_seconds", .histogram, "Time of a commit that succeeded.")
+    text.sample(counters.commitTimes, unit: .nanoseconds)
+    text.begin("budgetd_ledger_failures_total", .counter, "Commits and upkeep that failed.")
+    text.sample(counters.commitsRefused + counters.commitsUnknown + counters.upkeepFailures)
+    text.begin(
+      "budgetd_ledger_lag_seconds", .gauge,
+      "How long the oldest record that is not on disk has waited.")
+    text.sample(nanoseconds: ledger.lag.nanoseconds)
+    text.begin("budgetd_ledger_waiting_records", .gauge, "Records that wait for the disk.")
+    text.sample(counters.waiting)
+    text.begin("budgetd_ledger_keys", .gauge, "Idempotency keys remembered.")
+    text.sample(counters.keys)
+    text.begin("budgetd_ledger_key_index_bytes", .gauge, "Memory that idempotency keys take.")
+    text.sample(counters.keyIndexBytes)
+    text.begin(
+      "budgetd_ledger_reopenings_total", .counter,
+      "Times that the file was read again after a failed commit.")
+    text.sample(counters.reopenings)
+  }
+}
+
+extension Duration {
+  /// The duration in nanoseconds; below 292 years.
+  var nanoseconds: Int64 {
+    components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
+  }
+
+  /// The duration in seconds, to the nanosecond.
+  var wholeSeconds: Double { Double(nanoseconds) / 1e9 }
+}

@@ -1,0 +1,32 @@
+import BudgetModel
+import HTTPPort
+import Locks
+import PrometheusText
+
+/// `/metrics`: rendered whole, from short looks at one thing after another.
+final class MetricsPage: Sendable {
+  let sources: PageSources
+  let pages: PageCounts
+  let labels = BudgetLabels()
+  /// How long the last text was: room for the next.
+  private let lastLength = Locked(16 * 1_024)
+
+  init(_ sources: PageSources, pages: PageCounts) {
+    self.sources = sources
+    self.pages = pages
+  }
+
+  func response() -> HTTPResponse {
+    var text = MetricsText(capacity: lastLength.withLock { $0 } * 9 / 8)
+    let now = sources.time.now()
+    addBudgets(to: &text, at: now)
+    addRequests(to: &text)
+    addSpend(to: &text)
+    addLedger(to: &text)
+    if let fleet = sources.readiness.fleet?.status { addFleet(fleet, to: &text) }
+    addNode(to: &text, at: now)
+    addProcess(to: &text)
+    lastLength.withLock { $0 = text.bytes.count }
+    return HTTPResponse(contentType: MetricsText.contentType, body: HTTPBody(text.bytes))
+  }
+}

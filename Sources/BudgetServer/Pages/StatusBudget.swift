@@ -1,0 +1,59 @@
+import BudgetEngine
+import BudgetModel
+
+/// One budget as the status page shows it.
+struct StatusBudget {
+  let report: BudgetReport
+  let rate: SpendSampler.Rate?
+  let now: Timestamp
+
+  /// The part of the limit that is spent; nil without a limit. A limit of 0 is used up.
+  static func usedRatio(_ report: BudgetReport) -> Double? {
+    report.limit.map { $0 == .zero ? 1 : report.spend.dollars / $0.dollars }
+  }
+
+  /// Why requests are denied by it.
+  static func denial(_ report: BudgetReport) -> String {
+    let name = report.key.name
+    let what =
+      switch report.key.scope {
+      case .provider: "every deployment of it is denied"
+      case .deployment: "it is denied"
+      case .tag: "every request with it is denied"
+      }
+    let until = report.resetsAt.map { "until \($0.iso8601)" } ?? "until its limit is raised"
+    return
+      "\(report.key.scope) \(name): $\(report.spend.exactText) of "
+      + "$\(report.limit?.exactText ?? "") are spent; \(what) \(until)"
+  }
+
+  func append(to text: inout JSONText) {
+    let exhausts = Projection.exhaustion(remaining: report.remaining, rate: rate, at: now)
+    text.object { text in
+      text.add("scope", report.key.scope.description)
+      text.add("name", report.key.name)
+      text.add("window", report.key.windowText)
+      text.add("limit", report.limit)
+      text.add("spend", report.spend)
+      text.add("reserved", PicoUSD.zero)
+      text.add("remaining", report.remaining)
+      text.add("used_ratio", Self.usedRatio(report))
+      text.add("exhausted", report.isExhausted)
+      text.add("resets_at", report.resetsAt)
+      text.add("rate_usd_per_second", rate?.dollarsPerSecond)
+      text.add("rate_over_seconds", rate?.seconds)
+      text.add("exhausts_at", exhausts)
+      text.add(
+        "exhausts_before_reset",
+        exhausts.map { at in report.resetsAt.map { at <= $0 } ?? false })
+    }
+  }
+}
+
+extension JSONText {
+  /// An instant twice: as ISO 8601, and in milliseconds under `<name>_unix_ms`.
+  mutating func add(_ name: String, _ instant: Timestamp?) {
+    add(name, instant?.iso8601)
+    add(name + "_unix_ms", instant?.unixMilliseconds)
+  }
+}

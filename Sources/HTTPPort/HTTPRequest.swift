@@ -1,0 +1,55 @@
+/// A request that was read whole.
+public struct HTTPRequest: Equatable, Sendable {
+  /// The method, as sent: `GET`.
+  public var method: String
+  /// The target's path, as sent: `/metrics`.
+  public var path: String
+  /// What stands behind the target's `?`, as sent.
+  public var query: String
+  /// Whether the connection may take another request after this one.
+  public var keepsAlive: Bool
+
+  /// Makes a request.
+  public init(method: String = "GET", path: String, query: String = "", keepsAlive: Bool = true) {
+    self.method = method
+    self.path = path
+    self.query = query
+    self.keepsAlive = keepsAlive
+  }
+
+  /// The first value of a field of the query, decoded; nil where it is absent or no UTF-8.
+  public func value(of field: String) -> String? {
+    for pair in query.utf8.split(separator: UInt8(ascii: "&")) {
+      let parts = pair.split(
+        separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+      guard let name = parts.first, Self.decoded(name) == field else { continue }
+      return parts.count > 1 ? Self.decoded(parts[1]) : ""
+    }
+    return nil
+  }
+
+  private static func decoded(_ bytes: Substring.UTF8View) -> String? {
+    var decoded: [UInt8] = []
+    var rest = bytes
+    while let byte = rest.popFirst() {
+      switch byte {
+      case UInt8(ascii: "+"): decoded.append(UInt8(ascii: " "))
+      case UInt8(ascii: "%"):
+        guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit)
+        else { return nil }
+        decoded.append(high << 4 | low)
+      default: decoded.append(byte)
+      }
+    }
+    return String(validating: decoded, as: UTF8.self)
+  }
+
+  private static func digit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+}

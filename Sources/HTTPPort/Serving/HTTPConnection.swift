@@ -1,0 +1,88 @@
+/// One connection, as the port's thread has it.
+final class HTTPConnection {
+  /// Where it stands.
+  enum Phase: Equatable {
+    /// It may ask.
+    case reading
+    /// It asked, and the site has not answered.
+    case answering
+    /// A response goes out.
+    case writing
+    /// A refusal went out; what still comes in is thrown away.
+    case lingering
+    case closed
+  }
+
+  /// A response on its way.
+  struct Outgoing {
+    var head: [UInt8]
+    /// Nil where it is not to be sent, as to HEAD.
+    var body: HTTPBody?
+    var sent = 0
+    var startedAt: Int64
+    var endsConnection: Bool
+    var lingers: Bool
+
+    var byteCount: Int { head.count + (body?.bytes.count ?? 0) }
+    var isSent: Bool { sent == byteCount }
+  }
+
+  let id: HTTPConnectionID
+  let socket: Descriptor
+  var phase = Phase.reading
+  var reader: RequestReader
+  /// The request that waits for the site.
+  var request: HTTPRequest?
+  var outgoing: Outgoing?
+  /// Since when it has stood without a request.
+  var idleSince: Int64
+  /// When the request under way began to come.
+  var requestSince: Int64?
+  /// When the reader last took something.
+  var progressAt: Int64
+  var lingerUntil: Int64 = .max
+  var discardedBytes = 0
+
+  init(id: HTTPConnectionID, socket: consuming Descriptor, bounds: HTTPBounds, at now: Int64) {
+    self.id = id
+    self.socket = socket
+    reader = RequestReader(bound: bounds.requestBytes)
+    idleSince = now
+    progressAt = now
+  }
+
+  /// Whether it may be closed to make room: it asks nothing.
+  var isIdle: Bool { phase == .reading && !reader.isMidRequest }
+
+  /// What to wait for.
+  var interest: Int16 {
+    switch phase {
+    case .reading, .lingering: PollSet.readable
+    case .writing: PollSet.writable
+    case .answering, .closed: 0
+    }
+  }
+
+  /// What is due, and when.
+  func deadline(_ bounds: HTTPBounds) -> (at: Int64, what: Overdue)? {
+    switch phase {
+    case .reading:
+      if let requestSince { return (requestSince + bounds.requestDuration.nanoseconds, .request) }
+      return (idleSince + bounds.idleDuration.nanoseconds, .idle)
+    case .writing:
+      let whole = (outgoing?.startedAt ?? progressAt) + bounds.responseDuration.nanoseconds
+      return (min(whole, progressAt + bounds.stallDuration.nanoseconds), .response)
+    case .lingering: return (lingerUntil, .linger)
+    case .answering, .closed: return nil
+    }
+  }
+
+  /// What took too long.
+  enum Overdue { case request, idle, response, linger }
+}
+
+extension Duration {
+  var nanoseconds: Int64 {
+    components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
+  }
+}

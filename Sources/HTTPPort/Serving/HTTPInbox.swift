@@ -1,0 +1,58 @@
+import Locks
+
+/// Names a connection of a port; never reused within 2^63 connections.
+struct HTTPConnectionID: Hashable, Sendable {
+  let slot: Int
+  let generation: Int
+}
+
+/// What other threads have for the port's thread. Posting costs a short lock and a byte in a pipe.
+final class HTTPInbox: Sendable {
+  struct Mail {
+    var answers: [(connection: HTTPConnectionID, response: HTTPResponse)] = []
+    var mustStop = false
+  }
+
+  private struct State {
+    var mail = Mail()
+    var isClosed = false
+  }
+
+  let bell: Bell
+  private let state = Locked(State())
+
+  init?() {
+    guard let bell = Bell() else { return nil }
+    self.bell = bell
+  }
+
+  func post(_ response: HTTPResponse, to connection: HTTPConnectionID) {
+    let isTaken = state.withLock { state in
+      if state.isClosed { return false }
+      state.mail.answers.append((connection, response))
+      return true
+    }
+    if isTaken { bell.ring() }
+  }
+
+  func stop() {
+    state.withLock { $0.mail.mustStop = true }
+    bell.ring()
+  }
+
+  func take() -> Mail {
+    bell.silence()
+    return state.withLock { state in
+      defer { state.mail.answers = [] }
+      return state.mail
+    }
+  }
+
+  /// Lets nothing more in: answers hold memory.
+  func close() {
+    state.withLock { state in
+      state.isClosed = true
+      state.mail.answers = []
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/// Reading requests, asking the site, sending what it answers.
+extension HTTPLoop {
+  /// Bytes sent to one connection before the next ready one gets its turn.
+  private static let bytesPerTurn = 256 * 1_024
+
+  func serveReady() {
+    for (index, connection) in polled.enumerated() where pollSet.events(at: index + 2) != 0 {
+      switch connection.phase {
+      case .reading: read(connection)
+      case .writing: write(connection)
+      case .lingering: discard(connection)
+      // Nothing was asked of poll: it is broken, and the answer would reach nobody.
+      case .answering: close(connection)
+      case .closed: break
+      }
+    }
+  }
+
+  private func read(_ connection: HTTPConnection) {
+    let transfer = connection.socket.receive(atMost: connection.reader.room) {
+      connection.reader.append($0)
+    }
+    switch transfer {
+    case .bytes: ask(connection)
+    case .wouldBlock: break
+    case .ended, .failed: close(connection)
+    }
+  }
+
+  /// Takes the next request of a connection to the site.
+  private func ask(_ connection: HTTPConnection) {
+    let now = monotonicNanoseconds()
+    switch connection.reader.next() {
+    case .incomplete:
+      if !connection.reader.isMidRequest {
+        connection.requestSince = nil
+      } else if connection.requestSince == nil {
+        connection.requestSince = now
+      }
+    case .request(let request):
+      connection.requestSince = nil
+      connection.request = request
+      connection.phase = .answering
+      site.answer(request, HTTPReply(inbox: inbox, connection: connection.id))
+    case .refused(let refusal): refuse(connection, refusal)
+    }
+  }
+
+  func refuse(_ connection: HTTPConnection, _ refusal: RequestRefusal) {
+    if let bound = refusal.bound { counters.count(bound) }
+    connection.requestSince = nil
+    connection.request = nil
+    begin(refusal.response(bounds), on: connection)
+  }
+
+  func begin(_ response: HTTPResponse, on connection: HTTPConnection) {
+    let now = monotonicNanoseconds()
+    let request = connection.request
+    let keepsAlive = request?.keepsAlive == true && endsAt == nil
+    connection.request = nil
+    connection.phase = .writing
+    connection.progressAt = now
+    connection.outgoing = HTTPConnection.Outgoing(
+      head: ResponseHead.bytes(of: response, keepsAlive: keepsAlive, at: clock()),
+      body: request?.method == "HEAD" ? nil : response.body, startedAt: now,
+      endsConnection: !keepsAlive, lingers: request == nil)
+    site.answered(path: request?.path, status: response.status)
+    cutOffOldest()
+    write(connection)
+  }
+
+  private func write(_ connection: HTTPConnection) {
+    guard connection.phase == .writing, var outgoing = connection.outgoing else { return }
+    let head = outgoing.head.count
+    var left = Self.bytesPerTurn
+    while !outgoing.isSent, left > 0 {
+      let transfer: Transfer
+      if outgoing.sent < head {
+        transfer = connection.socket.send(
+          outgoing.head, from: outgoing.sent, atMost: left, hasMore: outgoing.byteCount > head)
+      } else {
+        transfer = connection.socket.send(
+          outgoing.body?.bytes ?? [], from: outgoing.sent - head, atMost: left, hasMore: false)
+      }
+      guard case .bytes(let count) = transfer, count > 0 else {
+        if transfer != .wouldBlock {
+          close(connection)
+          return
+        }
+        break
+      }
+      outgoing.sent += count
+      left -= count
+      connection.progressAt = monotonicNanoseconds()
+    }
+    connection.outgoing = outgoing
+    if outgoing.isSent { finish(outgoing, on: connection) }
+  }
+
+  private func finish(_ outgoing: HTTPConnection.Outgoing, on connection: HTTPConnection) {
+    connection.outgoing = nil
+    let now = monotonicNanoseconds()
+    if outgoing.lingers {
+      // Closing with bytes unread would reset the connection, and the refusal would be lost.
+      connection.socket.shutdownSending()
+      connection.phase = .lingering
+      connection.lingerUntil = now + bounds.lingerDuration.nanoseconds
+    } else if outgoing.endsConnection {
+      close(connection)
+    } else {
+      connection.phase = .reading
+      connection.idleSince = now
+      // The next request may have come with this one.
+      if connection.reader.isMidRequest { ask(connection) }
+    }
+  }
+
+  private func discard(_ connection: HTTPConnection) {
+    switch connection.socket.receive(atMost: 65_536, { connection.discardedBytes += $0.count }) {
+    case .bytes: if connection.discardedBytes > bounds.lingerBytes { close(connection) }
+    case .wouldBlock: break
+    case .ended, .failed: close(connection)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+// The single values of Redis settings, each refused where it stands.
+
+extension ConfigReader {
+  /// The namespace; nil where there is none, or a bad one.
+  mutating func namespace(_ parameters: RedisParameters) -> String? {
+    guard let value = parameters["namespace"], let text = text("namespace", of: parameters) else {
+      return nil
+    }
+    guard let complaint = NameRule.complaint(text) else { return text }
+    redisProblem(value, "of the namespace \(complaint)")
+    return nil
+  }
+
+  /// A text; nil where it is absent, empty, or refused.
+  mutating func text(_ name: String, of parameters: RedisParameters) -> String? {
+    guard let value = parameters[name], let node = fromEnvironment(value) else { return nil }
+    if let text = node.text { return text.isEmpty ? nil : text }
+    // A password's own value is never repeated.
+    let words = name == "password" ? "not a text" : node.words
+    redisProblem(value, "the \(name) is \(words): quote it")
+    return nil
+  }
+
+  mutating func number(
+    _ name: String, of parameters: RedisParameters, _ range: ClosedRange<Int>
+  ) -> Int? {
+    guard let value = parameters[name], let node = fromEnvironment(value) else { return nil }
+    let digits: String? =
+      switch node.value {
+      case .integer(let digits): digits
+      case .string(let text): text.trimmingBlanks()
+      default: nil
+      }
+    guard let digits, let number = Int(digits), range.contains(number) else {
+      redisProblem(
+        value,
+        "the \(name) is \(node.words): write a number from \(range.lowerBound) to "
+          + "\(range.upperBound)")
+      return nil
+    }
+    return number
+  }
+
+  mutating func isTrue(_ value: RedisParameters.Value) -> Bool {
+    guard let node = fromEnvironment(value) else { return false }
+    if let text = node.text { return ["true", "1", "yes"].contains(text.lowercased()) }
+    return node.bool ?? ((node.number ?? 0) != 0)
+  }
+
+  /// The value with its references replaced; adds a problem where a variable is not set.
+  mutating func fromEnvironment(_ value: RedisParameters.Value) -> ConfigNode? {
+    let found = log.problems.count
+    let node = fromEnvironment(value.node, path: value.path)
+    guard node == nil, log.problems.count > found else { return node }
+    log.rewordLast { $0 + ", \(Self.wayOut)" }
+    return nil
+  }
+}

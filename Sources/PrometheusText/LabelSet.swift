@@ -1,0 +1,37 @@
+/// The labels of a sample, as they stand in the text: escaped once, written as often as needed.
+public struct LabelSet: Hashable, Sendable {
+  /// `name="value",name="value"`, without braces.
+  let bytes: [UInt8]
+
+  /// No labels.
+  public static let none = LabelSet([])
+
+  /// Labels in the order given. Values may be any text: backslashes, quotes and line feeds are
+  /// escaped, as the format says, and nothing else. Precondition: names are label names, each once.
+  public init(_ labels: [(name: StaticString, value: String)]) {
+    var bytes: [UInt8] = []
+    var names: Set<String> = []
+    for (name, value) in labels {
+      let name = name.description
+      precondition(MetricName.isLabel(name.utf8), "'\(name)' is no label")
+      precondition(names.insert(name).inserted, "the label '\(name)' twice")
+      if !bytes.isEmpty { bytes.append(UInt8(ascii: ",")) }
+      bytes.append(contentsOf: name.utf8)
+      bytes.append(contentsOf: "=\"".utf8)
+      Self.appendEscaped(value, to: &bytes)
+      bytes.append(UInt8(ascii: "\""))
+    }
+    self.bytes = bytes
+  }
+
+  private static func appendEscaped(_ value: String, to bytes: inout [UInt8]) {
+    for byte in value.utf8 {
+      switch byte {
+      case UInt8(ascii: "\\"): bytes.append(contentsOf: #"\\"#.utf8)
+      case UInt8(ascii: "\""): bytes.append(contentsOf: #"\""#.utf8)
+      case UInt8(ascii: "\n"): bytes.append(contentsOf: #"\n"#.utf8)
+      default: bytes.append(byte)
+      }
+    }
+  }
+}

@@ -1,0 +1,18 @@
+public import BudgetModel
+
+/// A window of the fleet that the ledger makes this node's own.
+public struct FleetAdoption: Equatable, Sendable {
+  /// The windows, by their start, whose spend is counted in it from now on.
+  public var moving: [Timestamp]
+  /// The windows, by their start, that end now, with their spend in them.
+  public var closing: [Timestamp]
+  /// The window, and what is known of it.
+  public var record: FleetWindow
+
+  /// Makes an adoption.
+  public init(moving: [Timestamp], closing: [Timestamp], record: FleetWindow) {
+    self.moving = moving
+    self.closing = closing
+    self.record = record
+  }
+}

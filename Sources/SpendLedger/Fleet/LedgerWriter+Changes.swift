@@ -1,0 +1,77 @@
+import BudgetModel
+
+extension LedgerWriter {
+  /// How long after its end a window is still told of: late spend may be shown, and a pass may have
+  /// been under way.
+  private static let toldAfterEnd: Int64 = 10 * 60 * 1_000
+
+  /// What has changed since the last call. Between batches, so that all of it is committed.
+  func changes() -> Result<LedgerChanges, LedgerError> {
+    guard let store, let client else { return .failure(.closed) }
+    let names = budgetNames
+    func total(_ row: BalanceRow) -> WindowTotal? {
+      guard let key = names[row.key.budget], let origin = origins[row.origin] else { return nil }
+      let window = BudgetWindow(
+        key: key, start: Timestamp(unixMilliseconds: row.key.start),
+        end: Timestamp(unixMilliseconds: row.end))
+      return WindowTotal(window: window, origin: origin, amount: row.amount)
+    }
+    var changes = LedgerChanges(isComplete: tellsEverything, totals: [])
+    if tellsEverything {
+      do throws(SQLiteError) {
+        let cutoff = client.now().unixMilliseconds - Self.toldAfterEnd
+        changes.totals = try everything(store, names, endingFrom: cutoff).compactMap(total)
+        changes.fleet = try fleet(store, names, endingFrom: cutoff)
+      } catch {
+        refused(error)
+        return .failure(error.ledgerError(path: store.path))
+      }
+    } else {
+      changes.totals = (otherTotals + balances.changed.map(row)).compactMap(total)
+    }
+    tellsEverything = false
+    otherTotals.removeAll()
+    balances.told()
+    return .success(changes)
+  }
+
+  private func row(_ place: Int) -> BalanceRow {
+    let entry = balances.entries[place]
+    return BalanceRow(key: entry.key, end: entry.end, origin: originID, amount: entry.amount)
+  }
+
+  /// Every balance of windows that end at `cutoff` or later: what memory holds wins over its row.
+  private func everything(
+    _ store: LedgerStore, _ names: [Int64: BudgetKey], endingFrom cutoff: Int64
+  ) throws(SQLiteError) -> [BalanceRow] {
+    var rows: [BalanceRow] = []
+    for (budget, key) in names.sorted(by: { $0.key < $1.key }) {
+      let starts = WindowSearch.starts(of: key, endingFrom: cutoff)
+      rows += try store.fleet.balances(ofBudget: budget, openedIn: starts).filter { row in
+        row.end >= cutoff && !(row.origin == originID && balances.place(of: row.key) != nil)
+      }
+    }
+    for place in balances.entries.indices {
+      let entry = balances.entries[place]
+      // Not those that were let go of, and not windows that no commit has opened.
+      guard entry.end >= cutoff, balances.place(of: entry.key) == place,
+        entry.isKept || entry.amount > .zero
+      else { continue }
+      rows.append(row(place))
+    }
+    return rows
+  }
+
+  private func fleet(
+    _ store: LedgerStore, _ names: [Int64: BudgetKey], endingFrom cutoff: Int64
+  ) throws(SQLiteError) -> [FleetWindow] {
+    var windows: [FleetWindow] = []
+    for row in try store.fleet.rows() where row.end >= cutoff {
+      guard let key = names[row.budget], let window = row.window(of: key) else {
+        throw .damagedFleetWindow
+      }
+      windows.append(window)
+    }
+    return windows
+  }
+}

@@ -1,0 +1,22 @@
+import BudgetModel
+
+/// Where windows that have not ended can lie in a budget's rows, which are sorted by their start.
+enum WindowSearch {
+  /// The fleet's windows may last a hundredth longer than the budget's, or five minutes; twice that
+  /// is looked at.
+  private static let slackMilliseconds: Int128 = 10 * 60 * 1_000
+  private static let slackPart: Int128 = 50
+
+  /// The starts of windows of `key` that can still be open at `time`.
+  static func starts(of key: BudgetKey, endingFrom time: Int64) -> ClosedRange<Int64> {
+    // A text that means no length: its budget is not in force, and all of its windows are looked at.
+    guard let length = try? WindowLength(text: key.windowText) else { return .min ... .max }
+    let milliseconds: Int128 =
+      switch length {
+      case .seconds(let seconds): Int128(seconds) * 1_000
+      case .months(let months): Int128(months) * 31 * 86_400_000
+      }
+    let first = Int128(time) - milliseconds - milliseconds / slackPart - slackMilliseconds
+    return Int64(max(first, Int128(Int64.min))) ... .max
+  }
+}

@@ -1,0 +1,183 @@
+import Glibc
+
+/// What `PipelinedConnections` asks of whoever makes the requests and counts the replies.
+public protocol PipelineDriver {
+  /// Appends requests, whole frames with their headers, until as many are under way on `connection`
+  /// as there should be, or none where nothing more is to be sent.
+  mutating func fill(connection: Int, output: inout [UInt8], at now: MonotonicInstant)
+
+  /// Takes one reply, a frame's body, valid during the call.
+  mutating func take(_ reply: RawSpan, from connection: Int, at now: MonotonicInstant)
+
+  /// Whether all is done: asked after each batch of replies.
+  mutating func isDone(at now: MonotonicInstant) -> Bool
+}
+
+/// Many connections to one server, served by the calling thread and kept full of requests: the
+/// client of a load test, which must cost less than the server that it measures.
+public final class PipelinedConnections {
+  private final class Peer {
+    let socket: Descriptor
+    /// Received bytes that are no whole frame yet.
+    var held: [UInt8] = []
+    var unsent = SendQueue()
+
+    init(_ socket: consuming Descriptor) { self.socket = socket }
+  }
+
+  private static let receiveBytes = 256 * 1024
+
+  private let address: SocketAddress
+  private let poller: LanePoller
+  private let scratch = ScratchBuffer(byteCount: receiveBytes)
+  private let decoder: FrameDecoder
+  private var peers: [Peer] = []
+
+  /// Connects `count` times to `address`, all within `bounds.connectDuration`.
+  public init(
+    to address: SocketAddress, count: Int, bounds: ClientBounds = ClientBounds()
+  ) throws(TransportError) {
+    self.address = address
+    poller = try LanePoller()
+    decoder = FrameDecoder(longestBody: bounds.responseFrameBytes)
+    let until = MonotonicInstant.now().advanced(by: bounds.connectDuration)
+    let resolved = try ResolvedAddress.all(of: address)
+    _ = SystemCalls.raiseDescriptorLimit(to: count + 64)
+    for _ in 0..<count {
+      peers.append(try connected(to: resolved, until: until))
+    }
+  }
+
+  private func connected(
+    to addresses: [ResolvedAddress], until: MonotonicInstant
+  ) throws(TransportError) -> Peer {
+    var failure = TransportError.connectTimedOut(address: address.description)
+    for resolved in addresses {
+      let socket = try Descriptor.tcpSocket(family: resolved.family)
+      socket.disableDelay()
+      var code = socket.connect(to: resolved)
+      let token = UInt64(peers.count)
+      guard poller.add(socket, events: LanePoller.writable, token: token) else {
+        throw .system(call: "epoll_ctl", errno: ENOSPC, address: nil)
+      }
+      while code == EINPROGRESS {
+        let left = until.duration(since: .now()).wholeNanoseconds / 1_000_000
+        if left <= 0 { break }
+        // The others say nothing before they are asked something.
+        if poller.take(waitingMilliseconds: Int32(clamping: left)) > 0 {
+          code = socket.pendingError()
+        }
+      }
+      if code == 0 {
+        poller.modify(socket, events: LanePoller.readable, token: token)
+        return Peer(socket)
+      }
+      if code != EINPROGRESS {
+        failure = .system(call: "connect", errno: code, address: address.description)
+      }
+    }
+    throw failure
+  }
+
+  /// Sends and receives until `driver` is done.
+  ///
+  /// Throws where a connection ends, a reply is too long, or for `patience` nothing comes.
+  public func run(
+    _ driver: inout some PipelineDriver, patience: Duration
+  ) throws(TransportError) {
+    var output: [UInt8] = []
+    for index in peers.indices { try fill(index, &driver, &output, at: .now()) }
+    let wait = Int32(clamping: patience.wholeNanoseconds / 1_000_000)
+    while !driver.isDone(at: .now()) {
+      let count = poller.take(waitingMilliseconds: wait)
+      if count == 0 { throw .silent(address: address.description, for: patience) }
+      for entry in 0..<count {
+        let (token, events) = poller.entry(entry)
+        let index = Int(token)
+        if events & LanePoller.writable != 0 { try flush(index) }
+        if events & (LanePoller.readable | LanePoller.broken) != 0 {
+          try receive(index, &driver, &output)
+        }
+      }
+    }
+  }
+
+  private func receive(
+    _ index: Int, _ driver: inout some PipelineDriver, _ output: inout [UInt8]
+  ) throws(TransportError) {
+    let peer = peers[index]
+    switch scratch.receive(from: peer.socket, limit: Self.receiveBytes) {
+    case .bytes(let count):
+      let now = MonotonicInstant.now()
+      if peer.held.isEmpty {
+        let used = try scratch.withBytes(0..<count) { bytes throws(TransportError) in
+          try deliver(bytes, from: index, &driver, at: now)
+        }
+        scratch.append(used..<count, to: &peer.held)
+      } else {
+        scratch.append(0..<count, to: &peer.held)
+        let used = try deliver(unsafe peer.held.span.bytes, from: index, &driver, at: now)
+        peer.held.removeFirst(used)
+      }
+      try fill(index, &driver, &output, at: now)
+    case .wouldBlock: break
+    case .ended: throw .closed
+    case .failed(let code):
+      throw .system(call: "recv", errno: code, address: address.description)
+    }
+  }
+
+  private func deliver(
+    _ bytes: RawSpan, from index: Int, _ driver: inout some PipelineDriver,
+    at now: MonotonicInstant
+  ) throws(TransportError) -> Int {
+    var offset = 0
+    while true {
+      switch decoder.step(in: bytes, at: offset) {
+      case .frame(let body):
+        driver.take(bytes.extracting(body), from: index, at: now)
+        offset = body.upperBound
+      case .partial: return offset
+      case .tooLarge(let length):
+        throw .frameTooLarge(length: length, bound: decoder.longestBody)
+      }
+    }
+  }
+
+  private func fill(
+    _ index: Int, _ driver: inout some PipelineDriver, _ output: inout [UInt8],
+    at now: MonotonicInstant
+  ) throws(TransportError) {
+    output.removeAll(keepingCapacity: true)
+    driver.fill(connection: index, output: &output, at: now)
+    if output.isEmpty { return }
+    let peer = peers[index]
+    var sent = 0
+    if peer.unsent.isEmpty {
+      switch peer.socket.send(output, from: 0) {
+      case .bytes(let count): sent = count
+      case .wouldBlock, .ended: break
+      case .failed(let code):
+        throw .system(call: "send", errno: code, address: address.description)
+      }
+      if sent == output.count { return }
+      poller.modify(
+        peer.socket, events: LanePoller.readable | LanePoller.writable, token: UInt64(index))
+    }
+    peer.unsent.append(output[sent...])
+  }
+
+  private func flush(_ index: Int) throws(TransportError) {
+    let peer = peers[index]
+    while !peer.unsent.isEmpty {
+      let (bytes, sent) = peer.unsent.next
+      switch peer.socket.send(bytes, from: sent) {
+      case .bytes(let count): peer.unsent.removeFirst(count)
+      case .wouldBlock, .ended: return
+      case .failed(let code):
+        throw .system(call: "send", errno: code, address: address.description)
+      }
+    }
+    poller.modify(peer.socket, events: LanePoller.readable, token: UInt64(index))
+  }
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import BudgetClient
+
+/// A load test of one's own server.
+struct BenchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Loads a server of your own and shows how fast it answers.",
+    discussion: """
+      Every connection keeps --depth requests under way. filter: FilterDeployments of 8 deployments \
+      and 2 tags. record: RecordSpend of 0 $ with a fresh idempotency key: no spend changes, but \
+      windows open, and each key is remembered by the server for its 24 hours. mixed: both in \
+      turns. The names are those of the server's budgets.
+
+      bench and the server share the machine's processors when they run on one machine.
+      Exits 1 when an answer was an error.
+      """)
+
+  @Option(help: ArgumentHelp("filter, record or mixed.", valueName: "work"))
+  var work = BenchWork.filter
+
+  @Option(help: ArgumentHelp("Connections, 1 to 10000.", valueName: "count"))
+  var connections = 8
+
+  @Option(help: ArgumentHelp("Requests under way on each, 1 to 4096.", valueName: "count"))
+  var depth = 32
+
+  @Option(help: ArgumentHelp("How long answers are counted.", valueName: "seconds"))
+  var seconds = 5.0
+
+  @Option(help: ArgumentHelp("How long requests are sent before that.", valueName: "seconds"))
+  var warmUp = 1.0
+
+  @Flag(
+    name: .customLong("i-own-this-server"),
+    help: "Load a server that is not on this machine's loopback addresses.")
+  var ownsServer = false
+
+  @Option(help: "Write table or json.")
+  var output = OutputFormat.table
+
+  @OptionGroup var server: ServerOptions
+  @ParentCommand var root: Budgetctl
+
+  func validate() throws {
+    func check(_ isFine: Bool, _ option: String, _ value: String, _ range: String) throws {
+      if !isFine { throw ValidationError("--\(option) \(value): give \(range)") }
+    }
+    try check((1...10_000).contains(connections), "connections", "\(connections)", "1 to 10000")
+    try check((1...4_096).contains(depth), "depth", "\(depth)", "1 to 4096")
+    try check((0.1...3_600).contains(seconds), "seconds", "\(seconds)", "0.1 to 3600")
+    try check((0...600).contains(warmUp), "warm-up", "\(warmUp)", "0 to 600")
+  }
+
+  func run() async throws {
+    let client = try server.client(root: root.server)
+    guard client.isLoopback || ownsServer else {
+      throw Failure(
+        "\(client.server) is not a loopback address: a load test takes all that a server has; say "
+          + "--i-own-this-server if it is yours", .usage)
+    }
+    let report: LoadReport
+    var plan = LoadPlan()
+    plan.work = work.loadWork
+    plan.connections = connections
+    plan.depth = depth
+    plan.duration = .seconds(seconds)
+    plan.warmUp = .seconds(warmUp)
+    do throws(BudgetClientError) {
+      var request = GetProviderBudgetsRequest()
+      request.includesDeployments = true
+      request.includesTags = true
+      plan.names = LoadNames(try await client.getProviderBudgets(request))
+      report = try client.load(plan)
+    } catch {
+      throw Failure(error, server: client.server)
+    }
+    let result = BenchReport(report, plan: plan)
+    switch output {
+    case .table: Terminal.write(lines: result.lines)
+    case .json: Terminal.write(lines: [result.json.text])
+    }
+    if result.errors > 0 {
+      throw Failure("\(result.errors) answers of \(client.server) were errors", .refused)
+    }
+  }
+}
+
+/// What a load test asks.
+enum BenchWork: String, ExpressibleByArgument, CaseIterable {
+  case filter, record, mixed
+
+  var loadWork: LoadPlan.Work {
+    switch self {
+    case .filter: .filter
+    case .record: .record
+    case .mixed: .mixed
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import BudgetModel
+import Logging
+import Reconciliation
+import RedisStore
+
+/// What operators read of the fleet in the log: what changed, not what goes on.
+final class FleetVoice {
+  private let log: Logger
+  private var connectedTo: ServerFacts?
+  private var faulty: [PassReport.BudgetFault] = []
+  private var isFailing = false
+  private var lastFailure: String?
+
+  init(log: Logger) { self.log = log }
+
+  /// A link was made.
+  func connected(_ facts: ServerFacts) {
+    defer { connectedTo = facts }
+    let version = facts.version ?? "of unknown version"
+    if let before = connectedTo {
+      if before.runID != facts.runID || before.replicationID != facts.replicationID {
+        log.notice(
+          "Redis is another process or has another history than before (now \(version)): every marker is looked at, what it lost is sent again"
+        )
+      }
+    } else {
+      log.info("connected to Redis \(version)")
+    }
+    if facts.mayEvict, connectedTo?.evictionPolicy != facts.evictionPolicy {
+      log.error(
+        "Redis may evict budgets' keys (maxmemory-policy \(facts.evictionPolicy ?? "unknown")): spend of LiteLLM proxies would be forgotten; set maxmemory-policy noeviction"
+      )
+    }
+    if facts.isCluster == true {
+      log.error("Redis is a node of a cluster; budgetd needs one plain Redis")
+    }
+  }
+
+  /// A pass succeeded.
+  func passed(_ report: PassReport) {
+    isFailing = false
+    for late in report.late.prefix(PassReport.faultBound) {
+      log.warning(
+        "$\(late.amount.exactText) of \(late.key) came too late for its window from \(late.start.iso8601): it stays in this node's ledger and is in no other total"
+      )
+    }
+    if report.late.count > PassReport.faultBound {
+      log.warning("and of \(report.late.count - PassReport.faultBound) more windows")
+    }
+    if report.mended > 0 {
+      log.warning(
+        "\(report.mended) budgets had lost spend key or marker in Redis: mended from the ledgers")
+    }
+    if report.faults != faulty {
+      faulty = report.faults
+      for fault in faulty {
+        log.error(
+          "\(fault.key) cannot be shared: \(fault.reason); this node goes on with its own spend")
+      }
+      if report.faultCount > faulty.count {
+        log.error("and \(report.faultCount - faulty.count) more budgets")
+      }
+    }
+  }
+
+  /// A pass failed: told once, until a pass succeeds; further reasons are for those who look.
+  func failed(_ failure: PassFailure) {
+    let reason = failure.description
+    if !isFailing {
+      log.warning("no pass with Redis: \(reason); trying again")
+    } else if reason != lastFailure {
+      log.debug("still no pass with Redis: \(reason)")
+    }
+    isFailing = true
+    lastFailure = reason
+  }
+}
+
+extension ServerFacts {
+  /// Whether Redis may drop keys when its memory is full.
+  var mayEvict: Bool { evictionPolicy.map { $0 != "noeviction" } ?? false }
+}

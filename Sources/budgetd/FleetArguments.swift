@@ -1,0 +1,43 @@
+public import ArgumentParser
+public import BudgetServer
+
+/// How the node is part of a fleet; without a Redis none of it has a meaning.
+struct FleetArguments: ParsableArguments {
+  @Option(
+    help: """
+      While Redis is away: share, each node gives out its part of what is left of each limit; open, \
+      budgets go by what the node knows; closed, requests that have a budget are refused.
+      """)
+  var outagePolicy = OutagePolicy.share
+
+  @Option(
+    help: ArgumentHelp(
+      "Nodes that share the limits, for --outage-policy share before Redis was ever reached; 1 if "
+        + "not given.", valueName: "count"))
+  var fleetSize: Int?
+
+  @Option(
+    help: ArgumentHelp("How often the node agrees with the others.", valueName: "milliseconds"))
+  var reconcileIntervalMs = 1_000
+
+  func validate() throws {
+    if let fleetSize, !(1...10_000).contains(fleetSize) {
+      throw ValidationError("--fleet-size \(fleetSize): give 1 to 10000")
+    }
+    guard (50...60_000).contains(reconcileIntervalMs) else {
+      throw ValidationError(
+        "--reconcile-interval-ms \(reconcileIntervalMs): give 50 to 60000 milliseconds")
+    }
+  }
+
+  /// The server's options.
+  var options: FleetOptions {
+    var options = FleetOptions()
+    options.policy = outagePolicy
+    options.size = fleetSize
+    options.interval = .milliseconds(reconcileIntervalMs)
+    return options
+  }
+}
+
+extension OutagePolicy: ExpressibleByArgument {}

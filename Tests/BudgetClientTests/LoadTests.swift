@@ -1,0 +1,98 @@
+import BudgetModel
+import BudgetWire
+import Testing
+
+@testable import BudgetClient
+@testable import TCPTransport
+
+@Suite struct LoadTests {
+  @Test func percentilesLieInTheirBuckets() {
+    var histogram = LatencyHistogram()
+    #expect(histogram.percentile(0.5) == .zero)
+    for value in 1...100_000 { histogram.add(nanoseconds: Int64(value)) }
+    for (part, exact) in [(0.5, 50_000.0), (0.9, 90_000), (0.99, 99_000), (0.999, 99_900)] {
+      let seen = histogram.percentile(part) / .nanoseconds(1)
+      #expect(seen >= exact && seen <= exact * 1.017, "\(part): \(seen)")
+    }
+    #expect(histogram.percentile(1) == .nanoseconds(100_000))
+    #expect(histogram.longest == .nanoseconds(100_000))
+    #expect(histogram.count == 100_000)
+    histogram.add(nanoseconds: 0)
+    histogram.add(nanoseconds: .max)
+    #expect(histogram.percentile(1) == Duration.nanoseconds(Int64.max))
+  }
+
+  @Test func framesTakeTheirCallIDAndKey() throws {
+    var plan = LoadPlan()
+    plan.work = .mixed
+    plan.names.tags = ["a", "b", "c"]
+    let frames = try LoadFrames(plan)
+    var decoder = RequestDecoder()
+    var keys: Set<String> = []
+    for (index, callID) in [16_384, 16_385, 20_479, 2_097_151].enumerated() {
+      var bytes: [UInt8] = [1, 2, 3]
+      frames.append(index, callID: UInt64(callID), key: UInt64(index) << 60 | 0xABC, to: &bytes)
+      let frame = Array(bytes[3...])
+      #expect(FrameHeader.messageLength(in: frame.span) == frame.count - 4)
+      let body = Array(frame[4...])
+      let seen = try decoder.withRequest(frame: body.span) { request -> (UInt64, String?, Int) in
+        switch request.method {
+        case .filterDeployments(let filter): (request.callID, nil, filter.deploymentCount)
+        case .recordSpend(let record): (request.callID, record.idempotencyKey.text, record.tagCount)
+        default: (0, nil, 0)
+        }
+      }
+      #expect(seen.0 == UInt64(callID))
+      #expect(seen.2 == (index % 2 == 0 ? 8 : 2))
+      if let key = seen.1 { keys.insert(key) }
+    }
+    #expect(keys == ["1000000000000abc", "3000000000000abc"])
+  }
+
+  @Test func repliesAreCountedByMethodAndStatus() throws {
+    var plan = LoadPlan()
+    plan.work = .filter
+    plan.connections = 1
+    plan.depth = 3
+    plan.warmUp = .seconds(1)
+    plan.duration = .seconds(2)
+    let start = MonotonicInstant(nanoseconds: 1_000)
+    func at(_ seconds: Double) -> MonotonicInstant { start.advanced(by: .seconds(seconds)) }
+    var driver = try LoadDriver(plan, startingAt: start)
+    var sent: [UInt8] = []
+    var reply: [UInt8] = []
+    func answer(_ place: UInt64, _ status: StatusCode, _ seconds: Double) {
+      reply = []
+      if status == .ok {
+        var empty = FilterReply()
+        ResponseWriter().appendFilterDeployments(
+          &empty, callID: LoadFrames.firstCallID + place, to: &reply)
+      } else {
+        ResponseWriter().appendStatus(
+          RPCStatus(status, "x"), callID: LoadFrames.firstCallID + place, to: &reply)
+      }
+      let body = Array(reply[4...])
+      unsafe driver.take(body.span.bytes, from: 0, at: at(seconds))
+    }
+    driver.fill(connection: 0, output: &sent, at: at(0))
+    answer(0, .ok, 0.5)
+    answer(1, .ok, 1.25)
+    answer(2, .unavailable, 1.5)
+    driver.fill(connection: 0, output: &sent, at: at(2))
+    answer(1, .resourceExhausted, 2.5)
+    sent = []
+    driver.fill(connection: 0, output: &sent, at: at(3))
+    #expect(sent.isEmpty && !driver.isDone(at: at(3)))
+    answer(0, .ok, 3.5)
+    answer(2, .ok, 3.5)
+    #expect(driver.isDone(at: at(3.5)) && driver.stray == nil)
+    let answers = try #require(driver.report.answers.first)
+    #expect(driver.report.answers.count == 1)
+    #expect(answers.codes.map(\.name) == ["OK", "RESOURCE_EXHAUSTED", "UNAVAILABLE"])
+    #expect(answers.codes.map(\.count) == [1, 1, 1])
+    #expect(answers.errors == 1)
+    #expect(answers.rate == 1.5)
+    answer(0, .ok, 3.6)
+    #expect(driver.stray != nil)
+  }
+}

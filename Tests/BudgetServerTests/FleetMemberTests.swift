@@ -1,0 +1,238 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+import Foundation
+import Locks
+import Logging
+import Reconciliation
+import SpendLedger
+import Testing
+
+@testable import BudgetServer
+
+@Suite struct FleetMemberTests {
+  private static let start = FleetMemberFixture.start
+
+  private func record(
+    _ fixture: FleetMemberFixture, from start: Timestamp, total: Int128 = 0,
+    confirmed: Int128 = 0, nodes: Int = 1
+  ) throws -> FleetRecord {
+    var record = FleetRecord(
+      key: try providerBudget("p", nil).key, start: start,
+      end: Timestamp(unixMilliseconds: start.unixMilliseconds + 3_600_000),
+      at: fixture.time.now())
+    record.total = PicoUSD(pico: total)
+    record.highest = record.total
+    record.confirmed = [fixture.ledger.opening.origin: PicoUSD(pico: confirmed)]
+    record.nodes = nodes
+    return record
+  }
+
+  private func earlier(_ milliseconds: Int64) -> Timestamp {
+    Timestamp(unixMilliseconds: Self.start.unixMilliseconds - milliseconds)
+  }
+
+  @Test func aPassGoesThroughLedgerAndEngine() throws {
+    let budgets = [try providerBudget("p", 100)]
+    let fixture = try FleetMemberFixture(budgets)
+    fixture.record(4, provider: "p")
+    let known = try #require(fixture.member.budgets(otherThan: nil))
+    #expect(known.budgets.map(\.key.name) == ["p"])
+    #expect(known.budgets.map(\.limit?.pico) == [100])
+    #expect(fixture.member.budgets(otherThan: known.generation) == nil)
+    let news = try fixture.member.news()
+    #expect(news.isComplete)
+    #expect(news.totals.map(\.cumulative.pico) == [4])
+    #expect(news.totals.map(\.start) == [Self.start])
+    #expect(news.totals.first?.origin.hasPrefix(fixture.member.nodeID + ".") == true)
+
+    let fleet = try record(fixture, from: earlier(60_000), total: 9, confirmed: 0, nodes: 3)
+    try fixture.member.adopt([
+      WindowAdoption(key: fleet.key, moving: [Self.start], closing: [], record: fleet)
+    ])
+    #expect(try fixture.report("p").ownSpend.pico == 4)
+    #expect(try fixture.report("p").spend.pico == 13)
+    #expect(try fixture.report("p").resetsAt == fleet.end)
+    fixture.member.show(
+      [FleetView(budget: 0, start: fleet.start, others: PicoUSD(pico: 20))],
+      of: known.generation)
+    #expect(try fixture.report("p").spend.pico == 24)
+    // Positions of another generation, and ones that there are not, say nothing.
+    fixture.member.show(
+      [FleetView(budget: 0, start: fleet.start, others: PicoUSD(pico: 50))],
+      of: known.generation + 1)
+    fixture.member.show(
+      [FleetView(budget: 7, start: fleet.start, others: PicoUSD(pico: 50))],
+      of: known.generation)
+    #expect(try fixture.report("p").spend.pico == 24)
+    fixture.record(1, provider: "p")
+    let later = try fixture.member.news()
+    #expect(!later.isComplete)
+    #expect(later.totals.map(\.cumulative.pico) == [5])
+    #expect(later.totals.map(\.start) == [fleet.start])
+  }
+
+  @Test func aRestartGoesOnInTheFleetsWindow() throws {
+    let budgets = [try providerBudget("p", 100)]
+    let fixture = try FleetMemberFixture(budgets)
+    fixture.record(4, provider: "p")
+    let fleet = try record(fixture, from: earlier(60_000), total: 24, confirmed: 4, nodes: 3)
+    try fixture.member.adopt([
+      WindowAdoption(key: fleet.key, moving: [Self.start], closing: [], record: fleet)
+    ])
+    // A crash between a window's opening and its adoption leaves two: both count.
+    fixture.ledger.noteOpened([
+      BudgetWindow(
+        key: fleet.key, start: Timestamp(unixMilliseconds: fleet.start.unixMilliseconds + 1),
+        end: fleet.end)
+    ])
+    try fixture.restart(budgets)
+    #expect(try fixture.report("p").ownSpend.pico == 4)
+    #expect(try fixture.report("p").spend.pico == 24)
+    #expect(try fixture.report("p").resetsAt == fleet.end)
+    let news = try fixture.member.news()
+    #expect(news.records == [fleet])
+    #expect(Set(news.totals.map(\.start)).count == 2)
+    // Over: the next life opens its own.
+    fixture.time.advance(milliseconds: 3_600_000)
+    try fixture.restart(budgets)
+    #expect(try fixture.report("p").spend == .zero)
+    #expect(try fixture.member.news().records == [fleet])
+  }
+
+  @Test func theLastToEndIsInForce() throws {
+    func window(_ start: Int64, lasting: Int64 = 1_000) -> FleetWindow {
+      FleetWindow(
+        window: BudgetWindow(
+          key: BudgetKey(scope: .tag, name: "t", windowText: "1h"),
+          start: Timestamp(unixMilliseconds: start),
+          end: Timestamp(unixMilliseconds: start + lasting)),
+        at: Timestamp(unixMilliseconds: 0))
+    }
+    let now = Timestamp(unixMilliseconds: 500)
+    let key = window(0).window.key
+    for windows in [
+      [window(0), window(100, lasting: 900), window(50)],
+      [window(50), window(0), window(40, lasting: 1_010)],
+    ] {
+      #expect(FleetRestoring.inForce(windows, at: now)[key]?.window.start.unixMilliseconds == 50)
+    }
+    #expect(FleetRestoring.inForce([window(0, lasting: 499)], at: now).isEmpty)
+    #expect(FleetRestoring.inForce([window(0, lasting: 500)], at: now).count == 1)
+  }
+
+  // MARK: - Outages
+
+  @Test func shareGivesOutOnePartOfWhatIsLeft() throws {
+    let fixture = try FleetMemberFixture([try providerBudget("p", 90)]) { $0.size = 2 }
+    fixture.record(10, provider: "p")
+    fixture.member.start()
+    #expect(fixture.room("p", upTo: 100) == 40)
+    fixture.member.passSucceeded(nodes: 4)
+    #expect(fixture.room("p", upTo: 100) == 80)
+    #expect(fixture.member.status.nodes == 4)
+    #expect(!fixture.member.status.isPartitioned)
+    // No pass for too long, by the clock that the standing is told.
+    fixture.member.passIsOverdue()
+    #expect(fixture.member.status.isPartitioned)
+    #expect(fixture.room("p", upTo: 100) == 20)
+    fixture.record(15, provider: "p")
+    #expect(fixture.room("p", upTo: 100) == 5)
+    // A budget that comes with a reload is shared too.
+    let report = fixture.engine.reload(
+      BudgetConfiguration(
+        budgets: [try providerBudget("p", 90), try providerBudget("q", 80)], deployments: [],
+        directory: .empty), at: fixture.time.now())
+    #expect(report.added.count == 1)
+    fixture.member.reloaded()
+    #expect(fixture.room("q", upTo: 100) == 20)
+    #expect(fixture.room("p", upTo: 100) == 5)
+    // The next window is shared out as well.
+    fixture.time.advance(milliseconds: 3_600_001)
+    #expect(fixture.room("p", upTo: 100) == 22)
+    fixture.member.passSucceeded(nodes: 4)
+    #expect(fixture.room("p", upTo: 100) == 90)
+  }
+
+  @Test func beforeTheFirstPassTheStoredNodesCount() throws {
+    let budgets = [try providerBudget("p", 90), try providerBudget("q", 90)]
+    let fixture = try FleetMemberFixture(budgets) { $0.size = 3 }
+    let fleet = try record(fixture, from: Self.start, total: 30, confirmed: 0, nodes: 6)
+    try fixture.member.adopt([
+      WindowAdoption(key: fleet.key, moving: [], closing: [], record: fleet)
+    ])
+    try fixture.restart(budgets)
+    fixture.member.start()
+    #expect(fixture.room("p", upTo: 100) == 10)
+    #expect(fixture.room("q", upTo: 100) == 30)
+    fixture.time.advance(milliseconds: 3_600_001)
+    #expect(fixture.room("p", upTo: 100) == 30)
+  }
+
+  @Test func openChangesNothing() throws {
+    let fixture = try FleetMemberFixture([try providerBudget("p", 90)]) {
+      $0.policy = .open
+      $0.size = 5
+    }
+    fixture.member.start()
+    #expect(fixture.room("p", upTo: 100) == 90)
+    #expect(fixture.member.refusal == nil)
+    #expect(fixture.member.notReadyReason != nil)
+    fixture.member.passSucceeded(nodes: 5)
+    fixture.member.passIsOverdue()
+    #expect(fixture.room("p", upTo: 100) == 90)
+    #expect(fixture.member.storeState == "partitioned")
+    #expect(fixture.member.notReadyReason == nil)
+  }
+
+  @Test func anOutageIsToldOnceAndSoIsItsEnd() throws {
+    let fixture = try FleetMemberFixture([try providerBudget("p", 90)])
+    fixture.member.start()
+    #expect(fixture.lines.count("--fleet-size is not given") == 1)
+    for _ in 0..<3 { fixture.member.passFailed("connection refused") }
+    #expect(fixture.lines.count("error no agreement with Redis since the start") == 1)
+    #expect(fixture.lines.count("connection refused. --outage-policy share") == 1)
+    fixture.member.passSucceeded(nodes: 2)
+    #expect(fixture.lines.count("in touch with the store after") == 1)
+    fixture.member.passSucceeded(nodes: 2)
+    for _ in 0..<3 { fixture.member.passIsOverdue() }
+    #expect(fixture.lines.count("error Redis is away, the last agreement was at 2026") == 1)
+    #expect(fixture.lines.count("one of 2, until Redis answers") == 1)
+    fixture.member.passSucceeded(nodes: 2)
+    #expect(fixture.lines.count("in touch with the store after") == 2)
+    let status = fixture.member.status
+    #expect(status.passesFailed == 3)
+    #expect(status.passesSucceeded == 3)
+    #expect(status.isUp)
+    #expect(status.failure == nil)
+    #expect(status.lastPassAt == Self.start)
+  }
+
+  @Test func theStatusSaysWhatWasReported() throws {
+    let fixture = try FleetMemberFixture([])
+    #expect(fixture.member.status.partitionedSince == Self.start)
+    #expect(!fixture.member.status.isUp)
+    fixture.member.passSucceeded(nodes: 0, took: .milliseconds(5))
+    fixture.member.passFailed("timeout")
+    fixture.member.passSkipped()
+    fixture.member.addLate(PicoUSD(pico: 3))
+    fixture.member.addLate(PicoUSD(pico: 4))
+    fixture.member.noteEviction(isUnsafe: true)
+    let status = fixture.member.status
+    #expect(status.nodes == 1)
+    #expect(!status.isUp)
+    #expect(!status.isPartitioned)
+    #expect(status.failure == "timeout")
+    #expect(status.passesSkipped == 1)
+    #expect(status.lateSpend.pico == 7)
+    #expect(status.isEvictionUnsafe)
+    #expect(status.lastPassDuration == .milliseconds(5))
+  }
+}
+
+extension FleetMember {
+  /// As if the last pass lay further back than the node counts as in touch.
+  func passIsOverdue() {
+    change { $0.standing.tick(at: elapsed + $0.standing.staleness + .seconds(1)) }
+  }
+}

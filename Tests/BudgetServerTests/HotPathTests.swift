@@ -1,0 +1,147 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+import CAllocationCount
+import Foundation
+import Logging
+import SpendLedger
+import Testing
+
+@testable import BudgetServer
+@testable import TCPTransport
+
+/// What a request may cost, without a clock: heap allocations on the lane's thread, from the frame's
+/// bytes to the reply's. A guard: whoever adds an allocation to the hot path meets it here.
+@Suite struct HotPathTests {
+  private static let requests = 2_000
+
+  private let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
+
+  /// Names of the budgets and of the requests.
+  private static let providers = ["openai", "anthropic", "azure", "bedrock"]
+
+  private static func engine() throws -> BudgetEngine {
+    var budgets = try providers.map {
+      try ServiceFixture.budget(.provider, $0, $0 == "bedrock" ? 0 : 1_000_000)
+    }
+    for index in 0..<64 {
+      budgets.append(try ServiceFixture.budget(.deployment, "dep-\(index)", 1_000_000))
+    }
+    for index in 0..<8 {
+      budgets.append(try ServiceFixture.budget(.tag, "team-\(index)", 1_000_000))
+    }
+    let deployments = (0..<64).map {
+      ConfiguredDeployment(
+        id: "dep-\($0)", modelName: "m", model: "gpt-4o", provider: providers[$0 % 4])
+    }
+    return BudgetEngine(
+      configuration: BudgetConfiguration(
+        budgets: budgets, deployments: deployments, directory: .empty),
+      at: ServiceFixture.start)
+  }
+
+  private static func context(
+    _ engine: BudgetEngine, _ recorder: any SpendRecorder
+  ) -> ServiceContext {
+    ServiceContext(
+      engine: engine, time: ManualTimeSource(ServiceFixture.start), recorder: recorder,
+      bounds: .standard, identity: NodeIdentity(version: "1", nodeID: "n"),
+      counters: ServiceCounters(), requests: RequestCounters(),
+      readiness: Readiness(recorder: recorder, fleet: nil))
+  }
+
+  /// A filter of 8 deployments and 2 tags; `tag` makes messages differ.
+  private static func filter(_ index: Int, tag: String) throws -> [UInt8] {
+    var message = FilterDeploymentsMessage(tags: ["team-\(index % 8)", tag])
+    message.deployments = (0..<8).map { place in
+      DeploymentMessage(
+        id: "dep-\((index + place) % 64)", modelName: "m", model: "gpt-4o",
+        provider: providers[(index + place / 2) % 4])
+    }
+    let frame = try RequestMessage(
+      callID: UInt64(index + 1), method: .filterDeployments(message)
+    ).frame()
+    return Array(frame.dropFirst(FrameHeader.byteCount))
+  }
+
+  private static func record(_ index: Int) throws -> [UInt8] {
+    var message = RecordSpendMessage(costUSD: 0.001)
+    message.provider = providers[index % 3]
+    message.deploymentID = "dep-\(index % 64)"
+    message.tags = ["team-\(index % 8)", "prod"]
+    message.idempotencyKey = "key-of-record-\(index)"
+    let frame = try RequestMessage(callID: UInt64(index + 1), method: .recordSpend(message)).frame()
+    return Array(frame.dropFirst(FrameHeader.byteCount))
+  }
+
+  /// Allocations while `service` handles `frames`, and how many were taken.
+  private func allocations(
+    _ service: LaneService, _ frames: [[UInt8]]
+  ) -> (count: Int, answered: Int) {
+    var output: [UInt8] = []
+    output.reserveCapacity(1 << 16)
+    var answered = 0
+    let before = allocation_count()
+    for frame in frames {
+      output.removeAll(keepingCapacity: true)
+      let outcome = service.handle(
+        unsafe frame.span.bytes, from: connection, receivedAt: MonotonicInstant(nanoseconds: 0),
+        output: &output)
+      switch outcome {
+      case .answered where !output.isEmpty, .deferred: answered += 1
+      default: break
+      }
+    }
+    return (Int(allocation_count() - before), answered)
+  }
+
+  @Test(.enabled(if: allocation_count_is_meaningful()))
+  func filtersAllocateNothing() throws {
+    let engine = try Self.engine()
+    let service = LaneService(context: Self.context(engine, InstantRecorder(engine: engine)))
+    let known = try (0..<256).map { try Self.filter($0, tag: "prod") }
+    let unknown = try (0..<Self.requests).map { try Self.filter($0, tag: "user-\($0)") }
+    // Storage grows to its size: of replies, questions and, message by message, known filters.
+    for _ in 0..<2 { _ = allocations(service, known) }
+    let again = allocations(service, known)
+    #expect(again.answered == known.count)
+    #expect(again.count == 0, "messages that are known")
+    // Each of 1,024 places allocates its three buffers once: when all of them have, nothing does.
+    for round in 0..<8 {
+      let others = try (0..<Self.requests).map {
+        try Self.filter($0, tag: "warm-\(round)-\($0)")
+      }
+      _ = allocations(service, others)
+    }
+    let fresh = allocations(service, unknown)
+    print("allocations in 256 known filters: \(again.count), in 2000 new ones: \(fresh.count)")
+    #expect(fresh.answered == unknown.count)
+    #expect(fresh.count <= Self.requests / 20, "messages that are new: \(fresh.count)")
+  }
+
+  /// What a record may allocate on its lane: the queue's and the index's growth, spread over many.
+  private static let perRecord = 0.25
+
+  @Test(.enabled(if: allocation_count_is_meaningful()))
+  func recordsHardlyAllocate() throws {
+    let directory = FileManager.default.temporaryDirectory.appending(path: "hot-\(UUID())").path
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let engine = try Self.engine()
+    let ledger = try SpendLedger.open(LedgerSettings(directory: directory))
+    defer { ledger.close() }
+    let recorder = LedgerRecorder(
+      engine: engine, ledger: ledger, queueBound: 65_536,
+      time: ManualTimeSource(ServiceFixture.start), durability: .memory, bounds: .standard,
+      requests: RequestCounters(), log: Logger(label: "test"))
+    ledger.start(recorder)
+    _ = ledger.settle()
+    let service = LaneService(context: Self.context(engine, recorder))
+    _ = allocations(service, try (0..<Self.requests).map { try Self.record($0) })
+    let frames = try (Self.requests..<2 * Self.requests).map { try Self.record($0) }
+    let seen = allocations(service, frames)
+    print("allocations in \(frames.count) records: \(seen.count)")
+    #expect(seen.answered == frames.count)
+    let bound = Int(Double(frames.count) * Self.perRecord)
+    #expect(seen.count <= bound, "\(seen.count) allocations in \(frames.count) records")
+  }
+}

@@ -1,0 +1,130 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+import Testing
+
+@testable import BudgetServer
+
+/// A message that comes again is answered as it was, or as things stand now.
+@Suite struct KnownFiltersTests {
+  private static func question(
+    _ ids: [String] = ["a", "b"], provider: String = "openai", tags: [String] = ["t"],
+    estimate: Double = 0
+  ) -> RequestMessage.Method {
+    var message = FilterDeploymentsMessage(tags: tags)
+    message.estimatedCostUSD = estimate
+    message.deployments = ids.map {
+      DeploymentMessage(id: $0, modelName: "m", model: "gpt-4o", provider: provider)
+    }
+    return .filterDeployments(message)
+  }
+
+  private static func budgets(limit: Int64 = 10) throws -> [BudgetDefinition] {
+    [
+      try ServiceFixture.budget(.provider, "openai", 100),
+      try ServiceFixture.budget(.deployment, "a", limit),
+      try ServiceFixture.budget(.deployment, "b", 100),
+      try ServiceFixture.budget(.tag, "t", 100),
+    ]
+  }
+
+  private static let deployments = ["a", "b"].map {
+    ConfiguredDeployment(id: $0, modelName: "m", model: "gpt-4o", provider: "openai")
+  }
+
+  private func spend(_ dollars: Int64, on id: String, in fixture: ServiceFixture) throws {
+    var record = RecordSpendMessage(costUSD: Double(dollars))
+    record.deploymentID = id
+    #expect(try fixture.call(.recordSpend(record)).recorded.budgetsCharged == 1)
+  }
+
+  @Test func spendBetweenTwoEqualRequestsCounts() throws {
+    let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
+    for call in 1...3 {
+      #expect(
+        try fixture.call(Self.question(), callID: UInt64(call)).filtered.allowed == [0, 1])
+    }
+    try spend(10, on: "a", in: fixture)
+    for call in 4...6 {
+      let filtered = try fixture.call(Self.question(), callID: UInt64(call)).filtered
+      #expect(filtered.allowed == [1])
+      #expect(filtered.denials.map(\.name) == ["a"])
+      #expect(filtered.denials.first?.spendUSD == 10)
+    }
+    fixture.time.advance(milliseconds: 86_400_001)
+    #expect(try fixture.call(Self.question()).filtered.allowed == [0, 1])
+  }
+
+  @Test func anExhaustedRequestGetsItsSentencesEachTime() throws {
+    let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
+    _ = try fixture.call(Self.question(["a"]))
+    try spend(11, on: "a", in: fixture)
+    let first = try fixture.call(Self.question(["a"]))
+    let second = try fixture.call(Self.question(["a"]))
+    #expect(first.status?.code == .resourceExhausted)
+    #expect(first.status?.message.contains("model_id: a") == true)
+    #expect(second.status == first.status)
+  }
+
+  @Test func aReloadIsSeenByTheNextRequest() throws {
+    let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
+    try spend(5, on: "a", in: fixture)
+    #expect(try fixture.call(Self.question()).filtered.allowed == [0, 1])
+    let lower = BudgetConfiguration(
+      budgets: try Self.budgets(limit: 5), deployments: Self.deployments, directory: .empty)
+    _ = fixture.engine.reload(lower, at: fixture.time.now())
+    #expect(try fixture.call(Self.question()).filtered.allowed == [1])
+    let none = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
+    _ = fixture.engine.reload(none, at: fixture.time.now())
+    #expect(try fixture.call(Self.question()).filtered.allowed == [0, 1])
+  }
+
+  @Test func theEstimateIsPartOfTheQuestion() throws {
+    let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
+    for _ in 1...2 {
+      #expect(try fixture.call(Self.question(estimate: 11)).filtered.allowed == [1])
+      #expect(try fixture.call(Self.question(estimate: 9)).filtered.allowed == [0, 1])
+    }
+  }
+
+  @Test func strangeNamesAreCountedEachTime() throws {
+    let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
+    for call in 1...3 {
+      _ = try fixture.call(Self.question(tags: ["\u{1}"]))
+      #expect(fixture.counters.strangeNames == call)
+    }
+    for call in 1...3 {
+      _ = try fixture.call(Self.question(["x", "y"], provider: ""))
+      #expect(fixture.counters.unresolvedModels == call * 2)
+    }
+  }
+
+  @Test func aKnownRequestStillHasItsCallIDAndItsTime() throws {
+    let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
+    _ = try fixture.call(Self.question(), callID: 1)
+    let late = try fixture.call(
+      Self.question(), callID: 2, timeoutMilliseconds: 5, age: .milliseconds(6))
+    #expect(late.callID == 2)
+    #expect(late.status?.code == .deadlineExceeded)
+    fixture.recorder.answer(.deferred)
+    var record = RecordSpendMessage(costUSD: 1)
+    record.deploymentID = "a"
+    try fixture.callDeferred(.recordSpend(record), callID: 3)
+    #expect(try fixture.call(Self.question(), callID: 3).status?.code == .invalidArgument)
+    #expect(try fixture.call(Self.question(), callID: .max).callID == .max)
+  }
+
+  @Test func moreMessagesThanPlacesAreAnsweredRight() throws {
+    var budgets = try Self.budgets()
+    for index in 0..<1_500 {
+      budgets.append(try ServiceFixture.budget(.tag, "u\(index)", Int64(index % 3)))
+    }
+    let fixture = ServiceFixture(budgets, deployments: Self.deployments)
+    for round in 0..<2 {
+      for index in 0..<1_500 {
+        let filtered = try fixture.call(Self.question(tags: ["u\(index)"])).filtered
+        #expect(filtered.allowed == (index % 3 == 0 ? [] : [0, 1]), "\(index) in round \(round)")
+      }
+    }
+  }
+}

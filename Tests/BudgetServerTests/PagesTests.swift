@@ -1,0 +1,148 @@
+import BudgetModel
+import BudgetWire
+import Foundation
+import HTTPPort
+import Testing
+
+@testable import BudgetEngine
+@testable import BudgetServer
+
+@Suite struct PagesTests {
+  private static let now = ServiceFixture.start
+
+  private func report(
+    _ scope: BudgetScope, _ name: String, limit: Int64?, spend: Double,
+    resetsAt: Timestamp? = now
+  ) throws -> BudgetReport {
+    BudgetReport(
+      key: BudgetKey(scope: scope, name: name, windowText: "1d"),
+      limit: limit.map { PicoUSD(dollars: $0) },
+      spend: try PicoUSD(dollars: spend, atMost: .maximumRecord), ownSpend: .zero,
+      resetsAt: resetsAt, charged: .zero)
+  }
+
+  private func text(_ response: HTTPResponse) -> String {
+    String(decoding: response.body.bytes, as: UTF8.self)
+  }
+
+  @Test func providerBudgetsAreLiteLLMs() throws {
+    let response = ProviderBudgetsPage.response(to: [
+      try report(.provider, "openai", limit: 100, spend: 0.0002385),
+      try report(.provider, "a\"z\\\u{e9}", limit: nil, spend: 0, resetsAt: nil),
+    ])
+    #expect(response.status == .ok)
+    #expect(
+      text(response)
+        == #"{"providers":{"openai":{"budget_limit":100.0,"time_period":"1d","spend":0.0002385,"#
+        + #""budget_reset_at":"2026-01-15T00:00:00+00:00"},"a\"z\\é":{"budget_limit":null,"#
+        + #""time_period":"1d","spend":0.0,"budget_reset_at":null}}}"#)
+  }
+
+  @Test func withoutProvidersItSaysWhatLiteLLMSays() {
+    let response = ProviderBudgetsPage.response(to: [])
+    #expect(response.status == .internalServerError)
+    #expect(
+      text(response)
+        == #"{"error":{"message":"No provider budget config found. Please set a provider budget "#
+        + #"config in the router settings. "#
+        + #"https://docs.litellm.ai/docs/proxy/provider_budget_routing","#
+        + #""type":"internal_server_error","param":null,"code":"500"}}"#)
+  }
+
+  @Test func budgetsComeNearestToTheirLimitFirst() throws {
+    let reports = [
+      try report(.provider, "unlimited", limit: nil, spend: 1_000),
+      try report(.provider, "half", limit: 10, spend: 5),
+      try report(.provider, "none", limit: 0, spend: 0),
+      try report(.tag, "over", limit: 10, spend: 11),
+      try report(.tag, "half too", limit: 100, spend: 50),
+      try report(.tag, "idle", limit: 100, spend: 0),
+    ]
+    #expect(
+      StatusJSONPage.nearestFirst(reports).map { reports[$0].key.name }
+        == ["over", "none", "half", "half too", "idle", "unlimited"])
+  }
+
+  @Test func aDenialSaysWhyAndHowLong() throws {
+    #expect(
+      StatusBudget.denial(try report(.provider, "openai", limit: 1, spend: 1.5))
+        == "provider openai: $1.5 of $1 are spent; every deployment of it is denied "
+        + "until 2026-01-15T00:00:00.000Z")
+    #expect(
+      StatusBudget.denial(try report(.deployment, "d", limit: 0, spend: 0, resetsAt: nil))
+        == "deployment d: $0 of $0 are spent; it is denied until its limit is raised")
+  }
+
+  @Test func aBudgetOfTheStatusPageIsJSON() throws {
+    var text = JSONText()
+    let report = try report(
+      .tag, "q\"\\\n\u{1}é", limit: 10, spend: 2.5,
+      resetsAt: Timestamp(unixMilliseconds: Self.now.unixMilliseconds + 10_000))
+    StatusBudget(
+      report: report, rate: .init(dollarsPerSecond: 0.5, seconds: 60), now: Self.now
+    ).append(to: &text)
+    let parsed = try #require(
+      try JSONSerialization.jsonObject(with: Data(text.bytes)) as? [String: Any])
+    #expect(parsed["name"] as? String == "q\"\\\n\u{1}é")
+    #expect(parsed["remaining"] as? String == "7.5")
+    #expect(parsed["used_ratio"] as? Double == 0.25)
+    #expect(parsed["exhausts_at"] as? String == "2026-01-15T00:00:15.000Z")
+    #expect(parsed["exhausts_before_reset"] as? Bool == false)
+    #expect(parsed["exhausted"] as? Bool == false)
+  }
+
+  @Test(arguments: [
+    ("", nil, "", 100), ("scope=tag&q=A+b&limit=1000", BudgetScope.tag, "A b", 1_000),
+    ("scope=&limit=", nil, "", 100), ("other=1", nil, "", 100),
+  ])
+  func queriesChoose(query: String, scope: BudgetScope?, text: String, limit: Int) throws {
+    let parsed = try StatusQuery(HTTPRequest(path: "/status.json", query: query))
+    #expect(parsed.scope == scope)
+    #expect(parsed.text == text)
+    #expect(parsed.limit == limit)
+  }
+
+  @Test(arguments: [
+    "scope=team", "limit=0", "limit=1001", "limit=x", "q=" + String(repeating: "a", count: 257),
+  ])
+  func queriesThatCannotBeAreRefused(query: String) {
+    #expect(throws: StatusQuery.Refusal.self) {
+      try StatusQuery(HTTPRequest(path: "/status.json", query: query))
+    }
+  }
+
+  @Test func pingAndReadinessGiveTheSameReasons() throws {
+    let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "openai", 1)])
+    func ping() throws -> (isReady: Bool, reason: String) {
+      let reply = try fixture.call(.ping)
+      guard case .ping(let result) = reply.result else {
+        throw ServiceFixtureError.otherResult
+      }
+      return (result.isReady, result.notReadyReason)
+    }
+    #expect(try ping() == (true, ""))
+    fixture.recorder.becomeUnready("the disk is full")
+    fixture.readiness.drain()
+    #expect(
+      fixture.readiness.reasons(at: Self.now)
+        == ["draining: the server is ending", "the disk is full"])
+    #expect(try ping() == (false, "draining: the server is ending; the disk is full"))
+  }
+
+  @Test func labelsAreMadeOncePerConfiguration() throws {
+    let tags = try (0..<3).map { try ServiceFixture.budget(.tag, "t\($0)", 1) }
+    let engine = BudgetEngine(
+      configuration: BudgetConfiguration(
+        budgets: [try ServiceFixture.budget(.provider, "p", 1)] + tags, deployments: [],
+        directory: .empty), at: Self.now)
+    var bounds = PageBounds()
+    bounds.tags = 2
+    let exported = BudgetLabels().exported(of: engine.catalog, bounds)
+    #expect(exported.budgets.map(\.definition.key.name) == ["p"])
+    #expect(exported.providers.count == 1)
+    #expect(exported.counts.map(\.inForce) == [1, 0, 3])
+    #expect(exported.counts.map(\.omitted) == [0, 0, 3])
+    bounds.tags = 3
+    #expect(BudgetLabels().exported(of: engine.catalog, bounds).budgets.count == 4)
+  }
+}

@@ -1,0 +1,73 @@
+import BudgetModel
+import Testing
+
+@testable import BudgetServer
+
+@Suite struct SpendSamplerTests {
+  private func at(_ seconds: Int64) -> Timestamp {
+    Timestamp(unixMilliseconds: 1_768_435_200_000 + seconds * 1_000)
+  }
+
+  private func dollars(_ dollars: Int64) -> PicoUSD { PicoUSD(dollars: dollars) }
+
+  @Test func aRateNeedsSomeTime() throws {
+    var sampler = SpendSampler()
+    #expect(sampler.rate(ofSlot: 0, charged: .zero, at: at(0)) == nil)
+    sampler.add(.init(at: at(0), charged: [dollars(5)], requests: 100))
+    #expect(sampler.rate(ofSlot: 0, charged: dollars(6), at: at(9)) == nil)
+    let rate = try #require(sampler.rate(ofSlot: 0, charged: dollars(6), at: at(10)))
+    #expect(rate == .init(dollarsPerSecond: 0.1, seconds: 10))
+    #expect(sampler.requestsPerSecond(150, at: at(10)) == 5)
+    #expect(sampler.rate(ofSlot: 1, charged: dollars(6), at: at(10)) == nil, "a newer budget")
+  }
+
+  @Test func aRateIsOfTheLastFiveMinutes() throws {
+    var sampler = SpendSampler()
+    // A dollar a second for ten minutes, then nothing.
+    for minute in 0...10 {
+      let second = Int64(minute) * 60
+      sampler.add(.init(at: at(second), charged: [dollars(second)], requests: 0))
+    }
+    #expect(sampler.points.count == 6)
+    #expect(sampler.points.first?.at == at(300))
+    #expect(
+      sampler.rate(ofSlot: 0, charged: dollars(600), at: at(600))
+        == .init(dollarsPerSecond: 1, seconds: 300))
+    #expect(
+      sampler.rate(ofSlot: 0, charged: dollars(600), at: at(630))
+        == .init(dollarsPerSecond: 240.0 / 270, seconds: 270))
+    #expect(
+      sampler.rate(ofSlot: 0, charged: dollars(600), at: at(890))
+        == .init(dollarsPerSecond: 0, seconds: 290))
+    #expect(sampler.rate(ofSlot: 0, charged: dollars(600), at: at(1_000)) == nil)
+  }
+
+  @Test func pointsStayFew() {
+    var sampler = SpendSampler()
+    for second in 0..<10_000 {
+      sampler.add(.init(at: at(Int64(second)), charged: [], requests: 0))
+      #expect(sampler.points.count <= 301)
+    }
+    sampler.add(.init(at: at(9_999), charged: [dollars(1)], requests: 0))
+    #expect(sampler.points.count { $0.at == at(9_999) } == 1)
+  }
+
+  @Test func exhaustionIsProjected() {
+    let rate = SpendSampler.Rate(dollarsPerSecond: 0.5, seconds: 60)
+    #expect(Projection.exhaustion(remaining: dollars(30), rate: rate, at: at(0)) == at(60))
+    for remaining in [nil, PicoUSD.zero, dollars(-1)] {
+      #expect(Projection.exhaustion(remaining: remaining, rate: rate, at: at(0)) == nil)
+    }
+    #expect(Projection.exhaustion(remaining: dollars(1), rate: nil, at: at(0)) == nil)
+    let none = SpendSampler.Rate(dollarsPerSecond: 0, seconds: 60)
+    #expect(Projection.exhaustion(remaining: dollars(1), rate: none, at: at(0)) == nil)
+    let slow = SpendSampler.Rate(dollarsPerSecond: 1e-12, seconds: 60)
+    #expect(
+      Projection.exhaustion(remaining: .maximumLimit, rate: slow, at: at(0)) == nil,
+      "past the horizon")
+    let fast = SpendSampler.Rate(dollarsPerSecond: 1e9, seconds: 60)
+    #expect(
+      Projection.exhaustion(remaining: PicoUSD(pico: 1), rate: fast, at: at(0))
+        == Timestamp(unixMilliseconds: at(0).unixMilliseconds + 1), "never now")
+  }
+}
