@@ -168,7 +168,7 @@ extension World {
       "RESET", "\(start.unixMilliseconds)", "\(end.unixMilliseconds)",
       "\(end.unixMilliseconds - start.unixMilliseconds)", "e", "0", "-",
     ]
-    watch.noteReset(budget, from: old.map { Timestamp(unixMilliseconds: $0) })
+    watch.noteReset(budget, from: old.map { Timestamp(unixMilliseconds: $0) }, to: end)
     _ = runScript(
       RedisScriptCall(
         keys: [keys[budget].spend, keys[budget].mark], arguments: words.map { Array($0.utf8) }))
