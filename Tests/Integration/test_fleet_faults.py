@@ -12,8 +12,8 @@ import pytest
 from conftest import LONG, OK, SHORT, code_of, config_text, eventually, unharmed
 from fake_redis import FakeRedis
 from fleet import (
-    FAST, agree, allowed, ledger_totals, marker, marker_key, marker_total, passes, shown, side_by_side,
-    spend_key, start_key, store_state)
+    FAST, agree, allowed, ledger_totals, marker, marker_key, marker_total, passes, shown,
+    side_by_side, spend_key, start_key, store_state)
 from ledger_clients import ping
 from redis_servers import redis_service
 
