@@ -58,8 +58,9 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "HTTPPort", "LiteLLMConfig", "Locks",
-        "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport", logging,
+        "BudgetEngine", "BudgetModel", "BudgetWire", "CMalloc", "Digest", "HTTPPort",
+        "LiteLLMConfig", "Locks", "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport",
+        logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
@@ -87,6 +88,7 @@ let package = Package(
       name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CEpoll"),
+    .systemLibrary(name: "CMalloc"),
     // Not through pkg-config: it names a flag that the package manager warns of at each build.
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -94,7 +96,7 @@ let package = Package(
 
     tests(
       "BudgetClientTests", ["Locks", "BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport"]),
-    tests("BudgetEngineTests", ["Locks", "BudgetEngine", "BudgetModel"]),
+    tests("BudgetEngineTests", ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount"]),
     tests("BudgetModelTests", ["BudgetModel"]),
     tests(
       "BudgetServerTests",

@@ -31,7 +31,7 @@ public final class BudgetEngine: Sendable {
     shards = BudgetShards()
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
     let empty = BudgetCatalog(
-      generation: 0, configuration: nothing, slots: [], slotCount: 0, gates: [])
+      generation: 0, configuration: nothing, slots: [], keys: SlotKeys(), gates: [])
     var registry = SlotRegistry()
     // An owner may have had windows of several lengths: the newest was in force.
     for window in windows.sorted(by: { $0.start < $1.start }) {
@@ -64,7 +64,7 @@ public final class BudgetEngine: Sendable {
         state.openWindow(at: now)
         windows.append(
           BudgetWindowState(
-            key: installed.registry.keys[Int(slot)], start: state.start, end: state.end,
+            key: installed.registry.keys[slot], start: state.start, end: state.end,
             spend: state.spend))
       }
     }
@@ -91,11 +91,14 @@ public final class BudgetEngine: Sendable {
   public func reload(_ configuration: BudgetConfiguration, at now: Timestamp) -> ReloadReport {
     installed.withLock { installed in
       var placing = Placing(now: now)
+      let known = installed.registry.slotCount
+      let new = installed.registry.reserve(for: configuration.budgets)
+      shards.reserve(slots: Int(known) + new)
       let slots = configuration.budgets.map { place($0, in: &installed, placing: &placing) }
       let before = installed.catalog
       let after = BudgetCatalog(
         generation: before.generation + 1, configuration: configuration, slots: slots,
-        slotCount: Int(installed.registry.slotCount), gates: shards.gates)
+        keys: installed.registry.keys, gates: shards.gates)
       installed.catalog = after
       generation.store(after.generation, ordering: .releasing)
       // Only now: until the new catalog was in force, requests charged the old windows.

@@ -66,11 +66,11 @@ extension WindowLength {
       self = .months(Int64(clamping: count))
     } else {
       let (product, overflow) = count.multipliedReportingOverflow(by: seconds)
-      self = .seconds(overflow ? .max : product)
+      self = .seconds(overflow ? .max : Int64(clamping: product))
     }
   }
 
-  private static let words: [String: Int128] = [
+  private static let words: [String: Int64] = [
     "hourly": 3_600, "daily": 86_400, "weekly": 604_800, "monthly": 2_592_000,
   ]
 

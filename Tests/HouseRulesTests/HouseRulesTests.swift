@@ -22,8 +22,8 @@ import Testing
     ],
     "Reconciliation": ["BudgetModel", "RedisStore"],
     "BudgetServer": [
-      "BudgetModel", "BudgetEngine", "BudgetWire", "HTTPPort", "TCPTransport", "LiteLLMConfig",
-      "Locks", "PrometheusText", "Reconciliation", "SpendLedger",
+      "BudgetModel", "BudgetEngine", "BudgetWire", "CMalloc", "Digest", "HTTPPort", "TCPTransport",
+      "LiteLLMConfig", "Locks", "PrometheusText", "Reconciliation", "SpendLedger",
       "Dispatch",
       "Foundation", "Glibc", "Logging", "Synchronization",
     ],

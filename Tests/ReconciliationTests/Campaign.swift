@@ -23,7 +23,9 @@ enum Campaign {
     var result = Result()
     let wanted = environment("BUDGETD_SIMULATION_SEED").flatMap { UInt64($0) }
     let count = seeds ?? max(1, Campaign.seeds / Scenario.all.count)
-    if let only = environment("BUDGETD_SIMULATION_SCENARIO"), !only.split(separator: ",").contains(Substring(scenario.name)) {
+    if let only = environment("BUDGETD_SIMULATION_SCENARIO"),
+      !only.split(separator: ",").contains(Substring(scenario.name))
+    {
       return result
     }
     for seed in wanted.map({ [$0] }) ?? Array(1...UInt64(count)) {
@@ -38,12 +40,14 @@ enum Campaign {
       } catch {
         result.failures.append(
           "\(scenario.name), seed \(seed): \(error)\nits trace: BUDGETD_SIMULATION_SCENARIO="
-            + "'\(scenario.name)' BUDGETD_SIMULATION_SEED=\(seed) swift test --filter SimulationTests")
+            + "'\(scenario.name)' BUDGETD_SIMULATION_SEED=\(seed) swift test --filter SimulationTests"
+        )
         if result.failures.count >= failureBound { return result }
       }
     }
     if environment("BUDGETD_SIMULATION_SEEDS") != nil {
-      print("\(scenario.name): \(result.seeds) seeds, \(result.outcomes.sorted { $0.key < $1.key })")
+      print(
+        "\(scenario.name): \(result.seeds) seeds, \(result.outcomes.sorted { $0.key < $1.key })")
     }
     return result
   }

@@ -55,7 +55,12 @@ final class RealRedis {
   }
 
   /// Ends the server at once, without a word to anybody.
-  func kill() { if process.isRunning { _ = Glibc.kill(process.processIdentifier, SIGKILL) } }
+  func kill() {
+    guard process.isRunning else { return }
+    _ = Glibc.kill(process.processIdentifier, SIGKILL)
+    // Until it is gone its sockets still take connections.
+    process.waitUntilExit()
+  }
 
   /// Settings of a link to its Unix socket, with times that a busy machine keeps.
   var settings: RedisSettings {

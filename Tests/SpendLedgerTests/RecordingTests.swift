@@ -66,8 +66,10 @@ import Testing
     fixture.client.closeGate()
     fixture.submit(PicoUSD(pico: 1), key: "a")
     fixture.client.atGate.wait()
+    #expect(!fixture.ledger.isHalfFull)
     fixture.submit(PicoUSD(pico: 1), key: "b")
     fixture.submit(PicoUSD(pico: 1), key: "c")
+    #expect(fixture.ledger.isHalfFull)
     let key = LedgerFixture.key("d", cost: PicoUSD(pico: 1))
     let fourth = LedgerRecord(
       amount: PicoUSD(pico: 1), key: key, token: LedgerToken(high: 0, low: 99))

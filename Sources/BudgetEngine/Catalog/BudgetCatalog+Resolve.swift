@@ -7,7 +7,7 @@ extension BudgetCatalog {
   /// absent or that deployment's own, the one found for it at load (which knows its
   /// `custom_llm_provider` and `api_base`); else the one derived from `model`.
   public func candidate(id: NameBytes, model: NameBytes, provider: NameBytes) -> CandidateSlots {
-    let configured = id.isEmpty ? nil : deploymentIndexes[id]
+    let configured = id.isEmpty ? nil : deployments.indexes[id]
     var slots = CandidateSlots(
       provider: Slot.none, deployment: Slot.none, hasProvider: !provider.isEmpty)
     if let configured { slots.deployment = deploymentCandidates[Int(configured)].deployment }
@@ -45,14 +45,13 @@ extension BudgetCatalog {
   /// The positions in `deployments` of the model group `name`, in the file's order; nil where the
   /// model list has no such group.
   public func group(_ name: NameBytes) -> ArraySlice<Int32>? {
-    guard let index = groupIndexes[name] else { return nil }
-    return groupMembers[groups[Int(index)]]
+    deployments.groupIndexes[name].map { deployments.members(ofGroup: $0) }
   }
 
   /// The slots of the entry at `index` of `deployments`.
   public func candidate(at index: Int32) -> CandidateSlots { deploymentCandidates[Int(index)] }
 
   private func isModel(ofDeployment index: Int32, _ model: NameBytes) -> Bool {
-    NameBytes.with(deployments[Int(index)].model) { $0 == model }
+    NameBytes.with(deployments.model(at: Int(index))) { $0 == model }
   }
 }

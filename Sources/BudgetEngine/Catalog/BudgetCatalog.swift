@@ -2,32 +2,30 @@ public import BudgetModel
 
 /// What the configuration in force says, ready for look-ups by bytes: names to slots, slots to
 /// limits. Immutable; a reload makes a new one and swaps it in as a whole.
+///
+/// Memory: some 90 bytes a budgeted deployment; names and keys are shared with the slot registry.
 public final class BudgetCatalog: Sendable {
   /// Counts configurations in force within this process, from 1.
   public let generation: UInt64
-  /// Every budget in force: providers, then deployments, then tags, each in the file's order.
-  public let budgets: [CatalogBudget]
-  /// Every entry of the model list whose id is its first, in the file's order.
-  public let deployments: [ConfiguredDeployment]
   /// How the provider of a model is found.
   public let directory: ProviderDirectory
+  /// Every entry of the model list whose id is its first, in the file's order.
+  public let deployments: CatalogDeployments
 
-  /// Where each scope's budgets stand in `budgets`, by `BudgetScope.rawValue` - 1.
+  /// The slot of every budget in force: providers, then deployments, then tags, each in the file's
+  /// order.
+  let slots: [Int32]
+  /// The key of every slot.
+  let keys: SlotKeys
+  /// Where each scope's budgets stand in `slots`, by `BudgetScope.rawValue` - 1.
   private let scopeRanges: [Range<Int>]
   let providerSlots: NameTable
   let tagSlots: NameTable
-  /// A deployment's id to its position in `deployments`.
-  let deploymentIndexes: NameTable
   /// The slots of each entry of `deployments`.
   let deploymentCandidates: [CandidateSlots]
   /// The provider's slot for each of `directory.names`; `Slot.none` where it has no budget.
   let directorySlots: [Int32]
-  /// A model group's name to its position in `groups`.
-  let groupIndexes: NameTable
-  let groups: [Range<Int>]
-  /// Positions in `deployments`, group after group, each in the file's order.
-  let groupMembers: [Int32]
-  /// A slot to its position in `budgets`; -1 for slots of budgets no longer in force.
+  /// A slot to its position in `slots`; -1 for slots of budgets no longer in force.
   let budgetIndexes: [Int32]
   /// A slot to its limit; `unlimited` where there is none, or the budget is no longer in force.
   let limits: [PicoUSD]
@@ -40,38 +38,38 @@ public final class BudgetCatalog: Sendable {
   /// A limit that no spend reaches.
   static let unlimited = PicoUSD(pico: .max)
 
-  /// Builds the tables. `slots` are those of `configuration.budgets`, in the same order.
+  /// Builds the tables. `slots` are those of `configuration.budgets`, in the same order, and `keys`
+  /// those of all slots.
   init(
-    generation: UInt64, configuration: BudgetConfiguration, slots: [Int32], slotCount: Int,
+    generation: UInt64, configuration: BudgetConfiguration, slots: [Int32], keys: SlotKeys,
     gates: [SlotGates]
   ) {
     self.generation = generation
     self.gates = gates
+    self.slots = slots
+    self.keys = keys
     openGate = SlotGates.open(generation: generation)
     directory = configuration.directory
-    var budgets: [CatalogBudget] = []
-    budgets.reserveCapacity(slots.count)
-    var budgetIndexes = [Int32](repeating: -1, count: slotCount)
-    var limits = [PicoUSD](repeating: Self.unlimited, count: slotCount)
-    for (definition, slot) in zip(configuration.budgets, slots) {
-      if let limit = definition.limit { limits[Int(slot)] = limit }
-      budgetIndexes[Int(slot)] = Int32(budgets.count)
-      budgets.append(CatalogBudget(slot: slot, definition: definition))
+    var budgetIndexes = [Int32](repeating: -1, count: keys.count)
+    var limits = [PicoUSD](repeating: Self.unlimited, count: keys.count)
+    for (index, slot) in slots.enumerated() {
+      if let limit = configuration.budgets[index].limit { limits[Int(slot)] = limit }
+      budgetIndexes[Int(slot)] = Int32(index)
     }
     var scopeRanges: [Range<Int>] = []
     for scope in BudgetScope.allCases {
       let start = scopeRanges.last?.upperBound ?? 0
-      let end =
-        budgets[start...].firstIndex { $0.definition.key.scope != scope } ?? budgets.count
+      let end = slots[start...].firstIndex { keys.scope(of: $0) != scope } ?? slots.count
       scopeRanges.append(start..<end)
     }
     precondition(
-      scopeRanges.last?.upperBound == budgets.count, "budgets come scope by scope, in order")
+      scopeRanges.last?.upperBound == slots.count, "budgets come scope by scope, in order")
     self.scopeRanges = scopeRanges
     func slotsOf(_ scope: BudgetScope) -> NameTable {
-      NameTable(
-        budgets.lazy.filter { $0.definition.key.scope == scope }
-          .map { (name: $0.definition.key.name, value: $0.slot) })
+      let slots = slots[scopeRanges[Int(scope.rawValue) - 1]]
+      var table = NameTable(capacity: slots.count, pool: keys.names)
+      for slot in slots { _ = table.insert(keys.name(of: slot), value: slot) }
+      return table
     }
     let providerSlots = slotsOf(.provider)
     let deploymentSlots = slotsOf(.deployment)
@@ -79,32 +77,40 @@ public final class BudgetCatalog: Sendable {
       guard let provider else { return Slot.none }
       return NameBytes.with(provider) { providerSlots[$0] } ?? Slot.none
     }
-    var seen: Set<ExactText> = []
-    let deployments = configuration.deployments.filter {
-      seen.insert(ExactText($0.id)).inserted
+    deployments = CatalogDeployments(
+      configuration.deployments, slots: deploymentSlots, keys: keys)
+    let slotsOfProviders = deployments.providers.map { slot(ofProvider: $0) }
+    deploymentCandidates = deployments.entries.map { entry in
+      CandidateSlots(
+        provider: entry.provider < 0 ? Slot.none : slotsOfProviders[Int(entry.provider)],
+        deployment: entry.slot, hasProvider: entry.provider >= 0)
     }
-    self.budgets = budgets
     self.budgetIndexes = budgetIndexes
     self.limits = limits
     self.providerSlots = providerSlots
-    self.deployments = deployments
     tagSlots = slotsOf(.tag)
-    deploymentIndexes = NameTable(
-      deployments.enumerated().map { (name: $1.id, value: Int32($0)) })
-    deploymentCandidates = deployments.map { deployment in
-      CandidateSlots(
-        provider: slot(ofProvider: deployment.provider),
-        deployment: NameBytes.with(deployment.id) { deploymentSlots[$0] } ?? Slot.none,
-        hasProvider: deployment.provider != nil)
-    }
     directorySlots = directory.names.map { slot(ofProvider: $0) }
-    (groupIndexes, groups, groupMembers) = Self.groups(of: deployments)
+  }
+
+  /// Every budget in force: providers, then deployments, then tags, each in the file's order.
+  public var budgets: CatalogBudgets { CatalogBudgets(catalog: self, range: slots.indices) }
+
+  /// The budgets of one scope, in the file's order.
+  public func budgets(_ scope: BudgetScope) -> CatalogBudgets {
+    CatalogBudgets(catalog: self, range: scopeRanges[Int(scope.rawValue) - 1])
   }
 
   /// The budget of `slot`, or nil where it is no longer in force.
   func budget(ofSlot slot: Int32) -> CatalogBudget? {
-    let index = budgetIndexes[Int(slot)]
-    return index < 0 ? nil : budgets[Int(index)]
+    budgetIndexes[Int(slot)] < 0 ? nil : CatalogBudget(slot: slot, definition: definition(of: slot))
+  }
+
+  /// What the configuration says of the budget of `slot`, which is in force.
+  func definition(of slot: Int32) -> BudgetDefinition {
+    let limit = limits[Int(slot)]
+    return BudgetDefinition(
+      key: keys[slot], windowLength: keys.windowLength(of: slot),
+      limit: limit == Self.unlimited ? nil : limit)
   }
 
   /// Whether the budget of `slot`, a slot in force, denies no request that names no estimate. One
@@ -112,37 +118,6 @@ public final class BudgetCatalog: Sendable {
   @inline(__always)
   func isOpen(_ slot: Int32) -> Bool {
     gates[Int(slot) >> SlotGates.shift].isOpen(Int(slot) & (SlotGates.count - 1), openGate)
-  }
-
-  /// The budgets of one scope, in the file's order.
-  public func budgets(_ scope: BudgetScope) -> ArraySlice<CatalogBudget> {
-    budgets[scopeRanges[Int(scope.rawValue) - 1]]
-  }
-
-  private static func groups(
-    of deployments: [ConfiguredDeployment]
-  ) -> (NameTable, [Range<Int>], [Int32]) {
-    var positions: [ExactText: Int] = [:]
-    var names: [String] = []
-    var members: [[Int32]] = []
-    for (index, deployment) in deployments.enumerated() {
-      let name = ExactText(deployment.modelName)
-      let position = positions[name] ?? names.count
-      if position == names.count {
-        positions[name] = position
-        names.append(deployment.modelName)
-        members.append([])
-      }
-      members[position].append(Int32(index))
-    }
-    var flat: [Int32] = []
-    var ranges: [Range<Int>] = []
-    for group in members {
-      ranges.append(flat.count..<flat.count + group.count)
-      flat += group
-    }
-    let table = NameTable(names.enumerated().map { (name: $1, value: Int32($0)) })
-    return (table, ranges, flat)
   }
 }
 

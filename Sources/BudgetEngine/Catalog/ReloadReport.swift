@@ -37,15 +37,13 @@ public struct ReloadReport: Sendable {
   /// Notes which budgets are gone and which have another limit; `closed` is complete.
   mutating func compare(_ before: BudgetCatalog, with after: BudgetCatalog) {
     let closedKeys = Set(closed.map(\.from))
-    for budget in before.budgets {
-      guard let still = after.budget(ofSlot: budget.slot) else {
-        let key = budget.definition.key
+    for slot in before.slots {
+      guard Int(slot) < after.budgetIndexes.count, after.budgetIndexes[Int(slot)] >= 0 else {
+        let key = before.keys[slot]
         if !closedKeys.contains(key) { removed.append(key) }
         continue
       }
-      if still.definition.limit != budget.definition.limit {
-        relimited.append(still.definition.key)
-      }
+      if after.limits[Int(slot)] != before.limits[Int(slot)] { relimited.append(after.keys[slot]) }
     }
   }
 }

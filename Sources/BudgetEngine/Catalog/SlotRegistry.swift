@@ -3,24 +3,15 @@ import BudgetModel
 /// Which slot belongs to which budget, over all configurations this process has had.
 ///
 /// Slots are handed out once and never reused, so that a record that was resolved under an old
-/// configuration still charges the budget it was meant for.
+/// configuration still charges the budget it was meant for. Memory: some 25 bytes a slot and the
+/// names, which the catalogs share.
 struct SlotRegistry {
-  /// A budget without its window's text.
-  private struct Owner: Hashable {
-    var scope: BudgetScope
-    var name: ExactText
-  }
-
-  private struct Known {
-    var windowText: String
-    var slot: Int32
-  }
-
-  private var slots: [BudgetKey: Int32] = [:]
-  /// The key that each owner had last, also while it is not configured.
-  private var latest: [Owner: Known] = [:]
   /// The key of each slot, as it is now.
-  private(set) var keys: [BudgetKey] = []
+  private(set) var keys = SlotKeys()
+  /// The slot that each owner had last, also while it is not configured.
+  private var latest = OwnerIndex()
+  /// For the few owners that had windows of several lengths: the slot before this one.
+  private var earlier: [Int32: Int32] = [:]
 
   /// How many slots were handed out.
   var slotCount: Int32 { Int32(keys.count) }
@@ -38,49 +29,106 @@ struct SlotRegistry {
     case replaced(slot: Int32, isNew: Bool, old: BudgetKey, oldSlot: Int32)
   }
 
+  /// Makes room for the budgets that are not known yet, and says how many those are: a few more may
+  /// follow, for owners whose windows have another length now.
+  mutating func reserve(for budgets: [BudgetDefinition]) -> Int {
+    var count = 0
+    var nameBytes = 0
+    for budget in budgets {
+      let key = budget.key
+      let isKnown = NameBytes.with(key.name) { latest.slot(key.scope, $0, keys: keys) != nil }
+      if isKnown { continue }
+      count += 1
+      nameBytes += key.name.utf8.count
+    }
+    guard count > 0 else { return 0 }
+    keys.reserve(count, nameBytes: nameBytes)
+    latest.reserve(count, keys: keys)
+    return count
+  }
+
   /// The slot of a budget in a new configuration. `lengthOf` tells the window length of a slot.
   mutating func resolve(
     _ definition: BudgetDefinition, lengthOf: (Int32) -> WindowLength
   ) -> Outcome {
     let key = definition.key
-    let owner = Owner(scope: key.scope, name: ExactText(key.name))
-    let before = latest[owner]
-    guard let before, ExactText(before.windowText) != ExactText(key.windowText) else {
-      let (slot, isNew) = slot(of: key)
-      latest[owner] = Known(windowText: key.windowText, slot: slot)
-      return isNew ? .added(slot: slot) : .known(slot: slot)
+    let window = keys.window(text: key.windowText)
+    keys.note(definition.windowLength, ofWindow: window)
+    return NameBytes.with(key.name) { name in
+      guard let before = latest.slot(key.scope, name, keys: keys) else {
+        return .added(slot: add(key.scope, name, window: window, before: nil))
+      }
+      if keys.window(of: before) == window { return .known(slot: before) }
+      let old = keys[before]
+      if lengthOf(before) == definition.windowLength {
+        // A slot of this key from before that is out of reach from now on: the key is this one's.
+        if let shadowed = slot(from: before, window: window) { unlink(shadowed, from: before) }
+        keys.setWindow(window, of: before)
+        return .renamed(slot: before, from: old)
+      }
+      if let again = slot(from: before, window: window) {
+        unlink(again, from: before)
+        earlier[again] = before
+        latest.set(again, key.scope, name, keys: keys)
+        return .replaced(slot: again, isNew: false, old: old, oldSlot: before)
+      }
+      let slot = add(key.scope, name, window: window, before: before)
+      return .replaced(slot: slot, isNew: true, old: old, oldSlot: before)
     }
-    let old = BudgetKey(scope: key.scope, name: key.name, windowText: before.windowText)
-    if lengthOf(before.slot) == definition.windowLength {
-      slots[old] = nil
-      slots[key] = before.slot
-      keys[Int(before.slot)] = key
-      latest[owner] = Known(windowText: key.windowText, slot: before.slot)
-      return .renamed(slot: before.slot, from: old)
-    }
-    let (slot, isNew) = slot(of: key)
-    latest[owner] = Known(windowText: key.windowText, slot: slot)
-    return .replaced(slot: slot, isNew: isNew, old: old, oldSlot: before.slot)
   }
 
   /// The slot that goes by `key` now; nil where none does.
-  func knownSlot(of key: BudgetKey) -> Int32? { slots[key] }
-
-  private mutating func slot(of key: BudgetKey) -> (slot: Int32, isNew: Bool) {
-    if let slot = slots[key] { return (slot, false) }
-    let slot = slotCount
-    slots[key] = slot
-    keys.append(key)
-    return (slot, true)
+  func knownSlot(of key: BudgetKey) -> Int32? {
+    guard let window = keys.knownWindow(text: key.windowText) else { return nil }
+    return NameBytes.with(key.name) { name in
+      latest.slot(key.scope, name, keys: keys).flatMap { slot(from: $0, window: window) }
+    }
   }
 
   /// Hands out the slot of a budget that an earlier life of the node had; each key once, an owner's
   /// newest window last.
   mutating func restore(_ key: BudgetKey) -> Int32 {
-    let (slot, isNew) = slot(of: key)
-    precondition(isNew, "a budget restored twice")
-    latest[Owner(scope: key.scope, name: ExactText(key.name))] = Known(
-      windowText: key.windowText, slot: slot)
+    let window = keys.window(text: key.windowText)
+    return NameBytes.with(key.name) { name in
+      let before = latest.slot(key.scope, name, keys: keys)
+      let isKnown = before.flatMap { slot(from: $0, window: window) } != nil
+      precondition(!isKnown, "a budget restored twice")
+      return add(key.scope, name, window: window, before: before)
+    }
+  }
+
+  private mutating func add(
+    _ scope: BudgetScope, _ name: NameBytes, window: Int32, before: Int32?
+  ) -> Int32 {
+    let slot = slotCount
+    // An owner's name is in the pool once, however many slots it has.
+    let place = before.map { keys.name(of: $0) } ?? keys.append(name: name)
+    keys.append(scope: scope, name: place, window: window)
+    earlier[slot] = before
+    latest.set(slot, scope, name, keys: keys)
     return slot
+  }
+
+  /// The newest slot of an owner that has this window, from its slot `newest` backwards.
+  private func slot(from newest: Int32, window: Int32) -> Int32? {
+    var next: Int32? = newest
+    while let slot = next {
+      if keys.window(of: slot) == window { return slot }
+      next = earlier[slot]
+    }
+    return nil
+  }
+
+  /// Takes `slot` out of the chain that starts at `newest`, another slot.
+  private mutating func unlink(_ slot: Int32, from newest: Int32) {
+    var later = newest
+    while let next = earlier[later] {
+      if next == slot {
+        earlier[later] = earlier[slot]
+        earlier[slot] = nil
+        return
+      }
+      later = next
+    }
   }
 }

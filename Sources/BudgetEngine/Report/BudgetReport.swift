@@ -42,15 +42,19 @@ extension BudgetCatalog {
     case .provider: slot = providerSlots[name]
     case .tag: slot = tagSlots[name]
     case .deployment:
-      guard let index = deploymentIndexes[name] else { return nil }
+      guard let index = deployments.indexes[name] else { return nil }
       slot = deploymentCandidates[Int(index)].deployment
     }
     guard let slot, slot != Slot.none else { return nil }
     return budget(ofSlot: slot)
   }
 
-  /// The name of the budget that a denial speaks of.
-  public func name(of denial: Denial) -> String {
-    budget(ofSlot: denial.slot)?.definition.key.name ?? ""
+  /// The name of the budget that a denial speaks of; empty where it is no longer in force.
+  public func name(of denial: Denial) -> String { withName(of: denial) { $0.text } }
+
+  /// Calls `body` with that name; no text is built.
+  public func withName<Result>(of denial: Denial, _ body: (NameBytes) -> Result) -> Result {
+    guard budgetIndexes[Int(denial.slot)] >= 0 else { return body(.absent) }
+    return keys.names.with(keys.name(of: denial.slot), body)
   }
 }

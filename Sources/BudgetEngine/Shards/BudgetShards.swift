@@ -29,6 +29,15 @@ final class BudgetShards: Sendable {
   /// The gates of all slots, block by block; grows with the slots.
   private let blocks = Locked<[SlotGates]>([])
 
+  /// Makes room for `count` slots in all, exactly: grown one by one, the states of a large
+  /// configuration could take twice the memory they need.
+  func reserve(slots count: Int) {
+    for index in 0..<Self.count {
+      let own = count > index ? (count - index - 1) / Self.count + 1 : 0
+      shards[index].slots.withLock { $0.reserveCapacity(own) }
+    }
+  }
+
   /// Adds the state of the next slot, which has no window yet.
   func append(slot: Int32, windowLength: WindowLength) {
     append(slot: slot, SlotState(windowLength: windowLength))

@@ -20,13 +20,9 @@ struct SlotState: Sendable {
   private(set) var limit: PicoUSD
   /// The configuration that named the limit; 0: none has.
   private(set) var generation: UInt64
-  /// What others have spent in the window, as far as this node has heard.
-  private(set) var others: PicoUSD
-  /// What an outage policy sets aside of the limit, in the window and in the next one; and the limit
-  /// that this was reckoned by, nil while nothing is set aside.
-  private(set) var withheld: PicoUSD
-  private(set) var withheldNext: PicoUSD
-  private(set) var withheldLimit: PicoUSD?
+  /// What the fleet has to do with the budget; nil while that is nothing. Apart, since most budgets
+  /// of most nodes have none of it, and a million states have to be small.
+  private var share: FleetShare?
   /// What was charged since the process started, over all windows: it only grows.
   private(set) var charged: PicoUSD
   /// The slot in which the budget goes on with windows of another length; `Slot.none` while this
@@ -45,10 +41,41 @@ struct SlotState: Sendable {
     charged = .zero
     limit = BudgetCatalog.unlimited
     generation = 0
-    others = .zero
-    withheld = .zero
-    withheldNext = .zero
+    share = nil
     successor = Slot.none
+  }
+
+  /// What others have spent in the window, as far as this node has heard.
+  private(set) var others: PicoUSD {
+    get { share?.others ?? .zero }
+    set { change(newValue, of: \.others) }
+  }
+
+  /// What an outage policy sets aside of the limit, in the window.
+  private(set) var withheld: PicoUSD {
+    get { share?.withheld ?? .zero }
+    set { change(newValue, of: \.withheld) }
+  }
+
+  /// The same in the next window.
+  private(set) var withheldNext: PicoUSD {
+    get { share?.withheldNext ?? .zero }
+    set { change(newValue, of: \.withheldNext) }
+  }
+
+  /// The limit that these were reckoned by, nil while nothing is set aside.
+  private(set) var withheldLimit: PicoUSD? {
+    get { share?.withheldLimit }
+    set { change(newValue, of: \.withheldLimit) }
+  }
+
+  private mutating func change<Value: Equatable>(
+    _ value: Value, of field: WritableKeyPath<FleetShare.Fields, Value>
+  ) {
+    var fields = share?.fields ?? FleetShare.Fields()
+    guard fields[keyPath: field] != value else { return }
+    fields[keyPath: field] = value
+    share = fields == FleetShare.Fields() ? nil : FleetShare(fields)
   }
 
   /// A window as it was found: `end` may have passed.

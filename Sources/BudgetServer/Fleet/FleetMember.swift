@@ -15,7 +15,7 @@ public final class FleetMember: FleetNode, Sendable {
   /// What the last catalog handed out says of positions.
   private struct Positions {
     var generation: UInt64?
-    var budgets: [CatalogBudget] = []
+    var budgets: CatalogBudgets?
   }
 
   let engine: BudgetEngine
@@ -93,10 +93,9 @@ public final class FleetMember: FleetNode, Sendable {
   /// What others have spent of budgets, by position among the budgets of `generation`.
   public func show(_ views: [FleetView], of generation: UInt64) {
     let positions = positions.withLock { $0 }
-    guard positions.generation == generation else { return }
-    for view in views where positions.budgets.indices.contains(view.budget) {
-      engine.show(
-        others: view.others, of: positions.budgets[view.budget], inWindowFrom: view.start)
+    guard positions.generation == generation, let budgets = positions.budgets else { return }
+    for view in views where budgets.indices.contains(view.budget) {
+      engine.show(others: view.others, of: budgets[view.budget], inWindowFrom: view.start)
     }
   }
 

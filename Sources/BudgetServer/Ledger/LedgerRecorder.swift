@@ -74,7 +74,8 @@ final class LedgerRecorder: SpendRecorder {
 
   /// Under `memory`, while the disk keeps up and nothing is wrong with it.
   private var answersAtOnce: Bool {
-    durability == .memory && ledger.isReady && ledger.lag <= Self.greatestLag
+    durability == .memory && ledger.isReady && !ledger.isHalfFull
+      && ledger.lag <= Self.greatestLag
   }
 
   private func submit(_ record: LedgerRecord, _ charged: ChargedSlots) -> RecordAnswer {

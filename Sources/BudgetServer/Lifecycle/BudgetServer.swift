@@ -160,7 +160,10 @@ public final class BudgetServer: Sendable {
   }
 
   /// Begins to accept connections.
-  public func start() { transport.start() }
+  public func start() {
+    FreedMemory.release()
+    transport.start()
+  }
 
   /// Reads the configuration again and puts it in force as a whole; spend stays. A file that is
   /// refused leaves the old configuration in force, and the log says why.
@@ -184,6 +187,7 @@ public final class BudgetServer: Sendable {
         log.error("reload refused, the configuration in force stays:")
         for line in error.description.split(separator: "\n") { log.error("  \(line)") }
       }
+      FreedMemory.release()
     }
   }
 

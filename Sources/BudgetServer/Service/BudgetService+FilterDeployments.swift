@@ -64,7 +64,7 @@ extension BudgetService {
     for position in decision.allowed { filterReply.allow(position) }
     for denial in decision.denials {
       counts.countDenial(by: denial.scope)
-      NameBytes.with(catalog.name(of: denial)) { name in
+      catalog.withName(of: denial) { name in
         filterReply.deny(
           FilterReply.Denial(
             position: denial.candidate, scope: denial.scope, name: name,
@@ -75,14 +75,14 @@ extension BudgetService {
     }
     filterReply.omitDenials(decision.denialsOmitted)
     if decision.denialsOmitted > 0 { counts.countOmitted(Int(decision.denialsOmitted)) }
-    for index in group { addCandidate(catalog.deployments[Int(index)]) }
+    for index in group { addCandidate(at: Int(index), of: catalog.deployments) }
   }
 
-  private mutating func addCandidate(_ deployment: ConfiguredDeployment) {
-    NameBytes.with(deployment.id) { id in
-      NameBytes.with(deployment.modelName) { modelName in
-        NameBytes.with(deployment.model) { model in
-          NameBytes.with(deployment.provider ?? "") { provider in
+  private mutating func addCandidate(at index: Int, of deployments: CatalogDeployments) {
+    deployments.withID(at: index) { id in
+      NameBytes.with(deployments.modelName(at: index)) { modelName in
+        NameBytes.with(deployments.model(at: index)) { model in
+          NameBytes.with(deployments.provider(at: index) ?? "") { provider in
             filterReply.addCandidate(
               FilterReply.Candidate(
                 id: id, modelName: modelName, model: model, provider: provider))

@@ -1,4 +1,5 @@
 import BudgetModel
+import Foundation
 
 /// What the port's thread does: waits for sockets, serves what is ready, ends what is overdue.
 /// It alone touches connections.
@@ -17,6 +18,10 @@ final class HTTPLoop {
   var polled: [HTTPConnection] = []
   /// When it may accept again; `.max`: once a connection ends or asks nothing more.
   var acceptsFrom: Int64 = 0
+  /// In nanoseconds.
+  private var restOwed: Int64 = 0
+  private static let shortestRest: Int64 = 500_000
+  private static let longestRest: Int64 = 100_000_000
   /// When the port ends at the latest, once it was told to.
   var endsAt: Int64?
 
@@ -34,7 +39,9 @@ final class HTTPLoop {
 
   /// Serves until it is told to stop.
   func run() {
+    yieldToOtherThreads()
     while !isOver {
+      let worked = threadWorkNanoseconds()
       let now = monotonicNanoseconds()
       fillPollSet(at: now)
       pollSet.wait(milliseconds: waitingTime(at: now))
@@ -43,11 +50,21 @@ final class HTTPLoop {
       acceptReady()
       endOverdue()
       counters.count(openConnections: openCount)
+      rest(afterWorking: threadWorkNanoseconds() - worked)
     }
     inbox.close()
     for connection in connections { if let connection { close(connection) } }
     counters.count(openConnections: 0)
     listener = nil
+  }
+
+  /// However many ask, and however much they take, the port has a quarter of one processor: it rests
+  /// three times as long as it worked. A rest too short to be worth it is added to the next.
+  private func rest(afterWorking nanoseconds: Int64) {
+    restOwed += 3 * nanoseconds
+    guard restOwed >= Self.shortestRest else { return }
+    Thread.sleep(forTimeInterval: Double(min(restOwed, Self.longestRest)) / 1e9)
+    restOwed = 0
   }
 
   private var isOver: Bool {

@@ -159,6 +159,17 @@ struct PollSet {
   }
 }
 
+/// Nanoseconds that the calling thread has worked.
+func threadWorkNanoseconds() -> Int64 {
+  var time = timespec()
+  unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}
+
+/// Puts the calling thread behind the process' others where there are too few processors; on Linux
+/// a priority is a thread's. What it may not do it goes on without.
+func yieldToOtherThreads() { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5) }
+
 /// Nanoseconds of the monotonic clock.
 func monotonicNanoseconds() -> Int64 {
   var time = timespec()

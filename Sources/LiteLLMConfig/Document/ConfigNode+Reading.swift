@@ -14,24 +14,29 @@ extension ConfigNode {
   /// Throws one problem with its line, and its column where it is one of syntax. Bounds:
   /// `maximumDepth` levels; aliases that stand for 10,000,000 values in all.
   public static func parse(yaml: String, file: String = "yaml") throws(ConfigError) -> ConfigNode {
-    // Python drops a byte order mark too.
-    let text =
-      yaml.unicodeScalars.first == "\u{FEFF}" ? String(yaml.unicodeScalars.dropFirst()) : yaml
-    return try YAMLComposer.compose(text, file: file) ?? ConfigNode(.null)
+    try parse(utf8: Array(yaml.utf8), file: file)
   }
 
   /// Reads one YAML document from a file's bytes, which have to be UTF-8.
   public static func parse(
     yaml bytes: [UInt8], file: String = "yaml"
   ) throws(ConfigError) -> ConfigNode {
-    guard let text = String(validating: bytes, as: UTF8.self) else {
+    // Judged in place: the text of a large file is not held twice.
+    guard (try? UTF8Span(validating: bytes.span)) != nil else {
       let (line, column) = firstIllFormed(bytes)
       let problem = ConfigProblem(
         file: file, line: line, column: column, keyPath: "",
         message: "the file is not UTF-8: save it as UTF-8")
       throw ConfigError(problems: [problem])
     }
-    return try parse(yaml: text, file: file)
+    return try parse(utf8: bytes, file: file)
+  }
+
+  private static func parse(utf8 bytes: [UInt8], file: String) throws(ConfigError) -> ConfigNode {
+    // Python drops a byte order mark too.
+    let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+    guard start < bytes.count else { return ConfigNode(.null) }
+    return try YAMLComposer.compose(bytes[start...], file: file) ?? ConfigNode(.null)
   }
 
   private static func firstIllFormed(_ bytes: [UInt8]) -> (line: Int, column: Int) {

@@ -55,8 +55,10 @@ struct YAMLComposer {
 
   private init(file: String) { self.file = file }
 
-  /// The document in `text`, without byte order mark. Nil: there is none, only comments.
-  static func compose(_ text: String, file: String) throws(ConfigError) -> ConfigNode? {
+  /// The document in `text`, UTF-8 without byte order mark. Nil: there is none, only comments.
+  static func compose(
+    _ text: ArraySlice<UInt8>, file: String
+  ) throws(ConfigError) -> ConfigNode? {
     let result = YAMLEventReader.with(text) { reader -> Result<ConfigNode?, ConfigError> in
       var composer = YAMLComposer(file: file)
       do throws(Failure) {

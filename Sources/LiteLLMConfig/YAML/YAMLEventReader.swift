@@ -30,12 +30,11 @@ struct YAMLScalarEvent {
   private(set) var line = 1
   private(set) var column = 1
 
-  /// Calls `body` with a reader of `text`, which stays in place for that long.
+  /// Calls `body` with a reader of `text`, which is UTF-8 and stays in place for that long.
   static func with<Result>(
-    _ text: String, _ body: (inout YAMLEventReader) -> Result
+    _ text: ArraySlice<UInt8>, _ body: (inout YAMLEventReader) -> Result
   ) -> Result {
-    var text = text
-    return text.withUTF8 { bytes in
+    unsafe text.withUnsafeBufferPointer { bytes in
       var reader = unsafe YAMLEventReader(bytes)
       return body(&reader)
     }

@@ -8,6 +8,7 @@ enum YAMLScalar {
   /// The value of a plain scalar: without quotes and without tag.
   static func plain(_ text: String) throws(Refusal) -> ConfigNode.Value {
     guard let first = text.utf8.first else { return .null }
+    if isShortDecimal(text) { return .integer(text) }
     switch first {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"),
       UInt8(ascii: "."):
@@ -22,6 +23,16 @@ enum YAMLScalar {
     default:
       return .string(text)
     }
+  }
+
+  /// Whether the text is a whole number as it would be written back: most numbers are, and need no
+  /// closer look.
+  private static func isShortDecimal(_ text: String) -> Bool {
+    let bytes = text.utf8
+    guard let first = bytes.first, first >= UInt8(ascii: "1"), bytes.count <= 18 else {
+      return false
+    }
+    return bytes.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
   }
 
   /// The value of a scalar with the explicit tag `tag`, in whatever form it stands there.

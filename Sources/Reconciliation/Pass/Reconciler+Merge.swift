@@ -98,6 +98,8 @@ extension Reconciler {
     // Without a spend key, at a window's end, at least what the nodes have spent is known.
     states[index].total = max(.zero, reply.total ?? reply.sum)
     states[index].hasFallen = false
+    // Merged: by then the key was this window's, carried over by LiteLLM perhaps.
+    states[index].staleUntil = nil
     // Not what a pull finds: the key also grows after a marker was made anew, by what others push,
     // and what it held when that marker was made would then seem too little to have held this.
     states[index].record?.highest = max(.zero, reply.total ?? .zero)

@@ -88,7 +88,10 @@ extension Reconciler {
         again.append(index)
       case .adopt(let window, let moving, let closing):
         states[index].isContested = false
-        noteStale(index, window, spendLeft: spendLeft, at: now)
+        // With a marker of this window the key is its own, however soon somebody had it end.
+        if facts.marker?.window.start != window.start {
+          noteStale(index, window, spendLeft: spendLeft, at: now)
+        }
         let isExact = facts.marker?.window == window
         if let adoption = adoption(of: window, isExact, moving, closing, index, at: now) {
           adoptions.append((index, adoption))
@@ -129,7 +132,7 @@ extension Reconciler {
     guard spendLeft >= 0 else { return }
     let length = WindowDecision.length(of: window, states[index].length)
     let slack = WindowDecision.slack(length: length)
-    let goes = now.unixMilliseconds + spendLeft
+    let goes = StoreNumber.instant(now, plus: spendLeft).unixMilliseconds
     let end = window.end.unixMilliseconds
     guard goes <= end - length + slack, goes < end - slack else { return }
     states[index].staleUntil = Timestamp(unixMilliseconds: goes)

@@ -48,14 +48,14 @@ struct MergeReply: Equatable {
     guard let fields = value.array, fields.count >= 10 else { return nil }
     let texts = fields.compactMap { $0.bytes.map { String(decoding: $0, as: UTF8.self) } }
     guard texts.count == fields.count, let outcome = Outcome(rawValue: texts[0]),
-      let start = Int64(texts[1]), let end = Int64(texts[2]), let now = Int64(texts[7]),
+      let start = StoreNumber.milliseconds(texts[1]), let end = StoreNumber.milliseconds(texts[2]),
+      let now = StoreNumber.milliseconds(texts[7]),
       let sum = PicoUSD(twelveDecimals: texts[6]), let added = PicoUSD(twelveDecimals: texts[9])
     else { return nil }
     self.outcome = outcome
-    window = FleetWindow(
-      start: Timestamp(unixMilliseconds: start), end: Timestamp(unixMilliseconds: end))
-    replaced = Int64(texts[3]).map { Timestamp(unixMilliseconds: $0) }
-    resetUntil = Int64(texts[4]).map { Timestamp(unixMilliseconds: $0) }
+    window = FleetWindow(start: start, end: end)
+    replaced = StoreNumber.milliseconds(texts[3])
+    resetUntil = StoreNumber.milliseconds(texts[4])
     if texts[5].isEmpty {
       total = nil
     } else {
@@ -63,7 +63,7 @@ struct MergeReply: Equatable {
       total = amount
     }
     self.sum = sum
-    self.now = Timestamp(unixMilliseconds: now)
+    self.now = now
     self.added = added
     stored = []
     for text in texts.dropFirst(10) {

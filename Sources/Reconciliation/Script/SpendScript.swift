@@ -52,6 +52,12 @@ public enum SpendScript {
       local bd, bf = split(b)
       return ad < bd or (ad == bd and af < bf)
     end
+    -- A number as Redis or LiteLLM write it, cut to twelve decimals; not negative.
+    local function decimal(text, number)
+      local d, f = string.match(text, '^(%d+)%.?(%d*)$')
+      if d and #d <= 15 then return d .. '.' .. string.sub(f .. '000000000000', 1, 12) end
+      return number > 0 and string.format('%.12f', number) or ZERO
+    end
     local function num(a) local d, f = split(a); return d + f / 1e12 end
     local function int(n) return string.format('%.0f', n) end
     local function eps(x) return 1e-12 + math.abs(x) * 1e-12 end
@@ -124,7 +130,10 @@ public enum SpendScript {
       w, fin = mw, mfin
       return reply('STALE', ZERO)
     end
-    if same then fin = mfin end
+    if same then
+      fin = mfin                                -- everybody's, whatever the caller found it to be
+      if now > fin then return reply('STALE', ZERO) end
+    end
     if kexp and kexp > fin + 1 + slack and not string.find(ARGV[7], 'F', 1, true) then
       return reply('FOREIGN', ZERO)
     end
@@ -175,6 +184,10 @@ public enum SpendScript {
           code, grow = 'KLOST', add(news, applied)
         end
       end
+    end
+    if k and k + num(grow) < num(sum) - eps(num(sum)) then
+      -- M was lost too, and K was smaller since: it holds what the nodes have spent, at the least.
+      code, grow = 'KLOST', sub(sum, decimal(kraw, k))
     end
     if not k and (base or less(ZERO, grow)) and fin - now < slack then
       -- So near its end LiteLLM would carry K over into its next window: M alone has it. M.t stays

@@ -16,8 +16,7 @@ struct MarkerHead: Equatable {
   init?(_ reply: RedisValue) {
     guard let values = reply.array, values.count == Self.fields.count else { return nil }
     func instant(_ value: RedisValue) -> Timestamp? {
-      value.bytes.flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
-        .map { Timestamp(unixMilliseconds: $0) }
+      value.bytes.flatMap { StoreNumber.milliseconds(String(decoding: $0, as: UTF8.self)) }
     }
     guard let start = instant(values[0]), let end = instant(values[1]) else { return nil }
     window = FleetWindow(start: start, end: end)

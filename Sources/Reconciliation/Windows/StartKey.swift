@@ -34,7 +34,7 @@ enum StartKey: Equatable {
         ? .window(FleetWindow(start: start, end: computed)) : .unusable("it has no end")
       return
     }
-    let found = Timestamp(unixMilliseconds: now.unixMilliseconds + timeToLive)
+    let found = StoreNumber.instant(now, plus: timeToLive)
     let apart = abs(computed.unixMilliseconds - found.unixMilliseconds)
     if apart <= Self.ordinaryDelayMilliseconds {
       self = computed >= now ? .window(FleetWindow(start: start, end: computed)) : .over

@@ -19,6 +19,21 @@ enum StoreNumber {
     return Timestamp(unixMilliseconds: Int64(milliseconds))
   }
 
+  /// An instant from whole milliseconds since 1970, as the marker has it; nil: none that a window
+  /// may have.
+  static func milliseconds(_ text: String) -> Timestamp? {
+    guard let number = Int64(text), (0...Timestamp.latest.unixMilliseconds).contains(number) else {
+      return nil
+    }
+    return Timestamp(unixMilliseconds: number)
+  }
+
+  /// An instant so many milliseconds after another; past `Timestamp.latest`: that.
+  static func instant(_ start: Timestamp, plus milliseconds: Int64) -> Timestamp {
+    let (sum, overflow) = start.unixMilliseconds.addingReportingOverflow(milliseconds)
+    return overflow ? .latest : min(.latest, Timestamp(unixMilliseconds: sum))
+  }
+
   /// Seconds since 1970 as LiteLLM reads them: `1795345098.748`.
   static func text(_ instant: Timestamp) -> String {
     let (seconds, rest) = instant.unixMilliseconds.quotientAndRemainder(dividingBy: 1_000)

@@ -13,7 +13,7 @@ enum WindowSearch {
     guard let length = try? WindowLength(text: key.windowText) else { return .min ... .max }
     let milliseconds: Int128 =
       switch length {
-      case .seconds(let seconds): min(seconds, Int128(Int64.max)) * 1_000
+      case .seconds(let seconds): Int128(seconds) * 1_000
       case .months(let months): Int128(months) * 31 * 86_400_000
       }
     let first = Int128(time) - milliseconds - milliseconds / slackPart - slackMilliseconds

@@ -127,6 +127,10 @@ public final class SpendLedger: Sendable {
   /// Whether the state is `ready`. One atomic load.
   public var isReady: Bool { shared.isReady.load(ordering: .acquiring) }
 
+  /// Whether the queue is half full: records that are answered when they are on disk hold their
+  /// callers back, so that it does not fill. One atomic load.
+  public var isHalfFull: Bool { shared.queue.isHalfFull }
+
   /// How long the oldest record that is not on disk has waited; zero where all are. Takes no lock,
   /// and is some milliseconds coarse.
   public var lag: Duration { shared.queue.lag }

@@ -36,6 +36,8 @@ struct RecordQueue: ~Copyable, Sendable {
   /// lock, read without.
   private let oldest = Atomic<Int64>(none)
   private static let none = Int64.max
+  /// Whether half of either bound is taken. Written under the lock, read without.
+  private let isHalfFullFlag = Atomic<Bool>(false)
   private let bell = DispatchSemaphore(value: 0)
 
   init(recordBound: Int, byteBound: Int) {
@@ -56,6 +58,7 @@ struct RecordQueue: ~Copyable, Sendable {
       }
       contents.records += 1
       contents.bytes += bytes
+      publishFill(contents)
       if contents.oldestWaiting == nil {
         contents.oldestWaiting = SystemCalls.monotonicNanoseconds()
         publishOldest(contents)
@@ -147,10 +150,21 @@ struct RecordQueue: ~Copyable, Sendable {
     contents.withLock { contents in
       contents.records -= records
       contents.bytes -= bytes
+      publishFill(contents)
       if isLast { contents.oldestTaken = nil }
       publishOldest(contents)
     }
   }
+
+  private func publishFill(_ contents: borrowing Contents) {
+    let isHalfFull = contents.records * 2 >= recordBound || contents.bytes * 2 >= byteBound
+    if isHalfFull != isHalfFullFlag.load(ordering: .relaxed) {
+      isHalfFullFlag.store(isHalfFull, ordering: .relaxed)
+    }
+  }
+
+  /// Whether half of what may wait does: whoever can wait had better begin to.
+  var isHalfFull: Bool { isHalfFullFlag.load(ordering: .relaxed) }
 
   private func publishOldest(_ contents: borrowing Contents) {
     oldest.store(contents.oldestTaken ?? contents.oldestWaiting ?? Self.none, ordering: .relaxed)

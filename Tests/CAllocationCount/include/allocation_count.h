@@ -4,10 +4,18 @@
 
 #include <stdbool.h>
 
-// Whether allocations are counted in this build; not where a sanitizer owns malloc.
+// Whether the program's allocations are counted at all: not where a sanitizer owns malloc.
 bool allocation_count_is_available(void);
+
+// Whether the number of allocations says something of the product: not where a sanitizer owns malloc, and not in a
+// build without optimisation, whose closures and boxes say nothing about the product.
+bool allocation_count_is_meaningful(void);
 
 // How many allocations this thread has made.
 unsigned long allocation_count(void);
+
+// How many bytes this thread has allocated and not freed, as the allocator rounds them. What one
+// thread allocates and another frees stays with the first.
+long allocated_bytes(void);
 
 #endif

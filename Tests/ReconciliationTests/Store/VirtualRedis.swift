@@ -44,7 +44,11 @@ final class VirtualRedis {
   // MARK: - What tests look at
 
   func text(_ key: String) -> String? {
-    if case .text(let bytes)? = live(key)?.value { String(decoding: bytes, as: UTF8.self) } else { nil }
+    if case .text(let bytes)? = live(key)?.value {
+      String(decoding: bytes, as: UTF8.self)
+    } else {
+      nil
+    }
   }
 
   func hash(_ key: String) -> [String: String]? {

@@ -26,6 +26,8 @@ struct Scenario: Sendable {
   var news: @Sendable (World, SimulatedNode) -> LedgerNews = { world, node in
     node.news(at: world.time(of: node))
   }
+  /// A link that sends something else than it is told to.
+  var command: @Sendable ([[UInt8]]) -> [[UInt8]] = { $0 }
 
   var isShort: Bool { lengths.contains { $0 < 1_000 } }
 }

@@ -34,7 +34,9 @@ struct SimulatedLedger {
     windows[budget][window.start]?.amounts[origin, default: .zero] += .zero
   }
 
-  mutating func charge(_ key: Int, _ budget: Int, _ amount: PicoUSD, _ span: FleetSpan, _ origin: String) {
+  mutating func charge(
+    _ key: Int, _ budget: Int, _ amount: PicoUSD, _ span: FleetSpan, _ origin: String
+  ) {
     entries[key] = Entry(budget: budget, amount: amount, start: span.start, origin: origin)
     open(budget, span, origin: origin)
     windows[budget][span.start]?.amounts[origin, default: .zero] += amount

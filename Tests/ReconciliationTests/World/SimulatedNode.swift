@@ -2,8 +2,6 @@ import BudgetModel
 import Reconciliation
 import RedisStore
 
-@testable import struct Reconciliation.Reconciler
-
 /// A node: a ledger that lasts, and in memory an engine, a queue and a reconciler that do not.
 final class SimulatedNode {
   let place: Int

@@ -15,7 +15,7 @@ struct SimulatedStore: FleetStore {
   }
 
   mutating func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
-    try exchange(commands.map { .command($0) })
+    try exchange(commands.map { .command(world.scenario.command($0)) })
   }
 
   mutating func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] {

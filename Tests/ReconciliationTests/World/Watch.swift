@@ -23,6 +23,9 @@ struct Watch {
   var highest: [Balance: PicoUSD] = [:]
   /// The most that a marker has ever had of it.
   var pushed: [Balance: PicoUSD] = [:]
+  /// Balances that were in a marker and have been moved to another window since: a message that
+  /// arrives late can bring the marker of their old window back.
+  var moved: Set<Balance> = []
   var foreign: [PicoUSD]
   /// What was in a marker when its node moved it to another window: where the store goes back to a
   /// moment between, or hears of it late, its spend key has it under both.
@@ -61,7 +64,9 @@ struct Watch {
     losses.insert(loss)
     switch loss {
     case .failover: resets = resetsAtSnapshot
-    case .flush, .mark: resets = resets.map { _ in [] }
+    case .flush, .mark:
+      resets = resets.map { _ in [] }
+      resetsAtSnapshot = resets
     case .spendKey, .startKey: break
     }
     for index in marks.indices { marks[index] = nil }
@@ -78,9 +83,13 @@ struct Watch {
   /// A window that an operator has ended takes its spend along nowhere.
   mutating func noteAdoption(_ adoption: WindowAdoption, _ world: World) {
     guard let budget = world.budgets.firstIndex(where: { $0.key == adoption.key }) else { return }
-    for (balance, amount) in pushed where balance.budget == budget
+    for (balance, amount) in pushed
+    where balance.budget == budget
       && balance.start != adoption.record.start && adoption.moving.contains(balance.start)
-    { relabelled[budget] += amount }
+    {
+      relabelled[budget] += amount
+      moved.insert(balance)
+    }
     for start in adoption.moving where resets[budget].contains(start) {
       world.fail(
         "I13: spend of window \(start.unixMilliseconds), ended by a reset, moves to "

@@ -63,6 +63,7 @@ extension World {
       "script \(words.joined(separator: " ")) -> \(code) K \(spendBefore ?? "-") -> "
         + "\(redis.text(spend) ?? "-") sum \(before?["sum"] ?? "-") -> "
         + "\(redis.hash(mark)?["sum"] ?? "-")")
+    if let refusal = reply.refusal { fail("the script refuses: \(refusal.text)") }
     if written > 0 {
       let changes = ["OK", "NEW", "MLOST", "KLOST", "RESET", "ENDING"]
       if !changes.contains(code) { fail("I12: \(code) and \(written) writes") }

@@ -134,7 +134,8 @@ extension World {
       let end =
         redis.hash(marks[budget]).flatMap { Int64($0["fin"] ?? "") }.flatMap {
           $0 > redis.now ? $0 + 1 : nil
-        } ?? budgets[budget].windowLength.end(ofWindowFrom: Timestamp(unixMilliseconds: redis.now))
+        }
+        ?? budgets[budget].windowLength.end(ofWindowFrom: Timestamp(unixMilliseconds: redis.now))
         .unixMilliseconds
       _ = redis.perform([Array("PEXPIREAT".utf8), key, Array("\(end)".utf8)])
     }

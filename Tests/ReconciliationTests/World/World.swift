@@ -80,7 +80,7 @@ final class World {
           scope: scopes[(place + random.below(3)) % 3], name: "name\(place)",
           windowText: "\(seconds)s"),
         limit: random.chance(0.5) ? PicoUSD(dollars: 1_000) : nil,
-        windowLength: .seconds(Int128(seconds)))
+        windowLength: .seconds(Int64(seconds)))
     }
   }
 
@@ -199,7 +199,8 @@ final class World {
   }
 
   func delay(_ messages: [Message]) {
-    let longest = (scenario.lengths.max() ?? 1) < 1_000 ? 1_500 * (scenario.lengths.max() ?? 1) : 60_000
+    let longest =
+      (scenario.lengths.max() ?? 1) < 1_000 ? 1_500 * (scenario.lengths.max() ?? 1) : 60_000
     delayed.append(Delayed(due: redis.now + Int64(1 + random.below(longest)), messages: messages))
   }
 }

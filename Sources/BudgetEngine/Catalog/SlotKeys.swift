@@ -1,0 +1,77 @@
+import BudgetModel
+
+/// The key of every slot there is, without a text for each: names in one pool, windows by number.
+struct SlotKeys: Sendable {
+  /// The key of one slot: 12 bytes.
+  private struct Key: Sendable {
+    var name: NamePool.Name
+    var scope: BudgetScope
+    var window: Int32
+  }
+
+  private var keys: [Key] = []
+  /// The names of all keys.
+  private(set) var names = NamePool()
+  /// The texts of windows, each once; a configuration has a handful.
+  private var windows: [String] = []
+  private var windowNumbers: [ExactText: Int32] = [:]
+  /// The length that each text means; nil until a budget in force has it.
+  private var lengths: [WindowLength?] = []
+
+  var count: Int { keys.count }
+
+  /// Makes room for `count` keys more, and `nameBytes` of names.
+  mutating func reserve(_ count: Int, nameBytes: Int) {
+    keys.reserveCapacity(keys.count + count)
+    names.reserve(nameBytes)
+  }
+
+  /// The key of `slot` as texts.
+  subscript(slot: Int32) -> BudgetKey {
+    let key = keys[Int(slot)]
+    return BudgetKey(
+      scope: key.scope, name: names.text(of: key.name), windowText: windows[Int(key.window)])
+  }
+
+  func scope(of slot: Int32) -> BudgetScope { keys[Int(slot)].scope }
+  func name(of slot: Int32) -> NamePool.Name { keys[Int(slot)].name }
+  func window(of slot: Int32) -> Int32 { keys[Int(slot)].window }
+  func windowText(of slot: Int32) -> String { windows[Int(keys[Int(slot)].window)] }
+
+  /// The length of the window of `slot`, a budget that is or was in force.
+  func windowLength(of slot: Int32) -> WindowLength {
+    guard let length = lengths[Int(keys[Int(slot)].window)] else {
+      preconditionFailure("a budget in force whose window has no length")
+    }
+    return length
+  }
+
+  /// The number of a window's text.
+  mutating func window(text: String) -> Int32 {
+    if let number = windowNumbers[ExactText(text)] { return number }
+    let number = Int32(windows.count)
+    windows.append(text)
+    lengths.append(nil)
+    windowNumbers[ExactText(text)] = number
+    return number
+  }
+
+  /// The number of a window's text, where some key has it.
+  func knownWindow(text: String) -> Int32? { windowNumbers[ExactText(text)] }
+
+  /// Notes what the text of window `number` means.
+  mutating func note(_ length: WindowLength, ofWindow number: Int32) {
+    if lengths[Int(number)] == nil { lengths[Int(number)] = length }
+  }
+
+  /// Adds the key of the next slot.
+  mutating func append(scope: BudgetScope, name: NamePool.Name, window: Int32) {
+    keys.append(Key(name: name, scope: scope, window: window))
+  }
+
+  /// Adds a name to the pool.
+  mutating func append(name: NameBytes) -> NamePool.Name { names.append(name) }
+
+  /// Gives the key of `slot` another window.
+  mutating func setWindow(_ window: Int32, of slot: Int32) { keys[Int(slot)].window = window }
+}

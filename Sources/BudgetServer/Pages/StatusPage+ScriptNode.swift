@@ -1,0 +1,159 @@
+extension StatusPage {
+  /// What stands above the table: the verdict, what is denied, notices, facts on the node.
+  static let scriptNode = #"""
+    const deniedAtOnce = 5;
+    let showsAllDenied = false;
+
+    function showVerdict(status) {
+      const total = Object.values(status.counts).reduce((sum, scope) => sum + scope.budgets, 0);
+      const out = Object.values(status.counts).reduce((sum, scope) => sum + scope.exhausted, 0);
+      let verdict = `All ${count(total)} budgets are within their limits`;
+      if (total === 0) verdict = "No budgets are configured";
+      else if (out === total && total > 1) verdict = `All ${count(total)} budgets are exhausted`;
+      else if (total === 1) verdict = `The budget is ${out ? "exhausted" : "within its limit"}`;
+      else if (out === 1) verdict = `1 of ${count(total)} budgets is exhausted`;
+      else if (out > 0) verdict = `${count(out)} of ${count(total)} budgets are exhausted`;
+      setText(byID("verdict"), verdict);
+      const title = `${out > 0 ? `${count(out)} exhausted · ` : ""}budgetd`;
+      if (document.title !== title) document.title = title;
+      showOutlook(status, total);
+    }
+
+    // Only from the whole list: a filtered one says nothing about the others.
+    function showOutlook(status, total) {
+      const { q, scope } = status.query;
+      if (q !== "" || scope !== null) return;
+      const open = status.budgets.filter((budget) => !budget.exhausted);
+      const near = open.filter((budget) => budget.used_ratio >= nearRatio).length;
+      const soon = open.filter((budget) => budget.exhausts_before_reset)
+        .sort((one, other) => one.exhausts_at_unix_ms - other.exhausts_at_unix_ms);
+      const says = [];
+      if (near > 0) says.push(`${plural(near, "is", "are")} near the limit.`);
+      if (soon.length > 0) {
+        const left = duration(soon[0].exhausts_at_unix_ms - status.now_unix_ms);
+        const whole = shownName(soon[0].name);
+        const name = whole.length > 40 ? `${whole.slice(0, 40)}…` : whole;
+        says.push(`Next to run out: \u2068${name}\u2069 in ${left}.`);
+      } else if (total > 0) says.push("At the present rate none runs out before its reset.");
+      setText(byID("outlook"), says.join(" "));
+    }
+
+    function showDenied(status) {
+      const { total, in_force: denials } = status.denials;
+      byID("denied").hidden = total === 0;
+      const listed = denials.slice(0, showsAllDenied ? denials.length : deniedAtOnce);
+      const list = byID("denied-list");
+      while (list.children.length > listed.length) list.lastElementChild.remove();
+      listed.forEach((denial, index) => {
+        const item = list.children[index] ?? list.appendChild(document.createElement("li"));
+        setText(item, readable(shownName(denial.reason)));
+      });
+      if (showsAllDenied && total > denials.length) {
+        list.append(made("li", `and ${count(total - denials.length)} more: see the table`));
+      }
+      byID("denied-more").hidden = denials.length <= deniedAtOnce;
+      byID("denied-more").setAttribute("aria-expanded", String(showsAllDenied));
+      setText(byID("denied-more"), showsAllDenied ? "Show fewer" : `Show all ${count(total)}`);
+    }
+
+    // 2026-01-16T00:00:00.000Z -> 2026-01-16 00:00 UTC
+    function readable(reason) {
+      return reason.replace(/(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\.\d+Z$/, "$1 $2 UTC");
+    }
+
+    function noticesOf(status) {
+      const { ledger, redis, config } = status;
+      const notices = [];
+      if (!status.ready) {
+        notices.push(["grave", "Not ready", status.not_ready_reasons.join("; ")]);
+      }
+      if (status.ready && ledger.state !== "ready") {
+        notices.push(["grave", "Spend cannot be recorded", ledger.reason ?? ledger.state]);
+      }
+      if (redis && redis.partitioned) {
+        notices.push(
+          ["grave", "Cut off from Redis", `the outage policy “${redis.policy}” is in force`]);
+      }
+      if (redis && redis.eviction_unsafe) {
+        notices.push(["", "Redis may evict budgets", "set its maxmemory-policy to noeviction"]);
+      }
+      if (!config.last_reload_successful) {
+        notices.push(["", "The last reload was refused, the configuration before it is in force",
+          config.last_reload_error ?? "see the log"]);
+      }
+      return notices;
+    }
+
+    let noticesShown = "";
+    function showNotices(status) {
+      const notices = noticesOf(status);
+      const text = JSON.stringify(notices);
+      if (text === noticesShown) return;
+      noticesShown = text;
+      byID("notices").replaceChildren(...notices.map(([className, what, why]) => {
+        const notice = made("p", "", className);
+        notice.append(made("b", `${what}: `), made("bdi", why));
+        return notice;
+      }));
+    }
+
+    function redisFact({ redis, fleet }) {
+      if (!redis) return ["Redis", "not used", "", "this node keeps its own budgets"];
+      const nodes = plural(fleet ? fleet.nodes : 1, "node", "nodes");
+      const lag = redis.lag_seconds === null
+        ? "no pass yet" : `last pass ${seconds(redis.lag_seconds)} ago`;
+      const late = redis.late_spend_usd > 0 ? ` · ${money(redis.late_spend)} late` : "";
+      const failed = redis.passes.failed > 0 ? ` · ${count(redis.passes.failed)} failed` : "";
+      const value = redis.partitioned ? "cut off" : redis.up ? `up, ${nodes}` : "no answer";
+      const className = redis.partitioned ? "bad" : redis.up ? "" : "warn";
+      return ["Redis", value, className, lag + failed + late];
+    }
+
+    const seconds = (number) => number < 10 ? `${number.toFixed(1)} s` : duration(number * 1000);
+
+    function factsOf(status) {
+      const { ledger, rpc, spend } = status;
+      const denied = Object.values(rpc.denials).reduce((sum, number) => sum + number, 0);
+      const lost = spend.refused + spend.unknown;
+      const perSecond = rpc.requests_per_second;
+      return [
+        ["Node", status.ready ? "ready" : "not ready", status.ready ? "" : "bad",
+          `${status.version} · up ${duration(status.uptime_seconds * 1000)}`],
+        ["Ledger", ledger.state === "ready" ? "writing" : ledger.state,
+          ledger.state === "ready" ? "" : "bad",
+          `reply after ${ledger.durability} · ${count(ledger.waiting)} waiting`
+            + (ledger.lag_seconds >= 0.05 ? ` for ${seconds(ledger.lag_seconds)}` : "")
+            + (ledger.failures > 0 ? ` · ${plural(ledger.failures, "failure", "failures")}` : "")],
+        redisFact(status),
+        ["Requests", perSecond === null ? count(rpc.requests)
+          : `${count(Number(perSecond.toFixed(perSecond < 10 ? 1 : 0)))} /s`, "",
+          `${plural(rpc.connections, "connection", "connections")} · `
+            + plural(denied, "denial", "denials")],
+        ["Recorded since the start", money(spend.recorded), "",
+          `${plural(spend.records, "record", "records")} · `
+            + (lost > 0 ? `${count(lost)} not recorded`
+              : plural(spend.duplicates, "duplicate", "duplicates"))],
+      ];
+    }
+
+    function showFacts(status) {
+      const list = byID("facts");
+      factsOf(status).forEach(([term, value, className, note], index) => {
+        let fact = list.children[index];
+        if (!fact) {
+          fact = list.appendChild(document.createElement("div"));
+          fact.append(made("dt", term), made("dd", "", "value"), made("dd", "", "note"));
+        }
+        const [, valueCell, noteCell] = fact.children;
+        setText(valueCell, value);
+        valueCell.className = `value ${className}`;
+        setText(noteCell, note);
+        if (term.startsWith("Recorded")) setTitle(valueCell, exactMoney(status.spend.recorded));
+      });
+      setText(byID("node-name"), status.node_id ?? "");
+      setText(byID("config"),
+        `${status.config.path}, accepted ${clock(status.config.accepted_at_unix_ms)}`);
+    }
+
+    """#
+}

@@ -1,0 +1,139 @@
+import BudgetModel
+import Reconciliation
+import Testing
+
+/// One rule broken: the tests have to notice.
+struct Mutant: CustomTestStringConvertible, Sendable {
+  var testDescription: String
+  /// In the script: what stands there, and what in its place.
+  var changes: [(String, String)] = []
+  /// In Swift: a scenario that breaks the rule.
+  var scenario: (@Sendable (Scenario) -> Scenario) = { $0 }
+  /// Where it shows. None: the rules of the script tell.
+  var scenarios: [Scenario] = []
+  /// So many seeds at most until it shows.
+  var seeds = 150
+
+  /// The script with the rule broken; nil: the script does not read that way any more.
+  var script: String? {
+    var text = SpendScript.text
+    for (before, after) in changes {
+      guard text.contains(before) else { return nil }
+      text = text.replacing(before, with: after)
+    }
+    return text
+  }
+
+  static let all: [Mutant] = ofTheScript + ofTheEdges + ofSwift
+
+  private static let ofTheScript = [
+    Mutant(
+      testDescription: "naive delta",
+      changes: [("local have = same and redis.call('HGET', M, f) or false", "local have = acked")],
+      scenarios: [.network]),
+    Mutant(
+      testDescription: "last value wins",
+      changes: [("if less(have, cum) then", "if have ~= cum then")], scenarios: [.network]),
+    Mutant(
+      testDescription: "spend keys are not mended",
+      changes: [("if less(ZERO, applied) then", "if false then")]),
+    Mutant(
+      testDescription: "what the key held when the marker was made is forgotten",
+      changes: [("'0', ARGV[5], k or nil", "'0', ARGV[5], nil")], scenarios: [.lostMarks]),
+    Mutant(
+      testDescription: "a lost spend key is taken for kept",
+      changes: [("rk and seen > 0 and rk >= seen - eps(seen) and", "seen > 0 and")]),
+    Mutant(
+      testDescription: "what was confirmed does not go along",
+      changes: [("and less(ZERO, acked) then", "and false then")], scenarios: [.lostMarks]),
+    Mutant(
+      testDescription: "order of windows by their start",
+      changes: [("(mfin > fin or (mfin == fin and mw > w))", "mw > w")],
+      scenarios: [.liteLLMClocks, .everything]),
+    Mutant(
+      testDescription: "windows that are over take spend",
+      changes: [
+        ("if now > fin then\n  if mw", "if false then\n  if mw"),
+        ("if now > fin then return reply('STALE', ZERO) end\nend", "end"),
+      ], scenarios: [.rollover]),
+    Mutant(
+      testDescription: "nine decimals",
+      changes: [
+        (
+          "return string.format('%.0f.%012.0f', d, f)",
+          "return string.format('%.0f.%012.0f', d, math.floor(f / 1000) * 1000)"
+        )
+      ], scenarios: [.network]),
+    Mutant(
+      testDescription: "sums of doubles",
+      changes: [
+        (
+          "return join(ad + bd, af + bf)",
+          "return string.format('%.12f', ad + bd + af / 1e12 + bf / 1e12)"
+        )
+      ], scenarios: [.network]),
+    Mutant(
+      testDescription: "a merge writes what it has written before",
+      changes: [("if touched or #set > 0 then", "if true then")], scenarios: [.network]),
+    Mutant(
+      testDescription: "a marker outlives its replacement",
+      changes: [("if not same then create() end", "")], scenarios: [.rollover]),
+  ]
+
+  private static let ofTheEdges = [
+    Mutant(
+      testDescription: "windows are open at their end",
+      changes: [("if now > fin then", "if now >= fin then")]),
+    Mutant(
+      testDescription: "keys go with the window's last millisecond",
+      changes: [("K, int(fin + 1)) end", "K, int(fin)) end")]),
+    Mutant(
+      testDescription: "a nano-dollar is dust",
+      changes: [("return 1e-12 + math.abs(x)", "return 1e-9 + math.abs(x)")]),
+    Mutant(
+      testDescription: "no FOREIGN",
+      changes: [("if kexp and kexp > fin", "if false and kexp > fin")]),
+    Mutant(
+      testDescription: "no WAIT",
+      changes: [("if kexp and kexp <= start", "if false and kexp <= start")]),
+    Mutant(
+      testDescription: "no ENDING", changes: [("and fin - now < slack then", "and false then")]),
+    Mutant(
+      testDescription: "a marker's own end does not count",
+      changes: [("if now > fin then return reply('STALE', ZERO) end\nend", "end")]),
+    Mutant(
+      testDescription: "a reset ends the marker's window alone",
+      changes: [("int(math.max(fin - 1, mfin or 0))", "int(mfin or 0)")]),
+    Mutant(
+      testDescription: "a spend key may be less than its marker",
+      changes: [("if k and k + num(grow) < num(sum)", "if false and num(grow) < num(sum)")]),
+  ]
+
+  private static let ofSwift = [
+    Mutant(
+      testDescription: "uncommitted spend is pushed",
+      scenario: { scenario in
+        var scenario = scenario
+        scenario.news = { world, node in
+          var news = node.news(at: world.time(of: node))
+          for (_, budget, amount) in node.queue {
+            for index in news.totals.indices
+            where news.totals[index].key == node.budgets[budget].key
+              && news.totals[index].origin == node.origin
+            { news.totals[index].cumulative += amount }
+          }
+          return news
+        }
+        return scenario
+      }, scenarios: [.network]),
+    Mutant(
+      testDescription: "start keys are written over",
+      scenario: { scenario in
+        var scenario = scenario
+        scenario.command = { words in
+          words.filter { words[0] != Array("SET".utf8) || $0 != Array("NX".utf8) }
+        }
+        return scenario
+      }, scenarios: [.network]),
+  ]
+}
