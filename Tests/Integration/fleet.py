@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from budget_client import Client, pb
 from conftest import LONG, OK, code_of, eventually
-from ledger_clients import PICO, dollars, ping
+from ledger_clients import PICO, dollars, in_threads, ping
 from redis_client import RedisError
 
 FAST = ("--reconcile-interval-ms", "100")
@@ -133,6 +133,20 @@ def spends_in_redis(service, keys):
         for budget, key in keys.items():
             found[budget] = (Decimal(client("GET", key) or 0), marker_total(client, key))
     return found
+
+
+def side_by_side(function, cases):
+    """Runs function(case) for all cases at once, since each mostly waits; all failures are told."""
+    failures = []
+
+    def one(case):
+        try:
+            function(case)
+        except BaseException as error:
+            failures.append(f"{getattr(case, '__name__', case)}: {type(error).__name__}: {error}")
+
+    in_threads([(one, case) for case in cases])
+    assert not failures, "\n\n".join(failures)
 
 
 def differences(service, nodes, keys, expected, adds=0):

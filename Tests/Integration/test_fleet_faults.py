@@ -12,8 +12,8 @@ import pytest
 from conftest import LONG, OK, SHORT, code_of, config_text, eventually, unharmed
 from fake_redis import FakeRedis
 from fleet import (
-    FAST, agree, allowed, ledger_totals, marker, marker_key, marker_total, passes, shown, spend_key,
-    start_key, store_state)
+    FAST, agree, allowed, ledger_totals, marker, marker_key, marker_total, passes, shown,
+    side_by_side, spend_key, start_key, store_state)
 from ledger_clients import ping
 from redis_servers import redis_service
 
@@ -75,6 +75,10 @@ def fleet(start, redis):
 
 @pytest.fixture
 def pair(fleet):
+    return agreed_pair(fleet)
+
+
+def agreed_pair(fleet):
     """Two nodes that agree on what both recorded."""
     fleet.node()
     fleet.node()
@@ -185,8 +189,18 @@ def cut_off(fleet):
         store_state(node, "partitioned")
 
 
-@pytest.mark.parametrize("policy", ["open", "closed", "share"])
-def test_redis_is_down_at_the_start(fleet, policy):
+POLICIES = ["open", "closed", "share"]
+
+
+def test_redis_is_down_at_the_start(start):
+    def case(policy):
+        with redis_service() as service:
+            down_at_the_start(Fleet(start, service), policy)
+
+    side_by_side(case, POLICIES)
+
+
+def down_at_the_start(fleet, policy):
     fleet.service.proxy.refuse()
     (node,) = fleet_of(fleet, 1, policy, size=2)
     assert not ping(node).ready and "redis" in ping(node).not_ready_reason.lower()
@@ -213,8 +227,15 @@ def test_redis_is_down_at_the_start(fleet, policy):
     fleet.stop()
 
 
-@pytest.mark.parametrize("policy", ["open", "closed", "share"])
-def test_redis_goes_away_later(fleet, policy):
+def test_redis_goes_away_later(start):
+    def case(policy):
+        with redis_service() as service:
+            goes_away_later(Fleet(start, service), policy)
+
+    side_by_side(case, POLICIES)
+
+
+def goes_away_later(fleet, policy):
     a, b = fleet_of(fleet, 2, policy)
     fleet.record(a, Decimal("0.4"), "openai")
     fleet.agree()
@@ -279,19 +300,23 @@ def refused(service):
     return service.proxy.heal
 
 
-@pytest.mark.parametrize("outage", [refused, no_replies, black_hole, paused])
-def test_nothing_waits_for_redis_and_nothing_is_lost(pair, outage):
-    over = outage(pair.service)
-    for node in pair.nodes:
-        store_state(node, "partitioned")
-        began = time.monotonic()
-        assert allowed(node) == ["d-0"] and code_of(node.call(ping={})) == OK
-        assert time.monotonic() - began < QUICK
-    for _ in range(20):
-        pair.record()
-    over()
-    pair.agree()
-    pair.stop()
+def test_nothing_waits_for_redis_and_nothing_is_lost(start):
+    def case(outage):
+        with redis_service() as service:
+            pair = agreed_pair(Fleet(start, service))
+            over = outage(service)
+            for node in pair.nodes:
+                store_state(node, "partitioned")
+                began = time.monotonic()
+                assert allowed(node) == ["d-0"] and code_of(node.call(ping={})) == OK
+                assert time.monotonic() - began < QUICK
+            for _ in range(20):
+                pair.record()
+            over()
+            pair.agree()
+            pair.stop()
+
+    side_by_side(case, [refused, no_replies, black_hole, paused])
 
 
 def test_connections_reset_again_and_again(pair):
@@ -546,23 +571,31 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("code", ERRORS)
-def test_errors_are_named_once_and_over_once_redis_is_well(start, redis, code):
-    with FakeRedis(f"-{ERRORS[code]}\r\n".encode()) as fake:
-        redis.proxy.retarget(fake.address)
-        node = start(CONFIG, "--redis", redis.url, *FAST)
-        node.record("azure", 0.5)
-        assert allowed(node) == ["d-0"] and ping(node).store_state == "partitioned"
-        eventually(lambda: fake.answered > 3, LONG, "tried again")
-        said = complaints(node)
-        assert 1 <= len(said) <= LINES_OF_AN_OUTAGE, "\n".join(said)
-        if code in ("MOVED", "CLUSTERDOWN"):
-            assert "cluster" in said[0].lower(), said
-        redis.proxy.retarget(redis.server.socket)
+def test_errors_are_named_once_and_over_once_redis_is_well(start):
+    def case(code):
+        with redis_service() as service, FakeRedis(f"-{ERRORS[code]}\r\n".encode()) as fake:
+            answered_with(code, start, service, fake)
+
+    side_by_side(case, ERRORS)
+
+
+def answered_with(code, start, service, fake):
+    service.proxy.retarget(fake.address)
+    node = start(CONFIG, "--redis", service.url, *FAST)
+    node.record("azure", 0.5)
+    assert allowed(node) == ["d-0"] and ping(node).store_state == "partitioned"
+    eventually(lambda: fake.answered > 3, LONG, "tried again")
+    said = complaints(node)
+    assert 1 <= len(said) <= LINES_OF_AN_OUTAGE, "\n".join(said)
+    if code in ("MOVED", "CLUSTERDOWN"):
+        assert "cluster" in said[0].lower(), said
+    service.proxy.retarget(service.server.socket)
     store_state(node, "ok")
-    with redis.client() as client:
-        eventually(lambda: marker(client, KEYS["providers", "azure"]), LONG)
-        assert marker_total(client, KEYS["providers", "azure"]) == Decimal("0.5")
+    with service.client() as client:
+        key = KEYS["providers", "azure"]
+        eventually(lambda: marker_total(client, key) == Decimal("0.5"), LONG, "all pushed")
+    # Before its Redis is gone.
+    node.stop()
 
 
 NONSENSE = {

@@ -2,7 +2,7 @@
 sums agree, and windows end without either harming the other.
 
 BUDGETD_FLEET_ROLLOVERS and BUDGETD_FLEET_WINDOW say over how many ends of windows of how many
-seconds (4 of 9 s unless set; the full figure is 20 of 20 s: seven minutes).
+seconds (3 of 9 s unless set; the full figure is 20 of 20 s: seven minutes).
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from ledger_clients import PICO
 from litellm_peer import litellm_peers
 from redis_servers import redis_service
 
-ROLLOVERS = int(os.environ.get("BUDGETD_FLEET_ROLLOVERS", "4"))
+ROLLOVERS = int(os.environ.get("BUDGETD_FLEET_ROLLOVERS", "3"))
 WINDOW = int(os.environ.get("BUDGETD_FLEET_WINDOW", "9"))
 SEED = int(os.environ.get("BUDGETD_SEED", time.time_ns() % 10**6))
 NANO = Decimal("1e-9")
