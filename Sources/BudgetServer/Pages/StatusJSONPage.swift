@@ -23,11 +23,15 @@ final class StatusJSONPage: Sendable {
     let reports = catalog.budgets.map { sources.engine.report(on: $0, at: now) }
     let ranked = Self.nearestFirst(reports)
     let points = sampler.points
+    let rates = catalog.budgets.enumerated().map { index, budget in
+      points.rate(ofSlot: Int(budget.slot), charged: reports[index].charged, at: now)
+    }
     let totals = sources.requests.totals
     var text = JSONText(capacity: 4_096 + 640 * min(query.limit, reports.count))
     text.object { text in
       addNode(to: &text, at: now)
       addCounts(reports, to: &text)
+      StatusOutlook(reports: reports, rates: rates, now: now).append(to: &text)
       let matching = ranked.filter { Self.matches(reports[$0], query) }
       let shown = matching.prefix(query.limit)
       text.object("query") { text in
@@ -39,10 +43,7 @@ final class StatusJSONPage: Sendable {
       }
       text.array("budgets") { text in
         for index in shown {
-          let report = reports[index]
-          let rate = points.rate(
-            ofSlot: Int(catalog.budgets[index].slot), charged: report.charged, at: now)
-          StatusBudget(report: report, rate: rate, now: now).append(to: &text)
+          StatusBudget(report: reports[index], rate: rates[index], now: now).append(to: &text)
         }
       }
       addDenials(ranked.lazy.map { reports[$0] }.filter(\.isExhausted), to: &text)

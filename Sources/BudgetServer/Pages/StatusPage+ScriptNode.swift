@@ -19,38 +19,35 @@ extension StatusPage {
       showOutlook(status, total);
     }
 
-    // Only from the whole list: a filtered one says nothing about the others.
+    // Over all budgets, whatever the table shows.
     function showOutlook(status, total) {
-      const { q, scope } = status.query;
-      if (q !== "" || scope !== null) return;
-      const open = status.budgets.filter((budget) => !budget.exhausted);
-      const near = open.filter((budget) => budget.used_ratio >= nearRatio).length;
-      const soon = open.filter((budget) => budget.exhausts_before_reset)
-        .sort((one, other) => one.exhausts_at_unix_ms - other.exhausts_at_unix_ms);
+      const { near, next, rates_known: areRatesKnown } = status.outlook;
       const says = [];
       if (near > 0) says.push(`${plural(near, "is", "are")} near the limit.`);
-      if (soon.length > 0) {
-        const left = duration(soon[0].exhausts_at_unix_ms - status.now_unix_ms);
-        const whole = shownName(soon[0].name);
+      if (next !== null) {
+        const left = duration(next.exhausts_at_unix_ms - status.now_unix_ms);
+        const whole = shownName(next.name);
         const name = whole.length > 40 ? `${whole.slice(0, 40)}…` : whole;
         says.push(`Next to run out: \u2068${name}\u2069 in ${left}.`);
-      } else if (total > 0) says.push("At the present rate none runs out before its reset.");
+      } else if (total > 0 && areRatesKnown) {
+        says.push("At the present rate none runs out before its reset.");
+      }
       setText(byID("outlook"), says.join(" "));
     }
 
     function showDenied(status) {
       const { total, in_force: denials } = status.denials;
       byID("denied").hidden = total === 0;
-      const listed = denials.slice(0, showsAllDenied ? denials.length : deniedAtOnce);
+      const listed = denials.slice(0, showsAllDenied ? denials.length : deniedAtOnce)
+        .map((denial) => readable(shownName(denial.reason)));
+      if (showsAllDenied && total > denials.length) {
+        listed.push(`and ${count(total - denials.length)} more: see the table`);
+      }
       const list = byID("denied-list");
       while (list.children.length > listed.length) list.lastElementChild.remove();
-      listed.forEach((denial, index) => {
-        const item = list.children[index] ?? list.appendChild(document.createElement("li"));
-        setText(item, readable(shownName(denial.reason)));
+      listed.forEach((text, index) => {
+        setText(list.children[index] ?? list.appendChild(document.createElement("li")), text);
       });
-      if (showsAllDenied && total > denials.length) {
-        list.append(made("li", `and ${count(total - denials.length)} more: see the table`));
-      }
       byID("denied-more").hidden = denials.length <= deniedAtOnce;
       byID("denied-more").setAttribute("aria-expanded", String(showsAllDenied));
       setText(byID("denied-more"), showsAllDenied ? "Show fewer" : `Show all ${count(total)}`);

@@ -52,7 +52,7 @@ extension StatusPage {
       const rate = budget.rate_usd_per_second;
       const over = budget.rate_over_seconds;
       put(cells, "rate", rate ? hourly(rate) : "",
-        rate ? `charged over the last ${duration(over * 1000)}` : "");
+        rate ? `charged by this node over the last ${duration(over * 1000)}` : "");
       const ends = budget.exhausts_at_unix_ms;
       let text = "";
       if (ends !== null) {
