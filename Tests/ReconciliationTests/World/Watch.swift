@@ -23,8 +23,8 @@ struct Watch {
   var highest: [Balance: PicoUSD] = [:]
   /// The most that a marker has ever had of it.
   var pushed: [Balance: PicoUSD] = [:]
-  /// Balances that were in a marker and have been moved to another window since: a message that
-  /// arrives late can bring the marker of their old window back.
+  /// Balances that have been moved to another window: a message about them that arrives later can
+  /// still put them into a marker of their old window, and bring that window back.
   var moved: Set<Balance> = []
   var foreign: [PicoUSD]
   /// What was in a marker when its node moved it to another window: where the store goes back to a
@@ -84,12 +84,15 @@ struct Watch {
   /// A window that an operator has ended takes its spend along nowhere.
   mutating func noteAdoption(_ adoption: WindowAdoption, _ world: World) {
     guard let budget = world.budgets.firstIndex(where: { $0.key == adoption.key }) else { return }
+    for balance in highest.keys
+    where balance.budget == budget && balance.start != adoption.record.start
+      && adoption.moving.contains(balance.start)
+    { moved.insert(balance) }
     for (balance, amount) in pushed
     where balance.budget == budget
       && balance.start != adoption.record.start && adoption.moving.contains(balance.start)
     {
       relabelled[budget] += amount
-      moved.insert(balance)
     }
     for start in adoption.moving
     where resets[budget][start].map({ adoption.record.end >= $0 }) ?? false {
