@@ -4,7 +4,7 @@ extension Scenario: CustomTestStringConvertible {
   var testDescription: String { name }
 
   static let all: [Scenario] = [
-    network, failover, flush, lostKeys, lostMarks, resets, rollover, rolloverWithLosses,
+    network, failover, flush, lostKeys, lostMarks, resets, reloads, rollover, rolloverWithLosses,
     rolloverWithResets, besideLiteLLM, liteLLMRollover, liteLLMClocks, everything,
   ]
 
@@ -39,6 +39,13 @@ extension Scenario: CustomTestStringConvertible {
   static let lostMarks = Scenario(
     name: "lost markers",
     faults: Faults(ledger: 0.03, acknowledgement: 0.2, markLoss: 0.02), foreign: 0.02)
+
+  static let reloads: Scenario = {
+    var scenario = failover
+    scenario.name = "reloads"
+    scenario.reload = 0.03
+    return scenario
+  }()
 
   static let resets = Scenario(
     name: "resets", faults: crashing, foreign: 0.02, reset: 0.02, isSpendKeyBounded: false)
@@ -89,6 +96,7 @@ extension Scenario: CustomTestStringConvertible {
   static let everything: Scenario = {
     var scenario = liteLLMClocks
     scenario.name = "everything"
+    scenario.reload = 0.01
     scenario.faults = rolloverWithLosses.faults
     scenario.reset = 0.01
     scenario.nodeSkew = 300_000

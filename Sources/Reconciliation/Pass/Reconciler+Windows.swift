@@ -61,15 +61,20 @@ extension Reconciler {
     var writes: [[[UInt8]]] = []
     var again: [Int] = []
     for (place, index) in open.enumerated() {
-      let answer = replies[(1 + 4 * place)...(4 + 4 * place)]
+      let answer = replies[(1 + 5 * place)...(5 + 5 * place)]
       if let refusal = answer.lazy.compactMap(\.refusal).first {
         guard refusal.isAboutOneKey else { throw .refused(refusal) }
         report.fault(states[index].key, "its start key or marker: \(refusal)")
         continue
       }
       let first = answer.startIndex
-      guard let left = answer[first + 1].integer, let spendLeft = answer[first + 2].integer else {
+      guard let left = answer[first + 1].integer, let spendLeft = answer[first + 3].integer else {
         throw failure(of: answer[first + 1], to: "PTTL")
+      }
+      guard answer[first].bytes == answer[first + 2].bytes else {
+        // Somebody has just written it: one window's start and another one's end make none.
+        again.append(index)
+        continue
       }
       let startKey = StartKey(
         answer[first].bytes, timeToLive: left, length: states[index].length, at: now)
@@ -78,7 +83,7 @@ extension Reconciler {
       }
       let facts = WindowDecision.Facts(
         length: states[index].length, now: now, startKey: startKey,
-        marker: MarkerHead(answer[first + 3]),
+        marker: MarkerHead(answer[first + 4]),
         adopted: states[index].adopted.flatMap { $0.isOpen(at: now) ? $0 : nil },
         locals: states[index].locals(at: now))
       switch WindowDecision.make(facts) {
@@ -112,6 +117,7 @@ extension Reconciler {
       let keys = states[index].keys
       commands.append([Array("GET".utf8), keys.start])
       commands.append([Array("PTTL".utf8), keys.start])
+      commands.append([Array("GET".utf8), keys.start])
       commands.append([Array("PTTL".utf8), keys.spend])
       commands.append(
         [Array("HMGET".utf8), keys.mark] + MarkerHead.fields.map { Array($0.utf8) })

@@ -57,9 +57,8 @@ import Testing
 
   @Test func beforeAWindowEnds() throws {
     #expect(try report(before: 10, total: 10, left: 900).nextPass == .milliseconds(700))
-    #expect(try report(before: 10, total: 10, left: 201).nextPass == .milliseconds(1))
+    #expect(try report(before: 10, total: 10, left: 201).nextPass == .milliseconds(50))
     #expect(try report(before: 10, total: 10, left: 200).nextPass == .seconds(1))
-    // The last pass is for all budgets.
-    #expect(try report(before: 89, total: 99, left: 220).isNextUrgent == false)
+    #expect(try report(before: 10, total: 10, left: 900).isNextUrgent)
   }
 }

@@ -13,7 +13,10 @@ struct NodePort: FleetNode {
   var nodeID: String { node.nodeID }
 
   func budgets(otherThan generation: UInt64?) -> FleetBudgets? {
-    generation == 1 ? nil : FleetBudgets(generation: 1, budgets: node.budgets)
+    generation == node.generation
+      ? nil
+      : FleetBudgets(
+        generation: node.generation, budgets: node.inForce.map { node.budgets[$0] })
   }
 
   func news() throws(FleetNodeError) -> LedgerNews {
@@ -38,8 +41,8 @@ struct NodePort: FleetNode {
   }
 
   func show(_ views: [FleetView], of generation: UInt64) {
-    guard isAlive else { return }
-    for view in views { node.others[view.budget] = view }
+    guard isAlive, generation == node.generation else { return }
+    for view in views { node.others[node.inForce[view.budget]] = view }
   }
 
   func remember(_ records: [FleetRecord]) throws(FleetNodeError) {

@@ -14,6 +14,8 @@ struct Scenario: Sendable {
   var foreign = 0.0
   /// Operators' resets, of steps.
   var reset = 0.0
+  /// Other configurations, of steps.
+  var reload = 0.0
   /// LiteLLM proxies beside the nodes.
   var proxies = 0
   /// How far the proxies' clocks are off, in seconds: one of these, either way.

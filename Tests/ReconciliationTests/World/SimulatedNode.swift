@@ -25,6 +25,11 @@ final class SimulatedNode {
   /// Whether the next news tell everything; else what they tell of.
   var tellsEverything = true
   var changed: [(budget: Int, start: Timestamp)] = []
+  /// The configuration: which budgets are in force, in which order.
+  var generation: UInt64 = 1
+  var inForce: [Int] = []
+  /// What the last pass asked for.
+  var isNextUrgent = false
   /// The last pass broke its link.
   var needsLink = false
 
@@ -46,6 +51,9 @@ final class SimulatedNode {
     tellsEverything = true
     isPassing = false
     needsLink = false
+    isNextUrgent = false
+    generation += 1
+    inForce = Array(budgets.indices)
     reconciler = Reconciler(settings: settings, keys: keys)
     others = Array(repeating: nil, count: budgets.count)
     let time = Timestamp(unixMilliseconds: now + skew)

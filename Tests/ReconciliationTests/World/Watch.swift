@@ -32,9 +32,10 @@ struct Watch {
   var relabelled: [PicoUSD]
   var losses: Set<Loss> = []
   var marks: [Mark?]
-  /// Windows that operators have ended, and that the store has not forgotten since.
-  var resets: [Set<Timestamp>]
-  private var resetsAtSnapshot: [Set<Timestamp>]
+  /// Windows that operators have ended, and that the store has not forgotten since; with the end of
+  /// the window that each reset began.
+  var resets: [[Timestamp: Timestamp]]
+  private var resetsAtSnapshot: [[Timestamp: Timestamp]]
   /// How often spend keys were changed.
   var adds = 0
   /// How often the script answered what.
@@ -44,7 +45,7 @@ struct Watch {
     foreign = Array(repeating: .zero, count: budgets)
     relabelled = foreign
     marks = Array(repeating: nil, count: budgets)
-    resets = Array(repeating: [], count: budgets)
+    resets = Array(repeating: [:], count: budgets)
     resetsAtSnapshot = resets
   }
 
@@ -65,7 +66,7 @@ struct Watch {
     switch loss {
     case .failover: resets = resetsAtSnapshot
     case .flush, .mark:
-      resets = resets.map { _ in [] }
+      resets = resets.map { _ in [:] }
       resetsAtSnapshot = resets
     case .spendKey, .startKey: break
     }
@@ -74,8 +75,8 @@ struct Watch {
 
   mutating func noteSnapshot() { resetsAtSnapshot = resets }
 
-  mutating func noteReset(_ budget: Int, from old: Timestamp?) {
-    if let old { resets[budget].insert(old) }
+  mutating func noteReset(_ budget: Int, from old: Timestamp?, to end: Timestamp) {
+    if let old { resets[budget][old] = end }
     marks[budget] = nil
     foreign[budget] = .zero
   }
@@ -90,7 +91,8 @@ struct Watch {
       relabelled[budget] += amount
       moved.insert(balance)
     }
-    for start in adoption.moving where resets[budget].contains(start) {
+    for start in adoption.moving
+    where resets[budget][start].map({ adoption.record.end >= $0 }) ?? false {
       world.fail(
         "I13: spend of window \(start.unixMilliseconds), ended by a reset, moves to "
           + "\(adoption.record.start.unixMilliseconds)")

@@ -29,6 +29,7 @@ extension World {
     delayed = []
     for proxy in proxies { proxy.heal() }
     for node in nodes where !node.isUp { start(node) }
+    if scenario.reload > 0 { for node in nodes { reload(node, all: true) } }
     for key in requests.indices { resend(key) }
     for node in nodes { commit(node) }
     round(3)

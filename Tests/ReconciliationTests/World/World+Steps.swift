@@ -83,6 +83,8 @@ extension World {
       crash(random.pick(nodes))
     } else if strikes(scenario.foreign) {
       spendElsewhere(random.below(budgets.count))
+    } else if strikes(scenario.reload) {
+      reload(random.pick(nodes))
     } else if strikes(scenario.reset) {
       reset(random.below(budgets.count))
     } else if faults.failover > 0, strikes(0.02) {
@@ -103,6 +105,15 @@ extension World {
       return keyLoss()
     }
     return true
+  }
+
+  /// Another configuration: budgets in another order, and not all of them.
+  func reload(_ node: SimulatedNode, all: Bool = false) {
+    node.generation += 1
+    node.inForce = budgets.indices.filter { _ in all || random.chance(0.7) }.shuffled(
+      using: &random)
+    node.others = budgets.map { _ in nil }
+    note("node \(node.place) has budgets \(node.inForce)")
   }
 
   private func keyLoss() -> Bool {
@@ -157,7 +168,7 @@ extension World {
       "RESET", "\(start.unixMilliseconds)", "\(end.unixMilliseconds)",
       "\(end.unixMilliseconds - start.unixMilliseconds)", "e", "0", "-",
     ]
-    watch.noteReset(budget, from: old.map { Timestamp(unixMilliseconds: $0) })
+    watch.noteReset(budget, from: old.map { Timestamp(unixMilliseconds: $0) }, to: end)
     _ = runScript(
       RedisScriptCall(
         keys: [keys[budget].spend, keys[budget].mark], arguments: words.map { Array($0.utf8) }))

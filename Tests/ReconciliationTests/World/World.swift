@@ -160,6 +160,7 @@ final class World {
     let port = NodePort(world: self, node: node, life: life)
     var store = SimulatedStore(world: self, node: node)
     node.isPassing = true
+    let isUrgent = node.isNextUrgent && !isHealing && strikes(0.7)
     if node.needsLink {
       reconciler.linkWasMade()
       node.needsLink = false
@@ -168,8 +169,9 @@ final class World {
     note("node \(node.place) begins a pass")
     var isDone = false
     do throws(PassFailure) {
-      let report = try reconciler.pass(port, &store)
+      let report = try reconciler.pass(port, &store, isUrgent: isUrgent)
       isDone = true
+      if node.life == life { node.isNextUrgent = report.isNextUrgent }
       note(
         "node \(node.place) ends a pass: adopted \(report.adopted), merged \(report.merged), "
           + "added \(report.added.exactText), late \(report.late.count)")
