@@ -1,4 +1,4 @@
-"""Private redis-server processes on Unix sockets, each behind a proxy with an address that stays."""
+"""Private redis-servers on Unix sockets, each behind a proxy with an address that stays."""
 
 import contextlib
 import os
@@ -74,7 +74,8 @@ class RedisServer:
     def follow(self, host, port):
         """Becomes a replica of what answers there, and waits until it has it all."""
         self.command("REPLICAOF", host, port)
-        eventually(lambda: self.replication()["master_link_status"] == "up", LONG, "replica in step")
+        eventually(lambda: self.replication()["master_link_status"] == "up", LONG,
+                   "replica in step")
 
     def promote(self):
         self.command("REPLICAOF", "NO", "ONE")

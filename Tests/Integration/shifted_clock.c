@@ -1,8 +1,9 @@
-/* LD_PRELOAD: the wall clock, and the clock that counts while the machine sleeps, are off by what the
-   file named in SHIFTED_CLOCK says at this moment (eight bytes, nanoseconds, native order). Every
-   process that maps the file sees the same shift at the same instant. The monotonic clock, and with
-   it every timeout, stays real; waits until an instant of the wall clock last as long as they would
-   have. With SHIFTED_CLOCK_WALL set only the wall clock is off, as where somebody set it. */
+/* LD_PRELOAD: the wall clock, and the clock that counts while the machine sleeps, are off by what
+   the file named in SHIFTED_CLOCK says at this moment (eight bytes, nanoseconds, native order).
+   Every process that maps the file sees the same shift at the same instant. The monotonic clock,
+   and with it every timeout, stays real; waits until an instant of the wall clock last as long as
+   they would have. With SHIFTED_CLOCK_WALL set only the wall clock is off, as where somebody set
+   it. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -46,8 +46,8 @@ def node(start):
 
 
 def processor_ms(client):
-    """What the thread that runs commands has used: reading, scripts, writing. Other processes on the
-    machine's cores do not count, as they would in INFO commandstats."""
+    """What the thread that runs commands has used: reading, scripts, writing. Other processes on
+    the machine's cores do not count, as they would in INFO commandstats."""
     info = client.info("cpu")
     return 1000 * sum(float(info[f"used_cpu_{kind}_main_thread"]) for kind in ("user", "sys"))
 

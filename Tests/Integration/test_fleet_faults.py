@@ -319,6 +319,20 @@ def test_nothing_waits_for_redis_and_nothing_is_lost(start):
     side_by_side(case, [refused, no_replies, black_hole, paused])
 
 
+def test_replies_that_take_their_time(pair):
+    """A pass takes seconds, of which no reply may have more than one; it is no outage, and what
+    is agreed on is as exact as ever."""
+    pair.service.proxy.delay(0.4)
+    for _ in range(3):
+        pair.record()
+    pair.agree()
+    pair.service.proxy.heal()
+    pair.record()
+    pair.agree()
+    assert [ping(node).store_state for node in pair.nodes] == ["ok", "ok"]
+    assert [complaints(node) for node in pair.nodes] == [[], []]
+
+
 def test_connections_reset_again_and_again(pair):
     for _ in range(20):
         pair.record()
