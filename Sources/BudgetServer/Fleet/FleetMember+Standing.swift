@@ -18,7 +18,8 @@ extension FleetMember {
       state.lastPassDuration = duration
       state.passDurations.add(duration.nanoseconds)
       state.lastPassAt = now
-      return state.standing.passSucceeded(at: elapsed, nodes: max(nodes, 1))
+      return state.standing.passSucceeded(
+        at: elapsed, nodes: max(nodes, 1), took: duration)
     }
   }
 

@@ -18,8 +18,10 @@ struct FleetStanding: Equatable, Sendable {
     case announceEnd(after: Duration)
   }
 
-  /// How long after a pass that succeeded the node counts as in touch.
+  /// How long after a pass that succeeded the node counts as in touch, where passes take no time.
   let staleness: Duration
+  /// How long the last pass took that succeeded: a slow store is not one that is away.
+  private(set) var passDuration = Duration.zero
   private(set) var phase = Phase.beforeFirstPass
   /// Since when the node is not in touch; while it is, the last pass.
   private(set) var since = Duration.zero
@@ -36,8 +38,11 @@ struct FleetStanding: Equatable, Sendable {
   /// Whether the outage policy is in force.
   var isPolicyInForce: Bool { phase != .inTouch }
 
-  mutating func passSucceeded(at now: Duration, nodes: Int) -> [Action] {
+  mutating func passSucceeded(
+    at now: Duration, nodes: Int, took duration: Duration = .zero
+  ) -> [Action] {
     defer {
+      passDuration = duration
       lastPass = now
       since = now
       self.nodes = nodes
@@ -59,7 +64,7 @@ struct FleetStanding: Equatable, Sendable {
     switch phase {
     case .partitioned: return []
     case .inTouch:
-      guard now - since > staleness else { return [] }
+      guard now - since > staleness + passDuration * 2 else { return [] }
       phase = .partitioned
       isAnnounced = true
       return [.beginPolicy, .announce]

@@ -16,7 +16,10 @@ final class FleetLoop: Sendable {
   /// Starts the thread, which connects at once. Nil: the server has no Redis.
   init?(_ server: BudgetServer, interval: Duration, log: Logger) {
     guard let source = server.redis, let member = server.member else { return nil }
-    let redis = RedisSettings(source)
+    var redis = RedisSettings(source)
+    // A slow Redis still makes a fleet: what it costs is freshness, and never a request.
+    redis.commandTimeout = .seconds(3)
+    let link = redis
     var rhythm = ReconcilerSettings()
     rhythm.interval = interval
     rhythm.shortestInterval = min(interval, rhythm.shortestInterval)
@@ -25,7 +28,7 @@ final class FleetLoop: Sendable {
     self.firstPass = firstPass
     log.info("budgets are shared through Redis at \(source), from \(source.origin)")
     thread = RedisThread(name: "redis") { thread in
-      var work = FleetWork(redis, settings, member: member, log: log)
+      var work = FleetWork(link, settings, member: member, log: log)
       work.run(on: thread) { firstPass.signal() }
     }
   }
