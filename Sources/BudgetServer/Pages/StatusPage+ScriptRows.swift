@@ -1,7 +1,7 @@
 extension StatusPage {
   /// The table. A row is made once for a budget and then only its changed texts are written.
   static let scriptRows = #"""
-    const nearRatio = 0.8;
+    const nearRatio = \#(StatusBudget.nearRatio);
     const rows = new Map();
 
     function stateOf(budget) {
