@@ -49,31 +49,6 @@ import Testing
         + #""type":"internal_server_error","param":null,"code":"500"}}"#)
   }
 
-  @Test func theOutlookIsOverAllBudgets() throws {
-    let later = Timestamp(unixMilliseconds: Self.now.unixMilliseconds + 3_600_000)
-    let reports = [
-      try report(.provider, "unlimited", limit: nil, spend: 1_000),
-      try report(.provider, "out", limit: 10, spend: 10),
-      try report(.provider, "near", limit: 10, spend: 8, resetsAt: later),
-      try report(.tag, "sooner", limit: 10, spend: 5, resetsAt: later),
-      try report(.tag, "after its reset", limit: 10, spend: 0, resetsAt: later),
-      try report(.tag, "of unknown rate", limit: 10, spend: 1, resetsAt: later),
-    ]
-    let perSecond = [1.0, 1.0, 0.001, 0.1, 0.000_1]
-    let rates =
-      perSecond.map { SpendSampler.Rate(dollarsPerSecond: $0, seconds: 60) } + [nil]
-    let outlook = StatusOutlook(reports: reports, rates: rates, now: Self.now)
-    #expect(outlook.near == 1)
-    // 2 $ at 0.001 $ a second, 5 $ at 0.1 $ a second.
-    #expect(outlook.soon == 2)
-    #expect(outlook.next?.key.name == "sooner")
-    #expect(outlook.next?.at.unixMilliseconds == Self.now.unixMilliseconds + 50_000)
-    #expect(outlook.areRatesKnown)
-    let start = StatusOutlook(
-      reports: reports, rates: reports.map { _ in nil }, now: Self.now)
-    #expect(start.near == 1 && start.soon == 0 && start.next == nil && !start.areRatesKnown)
-  }
-
   @Test func budgetsComeNearestToTheirLimitFirst() throws {
     let reports = [
       try report(.provider, "unlimited", limit: nil, spend: 1_000),

@@ -1,7 +1,7 @@
 """Headless Chromium, driven over a pipe: no driver, no port, no package.
 
     with Browser(tmp_path) as browser:
-        browser.open("http://127.0.0.1:9464/")
+        browser.visit("http://127.0.0.1:9464/")
         browser.until("document.querySelectorAll('tbody tr').length > 0")
 
 A message of the DevTools protocol is JSON with a NUL behind it; Chromium reads them from its
@@ -98,6 +98,13 @@ class Browser:
         result = self.send("Page.navigate", url=url)
         assert "errorText" not in result, f"{url}: {result}"
         self.until("document.readyState === 'complete'")
+
+    def visit(self, url):
+        """Opens a page and forgets what the one before it did and complained about."""
+        # That one goes first: it may still ask a server that has ended.
+        self.open("about:blank")
+        self.events.clear()
+        self.open(url)
 
     def value(self, expression):
         """What an expression is in the page; a promise is waited for."""

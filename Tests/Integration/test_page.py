@@ -33,8 +33,7 @@ def browser(tmp_path_factory):
 def page(start, browser):
     """A server, and the browser at its page with all budgets shown."""
     server = start(CONFIG)
-    browser.events.clear()
-    browser.open("http://%s/" % server.ready_line["http"])
+    browser.visit("http://%s/" % server.ready_line["http"])
     browser.until(f"{ROWS}.length === 8")
     return server, browser
 
@@ -106,6 +105,42 @@ def test_it_fits_and_can_be_read(page, width, scheme):
     assert browser.value(WEAK) == []
 
 
+def test_no_number_is_broken_in_two(start, browser):
+    tags = {"large": (123456789012.0, "30d"), "small": (0.000000000123, "1d"),
+            "team:" + "with-a-long-name" * 4: (98765432.1, "1mo"), "usual": (250.0, "1d")}
+    server = start(config_text(None, tags))
+    server.record("none", 98765432.123456789012, tags=["large"])
+    server.record("none", 0.000000000456, tags=["small"])
+    server.record("none", 123456789.123456, tags=list(tags)[2:3])
+    browser.visit("http://%s/" % server.ready_line["http"])
+    for width in (320, 375, 700, 840, 1024, 1280):
+        browser.resize(width, 800)
+        browser.until(f"{ROWS}.length === 4 && {row('large')}.includes('of\\u00a0$123,456,789,012')")
+        assert browser.value("document.documentElement.scrollWidth") <= width
+        assert browser.value(BROKEN) == [], width
+        assert browser.value(OVERLAPPING) == [], width
+
+
+# The numbers, with their units, that stand on more than one line.
+BROKEN = r"""[...document.querySelectorAll("tbody td, .facts dd, #outlook")].flatMap((cell) => {
+  const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  const broken = [];
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    for (const number of text.data.matchAll(/-?\$?\d[\d,.]*( %|\/h)?/g)) {
+      const range = document.createRange();
+      range.setStart(text, number.index);
+      range.setEnd(text, number.index + number[0].length);
+      const lines = new Set([...range.getClientRects()].map((r) => Math.round(r.top)));
+      if (lines.size > 1) broken.push(`${cell.className}: ${number[0]}`);
+    }
+  }
+  return broken;
+})"""
+
+# The cells whose text reaches out of the cell: over its neighbour's, or out of sight.
+OVERLAPPING = r"""[...document.querySelectorAll("tbody td, tbody th")].filter((cell) =>
+  cell.scrollWidth > cell.clientWidth + 1).map((cell) => `${cell.className}: ${cell.innerText}`)"""
+
 WEAK = r"""(() => {
   const channels = (text) => text.match(/[\d.]+/g).map(Number);
   const light = (c) => c.slice(0, 3).map((v) => v / 255)
@@ -130,16 +165,90 @@ WEAK = r"""(() => {
 
 def test_no_budgets(start, browser):
     server = start("{}\n")
-    browser.open("http://%s/" % server.ready_line["http"])
+    browser.visit("http://%s/" % server.ready_line["http"])
     browser.until("document.querySelector('h1').innerText === 'No budgets are configured'")
     assert "provider_budget_config" in browser.text()
+
+
+OUTLOOK = "document.getElementById('outlook').innerText"
+
+
+def test_the_outlook_is_of_all_budgets_also_of_those_not_shown(start, browser, tmp_path):
+    """The next to run out is behind the hundred shown; after a restart no rate is known at first."""
+    tags = {f"team:{number:03}": (1.0, "1d") for number in range(120)} | {"hidden": (100.0, "1d")}
+    server = start(config_text(None, tags), directory=tmp_path / "server")
+    server.record("none", 0.9, tags=[name for name in tags if name != "hidden"])
+    server.stop()
+    server = start(config_text(None, tags), directory=tmp_path / "server")
+    browser.visit("http://%s/" % server.ready_line["http"])
+    browser.until(f"{ROWS}.length === 100")
+    server.record("none", 10.0, tags=["hidden"])
+    browser.until(f"{OUTLOOK}.includes('120 are near the limit.') && "
+                  f"{OUTLOOK}.replace(/[\\u2068\\u2069]/g, '')"
+                  ".includes('Next to run out: hidden in ')")
+    assert not browser.value(row("hidden")), "it is among the hundred shown"
+    # Of a search it says the same: what is said is of all.
+    browser.press("/")
+    browser.type("119")
+    browser.until(f"{ROWS}.length === 1")
+    assert "hidden" in browser.value(OUTLOOK)
+    assert browser.complaints() == []
+
+
+def test_nothing_is_said_to_last_while_rates_are_unknown(page):
+    _, browser = page
+
+    def outlook(near, running_out, rate_unknown, exhausted=0, redis="null", ends="null"):
+        return browser.value(f"""(() => {{
+          const none = {{ budgets: 0, exhausted: 0, near: 0, running_out: 0, rate_unknown: 0 }};
+          const tag = {{ budgets: 200, exhausted: {exhausted}, near: {near},
+            running_out: {running_out}, rate_unknown: {rate_unknown} }};
+          show({{ ...lastStatus, counts: {{ provider: none, deployment: none, tag }},
+            redis: {redis}, next_to_run_out: {ends} }});
+          return {OUTLOOK}.replace(/[\u2068\u2069]/g, "");
+        }})()""")
+
+    lasts = "none runs out before its reset."
+    assert outlook(0, 0, 0) == "At the present rate " + lasts
+    assert outlook(3, 0, 0) == "3 are near the limit. At the present rate " + lasts
+    assert outlook(0, 0, 200) == "Rates are not known yet."
+    assert outlook(1, 0, 200) == "1 is near the limit. Rates are not known yet."
+    assert outlook(0, 0, 1) == "The rate of 1 budget is not known yet."
+    ends = "{ name: 'x', exhausts_at_unix_ms: lastStatus.now_unix_ms + 60000 }"
+    assert outlook(0, 1, 5, ends=ends) \
+        == "Next to run out: x in 1 min. The rates of 5 budgets are not known yet."
+    assert outlook(0, 2, 0, ends=ends) \
+        == "At the present rate 2 run out before their reset. Next to run out: x in 1 min."
+    assert outlook(0, 0, 0, exhausted=200) == ""
+    others = """{ up: true, partitioned: false, policy: 'share', lag_seconds: 0.1,
+      eviction_unsafe: false, passes: { ok: 1, failed: 0 }, late_spend: '0', late_spend_usd: 0 }"""
+    assert outlook(0, 0, 0, redis=others) == "At this node’s own rate " + lasts
+
+
+def test_the_denied_beyond_those_listed_are_counted_in_place(page):
+    """Showing an unchanged answer again writes nothing, the line that counts the rest included."""
+    _, browser = page
+    assert browser.value("""(() => {
+      const reason = (number) => ({ reason: `tag ${number}: $1 of $1 are spent` });
+      const denials = { total: 250, in_force: Array.from({ length: 100 }, (_, n) => reason(n)) };
+      show({ ...lastStatus, denials });
+      const button = document.getElementById('denied-more');
+      const folded = button.innerText;
+      button.click();
+      const list = document.getElementById('denied-list');
+      const seen = new MutationObserver(() => {});
+      seen.observe(list, { subtree: true, childList: true, characterData: true });
+      show(lastStatus);
+      const writes = seen.takeRecords().length;
+      seen.disconnect();
+      return [folded, list.children.length, list.lastElementChild.innerText, writes];
+    })()""") == ["Show 100", 101, "and 150 more: see the table", 0]
 
 
 def test_a_thousand_budgets(start, browser):
     tags = {f"team:{number:04}": (1.0 + number, "1d") for number in range(1000)}
     server = start(config_text(None, tags))
-    browser.events.clear()
-    browser.open("http://%s/" % server.ready_line["http"])
+    browser.visit("http://%s/" % server.ready_line["http"])
     browser.until(f"{ROWS}.length === 100")
     browser.value("document.getElementById('more').click()")
     browser.until(f"{ROWS}.length === 1000")

@@ -12,6 +12,24 @@ struct StatusBudget {
     report.limit.map { $0 == .zero ? 1 : report.spend.dollars / $0.dollars }
   }
 
+  /// From this part of its limit on a budget counts as near it.
+  static let nearRatio = 0.8
+
+  /// Whether it is nearly exhausted, and not yet.
+  static func isNear(_ report: BudgetReport) -> Bool {
+    !report.isExhausted && (usedRatio(report) ?? 0) >= nearRatio
+  }
+
+  /// When it is exhausted if money goes on as fast as lately.
+  var exhaustsAt: Timestamp? {
+    Projection.exhaustion(remaining: report.remaining, rate: rate, at: now)
+  }
+
+  /// Whether that is before its window ends; nil where it is never.
+  var exhaustsBeforeReset: Bool? {
+    exhaustsAt.map { at in report.resetsAt.map { at <= $0 } ?? false }
+  }
+
   /// Why requests are denied by it.
   static func denial(_ report: BudgetReport) -> String {
     let name = report.key.name
@@ -28,7 +46,6 @@ struct StatusBudget {
   }
 
   func append(to text: inout JSONText) {
-    let exhausts = Projection.exhaustion(remaining: report.remaining, rate: rate, at: now)
     text.object { text in
       text.add("scope", report.key.scope.description)
       text.add("name", report.key.name)
@@ -42,10 +59,8 @@ struct StatusBudget {
       text.add("resets_at", report.resetsAt)
       text.add("rate_usd_per_second", rate?.dollarsPerSecond)
       text.add("rate_over_seconds", rate?.seconds)
-      text.add("exhausts_at", exhausts)
-      text.add(
-        "exhausts_before_reset",
-        exhausts.map { at in report.resetsAt.map { at <= $0 } ?? false })
+      text.add("exhausts_at", exhaustsAt)
+      text.add("exhausts_before_reset", exhaustsBeforeReset)
     }
   }
 }

@@ -23,15 +23,15 @@ final class StatusJSONPage: Sendable {
     let reports = catalog.budgets.map { sources.engine.report(on: $0, at: now) }
     let ranked = Self.nearestFirst(reports)
     let points = sampler.points
-    let rates = catalog.budgets.enumerated().map { index, budget in
-      points.rate(ofSlot: Int(budget.slot), charged: reports[index].charged, at: now)
-    }
     let totals = sources.requests.totals
     var text = JSONText(capacity: 4_096 + 640 * min(query.limit, reports.count))
     text.object { text in
       addNode(to: &text, at: now)
-      addCounts(reports, to: &text)
-      StatusOutlook(reports: reports, rates: rates, now: now).append(to: &text)
+      let rate = { index in
+        points.rate(
+          ofSlot: Int(catalog.budgets[index].slot), charged: reports[index].charged, at: now)
+      }
+      StatusOutlook(reports, at: now, rate: rate).append(to: &text)
       let matching = ranked.filter { Self.matches(reports[$0], query) }
       let shown = matching.prefix(query.limit)
       text.object("query") { text in
@@ -43,7 +43,7 @@ final class StatusJSONPage: Sendable {
       }
       text.array("budgets") { text in
         for index in shown {
-          StatusBudget(report: reports[index], rate: rates[index], now: now).append(to: &text)
+          StatusBudget(report: reports[index], rate: rate(index), now: now).append(to: &text)
         }
       }
       addDenials(ranked.lazy.map { reports[$0] }.filter(\.isExhausted), to: &text)
@@ -84,17 +84,6 @@ final class StatusJSONPage: Sendable {
       text.add("accepted_at_unix_ms", config.acceptedAt.unixMilliseconds)
       text.add("last_reload_successful", config.refusal == nil)
       text.add("last_reload_error", config.refusal)
-    }
-  }
-
-  private func addCounts(_ reports: [BudgetReport], to text: inout JSONText) {
-    text.object("counts") { text in
-      for scope in BudgetScope.allCases {
-        text.object(scope.description) { text in
-          text.add("budgets", reports.count { $0.key.scope == scope })
-          text.add("exhausted", reports.count { $0.key.scope == scope && $0.isExhausted })
-        }
-      }
     }
   }
 

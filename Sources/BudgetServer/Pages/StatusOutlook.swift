@@ -1,49 +1,66 @@
 import BudgetEngine
 import BudgetModel
 
-/// What is about to happen, over all budgets: how many are near their limit, and which runs out next.
+/// How all budgets stand and which is next to run out. A page lists only some of them: what it
+/// says of the others must come from here.
 struct StatusOutlook {
-  /// Budgets that are not exhausted and have at least `nearRatio` of their limit spent.
-  let near: Int
-  /// Budgets that run out before their reset at the rate at which they are charged.
-  let soon: Int
-  /// The first of them, and when.
-  let next: (key: BudgetKey, at: Timestamp)?
-  /// Whether any rate is known: after a start it takes a minute.
-  let areRatesKnown: Bool
+  /// The budgets of one scope.
+  struct Counts: Equatable {
+    var budgets = 0
+    var exhausted = 0
+    /// Not exhausted, but nearly.
+    var near = 0
+    /// Run out before their reset, as fast as money goes now.
+    var runningOut = 0
+    /// Neither exhausted nor unlimited, and nobody knows yet how fast money goes.
+    var rateUnknown = 0
+  }
 
-  /// From here on a budget is near its limit.
-  static let nearRatio = 0.8
+  /// By scope, in the order of `BudgetScope.allCases`.
+  private(set) var counts = BudgetScope.allCases.map { _ in Counts() }
+  /// The first to run out before its reset; among equals the one configured first.
+  private(set) var next: (key: BudgetKey, exhaustsAt: Timestamp)?
 
-  /// `rates` lie at the positions of `reports`.
-  init(reports: [BudgetReport], rates: [SpendSampler.Rate?], now: Timestamp) {
-    var (near, soon, areRatesKnown) = (0, 0, false)
-    var next: (key: BudgetKey, at: Timestamp)?
-    for (report, rate) in zip(reports, rates) {
-      if rate != nil { areRatesKnown = true }
-      guard report.limit != nil, !report.isExhausted else { continue }
-      if let ratio = StatusBudget.usedRatio(report), ratio >= Self.nearRatio { near += 1 }
-      guard let at = Projection.exhaustion(remaining: report.remaining, rate: rate, at: now),
-        let resetsAt = report.resetsAt, at <= resetsAt
-      else { continue }
-      soon += 1
-      if next.map({ at < $0.at }) ?? true { next = (report.key, at) }
+  /// `rate` is asked for positions in `reports`, and only where it matters.
+  init(_ reports: [BudgetReport], at now: Timestamp, rate: (Int) -> SpendSampler.Rate?) {
+    for (index, report) in reports.enumerated() {
+      let scope = Int(report.key.scope.rawValue) - 1
+      counts[scope].budgets += 1
+      if report.isExhausted {
+        counts[scope].exhausted += 1
+        continue
+      }
+      guard report.limit != nil else { continue }
+      if StatusBudget.isNear(report) { counts[scope].near += 1 }
+      guard let rate = rate(index) else {
+        counts[scope].rateUnknown += 1
+        continue
+      }
+      let budget = StatusBudget(report: report, rate: rate, now: now)
+      guard budget.exhaustsBeforeReset == true, let exhaustsAt = budget.exhaustsAt else { continue }
+      counts[scope].runningOut += 1
+      if next.map({ exhaustsAt < $0.exhaustsAt }) ?? true { next = (report.key, exhaustsAt) }
     }
-    (self.near, self.soon, self.next, self.areRatesKnown) = (near, soon, next, areRatesKnown)
   }
 
   func append(to text: inout JSONText) {
-    text.object("outlook") { text in
-      text.add("near", near)
-      text.add("exhausts_before_reset", soon)
-      text.add("rates_known", areRatesKnown)
-      guard let next else { return text.add("next", nil as String?) }
-      text.object("next") { text in
-        text.add("scope", next.key.scope.description)
-        text.add("name", next.key.name)
-        text.add("window", next.key.windowText)
-        text.add("exhausts_at", next.at)
+    text.object("counts") { text in
+      for (scope, counts) in zip(BudgetScope.allCases, counts) {
+        text.object(scope.description) { text in
+          text.add("budgets", counts.budgets)
+          text.add("exhausted", counts.exhausted)
+          text.add("near", counts.near)
+          text.add("running_out", counts.runningOut)
+          text.add("rate_unknown", counts.rateUnknown)
+        }
       }
+    }
+    guard let next else { return text.add("next_to_run_out", nil as String?) }
+    text.object("next_to_run_out") { text in
+      text.add("scope", next.key.scope.description)
+      text.add("name", next.key.name)
+      text.add("window", next.key.windowText)
+      text.add("exhausts_at", next.exhaustsAt)
     }
   }
 }

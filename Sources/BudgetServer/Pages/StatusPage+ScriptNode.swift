@@ -5,8 +5,9 @@ extension StatusPage {
     let showsAllDenied = false;
 
     function showVerdict(status) {
-      const total = Object.values(status.counts).reduce((sum, scope) => sum + scope.budgets, 0);
-      const out = Object.values(status.counts).reduce((sum, scope) => sum + scope.exhausted, 0);
+      const sum = (what) =>
+        Object.values(status.counts).reduce((sum, scope) => sum + scope[what], 0);
+      const [total, out] = [sum("budgets"), sum("exhausted")];
       let verdict = `All ${count(total)} budgets are within their limits`;
       if (total === 0) verdict = "No budgets are configured";
       else if (out === total && total > 1) verdict = `All ${count(total)} budgets are exhausted`;
@@ -16,41 +17,49 @@ extension StatusPage {
       setText(byID("verdict"), verdict);
       const title = `${out > 0 ? `${count(out)} exhausted · ` : ""}budgetd`;
       if (document.title !== title) document.title = title;
-      showOutlook(status, total);
+      setText(byID("outlook"),
+        outlookOf(status, total - out, sum("near"), sum("running_out"), sum("rate_unknown")));
     }
 
-    // Over all budgets, whatever the table shows.
-    function showOutlook(status, total) {
-      const { near, next, rates_known: areRatesKnown } = status.outlook;
+    // Of all budgets, also of those that the table does not list. While rates are unknown nothing
+    // is said to last.
+    function outlookOf(status, open, near, runningOut, unknown) {
       const says = [];
       if (near > 0) says.push(`${plural(near, "is", "are")} near the limit.`);
-      if (next !== null) {
+      const next = status.next_to_run_out;
+      // With others in the fleet this node knows how fast it spends itself, not how fast all do.
+      const rate = status.redis ? "At this node’s own rate" : "At the present rate";
+      if (next) {
         const left = duration(next.exhausts_at_unix_ms - status.now_unix_ms);
         const whole = shownName(next.name);
         const name = whole.length > 40 ? `${whole.slice(0, 40)}…` : whole;
+        if (runningOut > 1) says.push(`${rate} ${count(runningOut)} run out before their reset.`);
         says.push(`Next to run out: \u2068${name}\u2069 in ${left}.`);
-      } else if (total > 0 && areRatesKnown) {
-        says.push("At the present rate none runs out before its reset.");
+      } else if (open > 0 && unknown === 0) {
+        says.push(`${rate} none runs out before its reset.`);
       }
-      setText(byID("outlook"), says.join(" "));
+      if (unknown === open && unknown > 0) says.push("Rates are not known yet.");
+      else if (unknown === 1) says.push("The rate of 1 budget is not known yet.");
+      else if (unknown > 1) says.push(`The rates of ${count(unknown)} budgets are not known yet.`);
+      return says.join(" ");
     }
 
     function showDenied(status) {
       const { total, in_force: denials } = status.denials;
       byID("denied").hidden = total === 0;
-      const listed = denials.slice(0, showsAllDenied ? denials.length : deniedAtOnce)
+      const texts = denials.slice(0, showsAllDenied ? denials.length : deniedAtOnce)
         .map((denial) => readable(shownName(denial.reason)));
       if (showsAllDenied && total > denials.length) {
-        listed.push(`and ${count(total - denials.length)} more: see the table`);
+        texts.push(`and ${count(total - denials.length)} more: see the table`);
       }
       const list = byID("denied-list");
-      while (list.children.length > listed.length) list.lastElementChild.remove();
-      listed.forEach((text, index) => {
-        setText(list.children[index] ?? list.appendChild(document.createElement("li")), text);
-      });
+      while (list.children.length > texts.length) list.lastElementChild.remove();
+      texts.forEach((text, index) => setText(
+        list.children[index] ?? list.appendChild(document.createElement("li")), text));
       byID("denied-more").hidden = denials.length <= deniedAtOnce;
       byID("denied-more").setAttribute("aria-expanded", String(showsAllDenied));
-      setText(byID("denied-more"), showsAllDenied ? "Show fewer" : `Show all ${count(total)}`);
+      setText(byID("denied-more"), showsAllDenied ? "Show fewer"
+        : `Show ${total > denials.length ? "" : "all "}${count(denials.length)}`);
     }
 
     // 2026-01-16T00:00:00.000Z -> 2026-01-16 00:00 UTC

@@ -1,7 +1,7 @@
 extension StatusPage {
   /// The table. A row is made once for a budget and then only its changed texts are written.
   static let scriptRows = #"""
-    const nearRatio = 0.8;
+    const nearRatio = \#(StatusBudget.nearRatio);
     const rows = new Map();
 
     function stateOf(budget) {
@@ -52,7 +52,7 @@ extension StatusPage {
       const rate = budget.rate_usd_per_second;
       const over = budget.rate_over_seconds;
       put(cells, "rate", rate ? hourly(rate) : "",
-        rate ? `charged by this node over the last ${duration(over * 1000)}` : "");
+        rate ? `charged over the last ${duration(over * 1000)}` : "");
       const ends = budget.exhausts_at_unix_ms;
       let text = "";
       if (ends !== null) {

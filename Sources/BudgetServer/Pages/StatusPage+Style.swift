@@ -104,7 +104,7 @@ extension StatusPage {
       border: 1px solid var(--soft); border-radius: 6px; padding: 0.36rem 0.65rem;
     }
     .search input::placeholder { color: var(--soft); opacity: 1; }
-    table { width: 100%; border-collapse: collapse; table-layout: fixed; }
+    table { width: 100%; border-collapse: collapse; }
     th, td { padding: 0.55rem 0 0.5rem 1.25rem; text-align: right; vertical-align: top;
       font-weight: 400; border-top: 1px solid var(--line); }
     thead th { font-size: 0.75rem; color: var(--soft); border: 0; padding-bottom: 0.3rem; }
@@ -123,7 +123,8 @@ extension StatusPage {
     }
     tbody small { display: block; font-size: 0.75rem; color: var(--soft);
       overflow-wrap: anywhere; }
-    tbody td { overflow-wrap: anywhere; }
+    tbody td, .facts .value { white-space: nowrap; }
+    tbody .spend { white-space: normal; overflow-wrap: normal; }
     tbody .left { font-weight: 600; }
     tbody .spend, tbody .rate, tbody .ends, tbody .reset { color: var(--soft);
       font-size: 0.875rem; padding-top: 0.6rem; }
@@ -162,8 +163,8 @@ extension StatusPage {
       tbody tr { display: flex; flex-wrap: wrap;
         padding: 0.7rem 0 0.75rem; border-top: 1px solid var(--line); gap: 0 1rem; }
       tbody th, tbody td { border: 0; padding: 0; width: auto; text-align: left; }
-      tbody .name { flex: 1 1 50%; min-width: 0; }
-      tbody .left { order: 1; font-size: 1.0625rem; text-align: right; max-width: 45%; }
+      tbody .name { flex: 1 1 0; min-width: 40%; }
+      tbody .left { order: 1; font-size: 1.0625rem; text-align: right; margin-left: auto; }
       tbody .used { order: 2; flex: 1 1 100%; }
       tbody .spend, tbody .rate, tbody .ends, tbody .reset { padding: 0; font-size: 0.8125rem; }
       tbody .spend { order: 3; }
