@@ -1,8 +1,8 @@
-import BudgetEngine
 import BudgetModel
 import Foundation
 import Testing
 
+@testable import BudgetEngine
 @testable import BudgetServer
 
 @Suite struct StatusOutlookTests {
