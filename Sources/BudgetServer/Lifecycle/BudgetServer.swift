@@ -12,7 +12,7 @@ public import TCPTransport
 /// The service as a whole: configuration, engine and RPC port, from start to drain.
 public final class BudgetServer: Sendable {
   /// The version that Ping shows and `--version` prints.
-  public static let version = "0.1.0"
+  public static let version = "0.2.0"
 
   /// Where the RPC port listens, with the port that was taken.
   public var address: SocketAddress { transport.localAddress }
