@@ -1,4 +1,4 @@
-"""A real Prometheus with the project's own configuration, on one budgetd and a free port."""
+"""A real Prometheus with the project's own configuration, on nodes of a test and a free port."""
 
 import contextlib
 import json
@@ -22,15 +22,16 @@ INTERVAL = "500ms"
 class Prometheus:
     """Scraping and evaluating when the constructor returns."""
 
-    def __init__(self, directory, server):
+    def __init__(self, directory, nodes):
         directory.mkdir()
+        self.targets = [node.ready_line["http"] for node in nodes]
         config = yaml.safe_load((FILES / "prometheus.yml").read_text())
         config["global"] = {"scrape_interval": INTERVAL, "evaluation_interval": INTERVAL}
         config["rule_files"] = [str(FILES / name) for name in config["rule_files"]]
         del config["alerting"]  # There is no Alertmanager here.
         (job,) = config["scrape_configs"]
         (targets,) = job["static_configs"]
-        targets["targets"] = [server.ready_line["http"]]
+        targets["targets"] = self.targets
         path = directory / "prometheus.yml"
         path.write_text(yaml.safe_dump(config))
         self.log_path = directory / "log"
@@ -87,13 +88,16 @@ class Prometheus:
         return found[0][1]
 
     def scraped(self):
-        """Waits for a scrape that began after this call, and succeeded."""
+        """Waits for a scrape of each node that began after this call, and succeeded."""
         now = time.time()
-        # timestamp() tells when a sample was taken only where it has the bare name.
-        eventually(
-            lambda: any(float(value) > now for _, value in self.query("timestamp(up)")),
-            LONG, "a scrape")
-        assert self.value("up") == "1"
+
+        def are_newer():
+            # timestamp() tells when a sample was taken only where it has the bare name.
+            taken = [float(value) for _, value in self.query("timestamp(up)")]
+            return len(taken) == len(self.targets) and min(taken) > now
+
+        eventually(are_newer, LONG, "a scrape")
+        assert {value for _, value in self.query("up")} == {"1"}
 
     def firing(self):
         """{alert's name: [its labels but the name]}"""
@@ -110,8 +114,8 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def prometheus_on(server, directory):
-    prometheus = Prometheus(directory, server)
+def prometheus_on(directory, *nodes):
+    prometheus = Prometheus(directory, nodes)
     try:
         yield prometheus
     finally:

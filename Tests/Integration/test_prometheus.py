@@ -11,8 +11,10 @@ import yaml
 
 from budget_client import pb
 from conftest import LONG, OK, ROOT, code_of, config_text, eventually, run
+from fleet import FAST
 from http_client import scrape
 from prometheus_server import FILES, prometheus_on
+from redis_servers import redis_service
 
 RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text()
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "budgetd.json").read_text())
@@ -173,7 +175,7 @@ def watched(start, tmp_path):
     providers = {"openai": (10, "1d"), "azure": (5, "1d"), "closed": (0, "1d")}
     models = [("d-1", "g", "openai/gpt-4o", 3, "1d"), ("d-2", "g", "azure/gpt-4o", 100, "30d")]
     server = start(config_text(providers, {"team:a": (1, "1h"), HOSTILE: (100, "1h")}, models))
-    with prometheus_on(server, tmp_path / "prometheus") as prometheus:
+    with prometheus_on(tmp_path / "prometheus", server) as prometheus:
         prometheus.scraped()
         yield server, prometheus
 
@@ -281,3 +283,36 @@ def test_every_rule_and_every_query_of_the_dashboard_works_on_a_real_node(watche
             assert found == [], f"{where}: {found}"
         elif not expression.endswith("> 0"):
             assert found, f"{where}: {expression} finds nothing"
+
+
+@pytest.fixture
+def redis():
+    with redis_service() as service:
+        yield service
+
+
+def test_what_a_fleet_spent_counts_once(redis, start, tmp_path):
+    config = config_text({"openai": (10, "1d")})
+    nodes = [start(config, "--redis", redis.url, *FAST) for _ in range(2)]
+    with prometheus_on(tmp_path / "prometheus", *nodes) as prometheus:
+        prometheus.scraped()
+        nodes[0].record("openai", 5)
+        nodes[1].record("openai", 4)
+        for node in nodes:
+            eventually(lambda: node.spend("openai") == 9, LONG, "each shows the fleet's spend")
+        prometheus.scraped()
+        spends = [value for _, value in prometheus.query("budgetd_budget_spend_dollars")]
+        assert spends == ["9", "9"]
+        charged = prometheus.query('budgetd_budget_charged_dollars_total{name="openai"}')
+        assert sorted(value for _, value in charged) == ["4", "5"], "each its own"
+        budget = {"job": "budgetd", "scope": "provider", "name": "openai", "window": "1d"}
+        eventually(
+            lambda: prometheus.firing() == {
+                "BudgetdBudgetNearLimit": [{**budget, "severity": "warning"}]},
+            LONG, "one alert for both nodes")
+        assert prometheus.value("budget:budgetd_budget_used:ratio") == "0.9"
+        assert prometheus.value("budget:budgetd_budget_remaining_dollars:min") == "1"
+        for where, expression in expressions().items():
+            if FLEET.search(expression):
+                assert prometheus.query(expression), f"{where}: {expression} finds nothing"
+        assert prometheus.value("max(budgetd_fleet_nodes)") == "2"
