@@ -35,12 +35,9 @@ public final class FleetClock: TimeSource {
     given = Atomic(first.unixMilliseconds)
   }
 
-  private static let origin = ContinuousClock.now
-
-  /// Milliseconds since some instant of this process, asleep or awake.
+  /// Milliseconds that the machine has been up, asleep or awake.
   @Sendable public static func boottime() -> Int64 {
-    let (seconds, attoseconds) = (ContinuousClock.now - origin).components
-    return seconds * 1_000 + attoseconds / 1_000_000_000_000_000
+    SystemTimeSource.boottimeNanoseconds() / 1_000_000
   }
 
   /// The fleet time now.

@@ -30,7 +30,7 @@ public struct SystemTimeSource: TimeSource {
 
   /// Read as a number: `ContinuousClock` is the same clock, but its instants are 128 bits wide, and
   /// this is read for every request.
-  private static func boottimeNanoseconds() -> Int64 {
+  static func boottimeNanoseconds() -> Int64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_BOOTTIME, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
