@@ -28,16 +28,14 @@ class FaultProxy:
         self.frozen = False
         self.cut_after = None
         self.pairs = set()
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(128)
-        self.address = self.listener.getsockname()
+        # Bound and never listening: while the proxy refuses, nobody else is given the port.
+        self.holder = bound(("127.0.0.1", 0))
+        self.address = self.holder.getsockname()
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.server = None
-        self.do(self._listen(self.listener))
+        self.do(self._accept())
 
     @property
     def port(self):
@@ -113,21 +111,15 @@ class FaultProxy:
         for name, value in state.items():
             setattr(self, name, value)
 
-    async def _listen(self, listener):
-        self.server = await asyncio.start_server(self._connected, sock=listener)
-
     async def _refuse(self):
         self.server.close()
         self.server = None
         await self._reset()
-        # Bound and not listening: the kernel refuses, and nobody else takes the port.
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(self.address)
 
     async def _accept(self):
-        self.listener.listen(128)
-        await self._listen(self.listener)
+        listener = bound(self.address)
+        listener.listen(128)
+        self.server = await asyncio.start_server(self._connected, sock=listener)
 
     async def _retarget(self, target):
         self.target = target
@@ -141,8 +133,7 @@ class FaultProxy:
     async def _close(self):
         if self.server is not None:
             self.server.close()
-        else:
-            self.listener.close()
+        self.holder.close()
         await self._reset()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
@@ -232,6 +223,14 @@ class FaultProxy:
         while self.loss_share and self.random.random() < self.loss_share and step < 3:
             wait, step = wait + step, step * 2
         return wait
+
+
+def bound(address):
+    """A socket that has the address, beside any other of this kind that does not listen."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind(address)
+    return one
 
 
 def abort(writer):
