@@ -161,6 +161,24 @@ import Testing
     }
   }
 
+  /// Rows that a start would have no use for are checked with the others, before anything is written.
+  @Test(arguments: [
+    "UPDATE window_spend SET pico = pico + 1 WHERE start_ms = (SELECT min(start_ms) FROM window_spend)",
+    "UPDATE window_spend SET start_ms = start_ms - 1",
+    "UPDATE window_spend SET budget = 77 WHERE budget = (SELECT max(budget) FROM window_spend)",
+  ])
+  func aChangedBalanceIsRefusedAndNotTouched(_ change: String) throws {
+    let fixture = try LedgerFixture()
+    for _ in 0..<2 {
+      #expect(fixture.record(PicoUSD(pico: 5), slots: [0, 1]) == .recorded)
+      fixture.client.advance(milliseconds: 86_400_001)
+    }
+    fixture.ledger.close()
+    try fixture.change(change)
+    let error = try refusal(fixture)
+    #expect(error?.description.contains("the balance of a window has changed") == true)
+  }
+
   /// A flipped bit is found, or it lies where nothing is kept: then all is as it was.
   @Test func flippedBitsAreFoundOrHarmless() throws {
     let fixture = try closedLedger()

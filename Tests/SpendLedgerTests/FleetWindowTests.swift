@@ -133,26 +133,12 @@ import Testing
     let fixture = try LedgerFixture()
     try fixture.ledger.remember([known(fixture)])
     fixture.ledger.close()
-    try Self.execute(sql, fixture)
+    try fixture.change(sql)
     let error = #expect(throws: LedgerError.self) { try fixture.restart() }
     guard case .damaged(_, let finding)? = error else {
       Issue.record("\(String(describing: error))")
       return
     }
     #expect(finding.contains("fleet"))
-  }
-
-  /// SQL is a literal for the ledger; a test picks one of its own.
-  private static func execute(_ sql: String, _ fixture: LedgerFixture) throws {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [
-      "python3", "-c",
-      "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()",
-      DataDirectory.databasePath(in: fixture.directory), sql,
-    ]
-    try process.run()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
   }
 }

@@ -77,6 +77,21 @@ final class LedgerFixture {
     return client.outcome(token)
   }
 
+  /// Changes the database while it is closed. SQL is a literal for the ledger; a test picks one of
+  /// its own.
+  func change(_ sql: String) throws {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [
+      "python3", "-c",
+      "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()",
+      DataDirectory.databasePath(in: directory), sql,
+    ]
+    try process.run()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+  }
+
   /// What a fresh opening of a copy of the files finds, as after a kill at this instant.
   func afterKill() throws -> LedgerOpening {
     let copy = Self.temporaryPath()

@@ -118,7 +118,8 @@ struct LedgerReading {
     }
   }
 
-  /// The newest window of each budget, over all origins.
+  /// The newest window of each budget, over all origins. Every row there is gets checked, older ones
+  /// too: one that names another window or budget than it did would be missed where it was.
   static func image(
     _ store: LedgerStore, budgets: [Int64: BudgetKey]
   ) throws(LedgerError) -> [SpentWindow] {
@@ -126,12 +127,10 @@ struct LedgerReading {
     do throws(SQLiteError) {
       let rows = try store.connection.prepare(
         """
-        SELECT s.budget, s.start_ms, s.end_ms, s.origin, s.dollars, s.pico, s.seal
-        FROM budget b JOIN window_spend s ON s.budget = b.id AND s.start_ms =
-          (SELECT max(start_ms) FROM window_spend WHERE budget = b.id)
-        ORDER BY s.budget
+        SELECT budget, start_ms, end_ms, origin, dollars, pico, seal FROM window_spend
+        ORDER BY budget, start_ms, origin
         """)
-      var last: Int64?
+      var last: BalanceKey?
       while try rows.step("read the balances") {
         let key = BalanceKey(budget: rows.integer(0), start: rows.integer(1))
         let (end, dollars, pico) = (rows.integer(2), rows.integer(4), rows.integer(5))
@@ -141,13 +140,14 @@ struct LedgerReading {
           throw SQLiteError.damagedBalance
         }
         let amount = PicoUSD(wholeDollars: dollars, restPico: pico)
-        if last == key.budget {
+        if last == key {
           windows[windows.count - 1].spend += amount
           let known = windows[windows.count - 1].window.end
           // A window that was closed early has one row with an earlier end.
           windows[windows.count - 1].window.end = min(
             known, Timestamp(unixMilliseconds: end))
         } else {
+          if last?.budget == key.budget { windows.removeLast() }
           windows.append(
             SpentWindow(
               window: BudgetWindow(
@@ -155,7 +155,7 @@ struct LedgerReading {
                 end: Timestamp(unixMilliseconds: end)),
               spend: amount))
         }
-        last = key.budget
+        last = key
       }
     } catch {
       throw error.ledgerError(path: store.path)

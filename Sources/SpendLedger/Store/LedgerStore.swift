@@ -14,8 +14,6 @@ final class LedgerStore {
     self.path = path
     self.probe = probe
     try FileCheck.check(path)
-    let log = path + "-wal"
-    let hadLog = SystemCalls.status(of: log) != nil
     do {
       if let code = probe?.fault(at: .open) {
         throw SQLiteError(code: code, message: "injected", operation: "open the database")
@@ -25,8 +23,6 @@ final class LedgerStore {
       statements = try LedgerStatements(connection)
       fleet = try FleetStatements(connection)
     } catch {
-      // SQLite makes an empty WAL at the first read of a database in WAL mode.
-      if !hadLog, SystemCalls.status(of: log)?.size == 0 { SystemCalls.remove(log) }
       if let error = error as? LedgerError { throw error }
       if let error = error as? SQLiteError { throw error.ledgerError(path: path) }
       throw .storage(what: "open the database", code: 0, message: "\(error)")

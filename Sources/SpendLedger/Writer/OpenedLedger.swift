@@ -29,6 +29,22 @@ struct OpenedLedger {
       }
       try LedgerStore.create(at: path)
     }
+    let log = path + "-wal"
+    let hadLog = SystemCalls.status(of: log) != nil
+    do throws(LedgerError) {
+      return try read(
+        path: path, settings: settings, isNew: isNew, wanted: wanted, eachKey: eachKey)
+    } catch {
+      // SQLite makes an empty WAL at the first read. By now nobody has the database open.
+      if !hadLog, SystemCalls.status(of: log)?.size == 0 { SystemCalls.remove(log) }
+      throw error
+    }
+  }
+
+  private static func read(
+    path: String, settings: LedgerSettings, isNew: Bool, wanted: Int64?,
+    eachKey: (UInt128, UInt128) -> Void
+  ) throws(LedgerError) -> OpenedLedger {
     let store = try LedgerStore(path: path, probe: settings.probe)
     let reading = try LedgerReading.read(store, wanted: wanted, eachKey: eachKey)
     let found = try LedgerReading.image(store, budgets: reading.budgets)
