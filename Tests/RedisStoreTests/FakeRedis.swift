@@ -22,6 +22,7 @@ final class FakeRedis: Sendable {
 
   let port: UInt16
   private let listener: Int32
+  private let isShut = Locked(false)
   private let conversation: Conversation
 
   /// Listens. `answer` gets every command but those a link begins with, unless it wants them too.
@@ -52,8 +53,15 @@ final class FakeRedis: Sendable {
 
   deinit { shutdown() }
 
-  /// Hangs up and takes no more connections.
-  func shutdown() { _ = Glibc.shutdown(listener, Int32(SHUT_RDWR)) }
+  /// Takes no more connections.
+  func shutdown() {
+    // Once: then the descriptor is closed, and its number may be another's.
+    let isFirst = isShut.withLock { isShut in
+      defer { isShut = true }
+      return !isShut
+    }
+    if isFirst { _ = Glibc.shutdown(listener, Int32(SHUT_RDWR)) }
+  }
 
   /// All commands so far, as texts.
   var commands: [[String]] { conversation.received.withLock { $0 } }
