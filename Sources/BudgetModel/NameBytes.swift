@@ -131,6 +131,12 @@
     return product.high ^ product.low
   }
 
+  /// Calls `body` with the bytes, none for an absent name; they are valid during the call.
+  public func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
+    guard let base = unsafe base else { return body(RawSpan()) }
+    return body(unsafe RawSpan(_unsafeStart: UnsafeRawPointer(base), byteCount: count))
+  }
+
   /// Appends the bytes to `bytes`.
   public func append(to bytes: inout [UInt8]) {
     guard let base = unsafe base else { return }

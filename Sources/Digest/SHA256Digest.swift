@@ -21,6 +21,11 @@ public enum SHA256Digest {
 
   /// The first 16 bytes of the digest, read as a big-endian number. Allocates nothing.
   public static func prefix(of message: [UInt8]) -> UInt128 {
+    prefix(of: unsafe message.span.bytes)
+  }
+
+  /// As of an array.
+  public static func prefix(of message: RawSpan) -> UInt128 {
     // Four words: 32 bytes, where the digest fits and is aligned.
     var digest: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     unsafe withUnsafeMutableBytes(of: &digest) { digest in

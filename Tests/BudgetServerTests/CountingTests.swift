@@ -23,9 +23,10 @@ import Testing
   }
 
   @Test func everyAnswerIsCountedByMethodAndStatus() throws {
-    let fixture = try ServiceFixture([
+    var fixture = try ServiceFixture([
       ServiceFixture.budget(.provider, "openai", 1), ServiceFixture.budget(.tag, "t", 0),
     ])
+    fixture.endsTurns = false
     _ = try fixture.call(.ping)
     _ = try fixture.reply(to: [0xFF, 0xFF])
     _ = try fixture.call(nil)
@@ -55,7 +56,8 @@ import Testing
   }
 
   @Test func aDeferredRequestIsMeasuredWhenItsReplyWasHandedOver() throws {
-    let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "openai", 1)])
+    var fixture = try ServiceFixture([ServiceFixture.budget(.provider, "openai", 1)])
+    fixture.endsTurns = false
     fixture.recorder.answer(.deferred)
     try fixture.callDeferred(
       .recordSpend(record(2)), callID: 9)

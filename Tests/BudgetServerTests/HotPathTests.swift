@@ -106,7 +106,7 @@ import Testing
     let again = allocations(service, known)
     #expect(again.answered == known.count)
     #expect(again.count == 0, "messages that are known")
-    // Each of 1,024 places allocates its three buffers once: when all of them have, nothing does.
+    // Each of 4,096 places allocates its three buffers once: when all of them have, nothing does.
     for round in 0..<8 {
       let others = try (0..<Self.requests).map {
         try Self.filter($0, tag: "warm-\(round)-\($0)")

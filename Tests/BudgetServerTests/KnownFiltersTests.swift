@@ -87,6 +87,25 @@ import Testing
     }
   }
 
+  @Test func configuredCandidatesComeEachTime() throws {
+    let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
+    var message = FilterDeploymentsMessage(tags: ["t"])
+    message.modelName = "m"
+    let first = try fixture.call(.filterDeployments(message)).filtered
+    #expect(first.allowed == [0, 1] && first.candidates.map(\.id) == ["a", "b"])
+    #expect(try fixture.call(.filterDeployments(message)).filtered == first)
+    try spend(10, on: "a", in: fixture)
+    let later = try fixture.call(.filterDeployments(message)).filtered
+    #expect(later.allowed == [1] && later.denials.map(\.name) == ["a"])
+    #expect(later.candidates == first.candidates)
+    let other = BudgetConfiguration(
+      budgets: try Self.budgets(), deployments: Array(Self.deployments.dropFirst()),
+      directory: .empty)
+    _ = fixture.engine.reload(other, at: fixture.time.now())
+    let reloaded = try fixture.call(.filterDeployments(message)).filtered
+    #expect(reloaded.allowed == [0] && reloaded.candidates.map(\.id) == ["b"])
+  }
+
   @Test func strangeNamesAreCountedEachTime() throws {
     let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
     for call in 1...3 {
@@ -116,12 +135,12 @@ import Testing
 
   @Test func moreMessagesThanPlacesAreAnsweredRight() throws {
     var budgets = try Self.budgets()
-    for index in 0..<1_500 {
+    for index in 0..<6_000 {
       budgets.append(try ServiceFixture.budget(.tag, "u\(index)", Int64(index % 3)))
     }
     let fixture = ServiceFixture(budgets, deployments: Self.deployments)
     for round in 0..<2 {
-      for index in 0..<1_500 {
+      for index in 0..<6_000 {
         let filtered = try fixture.call(Self.question(tags: ["u\(index)"])).filtered
         #expect(filtered.allowed == (index % 3 == 0 ? [] : [0, 1]), "\(index) in round \(round)")
       }

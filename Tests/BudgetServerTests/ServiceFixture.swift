@@ -45,6 +45,8 @@ final class InstantRecorder: SpendRecorder {
 
   func becomeUnready(_ reason: String) { self.reason.withLock { $0 = reason } }
 
+  func expect(_ key: UInt128) {}
+
   func record(
     _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
     at now: Timestamp
@@ -76,6 +78,8 @@ struct ServiceFixture {
   let service: LaneService
   let recorder: InstantRecorder
   let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
+  /// Whether each request is a turn of its own.
+  var endsTurns = true
 
   init(
     _ budgets: [BudgetDefinition], deployments: [ConfiguredDeployment] = [],
@@ -106,6 +110,7 @@ struct ServiceFixture {
     let receivedAt = MonotonicInstant.now().advanced(by: .zero - age)
     let outcome = service.handle(
       unsafe body.span.bytes, from: connection, receivedAt: receivedAt, output: &output)
+    if endsTurns { service.turnEnded() }
     guard case .answered = outcome else {
       Issue.record("\(outcome)")
       throw ServiceFixtureError.noReply
@@ -120,6 +125,7 @@ struct ServiceFixture {
     var output: [UInt8] = []
     let outcome = service.handle(
       unsafe body.span.bytes, from: connection, receivedAt: .now(), output: &output)
+    if endsTurns { service.turnEnded() }
     guard case .deferred = outcome, output.isEmpty else {
       Issue.record("\(outcome) with \(output.count) bytes")
       throw ServiceFixtureError.noReply

@@ -17,7 +17,7 @@ import Testing
     "LiteLLMConfig": ["BudgetModel", "CYAMLEvents", "Digest", "Foundation"],
     "RedisStore": ["BudgetModel", "CHiredis", "Locks", "Dispatch", "Foundation", "Glibc"],
     "SpendLedger": [
-      "BudgetModel", "CSQLite", "Digest", "Locks", "Dispatch", "Foundation", "Glibc",
+      "BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks", "Dispatch", "Foundation", "Glibc",
       "Synchronization",
     ],
     "Reconciliation": ["BudgetModel", "RedisStore"],
@@ -46,15 +46,17 @@ import Testing
   /// The only files in which the word `unsafe` may stand.
   static let fences: Set<String> = [
     "BudgetModel/ExactText.swift", "BudgetModel/NameBytes.swift",
+    "BudgetModel/ByteText.swift",
     "BudgetServer/Lifecycle/SystemTimeSource.swift",
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
-    "BudgetWire/Requests/FilterEnvelope.swift", "BudgetWire/Requests/RequestDecoder.swift",
+    "BudgetWire/Requests/MethodEnvelope.swift", "BudgetWire/Requests/RequestDecoder.swift",
     "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
     "HTTPPort/Sockets/SystemCalls.swift",
     "LiteLLMConfig/YAML/YAMLEventReader.swift", "Locks/Locked.swift",
     "RedisStore/Link/HostLookup.swift", "RedisStore/Link/RedisConnection.swift",
     "RedisStore/Link/RedisReply.swift", "SpendLedger/Directory/SystemCalls.swift",
+    "SpendLedger/Keys/KeyTable.swift",
     "SpendLedger/SQLite/SQLiteConnection.swift", "SpendLedger/SQLite/SQLiteStatement.swift",
     "TCPTransport/Sockets/Acceptor.swift",
     "TCPTransport/Client/ClientConnection.swift",

@@ -155,7 +155,7 @@ import Testing
 
   @Test func onlyTheUsualTextOfAUUIDv7HasATime() {
     func time(_ text: String) -> Int64? {
-      RecordKeyMaker.uuidTime(of: Array(text.utf8))?.unixMilliseconds
+      NameBytes.with(text) { KeyIdentity.uuidTime(of: $0) }?.unixMilliseconds
     }
     #expect(time("018f3c1e-7b2a-7abc-8def-0123456789ab") == 0x018f_3c1e_7b2a)
     #expect(time("018F3C1E-7B2A-7ABC-BDEF-0123456789AB") == 0x018f_3c1e_7b2a)
@@ -177,13 +177,11 @@ import Testing
       return NameBytes.with(provider) { provider in
         NameBytes.with(deployment) { deployment in
           NameBytes.with(reservation) { reservation in
-            NameBytes.with("k") { key in
-              maker.key(
-                key,
-                of: RecordFields(
-                  provider: provider, deploymentID: deployment, cost: PicoUSD(pico: pico),
-                  reservationID: reservation))
-            }
+            maker.key(
+              NameBytes.with("k") { KeyIdentity(of: $0) },
+              of: RecordFields(
+                provider: provider, deploymentID: deployment, cost: PicoUSD(pico: pico),
+                reservationID: reservation))
           }
         }
       }

@@ -49,7 +49,8 @@ final class LedgerFixture {
     return NameBytes.with(text) { key in
       NameBytes.with(model) { model in
         maker.begin()
-        return maker.key(key, of: RecordFields(model: model, cost: cost))
+        return maker.key(
+          KeyIdentity(of: key), of: RecordFields(model: model, cost: cost))
       }
     }
   }

@@ -43,6 +43,11 @@ struct LoadFrames {
 
   private static func filter(_ index: Int, _ names: LoadNames) -> FilterDeploymentsMessage {
     var message = FilterDeploymentsMessage()
+    message.tags = tags(index, names)
+    if !names.models.isEmpty {
+      message.modelName = names.models[index % names.models.count]
+      return message
+    }
     for place in 0..<deploymentsPerFilter {
       let provider = names.providers[(index + place / 2) % names.providers.count]
       message.deployments.append(
@@ -50,7 +55,6 @@ struct LoadFrames {
           id: names.deployments[(index * deploymentsPerFilter + place) % names.deployments.count],
           modelName: "bench", model: "\(provider)/bench", provider: provider))
     }
-    message.tags = tags(index, names)
     return message
   }
 

@@ -35,6 +35,8 @@ public struct LoadNames: Hashable, Sendable {
   public var deployments = ["bench"]
   /// Tags.
   public var tags = ["bench"]
+  /// Models that filters ask for instead of giving deployments; empty: they give deployments.
+  public var models: [String] = []
 
   /// One of each, for a server without budgets.
   public init() {}

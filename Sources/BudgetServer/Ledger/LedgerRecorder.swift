@@ -54,6 +54,11 @@ final class LedgerRecorder: SpendRecorder {
   /// Where replies that come later are posted; set before the first request can come.
   func connect(to mailbox: ReplyMailbox) { replies.withLock { $0 = mailbox } }
 
+  func expect(_ key: UInt128) {
+    // Under `commit` the ledger's thread looks keys up, batch by batch.
+    if durability == .memory { ledger.expect(key) }
+  }
+
   func record(
     _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
     at now: Timestamp

@@ -11,6 +11,9 @@ protocol SpendRecorder: Sendable {
     at now: Timestamp
   ) -> RecordAnswer
 
+  /// A record with this digest of its key comes in a moment. A hint: it changes nothing.
+  func expect(_ key: UInt128)
+
   /// Copies the ledger to `path` and answers to `token` when that is done. Never waits.
   func backUp(to path: String, token: LedgerToken)
 

@@ -52,7 +52,8 @@ public final class BudgetServer: Sendable {
     try PageServer.check(options)
     let config = try ConfigSource(options).load()
     var pageListener = try PageServer.listener(options)
-    let settings = LedgerSettings(directory: options.dataDirectory)
+    var settings = LedgerSettings(directory: options.dataDirectory)
+    settings.gatherInterval = options.durability.gatherInterval
     let ledger = try Self.ledger(settings)
     let opening = ledger.opening
     let source = config.accepted.redis

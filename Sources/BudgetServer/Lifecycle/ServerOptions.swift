@@ -9,6 +9,9 @@ public enum Durability: String, CaseIterable, Sendable {
   case commit
   /// At once; on disk within 100 ms.
   case memory
+
+  /// How long records may gather between two commits, where nobody waits for them.
+  var gatherInterval: Duration { self == .memory ? .milliseconds(5) : .zero }
 }
 
 /// What a server is started with. Bounds have the wire contract's values unless set.

@@ -32,13 +32,17 @@ extension BudgetService {
         _ = usable(tag)
       }
     }
-    // Not where something was counted on the way: a known message would not be counted again.
-    if group.isEmpty, oddNames == 0 {
-      knownFilters.remember(question, of: message, under: catalog.generation)
-    }
     if let refusal = context.fleet?.refusal, hasBudget(question) { throw ServiceRefusal(refusal) }
-    context.engine.filter(question, in: catalog, at: context.time.now(), into: &decision)
-    fillReply(group: group, in: catalog)
+    let now = now()
+    context.engine.filter(question, in: catalog, at: now, into: &decision)
+    filterReply.reset()
+    for index in group { addCandidate(at: Int(index), of: catalog.deployments) }
+    // Not where something was counted on the way: a known message would not be counted again.
+    if oddNames == 0 {
+      knownFilters.remember(
+        question, filterReply.candidates, of: message, under: catalog.generation)
+    }
+    fillReply(in: catalog)
     if decision.isExhausted { sayExhausted(request, group: group, in: catalog) }
     appendReply(callID: callID, output: &output)
   }
@@ -58,10 +62,9 @@ extension BudgetService {
       || question.candidates.contains { $0.hasProviderBudget || $0.hasDeploymentBudget }
   }
 
-  /// The decision as the bytes that go out.
-  mutating func fillReply(group: ArraySlice<Int32>, in catalog: BudgetCatalog) {
-    filterReply.reset()
-    for position in decision.allowed { filterReply.allow(position) }
+  /// The decision as the bytes that go out, beside the candidates that are there.
+  mutating func fillReply(in catalog: BudgetCatalog) {
+    filterReply.allow(decision.allowed)
     for denial in decision.denials {
       counts.countDenial(by: denial.scope)
       catalog.withName(of: denial) { name in
@@ -75,7 +78,6 @@ extension BudgetService {
     }
     filterReply.omitDenials(decision.denialsOmitted)
     if decision.denialsOmitted > 0 { counts.countOmitted(Int(decision.denialsOmitted)) }
-    for index in group { addCandidate(at: Int(index), of: catalog.deployments) }
   }
 
   private mutating func addCandidate(at index: Int, of deployments: CatalogDeployments) {

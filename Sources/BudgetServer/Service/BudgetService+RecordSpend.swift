@@ -7,14 +7,16 @@ extension BudgetService {
   /// Charges what a request cost. Spend over a limit is recorded like any other: it was spent.
   /// Returns whether the reply comes later; where not, it was appended.
   mutating func record(
-    _ request: RecordSpendView, token: LedgerToken, output: inout [UInt8]
+    _ request: RecordSpendView, message: NameBytes, token: LedgerToken, output: inout [UInt8]
   ) throws(ServiceRefusal) -> Bool {
+    oddNames = 0
     try checkBounds(of: request.idempotencyKey, field: "idempotency_key")
     try checkBounds(of: request.reservationID, field: "reservation_id")
     guard let dollars = request.costUSD else {
       throw ServiceRefusal(.invalidArgument, "cost_usd is absent: send 0 for a free request")
     }
     let amount = try amount(dollars, field: "cost_usd")
+    let identity = identity(of: request.idempotencyKey)
     let catalog = catalogs.current()
     charged.begin()
     let hasProvider = addProviderAndDeployment(of: request, in: catalog)
@@ -31,10 +33,23 @@ extension BudgetService {
         "the record names no provider, no deployment_id and no tag, and no provider follows from "
           + "its model '\(printable(request.model))': nothing could be charged")
     }
+    var key: RecordKey?
+    if let identity { key = self.key(identity, of: request, cost: amount) }
+    // Not where something was counted on the way: a known subject would not be counted again.
+    if key != nil, oddNames == 0, let plain = PlainRecord(message) {
+      knownSubjects.remember(
+        plain.subject, under: catalog.generation, charged: charged, text: keys.fingerprintText)
+    }
+    return try charge(amount, key: key, to: charged, token: token, output: &output)
+  }
+
+  /// Hands the cost to the ledger; returns whether the reply comes later.
+  mutating func charge(
+    _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
+    output: inout [UInt8]
+  ) throws(ServiceRefusal) -> Bool {
     if charged.slots.isEmpty { context.counters.countUnbudgetedRecord() }
-    let answer = context.recorder.record(
-      amount, key: key(of: request, cost: amount), to: charged, token: token,
-      at: context.time.now())
+    let answer = context.recorder.record(amount, key: key, to: charged, token: token, at: now())
     let result: RecordSpendResult
     switch answer {
     case .deferred: return true
@@ -48,13 +63,23 @@ extension BudgetService {
     return false
   }
 
-  /// What tells this record from others, and a retry from a clash; nil: it is not deduplicated.
-  private mutating func key(of request: RecordSpendView, cost: PicoUSD) -> RecordKey? {
-    guard !request.idempotencyKey.isEmpty else { return nil }
+  /// What the key is known by; nil: there is none.
+  func identity(of key: NameBytes) -> KeyIdentity? {
+    if key.isEmpty { return nil }
+    let identity = KeyIdentity(of: key)
+    // Long before it is looked up: by then what its place in memory holds is here.
+    context.recorder.expect(identity.digest)
+    return identity
+  }
+
+  /// What tells this record from others, and a retry from a clash.
+  private mutating func key(
+    _ identity: KeyIdentity, of request: RecordSpendView, cost: PicoUSD
+  ) -> RecordKey {
     keys.begin()
     for position in 0..<request.tagCount { keys.addTag(request.tag(at: position)) }
     return keys.key(
-      request.idempotencyKey,
+      identity,
       of: RecordFields(
         provider: request.provider, deploymentID: request.deploymentID, model: request.model,
         cost: cost, reservationID: request.reservationID))

@@ -21,9 +21,12 @@ struct BudgetService {
   /// How the request under way is answered, for counting.
   var answer = StatusCode.ok
   private var times = TurnTimes()
+  /// When this turn began, by the fleet's clock; nil: nobody has asked yet.
+  private var turnTime: Timestamp?
   let responses: ResponseWriter
   var filterReply: FilterReply
   var knownFilters = KnownFilters()
+  var knownSubjects = KnownSubjects()
   /// Names of this request that were counted as strange, or models without a provider.
   var oddNames = 0
 
@@ -44,8 +47,19 @@ struct BudgetService {
     times.note(call.method, receivedAt: call.receivedAt)
   }
 
+  /// The time that the requests of this turn are served at. One reading serves all of them: a turn
+  /// lasts a millisecond.
+  @inline(__always)
+  mutating func now() -> Timestamp {
+    if let turnTime { return turnTime }
+    let now = context.time.now()
+    turnTime = now
+    return now
+  }
+
   /// What was answered since the last time is with the sockets.
   mutating func endTurn() {
+    turnTime = nil
     if !times.hasNothing { times.end(at: .now(), in: counts) }
   }
 
@@ -57,7 +71,7 @@ struct BudgetService {
     answer = .ok
   }
 
-  /// One request, one path. `message` is its method's, as far as `FilterEnvelope` could tell.
+  /// One request, one path. `message` is its method's, as far as `MethodEnvelope` could tell.
   mutating func serve(
     _ request: WireRequest, message: NameBytes, from connection: ConnectionID,
     receivedAt: MonotonicInstant, output: inout [UInt8]
@@ -86,12 +100,12 @@ struct BudgetService {
         try filter(method, message: message, callID: callID, output: &output)
       case .recordSpend(let method):
         let token = LedgerToken(high: connection.word, low: callID)
-        guard try record(method, token: token, output: &output) else { break }
-        calls.insert(callID, .init(method: counted, receivedAt: receivedAt), on: connection)
+        guard try record(method, message: message, token: token, output: &output) else { break }
+        wait(for: callID, counted, receivedAt: receivedAt, on: connection)
         return .deferred
       case .backupLedger(let method):
         try backUp(method, token: LedgerToken(high: connection.word, low: callID))
-        calls.insert(callID, .init(method: counted, receivedAt: receivedAt), on: connection)
+        wait(for: callID, counted, receivedAt: receivedAt, on: connection)
         return .deferred
       case .getProviderBudgets(let method): try budgets(method, callID: callID, output: &output)
       case .ping: ping(callID: callID, output: &output)
@@ -104,6 +118,13 @@ struct BudgetService {
       reply(error.status, to: callID, output: &output)
     }
     return .answered
+  }
+
+  /// The call is answered later.
+  mutating func wait(
+    for callID: UInt64, _ counted: Int, receivedAt: MonotonicInstant, on connection: ConnectionID
+  ) {
+    calls.insert(callID, .init(method: counted, receivedAt: receivedAt), on: connection)
   }
 
   /// Whether the call's id is free and its time not over; where not, the reply says so.

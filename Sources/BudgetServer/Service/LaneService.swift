@@ -29,7 +29,7 @@ final class LaneService: FrameHandler {
     _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
     output: inout [UInt8]
   ) -> FrameOutcome {
-    let envelope = FilterEnvelope(frame: body)
+    let envelope = MethodEnvelope(frame: body)
     if let envelope,
       let outcome = service.answerKnown(
         envelope, from: connection, receivedAt: receivedAt, output: &output)

@@ -50,6 +50,23 @@ public struct FilterReply {
     allowedBytes.appendVarint(UInt64(position))
   }
 
+  /// Allows the candidates at `positions`, which ascend.
+  public mutating func allow(_ positions: [UInt32]) {
+    guard let last = positions.last, last < 0x80 else {
+      for position in positions { allow(position) }
+      return
+    }
+    // Nearly always: a byte each.
+    var next: UInt32 = allowedCount == 0 ? 0 : lastAllowed + 1
+    for position in positions {
+      precondition(position >= next, "allowed positions must ascend")
+      next = position + 1
+      allowedBytes.append(UInt8(truncatingIfNeeded: position))
+    }
+    lastAllowed = last
+    allowedCount += positions.count
+  }
+
   /// Adds a denial; past the bound it is only counted.
   public mutating func deny(_ denial: Denial) {
     guard denialCount < maximumDenials else {
@@ -79,6 +96,17 @@ public struct FilterReply {
 
   /// Counts `count` denials that are not given.
   public mutating func omitDenials(_ count: UInt32) { denialsOmitted += count }
+
+  /// The candidates that the server supplied, to be given again.
+  public var candidates: CandidateList {
+    CandidateList(count: candidateCount, bytes: candidateBytes)
+  }
+
+  /// Adds candidates as they were given before.
+  public mutating func addCandidates(_ list: borrowing CandidateList) {
+    candidateCount += list.count
+    candidateBytes.append(contentsOf: list.bytes)
+  }
 
   /// Adds a candidate that the server supplied, in the order of their positions.
   public mutating func addCandidate(_ candidate: Candidate) {
@@ -122,6 +150,31 @@ extension FilterReply {
       self.limitUSD = limitUSD
       self.resetsAtUnixMilliseconds = resetsAtUnixMilliseconds
       self.withheldUSD = withheldUSD
+    }
+  }
+
+  /// Candidates that the server supplied, as the bytes that go out.
+  public struct CandidateList: Sendable {
+    /// How many they are.
+    public fileprivate(set) var count = 0
+    fileprivate var bytes: [UInt8] = []
+
+    /// No candidates.
+    public init() {}
+
+    fileprivate init(count: Int, bytes: [UInt8]) {
+      self.count = count
+      self.bytes = bytes
+    }
+
+    /// How many bytes they take in a reply.
+    public var byteCount: Int { bytes.count }
+
+    /// Becomes a copy of `other` in its own storage.
+    public mutating func copy(_ other: borrowing CandidateList) {
+      count = other.count
+      bytes.removeAll(keepingCapacity: true)
+      bytes.append(contentsOf: other.bytes)
     }
   }
 

@@ -46,10 +46,10 @@ public struct ResponseWriter: Sendable {
       bytes.appendHead(MethodName.filterDeployments.rawValue, length: length)
       if allowed > 0 {
         bytes.appendHead(1, length: allowed)
-        bytes.append(contentsOf: reply.allowedBytes)
+        for byte in reply.allowedBytes { bytes.append(byte) }
       }
-      bytes.append(contentsOf: reply.denialBytes)
-      bytes.append(contentsOf: reply.candidateBytes)
+      if !reply.denialBytes.isEmpty { bytes.append(contentsOf: reply.denialBytes) }
+      if !reply.candidateBytes.isEmpty { bytes.append(contentsOf: reply.candidateBytes) }
       bytes.appendInteger(4, UInt64(omitted))
     }
   }

@@ -54,28 +54,6 @@ struct WireCursor {
       number: UInt32(truncatingIfNeeded: number), wireType: wireType, start: start, value: value)
   }
 
-  /// Steps over texts of fields 1 to `lastField`, at most 15, as long as each stands for the first
-  /// time and its key and length take a byte each, as nearly all do; where it stops, `nextField`
-  /// goes on, and finds whatever is wrong. Bit n of `seen` says that field n has stood.
-  @inline(__always)
-  static func skipTexts(
-    in bytes: borrowing RawSpan, from start: Int, to end: Int, lastField: UInt8, seen: inout UInt32
-  ) -> Int {
-    var offset = start
-    while end - offset >= 2 {
-      let key = bytes.byte(at: offset)
-      let length = bytes.byte(at: offset + 1)
-      let number = key >> 3
-      let bit: UInt32 = 1 << UInt32(number)
-      let next = offset + 2 + Int(length)
-      guard key & 7 == 2, number &- 1 < lastField, length < 0x80, next <= end, seen & bit == 0
-      else { break }
-      seen |= bit
-      offset = next
-    }
-    return offset
-  }
-
   @inline(__always)
   private mutating func varint(
     in bytes: borrowing RawSpan, fieldStart: Int, maximumBytes: Int
@@ -122,5 +100,11 @@ extension RawSpan {
   @inline(__always)
   func byte(at offset: Int) -> UInt8 {
     unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self)
+  }
+
+  /// The eight bytes at `offset`, the least significant first; outside the span the process stops.
+  @inline(__always)
+  func word(at offset: Int) -> UInt64 {
+    UInt64(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
   }
 }

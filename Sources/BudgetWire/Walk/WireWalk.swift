@@ -39,12 +39,14 @@ struct WireWalk {
     _ kind: MessageKind, in bytes: borrowing RawSpan, from start: Int, to end: Int, depth: Int
   ) throws(WireFault) {
     var seen: UInt32 = 0
-    let start =
-      kind == .deployment
-      ? WireCursor.skipTexts(in: bytes, from: start, to: end, lastField: 4, seen: &seen) : start
-    if start == end { return }
-    var cursor = WireCursor(at: start, end: end)
     var counts = InlineArray<8, Int32>(repeating: 0)
+    var start = start
+    if let plain = PlainFields.of(kind) {
+      start = plain.skip(
+        in: bytes, from: start, to: end, seen: &seen, listed: &counts[Int(plain.list)])
+      if start == end, kind == .deployment { return }
+    }
+    var cursor = WireCursor(at: start, end: end)
     while cursor.offset < end {
       let field = try cursor.nextField(in: bytes)
       guard let rule = FieldRule.rule(for: field.number, of: kind) else {

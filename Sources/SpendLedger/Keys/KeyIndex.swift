@@ -4,7 +4,7 @@
 /// Lies in its owner, as the queue does: references to it would be counted for every record by every
 /// thread.
 struct KeyIndex: ~Copyable, Sendable {
-  private static let shardCount = 128
+  static let shardCount = 128
 
   /// In place: an object for each shard would have its references counted by every thread.
   private let shards = InlineArray<128, KeyShard> { _ in
@@ -15,7 +15,7 @@ struct KeyIndex: ~Copyable, Sendable {
   private func withTable<Result: Sendable>(
     of digest: UInt128, _ body: (inout KeyTable) -> Result
   ) -> Result {
-    shards[Int(truncatingIfNeeded: digest) & (Self.shardCount - 1)].withTable(body)
+    shards[Self.shard(of: digest)].withTable(body)
   }
 
   /// Claims an absent key; with the key's part still locked, `then` may let go of the claim again
@@ -36,7 +36,36 @@ struct KeyIndex: ~Copyable, Sendable {
     withTable(of: digest) { $0.claim(digest, fingerprint) }
   }
 
+  /// How far ahead of its use a key is best fetched, in keys.
+  static let ahead = 12
+
+  /// Has the processor fetch where the key is, if it is anywhere: in a large index each first look
+  /// at a key costs a wait for memory. Takes no lock, changes nothing.
+  @inline(__always)
+  func fetch(_ digest: UInt128) {
+    shards[Self.shard(of: digest)].fetch(digest)
+  }
+
   func settle(_ digest: UInt128) { withTable(of: digest) { $0.settle(digest) } }
+
+  /// Settles many keys: shard by shard, so that other threads lose each lock, and the cache lines
+  /// behind it, once and not for every key.
+  func settle(_ keys: borrowing KeysByShard) {
+    for shard in 0..<Self.shardCount {
+      let range = keys.range(of: shard)
+      if range.isEmpty { continue }
+      let digests = keys.digests.span
+      for index in range { shards[shard].fetch(digests[index]) }
+      shards[shard].withTable { table in
+        for index in range { table.settle(keys.digests[index]) }
+      }
+    }
+  }
+
+  @inline(__always)
+  static func shard(of digest: UInt128) -> Int {
+    Int(truncatingIfNeeded: digest) & (shardCount - 1)
+  }
 
   func remove(_ digest: UInt128) { withTable(of: digest) { $0.remove(digest) } }
 

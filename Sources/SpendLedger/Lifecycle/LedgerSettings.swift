@@ -10,6 +10,8 @@ public struct LedgerSettings: Sendable {
   public var queueByteBound = 64 << 20
   /// Records that one commit takes at most.
   public var batchBound = 4_096
+  /// How long after one commit records may gather for the next; fewer, larger commits cost less.
+  public var gatherInterval: Duration = .zero
   /// How long keys are remembered.
   public var keyRetention: Duration = .seconds(24 * 3_600)
   /// How many keys are remembered: past it the oldest are forgotten early.

@@ -11,7 +11,34 @@ struct RecordQueue: ~Copyable, Sendable {
     var commands: [LedgerCommand] = []
     var isClosing = false
 
-    var isEmpty: Bool { records.isEmpty && commands.isEmpty && !isClosing }
+    /// Empties it; what it has of memory serves the next records, unless a flood blew it up.
+    mutating func removeAll() {
+      if records.capacity > Self.keptRecords {
+        records = []
+        slots = []
+      }
+      records.removeAll(keepingCapacity: true)
+      slots.removeAll(keepingCapacity: true)
+      commands.removeAll()
+      isClosing = false
+    }
+
+    private static let keptRecords = 16_384
+  }
+
+  /// How long the reader lets records gather, and how many are enough for it to stop.
+  struct Gathering {
+    var enough: Int
+    /// An instant of monotonic time, in nanoseconds.
+    var until: Int64
+  }
+
+  /// What it takes to wake the reader.
+  enum Reader {
+    case awake
+    case asleep
+    /// So many records, or a command.
+    case gathering(Int)
   }
 
   // Not private: a type that lies in others by value must be known to them.
@@ -23,10 +50,25 @@ struct RecordQueue: ~Copyable, Sendable {
     /// When the oldest record that waits was queued, and the oldest that was taken.
     var oldestWaiting: Int64?
     var oldestTaken: Int64?
-    var isReaderAsleep = false
+    var reader = Reader.awake
     /// Why nothing is taken any more.
     var refusal: LedgerRefusal? = .closing
     var refused: UInt64 = 0
+
+    /// Whether the reader is to be woken for what was added; from then on it counts as awake.
+    mutating func wakesReader(_ isCommand: Bool = false) -> Bool {
+      switch reader {
+      case .awake: return false
+      case .gathering(let enough) where !isCommand && waiting.records.count < enough: return false
+      case .asleep, .gathering:
+        reader = .awake
+        return true
+      }
+    }
+
+    func hasEnough(_ records: Int) -> Bool {
+      !waiting.commands.isEmpty || waiting.isClosing || waiting.records.count >= records
+    }
   }
 
   private let recordBound: Int
@@ -67,9 +109,9 @@ struct RecordQueue: ~Copyable, Sendable {
         QueuedRecord(
           record, firstSlot: contents.waiting.slots.count, slotCount: slots.count,
           isClaimed: isClaimed))
-      contents.waiting.slots.append(contentsOf: slots)
-      defer { contents.isReaderAsleep = false }
-      return (nil, contents.isReaderAsleep)
+      // One by one: a few, and the array they come from is not counted as held.
+      for slot in slots { contents.waiting.slots.append(slot) }
+      return (nil, contents.wakesReader())
     }
     if wakes { bell.signal() }
     return refusal
@@ -79,8 +121,7 @@ struct RecordQueue: ~Copyable, Sendable {
     let wakes = contents.withLock { contents in
       contents.waiting.commands.append(command)
       if case .start = command { contents.refusal = nil }
-      defer { contents.isReaderAsleep = false }
-      return contents.isReaderAsleep
+      return contents.wakesReader(true)
     }
     if wakes { bell.signal() }
   }
@@ -90,8 +131,7 @@ struct RecordQueue: ~Copyable, Sendable {
     let (isTaken, wakes) = contents.withLock { contents -> (Bool, Bool) in
       if contents.waiting.isClosing { return (false, false) }
       contents.waiting.commands.append(command)
-      defer { contents.isReaderAsleep = false }
-      return (true, contents.isReaderAsleep)
+      return (true, contents.wakesReader(true))
     }
     if wakes { bell.signal() }
     return isTaken
@@ -112,37 +152,47 @@ struct RecordQueue: ~Copyable, Sendable {
     let wakes = contents.withLock { contents in
       if contents.refusal != .failed { contents.refusal = refusal }
       if ends { contents.waiting.isClosing = true }
-      defer { contents.isReaderAsleep = false }
-      return contents.isReaderAsleep
+      return contents.wakesReader(true)
     }
     if wakes { bell.signal() }
   }
 
-  /// All that waits; where nothing does, waits for it, up to `nanoseconds`.
-  func take(waiting nanoseconds: Int64) -> Take {
-    if let take = takeNow(orSleep: true) { return take }
+  /// Takes all that waits, in place of what `take` held: at once where there is a command or enough
+  /// has gathered, else when the time to gather is over; where nothing waits then, waits for it, up
+  /// to `nanoseconds`.
+  func take(into take: inout Take, gathering: Gathering?, waiting nanoseconds: Int64) {
+    take.removeAll()
+    if let gathering {
+      let rest = gathering.until - SystemCalls.monotonicNanoseconds()
+      if rest > 0 {
+        if takeNow(&take, atLeast: gathering.enough, orBe: .gathering(gathering.enough)) { return }
+        _ = bell.wait(timeout: .now() + .nanoseconds(Int(rest)))
+      }
+    }
+    if takeNow(&take, atLeast: 1, orBe: .asleep) { return }
     _ = bell.wait(timeout: .now() + .nanoseconds(Int(nanoseconds)))
-    return takeNow(orSleep: false) ?? Take()
+    _ = takeNow(&take, atLeast: 0, orBe: .awake)
   }
 
-  private func takeNow(orSleep sleeps: Bool) -> Take? {
-    contents.withLock { contents in
-      guard !contents.waiting.isEmpty else {
-        contents.isReaderAsleep = sleeps
-        return nil
+  private func takeNow(_ take: inout Take, atLeast count: Int, orBe reader: Reader) -> Bool {
+    var taken = exchange(&take, with: Take())
+    let isEnough = contents.withLock { contents in
+      guard contents.hasEnough(count) else {
+        contents.reader = reader
+        return false
       }
-      contents.isReaderAsleep = false
-      var take = Take()
-      swap(&take, &contents.waiting)
-      contents.waiting.isClosing = take.isClosing
-      contents.waiting.records.reserveCapacity(min(take.records.count, 4_096))
-      if !take.records.isEmpty {
+      contents.reader = .awake
+      swap(&taken, &contents.waiting)
+      contents.waiting.isClosing = taken.isClosing
+      if !taken.records.isEmpty {
         contents.oldestTaken = contents.oldestWaiting
         contents.oldestWaiting = nil
         publishOldest(contents)
       }
-      return take
+      return true
     }
+    take = taken
+    return isEnough
   }
 
   /// So many records have their outcome. `isLast`: all that were taken have.

@@ -29,7 +29,9 @@ import CSQLite
     }
   }
 
-  func bind(_ bytes: [UInt8], at index: Int32) {
+  func bind(_ bytes: [UInt8], at index: Int32) { bind(unsafe bytes.span.bytes, at: index) }
+
+  func bind(_ bytes: RawSpan, at index: Int32) {
     unsafe bytes.withUnsafeBytes { bytes in
       unsafe _ = csqlite_bind_blob(handle, index, bytes.baseAddress, Int32(bytes.count))
     }

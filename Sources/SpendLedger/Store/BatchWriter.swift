@@ -7,11 +7,11 @@ import BudgetModel
 ///     fingerprint where flags is 1, amount, windows: position ...) ...
 struct BatchWriter {
   static let version: UInt8 = 1
-  private(set) var bytes: [UInt8] = []
+  private(set) var text = ByteText(room: 4_096)
 
   mutating func begin(id: Int64, origin: Int64, time: Timestamp, windowCount: Int) {
-    bytes.removeAll(keepingCapacity: true)
-    bytes.append(Self.version)
+    text.removeAll()
+    text.append(bytesOf: Self.version)
     append(signed: id)
     append(signed: origin)
     append(signed: time.unixMilliseconds)
@@ -24,38 +24,44 @@ struct BatchWriter {
     append(signed: window.end)
   }
 
-  /// After the windows.
+  /// After the windows: the records that `plan` has decided to commit.
+  mutating func addRecords(
+    of plan: borrowing BatchPlan, _ records: [QueuedRecord], _ slots: [Int32]
+  ) {
+    beginRecords(count: plan.leaders.count)
+    plan.forEachLeader(in: records) { record in
+      add(
+        digest: record.hasKey ? record.digest : nil, fingerprint: record.fingerprint,
+        amount: record.amount, windowCount: Int(record.slotCount))
+      for slot in record.slotRange { add(windowPosition: plan.position(of: slots[slot])) }
+    }
+  }
+
   mutating func beginRecords(count: Int) { append(UInt64(count)) }
 
   /// Begins a record; its windows' positions follow.
+  @inline(__always)
   mutating func add(
     digest: UInt128?, fingerprint: UInt128, amount: PicoUSD, windowCount: Int
   ) {
     if let digest {
-      bytes.append(1)
-      append(digest)
-      append(fingerprint)
+      text.append(bytesOf: UInt8(1))
+      text.append(bytesOf: digest.bigEndian)
+      text.append(bytesOf: fingerprint.bigEndian)
     } else {
-      bytes.append(0)
+      text.append(bytesOf: UInt8(0))
     }
     var rest = UInt128(amount.pico)
-    while rest >= 0x80 {
-      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+    while rest > UInt128(UInt64.max) {
+      text.append(bytesOf: UInt8(truncatingIfNeeded: rest) | 0x80)
       rest >>= 7
     }
-    bytes.append(UInt8(truncatingIfNeeded: rest))
+    append(UInt64(rest))
     append(UInt64(windowCount))
   }
 
+  @inline(__always)
   mutating func add(windowPosition: Int) { append(UInt64(windowPosition)) }
-
-  private mutating func append(_ digest: UInt128) {
-    var shift = 120
-    while shift >= 0 {
-      bytes.append(UInt8(truncatingIfNeeded: digest >> UInt128(shift)))
-      shift -= 8
-    }
-  }
 
   private mutating func append(signed value: Int64) {
     append(UInt64(bitPattern: value << 1 ^ value >> 63))
@@ -64,9 +70,9 @@ struct BatchWriter {
   private mutating func append(_ value: UInt64) {
     var rest = value
     while rest >= 0x80 {
-      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      text.append(bytesOf: UInt8(truncatingIfNeeded: rest) | 0x80)
       rest >>= 7
     }
-    bytes.append(UInt8(truncatingIfNeeded: rest))
+    text.append(bytesOf: UInt8(truncatingIfNeeded: rest))
   }
 }

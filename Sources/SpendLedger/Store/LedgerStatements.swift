@@ -1,3 +1,5 @@
+import BudgetModel
+
 /// The statements of the ledger, prepared once.
 final class LedgerStatements {
   private let insertBatch: SQLiteStatement
@@ -46,10 +48,10 @@ final class LedgerStatements {
     pruneBalances = try connection.prepare("DELETE FROM window_spend WHERE end_ms < ?")
   }
 
-  func insertBatch(id: Int64, digest: [UInt8], payload: [UInt8]) throws(SQLiteError) {
+  func insertBatch(id: Int64, digest: [UInt8], _ payload: ByteText) throws(SQLiteError) {
     insertBatch.bind(id, at: 1)
     insertBatch.bind(digest, at: 2)
-    insertBatch.bind(payload, at: 3)
+    payload.withBytes { insertBatch.bind($0, at: 3) }
     try insertBatch.run("write a batch")
   }
 

@@ -13,6 +13,9 @@ struct BatchPlan {
   var slots: [Int32] = []
   var windows: [BudgetWindow] = []
   var labels: [SlotLabel] = []
+  /// For each of `slots`: what the records to commit charge to it.
+  private(set) var sums: [PicoUSD] = []
+  private var settled = KeysByShard()
   /// For each slot ever seen: its position in `slots`, valid where `stamps` has this batch's number.
   private(set) var positions: [Int32] = []
   private var stamps: [UInt32] = []
@@ -33,8 +36,89 @@ struct BatchPlan {
     }
   }
 
+  /// Judges each record of `range` by its key; the places of those that must wait for the next
+  /// batch.
+  mutating func decide(
+    _ records: [QueuedRecord], _ range: Range<Int>, by keys: borrowing KeyIndex,
+    _ horizon: KeyHorizon, at now: Timestamp
+  ) -> [Int] {
+    var putBack: [Int] = []
+    for place in range {
+      let (key, isJudged) = (records[place].digest, records[place].isJudged)
+      let ahead = place + KeyIndex.ahead
+      if ahead < range.upperBound, !isJudged { keys.fetch(records[ahead].digest) }
+      var outcome = LedgerOutcome.recorded
+      if !isJudged {
+        switch keys.claim(key, records[place].fingerprint) {
+        case .claimed:
+          if let refusal = horizon.refusal(keyMadeAt: records[place].keyMadeAt, at: now) {
+            keys.remove(key)
+            outcome = refusal
+          }
+        case .duplicate: outcome = .duplicate
+        case .mismatch: outcome = .mismatch
+        case .inFlight:
+          // Its first try is in this batch, or was accepted since and comes with the next.
+          guard hasLeader(of: key, records, range) else {
+            putBack.append(place)
+            continue
+          }
+          followers.append(places.count)
+          outcome = .duplicate
+        }
+      }
+      if outcome == .recorded { leaders.append(places.count) }
+      places.append(Int32(place))
+      outcomes.append(outcome)
+    }
+    return putBack
+  }
+
+  private func hasLeader(
+    of digest: UInt128, _ records: [QueuedRecord], _ range: Range<Int>
+  ) -> Bool {
+    if leaders.contains(where: { records[Int(places[$0])].digest == digest }) { return true }
+    return range.contains { records[$0].isClaimed && records[$0].digest == digest }
+  }
+
+  /// Calls `body` with each record that is to be committed.
+  func forEachLeader(in records: [QueuedRecord], _ body: (QueuedRecord) -> Void) {
+    for index in leaders { body(records[Int(places[index])]) }
+  }
+
+  /// The keys of the records to commit are on disk; how many there are.
+  mutating func settleKeys(_ records: [QueuedRecord], in keys: borrowing KeyIndex) -> Int {
+    settled.begin()
+    for index in leaders {
+      let place = Int(places[index])
+      if records[place].hasKey { settled.add(records[place].digest) }
+    }
+    settled.arrange()
+    keys.settle(settled)
+    return settled.count
+  }
+
+  /// Finds the slots that the records to commit are charged to, each once, in `slots`.
+  mutating func collectSlots(of records: [QueuedRecord], _ recordSlots: [Int32]) {
+    for index in leaders {
+      for position in records[Int(places[index])].slotRange { add(slot: recordSlots[position]) }
+    }
+  }
+
+  /// What the records to commit charge to each of `slots`.
+  mutating func sumUp(_ records: [QueuedRecord], _ recordSlots: [Int32]) {
+    sums.removeAll(keepingCapacity: true)
+    sums.append(contentsOf: repeatElement(.zero, count: slots.count))
+    for index in leaders {
+      let record = records[Int(places[index])]
+      for position in record.slotRange {
+        sums[Int(positions[Int(recordSlots[position])])] += record.amount
+      }
+    }
+  }
+
   /// Adds a slot, unless this batch has it.
-  mutating func add(slot: Int32) {
+  private mutating func add(slot: Int32) {
     let index = Int(slot)
     if index >= stamps.count {
       let missing = index + 1 - stamps.count

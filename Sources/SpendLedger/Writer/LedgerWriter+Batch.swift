@@ -13,11 +13,12 @@ extension LedgerWriter {
       refuseAll(records, slots, range, at: now)
       return []
     }
-    let putBack = decide(records, range, at: now)
+    let putBack = plan.decide(
+      records, range, by: shared.keys, shared.withStatus { $0.horizon }, at: now)
     for place in putBack {
       let record = records[place]
       shared.queue.putBack(
-        record, slots: slots[Int(record.firstSlot)..<Int(record.firstSlot + record.slotCount)])
+        record, slots: slots[record.slotRange])
     }
     do throws(SQLiteError) {
       try label(records, slots, at: now, client)
@@ -50,60 +51,11 @@ extension LedgerWriter {
     tell(records, slots, at: now)
   }
 
-  /// Judges each record by its key.
-  private func decide(
-    _ records: [QueuedRecord], _ range: Range<Int>, at now: Timestamp
-  ) -> [Int] {
-    let horizon = shared.withStatus { $0.horizon }
-    var putBack: [Int] = []
-    for place in range {
-      let record = records[place]
-      var outcome = LedgerOutcome.recorded
-      var isFollower = false
-      if record.hasKey, !record.isClaimed {
-        switch shared.keys.claim(record.digest, record.fingerprint) {
-        case .claimed:
-          if let refusal = horizon.refusal(keyMadeAt: record.keyMadeAt, at: now) {
-            shared.keys.remove(record.digest)
-            outcome = refusal
-          }
-        case .duplicate: outcome = .duplicate
-        case .mismatch: outcome = .mismatch
-        case .inFlight:
-          // Its first try is in this batch, or was accepted since and comes with the next.
-          guard hasLeader(of: record.digest, records, range) else {
-            putBack.append(place)
-            continue
-          }
-          isFollower = true
-          outcome = .duplicate
-        }
-      }
-      let index = plan.places.count
-      plan.places.append(Int32(place))
-      plan.outcomes.append(outcome)
-      if outcome == .recorded { plan.leaders.append(index) }
-      if isFollower { plan.followers.append(index) }
-    }
-    return putBack
-  }
-
-  private func hasLeader(
-    of digest: UInt128, _ records: [QueuedRecord], _ range: Range<Int>
-  ) -> Bool {
-    if plan.leaders.contains(where: { records[Int(plan.places[$0])].digest == digest }) {
-      return true
-    }
-    return range.contains { records[$0].isClaimed && records[$0].digest == digest }
-  }
-
   /// Asks the client for the windows of the budgets charged, and finds their balances.
   private func label(
     _ records: [QueuedRecord], _ slots: [Int32], at now: Timestamp, _ client: any LedgerClient
   ) throws(SQLiteError) {
-    for index in plan.leaders {
-      for slot in slotRange(records[Int(plan.places[index])]) { plan.add(slot: slots[slot]) }
-    }
+    plan.collectSlots(of: records, slots)
     guard !plan.slots.isEmpty else { return }
     client.label(plan.slots, at: now, into: &plan.windows)
     precondition(plan.windows.count == plan.slots.count, "a window for each slot")
@@ -156,7 +108,7 @@ extension LedgerWriter {
     plan.leaders.removeAll(keepingCapacity: true)
     for index in candidates {
       let record = records[Int(plan.places[index])]
-      let fits = slotRange(record).allSatisfy {
+      let fits = record.slotRange.allSatisfy {
         let place = plan.labels[plan.position(of: slots[$0])].place
         return balances.entries[place].amount <= room
       }
@@ -183,31 +135,18 @@ extension LedgerWriter {
   }
 
   private func chargeBalances(_ records: [QueuedRecord], _ slots: [Int32]) {
-    for index in plan.leaders {
-      let record = records[Int(plan.places[index])]
-      for slot in slotRange(record) {
-        balances.charge(record.amount, at: plan.labels[plan.position(of: slots[slot])].place)
-      }
-    }
+    plan.sumUp(records, slots)
+    for (label, sum) in zip(plan.labels, plan.sums) { balances.charge(sum, at: label.place) }
   }
 
   func undoCharges(_ records: [QueuedRecord], _ slots: [Int32]) {
-    for index in plan.leaders {
-      let record = records[Int(plan.places[index])]
-      for slot in slotRange(record) {
-        balances.undo(record.amount, at: plan.labels[plan.position(of: slots[slot])].place)
-      }
-    }
+    for (label, sum) in zip(plan.labels, plan.sums) { balances.undo(sum, at: label.place) }
     // A window that no commit has opened is none.
     let gone = Set(plan.labels.map(\.place)).filter {
       !balances.entries[$0].isKept && balances.entries[$0].amount == .zero
     }
     balances.drop(Array(gone))
     if !gone.isEmpty { labels.removeAll(keepingCapacity: true) }
-  }
-
-  func slotRange(_ record: QueuedRecord) -> Range<Int> {
-    Int(record.firstSlot)..<Int(record.firstSlot + record.slotCount)
   }
 
   /// Writes the batch's row into its buffer; the row's digest.
@@ -221,14 +160,8 @@ extension LedgerWriter {
           budget: label.budget, start: label.window.start.unixMilliseconds,
           end: label.window.end.unixMilliseconds))
     }
-    row.beginRecords(count: plan.leaders.count)
-    for index in plan.leaders {
-      let record = records[Int(plan.places[index])]
-      row.add(
-        digest: record.hasKey ? record.digest : nil, fingerprint: record.fingerprint,
-        amount: record.amount, windowCount: Int(record.slotCount))
-      for slot in slotRange(record) { row.add(windowPosition: plan.position(of: slots[slot])) }
-    }
-    return Array(SHA256Digest.bytes(of: row.bytes).prefix(16))
+    row.addRecords(of: plan, records, slots)
+    let digest = row.text.withBytes { SHA256Digest.prefix(of: $0) }
+    return stride(from: 120, through: 0, by: -8).map { UInt8(truncatingIfNeeded: digest >> $0) }
   }
 }

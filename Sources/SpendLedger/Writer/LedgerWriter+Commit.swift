@@ -20,7 +20,7 @@ extension LedgerWriter {
     let marks = began - lastMark >= settings.clockInterval.nanoseconds
     let result = store.transact { () throws(SQLiteError) in
       try writeBudgets(store)
-      try store.statements.insertBatch(id: id, digest: digest, payload: row.bytes)
+      try store.statements.insertBatch(id: id, digest: digest, row.text)
       if folds { try writeBalances(store, through: id) }
       if marks { try writeMark(store, at: now) }
     }
@@ -91,10 +91,7 @@ extension LedgerWriter {
   ) {
     switch result {
     case .committed:
-      for key in leaderKeys(records) {
-        shared.keys.settle(key)
-        keyCount += 1
-      }
+      keyCount += plan.settleKeys(records, in: shared.keys)
       countOutcomes()
       tell(records, slots, at: now)
     case .refused(let error):

@@ -41,6 +41,7 @@ final class LedgerWriter {
   var labels: [SlotLabel?] = []
 
   // Instants of monotonic time, in nanoseconds.
+  var lastTake: Int64 = 0
   var lastFold: Int64
   var lastFoldDuration: Int64 = 0
   var lastMark: Int64
@@ -103,8 +104,10 @@ final class LedgerWriter {
 
   /// Works until the queue is closed.
   func run() {
+    var take = RecordQueue.Take()
     while true {
-      let take = shared.queue.take(waiting: nextWait())
+      shared.queue.take(into: &take, gathering: gathering, waiting: nextWait())
+      lastTake = SystemCalls.monotonicNanoseconds()
       let commands = postponed + take.commands
       postponed = []
       for command in commands where !command.followsRecords {
@@ -123,7 +126,14 @@ final class LedgerWriter {
     closeDown()
   }
 
-  private func record(_ take: RecordQueue.Take) {
+  /// Records that are answered at once need not go to the disk one by one.
+  private var gathering: RecordQueue.Gathering? {
+    let interval = settings.gatherInterval.nanoseconds
+    guard interval > 0 else { return nil }
+    return RecordQueue.Gathering(enough: settings.batchBound, until: lastTake + interval)
+  }
+
+  private func record(_ take: borrowing RecordQueue.Take) {
     var start = 0
     while start < take.records.count {
       let end = min(start + settings.batchBound, take.records.count)

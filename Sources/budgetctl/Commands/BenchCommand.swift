@@ -18,6 +18,12 @@ struct BenchCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("filter, record or mixed.", valueName: "work"))
   var work = BenchWork.filter
 
+  @Option(
+    help: ArgumentHelp(
+      "Filters ask for this model of the server's model list and give no deployments; may be given "
+        + "again for more.", valueName: "name"))
+  var modelName: [String] = []
+
   @Option(help: ArgumentHelp("Connections, 1 to 10000.", valueName: "count"))
   var connections = 8
 
@@ -70,6 +76,7 @@ struct BenchCommand: AsyncParsableCommand {
       request.includesDeployments = true
       request.includesTags = true
       plan.names = LoadNames(try await client.getProviderBudgets(request))
+      plan.names.models = modelName
       report = try client.load(plan)
     } catch {
       throw Failure(error, server: client.server)

@@ -1,0 +1,70 @@
+/// Bytes that are put together from names and numbers, time and again in the same memory: what is
+/// hashed or written as a whole, once it is there.
+///
+/// An array would do the same; its `append` looks at owner, room and source each time, which for a
+/// handful of bytes costs several times the copying.
+@safe public struct ByteText: Sendable {
+  /// All of it is initialised; the first `count` are the text.
+  @usableFromInline var storage: [UInt8]
+  /// How many bytes the text has.
+  public private(set) var count = 0
+
+  /// An empty text with room for `room` bytes; it grows as it must.
+  public init(room: Int) { storage = [UInt8](repeating: 0, count: max(room, 64)) }
+
+  /// Empties the text.
+  @inlinable public mutating func removeAll() { setCount(0) }
+
+  @usableFromInline mutating func setCount(_ count: Int) { self.count = count }
+
+  /// Appends the bytes that `number` has in memory: say in which order, `number.bigEndian`.
+  @inlinable public mutating func append<Number: FixedWidthInteger & BitwiseCopyable>(
+    bytesOf number: Number
+  ) {
+    let size = MemoryLayout<Number>.size
+    reserve(size)
+    let end = count
+    // Safe: there is room for `size` bytes behind `end`.
+    unsafe storage.withUnsafeMutableBytes {
+      unsafe $0.storeBytes(of: number, toByteOffset: end, as: Number.self)
+    }
+    setCount(end + size)
+  }
+
+  /// Writes the bytes of `number` over those that stand at `offset`.
+  @inlinable public mutating func write<Number: FixedWidthInteger & BitwiseCopyable>(
+    bytesOf number: Number, at offset: Int
+  ) {
+    precondition(offset >= 0 && offset + MemoryLayout<Number>.size <= count, "outside the text")
+    // Safe: as was just seen.
+    unsafe storage.withUnsafeMutableBytes {
+      unsafe $0.storeBytes(of: number, toByteOffset: offset, as: Number.self)
+    }
+  }
+
+  /// Appends the bytes of `name`.
+  public mutating func append(_ name: NameBytes) {
+    guard let base = unsafe name.base else { return }
+    reserve(name.count)
+    let end = count
+    // Safe: there is room for them behind `end`, and a name is valid while it is passed.
+    unsafe storage.withUnsafeMutableBytes {
+      unsafe $0.baseAddress?.advanced(by: end).copyMemory(from: base, byteCount: name.count)
+    }
+    count = end + name.count
+  }
+
+  /// Calls `body` with the text, which is valid during the call.
+  public func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
+    // Safe: bytes have no padding that could be read.
+    body(unsafe storage.span.extracting(first: count).bytes)
+  }
+
+  @inlinable mutating func reserve(_ more: Int) {
+    if more > storage.count - count { grow(more) }
+  }
+
+  @usableFromInline @inline(never) mutating func grow(_ more: Int) {
+    storage.append(contentsOf: repeatElement(0, count: max(more, storage.count)))
+  }
+}
