@@ -311,6 +311,18 @@ def test_bench_counts_answers(ctl, work, methods):
         assert 0 < latency["p50_us"] <= latency["p99_us"] <= latency["max_us"]
 
 
+def test_bench_filters_by_model(ctl):
+    def bench(*names):
+        result = ctl("bench", *(word for name in names for word in ("--model-name", name)),
+                     "--seconds", "0.2", "--warm-up", "0", "--output", "json")
+        method, = json.loads(result.stdout)["methods"]
+        return result.returncode, method
+    code, method = bench("gpt")
+    assert code == 0 and method["errors"] == 0 and method["ops_per_s"] > 0
+    code, method = bench("gpt", "no-such-model")
+    assert code == 1 and list(method["answers"]) != ["OK"] and method["errors"] > 0
+
+
 def test_bench_wants_leave_for_other_machines(budgetctl):
     result = run(budgetctl, "--server", "192.0.2.1:7077", "bench")
     assert "--i-own-this-server" in failed(result, 64)
