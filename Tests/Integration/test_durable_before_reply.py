@@ -117,14 +117,18 @@ def traced(server, output):
     calls = ",".join([READS, WRITES, FILE_WRITES, SYNCS])
     with Trace(server, output, "-ttt", "-yy", "-s", "0", "-e", f"trace={calls}",
                "-e", "signal=none") as trace:
+        # The tracer may miss the call that a thread is in when it comes: one record more for each.
+        for number, pipeline in enumerate(pipelines):
+            record(pipeline, random.Random(f"first {SEED}/{number}"), 1)
         record(pipelines[0], random.Random(SEED), RECORDS - CONNECTIONS * EACH)
         in_threads([(record_together, *one) for one in enumerate(pipelines)])
     for pipeline in pipelines:
         pipeline.close()
     books.raise_faults()
-    assert len(books.of(ACKNOWLEDGED)) == RECORDS
+    assert len(books.of(ACKNOWLEDGED)) == RECORDS + CONNECTIONS
     judged = judge(trace.text(), server.rpc[1], peers)
-    assert judged == RECORDS, f"the trace shows {judged} replies to {RECORDS} records"
+    assert RECORDS <= judged <= RECORDS + CONNECTIONS, (
+        f"the trace shows {judged} replies to {RECORDS + CONNECTIONS} records")
     return books
 
 
