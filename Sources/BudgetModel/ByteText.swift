@@ -12,6 +12,24 @@
   /// An empty text with room for `room` bytes; it grows as it must.
   public init(room: Int) { storage = [UInt8](repeating: 0, count: max(room, 64)) }
 
+  /// How many bytes it has memory for.
+  public var room: Int { storage.count }
+
+  /// Becomes a copy of `other` in its own memory, which is as large as it has to be.
+  public mutating func copy(_ other: borrowing ByteText) {
+    removeAll()
+    reserve(other.count)
+    let count = other.count
+    // Safe: there is room for `count` bytes, and the other text has as many.
+    unsafe storage.withUnsafeMutableBytes { own in
+      unsafe other.storage.withUnsafeBytes { other in
+        guard let from = other.baseAddress else { return }
+        unsafe own.baseAddress?.copyMemory(from: from, byteCount: count)
+      }
+    }
+    self.count = count
+  }
+
   /// Empties the text.
   @inlinable public mutating func removeAll() { setCount(0) }
 

@@ -50,6 +50,11 @@ import Testing
     settled.reservationID = "r"
     var free = Self.message()
     free.costUSD = nil
+    let long = [5 << 3 | 1] + [UInt8](repeating: 0, count: 8) + [6 << 3 | 2]
+    for length: [UInt8] in [[0x81, 0], [0x81, 0x80, 0x80, 0x80, 0x80, 0]] {
+      let isRead = NameBytes.with(long + length + [65]) { PlainRecord($0) != nil }
+      #expect(isRead == (length.count <= 5), "\(length)")
+    }
     for message in [settled, free] {
       let request = RequestMessage(callID: 1, method: .recordSpend(message))
       try Self.envelope(Self.record(request)) { envelope in
@@ -62,6 +67,8 @@ import Testing
       [], [8], [8, 0] + body, [8, 1], [8, 1, 16], body, [8, 1] + body + [8, 1],
       [8, 1, 16] + RawField.varint(1 << 32) + body, [8, 1, 24, 1] + body,
       [8] + RawField.varint(.max) + body, [8, 1, 0x7A, 0],
+      // A length in six bytes, which the decoder refuses.
+      [8, 1, 0x5A, 0x81, 0x80, 0x80, 0x80, 0x80, 0, 0],
     ] {
       Self.envelope(frame) { #expect($0 == nil, "\(frame)") }
     }

@@ -196,4 +196,31 @@ import Testing
     #expect(
       key("a", "b", tags: ["x", "y", "x", ""]) == key("a", "b", tags: ["y", "x"]), "tags are a set")
   }
+
+  /// One large request must not be kept in the memory of all that come later.
+  @Test func aLargeRequestLeavesNothingBehind() {
+    var maker = RecordKeyMaker()
+    func text(_ model: String, _ cost: Int128) -> (text: FingerprintText, key: RecordKey) {
+      maker.begin()
+      return NameBytes.with(model) { model in
+        let key = maker.key(
+          NameBytes.with("k") { KeyIdentity(of: $0) },
+          of: RecordFields(model: model, cost: PicoUSD(pico: cost)))
+        return (maker.fingerprintText, key)
+      }
+    }
+    let large = text(String(repeating: "m", count: 300_000), 1)
+    var kept = FingerprintText()
+    kept.copy(large.text)
+    #expect(kept.count == large.text.count && kept.bytes.room > 300_000)
+    let small = text("m", 1)
+    #expect(small.text.bytes.room < 1_024)
+    kept = FingerprintText()
+    kept.copy(small.text)
+    #expect(kept.bytes.room < 1_024)
+    let identity = NameBytes.with("k") { KeyIdentity(of: $0) }
+    #expect(identity.key(with: &kept, cost: PicoUSD(pico: 1)) == small.key)
+    #expect(identity.key(with: &kept, cost: PicoUSD(pico: 2)) == text("m", 2).key)
+    #expect(identity.key(with: &kept, cost: PicoUSD(pico: 2)) != small.key)
+  }
 }

@@ -181,4 +181,22 @@ import Testing
     try fixture.restart()
     #expect(fixture.ledger.opening.windows.isEmpty)
   }
+
+  /// What a refused record names beside the full window is not opened by its batch.
+  @Test func aRefusedRecordOpensNoWindow() throws {
+    let fixture = try LedgerFixture { $0.totalBound = PicoUSD(pico: 100) }
+    #expect(fixture.record(PicoUSD(pico: 90)) == .recorded)
+    fixture.client.closeGate()
+    let first = fixture.submit(PicoUSD(pico: 1), key: "first", slots: [3])
+    let tooLarge = fixture.submit(PicoUSD(pico: 20), key: "large", slots: [0, 1])
+    let free = fixture.submit(.zero, key: "free", slots: [2])
+    fixture.client.openGate()
+    #expect(fixture.client.wait(3))
+    #expect(fixture.client.outcome(first) == .recorded)
+    #expect(fixture.client.outcome(tooLarge) == .notRecorded(.totalTooLarge))
+    #expect(fixture.client.outcome(free) == .recorded)
+    try fixture.restart()
+    let found = fixture.ledger.opening.windows.map(\.window.key.name).sorted()
+    #expect(found == ["p0", "p2", "p3"], "a cost of zero opens its window")
+  }
 }

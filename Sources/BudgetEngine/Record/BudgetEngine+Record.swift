@@ -11,6 +11,12 @@ public struct ChargedSlots: Sendable {
   /// Empties the list and keeps its storage.
   public mutating func begin() { slots.removeAll(keepingCapacity: true) }
 
+  /// Becomes a copy of `other` in its own storage.
+  public mutating func copy(_ other: borrowing ChargedSlots) {
+    begin()
+    slots.append(contentsOf: other.slots)
+  }
+
   /// Adds the candidate's provider and deployment, where they have budgets.
   public mutating func add(_ candidate: CandidateSlots) {
     if candidate.provider != Slot.none { slots.append(candidate.provider) }

@@ -44,8 +44,8 @@ struct KnownSubjects {
   ) {
     guard charged.slots.count <= Self.slotBound, text.count <= Self.textBound else { return }
     memo.remember(subject, under: generation) { meaning in
-      meaning.charged = charged
-      meaning.text = text
+      meaning.charged.copy(charged)
+      meaning.text.copy(text)
     }
   }
 }

@@ -32,7 +32,7 @@ public struct MethodEnvelope {
     let key = frame.byte(at: offset)
     offset += 1
     guard key & 0x87 == 2, let method = MethodName(rawValue: key >> 3),
-      let length = Self.varint(in: frame, &offset), length == UInt64(frame.byteCount - offset)
+      let length = Self.length(in: frame, &offset), length == UInt64(frame.byteCount - offset)
     else { return nil }
     self.callID = callID
     self.method = method
@@ -48,12 +48,20 @@ public struct MethodEnvelope {
     return true
   }
 
+  /// The length of what follows: a varint of up to five bytes, as the decoder reads it.
+  @inline(__always)
+  static func length(in bytes: borrowing RawSpan, _ offset: inout Int) -> UInt64? {
+    varint(in: bytes, &offset, ofBits: 35)
+  }
+
   /// A varint of up to nine bytes: longer ones are for the decoder to judge.
   @inline(__always)
-  static func varint(in bytes: borrowing RawSpan, _ offset: inout Int) -> UInt64? {
+  static func varint(
+    in bytes: borrowing RawSpan, _ offset: inout Int, ofBits bits: UInt64 = 63
+  ) -> UInt64? {
     var value: UInt64 = 0
     var shift: UInt64 = 0
-    while offset < bytes.byteCount, shift < 63 {
+    while offset < bytes.byteCount, shift < bits {
       let byte = bytes.byte(at: offset)
       offset += 1
       value |= UInt64(byte & 0x7F) << shift

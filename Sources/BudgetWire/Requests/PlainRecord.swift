@@ -39,7 +39,7 @@ public struct PlainRecord {
       return
     }
     guard MethodEnvelope.key(6 << 3 | 2, in: bytes, &offset),
-      let length = MethodEnvelope.varint(in: bytes, &offset),
+      let length = MethodEnvelope.length(in: bytes, &offset),
       length == UInt64(bytes.byteCount - offset)
     else { return nil }
     idempotencyKey = MethodEnvelope.name(in: bytes, from: offset, count: Int(length))

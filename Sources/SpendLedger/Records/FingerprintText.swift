@@ -16,4 +16,15 @@ public struct FingerprintText: Sendable {
 
   /// How many bytes it has.
   public var count: Int { bytes.count }
+
+  /// Becomes a copy of `other` in its own memory.
+  public mutating func copy(_ other: borrowing FingerprintText) {
+    bytes.copy(other.bytes)
+    costOffset = other.costOffset
+  }
+
+  /// Lets go of what one large request has taken.
+  mutating func shrink() {
+    if bytes.room > 8_192 { self = FingerprintText() }
+  }
 }

@@ -35,6 +35,7 @@ public struct RecordKeyMaker: Sendable {
   public var fingerprintText: FingerprintText { text }
 
   private mutating func write(_ fields: RecordFields) {
+    text.shrink()
     text.bytes.removeAll()
     text.bytes.append(bytesOf: FingerprintText.version)
     append(fields.provider)

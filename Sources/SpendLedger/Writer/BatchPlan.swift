@@ -13,8 +13,9 @@ struct BatchPlan {
   var slots: [Int32] = []
   var windows: [BudgetWindow] = []
   var labels: [SlotLabel] = []
-  /// For each of `slots`: what the records to commit charge to it.
-  private(set) var sums: [PicoUSD] = []
+  /// For each of `slots`: what the records to commit charge to it, zero or more; nil where only a
+  /// record that was refused names it.
+  private(set) var sums: [PicoUSD?] = []
   private var settled = KeysByShard()
   /// For each slot ever seen: its position in `slots`, valid where `stamps` has this batch's number.
   private(set) var positions: [Int32] = []
@@ -108,11 +109,12 @@ struct BatchPlan {
   /// What the records to commit charge to each of `slots`.
   mutating func sumUp(_ records: [QueuedRecord], _ recordSlots: [Int32]) {
     sums.removeAll(keepingCapacity: true)
-    sums.append(contentsOf: repeatElement(.zero, count: slots.count))
+    sums.append(contentsOf: repeatElement(nil, count: slots.count))
     for index in leaders {
       let record = records[Int(places[index])]
       for position in record.slotRange {
-        sums[Int(positions[Int(recordSlots[position])])] += record.amount
+        let place = Int(positions[Int(recordSlots[position])])
+        sums[place] = (sums[place] ?? .zero) + record.amount
       }
     }
   }

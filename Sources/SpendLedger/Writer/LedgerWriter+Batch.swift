@@ -136,11 +136,15 @@ extension LedgerWriter {
 
   private func chargeBalances(_ records: [QueuedRecord], _ slots: [Int32]) {
     plan.sumUp(records, slots)
-    for (label, sum) in zip(plan.labels, plan.sums) { balances.charge(sum, at: label.place) }
+    for (label, sum) in zip(plan.labels, plan.sums) {
+      if let sum { balances.charge(sum, at: label.place) }
+    }
   }
 
   func undoCharges(_ records: [QueuedRecord], _ slots: [Int32]) {
-    for (label, sum) in zip(plan.labels, plan.sums) { balances.undo(sum, at: label.place) }
+    for (label, sum) in zip(plan.labels, plan.sums) {
+      if let sum { balances.undo(sum, at: label.place) }
+    }
     // A window that no commit has opened is none.
     let gone = Set(plan.labels.map(\.place)).filter {
       !balances.entries[$0].isKept && balances.entries[$0].amount == .zero
