@@ -103,8 +103,10 @@ let package = Package(
       "BudgetServerTests",
       [
         "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "CAllocationCount",
-        "HTTPPort", "LiteLLMConfig", "Reconciliation", "SpendLedger", "TCPTransport", logging,
+        "HTTPPort", "LiteLLMConfig", "Reconciliation", "SeededRandom", "SpendLedger",
+        "TCPTransport", logging,
       ]),
+    .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
@@ -119,7 +121,7 @@ let package = Package(
       name: "CLuaHost", path: "Tests/CLuaHost", linkerSettings: [.linkedLibrary("lua5.1")]),
     tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
-    tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SpendLedger"]),
+    tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SeededRandom", "SpendLedger"]),
     tests("TCPTransportTests", ["Locks", "TCPTransport"]),
     tests(
       "budgetctlTests",

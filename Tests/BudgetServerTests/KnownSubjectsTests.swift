@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetModel
 import BudgetWire
+import SeededRandom
 import SpendLedger
 import Testing
 
@@ -64,7 +65,7 @@ import Testing
 
   @Test func theShortWayIsTheLongWay() throws {
     let seed = UInt64.random(in: 0 ... .max)
-    var random = SeededNumbers(seed: seed)
+    var random = SeededRandom(seed: seed)
     let warm = try Self.fixture()
     for index in 0..<600 {
       let cold = try Self.fixture()
@@ -128,20 +129,5 @@ import Testing
     fixture.recorder.answer(.refused(.ledger(.diskFull)))
     let refused = try fixture.call(.recordSpend(Self.record(key: "e")), callID: 4)
     #expect(refused.status?.code == .unavailable)
-  }
-}
-
-/// Random numbers from a seed (SplitMix64).
-private struct SeededNumbers: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var word = state
-    word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
-    word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
-    return word ^ word >> 31
   }
 }

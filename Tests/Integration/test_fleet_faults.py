@@ -14,6 +14,7 @@ from fake_redis import FakeRedis
 from fleet import (
     FAST, agree, allowed, ledger_totals, marker, marker_key, marker_total, passes, shown,
     side_by_side, spend_key, start_key, store_state)
+from http_client import scrape
 from ledger_clients import ping
 from redis_servers import redis_service
 
@@ -91,6 +92,14 @@ def complaints(node, pattern=r"(?i)redis"):
     """Log lines above info that match."""
     return [line for line in node.log.splitlines()
             if re.match(r"\S+ (warning|error|critical) ", line) and re.search(pattern, line)]
+
+
+def tries(node, count=3):
+    """Waits until so many more passes have failed: a line for each would be seen."""
+    def failed():
+        return scrape(node).get("budgetd_reconcile_passes_total", outcome="failed")
+    before = failed()
+    eventually(lambda: failed() >= before + count, LONG, f"{count} failed passes after {before}")
 
 
 # Agreement
@@ -268,8 +277,7 @@ def test_an_outage_is_one_line_with_the_way_out(fleet):
         cut_off(fleet)
         for _ in range(5):
             fleet.record()
-        # Some tries' time; a line each would be seen.
-        time.sleep(1.0)
+        tries(node)
         fleet.service.proxy.heal()
         store_state(node, "ok")
         said = [line for line in node.log[began:].splitlines() if " warning " in line
@@ -555,7 +563,7 @@ def test_a_wrong_password(start, redis, tmp_path):
     node = with_password(start, redis, tmp_path, SECRET, "budgetd")
     assert ping(node).store_state == "partitioned" and not ping(node).ready
     node.record("azure", 0.5)
-    time.sleep(0.5)  # some tries
+    tries(node)
     said = complaints(node)
     assert 1 <= len(said) <= LINES_OF_AN_OUTAGE and "password" in said[0].lower(), said
     assert SECRET not in node.log

@@ -1,6 +1,7 @@
 import BudgetModel
 import Foundation
 import Locks
+import SeededRandom
 import Testing
 
 @testable import SpendLedger

@@ -1,6 +1,7 @@
 import BudgetModel
 import Digest
 import Foundation
+import SeededRandom
 import Testing
 
 @testable import SpendLedger

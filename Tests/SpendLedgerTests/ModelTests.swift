@@ -1,5 +1,6 @@
 import BudgetModel
 import Foundation
+import SeededRandom
 import Testing
 
 @testable import SpendLedger

@@ -28,7 +28,7 @@ struct BatchWriter {
   mutating func addRecords(
     of plan: borrowing BatchPlan, _ records: [QueuedRecord], _ slots: [Int32]
   ) {
-    beginRecords(count: plan.leaders.count)
+    append(UInt64(plan.leaders.count))
     plan.forEachLeader(in: records) { record in
       add(
         digest: record.hasKey ? record.digest : nil, fingerprint: record.fingerprint,
@@ -37,11 +37,9 @@ struct BatchWriter {
     }
   }
 
-  mutating func beginRecords(count: Int) { append(UInt64(count)) }
-
   /// Begins a record; its windows' positions follow.
   @inline(__always)
-  mutating func add(
+  private mutating func add(
     digest: UInt128?, fingerprint: UInt128, amount: PicoUSD, windowCount: Int
   ) {
     if let digest {
@@ -61,7 +59,7 @@ struct BatchWriter {
   }
 
   @inline(__always)
-  mutating func add(windowPosition: Int) { append(UInt64(windowPosition)) }
+  private mutating func add(windowPosition: Int) { append(UInt64(windowPosition)) }
 
   private mutating func append(signed value: Int64) {
     append(UInt64(bitPattern: value << 1 ^ value >> 63))

@@ -1,14 +1,17 @@
 /// Random numbers from a seed that a failing test prints (SplitMix64).
-struct SeededRandom: RandomNumberGenerator {
-  let seed: UInt64
+public struct SeededRandom: RandomNumberGenerator {
+  /// What it began with.
+  public let seed: UInt64
   private var state: UInt64
 
-  init(seed: UInt64) {
+  /// Begins with `seed`.
+  public init(seed: UInt64) {
     self.seed = seed
     state = seed
   }
 
-  mutating func next() -> UInt64 {
+  /// The next number.
+  public mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     var word = state
     word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
