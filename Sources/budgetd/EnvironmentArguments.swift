@@ -9,6 +9,7 @@ enum EnvironmentArguments {
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",
     "max-tags", "max-requests-under-way", "max-unsent-bytes", "frame-timeout", "idle-timeout",
     "stall-timeout", "lanes", "spin", "outage-policy", "fleet-size", "reconcile-interval-ms",
+    "clock-jump-bound-s",
   ]
 
   /// Options that are there or not.

@@ -20,6 +20,12 @@ struct FleetArguments: ParsableArguments {
     help: ArgumentHelp("How often the node agrees with the others.", valueName: "milliseconds"))
   var reconcileIntervalMs = 1_000
 
+  @Option(
+    help: ArgumentHelp(
+      "A greater jump of Redis' clock is followed only when this host's clock agrees, or when Redis "
+        + "has told the same for 60 s; until then the node is not ready.", valueName: "seconds"))
+  var clockJumpBoundS = 3_600
+
   func validate() throws {
     if let fleetSize, !(1...10_000).contains(fleetSize) {
       throw ValidationError("--fleet-size \(fleetSize): give 1 to 10000")
@@ -27,6 +33,9 @@ struct FleetArguments: ParsableArguments {
     guard (50...60_000).contains(reconcileIntervalMs) else {
       throw ValidationError(
         "--reconcile-interval-ms \(reconcileIntervalMs): give 50 to 60000 milliseconds")
+    }
+    guard (10...31_536_000).contains(clockJumpBoundS) else {
+      throw ValidationError("--clock-jump-bound-s \(clockJumpBoundS): give 10 to 31536000 seconds")
     }
   }
 
@@ -36,6 +45,7 @@ struct FleetArguments: ParsableArguments {
     options.policy = outagePolicy
     options.size = fleetSize
     options.interval = .milliseconds(reconcileIntervalMs)
+    options.clockJumpBound = .seconds(clockJumpBoundS)
     return options
   }
 }

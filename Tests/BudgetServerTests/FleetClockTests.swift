@@ -1,5 +1,6 @@
 import BudgetModel
 import Locks
+import Reconciliation
 import Testing
 
 @testable import BudgetServer
@@ -100,6 +101,36 @@ private final class Clocks: Sendable {
     let before = clock.now()
     clocks.pass(1_000)
     #expect(clock.now() == before)
+  }
+
+  /// A store in the year 9999 for some seconds moves nothing, and neither does its coming back.
+  @Test func aJumpThatIsNotBelievedMovesNothing() {
+    let clocks = clocks
+    let wall = Locked(Timestamp(unixMilliseconds: 50_000))
+    let clock = FleetClock(
+      startingAt: Timestamp(unixMilliseconds: 50_000), boottime: { clocks.boottime },
+      wallClock: { wall.withLock { $0 } })
+    _ = hear(clock, ahead: 49_000, roundTrip: 2)
+    let far: Int64 = 253_000_000_000_000
+    for ahead in [far, -far / 2_000] {
+      for _ in 0..<3 {
+        clocks.pass(1_000)
+        guard case .doubted(let doubt) = hear(clock, ahead: ahead, roundTrip: 2) else {
+          Issue.record("\(ahead) is believed")
+          return
+        }
+        #expect(doubt.expected.unixMilliseconds == clocks.boottime + 49_000)
+        #expect(doubt.store.unixMilliseconds == clocks.boottime + ahead - 1)
+        #expect(clock.now().unixMilliseconds == clocks.boottime + 49_000)
+      }
+    }
+    #expect(hear(clock, ahead: 49_000, roundTrip: 2) == .none)
+    // The wall clock agrees: followed at once.
+    let day: Int64 = 86_400_000
+    wall.withLock { $0 = Timestamp(unixMilliseconds: clocks.boottime + day) }
+    #expect(
+      hear(clock, ahead: 49_000 + day, roundTrip: 2) == .jumped(milliseconds: day))
+    #expect(clock.now().unixMilliseconds == clocks.boottime + 49_000 + day)
   }
 
   @Test func driftIsFollowed() {

@@ -32,6 +32,45 @@ import Testing
     Timestamp(unixMilliseconds: Self.start.unixMilliseconds - milliseconds)
   }
 
+  /// Not ready while the store's clock is not believed, with both times; ready again with it, and
+  /// judged by the outage policy alone once the store is away.
+  @Test func aClockThatIsNotBelievedMakesNotReady() throws {
+    let directory = FileManager.default.temporaryDirectory.path + "/clock-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let ledger = try SpendLedger.open(LedgerSettings(directory: directory))
+    defer { ledger.close() }
+    let passed = Locked<Int64>(0)
+    let start = Self.start.unixMilliseconds
+    let clock = FleetClock(
+      startingAt: Self.start, boottime: { passed.withLock { $0 } },
+      wallClock: { Timestamp(unixMilliseconds: start + passed.withLock { $0 }) })
+    let lines = TestLog.Lines()
+    let member = FleetMember(
+      engine: BudgetEngine(restoring: []), ledger: ledger, time: clock, options: FleetOptions(),
+      log: Logger(label: "test") { _ in TestLog(lines) })
+    func hear(_ ahead: Int64) throws {
+      passed.withLock { $0 += 100 }
+      try member.heard(
+        Timestamp(unixMilliseconds: start + passed.withLock { $0 } + ahead), roundTrip: .zero)
+    }
+    try hear(0)
+    member.passSucceeded(nodes: 1)
+    #expect(member.notReadyReason == nil)
+    for _ in 0..<5 {
+      #expect(throws: ClockDoubt.self) { try hear(7_200_000) }
+      member.passFailed("its clock", forItsClock: true)
+    }
+    let reason = try #require(member.notReadyReason)
+    #expect(reason.contains("2026-01-15T02:00:00") && reason.contains("2026-01-15T00:00:00"))
+    #expect(reason.contains("--clock-jump-bound-s"))
+    #expect(member.status.isClockDoubted && lines.count("--clock-jump-bound-s") == 1)
+    try hear(0)
+    #expect(member.notReadyReason == nil && lines.count("believed again") == 1)
+    #expect(throws: ClockDoubt.self) { try hear(-7_200_000) }
+    member.passFailed("refused")
+    #expect(member.notReadyReason == nil && !member.status.isClockDoubted)
+  }
+
   @Test func aPassGoesThroughLedgerAndEngine() throws {
     let budgets = [try providerBudget("p", 100)]
     let fixture = try FleetMemberFixture(budgets)

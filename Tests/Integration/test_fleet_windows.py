@@ -11,6 +11,7 @@ from conftest import LONG, config_text, eventually
 from fleet import (
     FAST, agree, allowed, ledger_totals, ledger_windows, marker, passes, reconciled_at, shown,
     spend_key, start_key, store_state)
+from http_client import ask, scrape
 from ledger_clients import in_threads
 from redis_servers import redis_service
 from shifted_clock import ShiftedClock
@@ -27,6 +28,20 @@ def redis():
 
 def nodes_of(start, service, config, count=2, **options):
     return [start(config, "--redis", service.url, *FAST, **options) for _ in range(count)]
+
+
+def not_ready(node):
+    """Why, as /readyz says it; None where it is ready."""
+    status, _, text = ask(node, "/readyz")
+    return text if status == 503 else None
+
+
+def tries(node, count=5):
+    """Waits until so many more passes have failed."""
+    def failed():
+        return scrape(node).get("budgetd_reconcile_passes_total", outcome="failed")
+    before = failed()
+    eventually(lambda: failed() >= before + count, LONG, f"{count} failed passes after {before}")
 
 
 def spend(node, tag="red", cost=COST):
@@ -157,11 +172,13 @@ def test_a_hosts_wall_clock_is_a_day_off(start, redis, tmp_path, ahead):
 
 
 def test_redis_clock_jumps(start, tmp_path):
-    """Ahead: windows end early, with their spend in them. Back: none is opened again."""
+    """By less than the bound it is followed. Ahead: windows end early, with their spend in them.
+    Back: none is opened again."""
     clock = ShiftedClock(tmp_path / "clock", 86_400)
     key = spend_key(*RED, "1h")
     with redis_service(environment=clock.environment) as service:
-        nodes = nodes_of(start, service, config_text(tags={"red": (100.0, "1h")}))
+        nodes = [start(config_text(tags={"red": (100.0, "1h")}), "--redis", service.url, *FAST,
+                       "--clock-jump-bound-s", "86400") for _ in range(2)]
         for node in nodes:
             spend(node)
         agree(service, nodes, {RED: key}, {RED: 2 * COST}, adds=10)
@@ -181,6 +198,57 @@ def test_redis_clock_jumps(start, tmp_path):
             node.stop()
             amounts = [a for a in ledger_windows(node.directory)[RED].values() if a]
             assert sorted(amounts) == [COST, 4 * COST]
+    clock.close()
+
+
+def test_redis_centuries_ahead(start, tmp_path):
+    """Not believed, in words; limits hold meanwhile and after it, and no window ends by it."""
+    clock = ShiftedClock(tmp_path / "clock")
+    key, free = spend_key(*RED, "1h"), (("x", "groq/llama-3.3-70b-versatile"),)
+    with redis_service(environment=clock.environment) as service:
+        nodes = nodes_of(start, service, config_text(tags={"red": (1.0, "1h")}))
+        for node in nodes:
+            spend(node, cost=Decimal("0.25"))
+        agree(service, nodes, {RED: key}, {RED: Decimal("0.5")}, adds=10)
+        ends = [node.budgets()["tags"]["red"].resets_at_unix_ms for node in nodes]
+        far = 220 * 365 * 86_400  # as many nanoseconds as the shift can hold
+        for jump in (far, -86_400):
+            clock.advance(jump)
+            for node in nodes:
+                said = eventually(lambda: not_ready(node), LONG, "not ready")
+                assert "Redis' clock says" in said and "--clock-jump-bound-s" in said, said
+                assert scrape(node).get("budgetd_redis_clock_doubted") == 1
+                assert shown(node)[RED] == Decimal("0.5")
+                tries(node)
+            clock.advance(-jump)
+            for node in nodes:
+                eventually(lambda: ask(node, "/readyz")[0] == 200, LONG, "ready again")
+                passes(node)
+        for node in nodes:
+            spend(node, cost=Decimal("0.25"))
+        agree(service, nodes, {RED: key}, {RED: Decimal(1)}, adds=10)
+        for node, end in zip(nodes, ends):
+            assert allowed(node, free, ["red"]) == [], "the limit is reached"
+            assert abs(node.budgets()["tags"]["red"].resets_at_unix_ms - end) <= 50
+            assert scrape(node).get("budgetd_late_spend_dollars_total") == 0
+            assert node.log.count("Until then nothing is sent") == 2, "told once a jump"
+            assert "clock is believed again" in node.log
+    clock.close()
+
+
+def test_a_jump_that_the_hosts_clock_confirms(start, tmp_path):
+    """As where both were set right: followed by the next pass."""
+    clock = ShiftedClock(tmp_path / "clock", wall_only=True)
+    with redis_service(environment=clock.environment) as service:
+        config = config_text(tags={"red": (100.0, "1d")})
+        node = start(config, "--redis", service.url, *FAST, environment=clock.environment)
+        spend(node)
+        passes(node)
+        clock.advance(7200)
+        eventually(lambda: abs(reconciled_at(node) / 1000 - clock.now()) < 60, LONG, "followed")
+        passes(node)
+        assert shown(node)[RED] == COST and ask(node, "/readyz")[0] == 200
+        assert scrape(node).get("budgetd_redis_clock_jumps_total") == 1
     clock.close()
 
 

@@ -135,5 +135,19 @@ struct Mutant: CustomTestStringConvertible, Sendable {
         }
         return scenario
       }, scenarios: [.network]),
+    Mutant(
+      testDescription: "every clock is believed",
+      scenario: { scenario in
+        var scenario = scenario
+        scenario.believes = { _, _ in true }
+        return scenario
+      }, scenarios: [.clockJumps]),
+    Mutant(
+      testDescription: "a clock that moves during a pass is believed",
+      scenario: { scenario in
+        var scenario = scenario
+        scenario.settings = { $0.clockStepMilliseconds = .max }
+        return scenario
+      }, scenarios: [.clockJumps]),
   ]
 }

@@ -5,7 +5,7 @@ extension Scenario: CustomTestStringConvertible {
 
   static let all: [Scenario] = [
     network, failover, flush, lostKeys, lostMarks, resets, reloads, rollover, rolloverWithLosses,
-    rolloverWithResets, besideLiteLLM, liteLLMRollover, liteLLMClocks, everything,
+    rolloverWithResets, besideLiteLLM, liteLLMRollover, liteLLMClocks, everything, clockJumps,
   ]
 
   private static let crashing = Faults(
@@ -69,6 +69,12 @@ extension Scenario: CustomTestStringConvertible {
     scenario.faults.markLoss = 0.01
     return scenario
   }()
+
+  /// The store's clock goes off by hours or days, for less than a minute: no window ends or begins.
+  static let clockJumps = Scenario(
+    name: "clock jumps",
+    faults: Faults(network: 0.1, crash: 0.02, ledger: 0.03, acknowledgement: 0.2),
+    clockJump: 0.02)
 
   /// LiteLLM within one window: boots, increments, lost start keys.
   static let besideLiteLLM: Scenario = {

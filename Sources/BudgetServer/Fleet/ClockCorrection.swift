@@ -1,3 +1,5 @@
+import Reconciliation
+
 /// What hearing the store's clock has changed.
 enum ClockCorrection: Equatable, Sendable {
   /// Nothing: the difference may be the way there and back.
@@ -6,4 +8,6 @@ enum ClockCorrection: Equatable, Sendable {
   case moved(milliseconds: Int64)
   /// So does the store's clock jump, by more than it can have drifted.
   case jumped(milliseconds: Int64)
+  /// Nothing: what the store's clock says is not believed.
+  case doubted(ClockDoubt)
 }

@@ -1,5 +1,6 @@
 public import BudgetModel
 import Locks
+import Reconciliation
 import Synchronization
 
 /// Fleet time: the store's clock as it was heard last, and what has passed since by the clock that
@@ -13,24 +14,30 @@ public final class FleetClock: TimeSource {
     var hasHeard = false
     /// The smallest uncertainty heard lately, in milliseconds; grows while nothing better comes.
     var best: Int64 = 0
+    var trust: ClockTrust
   }
 
   /// Fleet time less the machine's, in milliseconds.
   private let offset: Atomic<Int64>
   /// The latest time that was given out.
   private let given: Atomic<Int64>
-  private let knowledge = Locked(Knowledge())
+  private let knowledge: Locked<Knowledge>
   private let boottime: @Sendable () -> Int64
+  private let wallClock: @Sendable () -> Timestamp
 
   /// A jump of the store's clock, rather than a drift.
   private static let jumpMilliseconds: Int64 = 2_000
 
-  /// Begins at `first`, until the store is heard. `boottime` tells the milliseconds that have
-  /// passed; tests move it.
+  /// Begins at `first`, until the store is heard. A reading past `jumpBound` from fleet time is not
+  /// followed at once. `boottime` tells the milliseconds that have passed; tests move both clocks.
   public init(
-    startingAt first: Timestamp, boottime: @escaping @Sendable () -> Int64 = FleetClock.boottime
+    startingAt first: Timestamp, jumpBound: Duration = FleetOptions().clockJumpBound,
+    boottime: @escaping @Sendable () -> Int64 = FleetClock.boottime,
+    wallClock: @escaping @Sendable () -> Timestamp = SystemTimeSource.wallClock
   ) {
     self.boottime = boottime
+    self.wallClock = wallClock
+    knowledge = Locked(Knowledge(trust: ClockTrust(bound: jumpBound)))
     offset = Atomic(first.unixMilliseconds - boottime())
     given = Atomic(first.unixMilliseconds)
   }
@@ -49,15 +56,29 @@ public final class FleetClock: TimeSource {
     return Timestamp(unixMilliseconds: newest)
   }
 
+  /// This host's wall clock now.
+  public func wall() -> Timestamp { wallClock() }
+
   /// The store's clock said `time`, `roundTrip` at most before now: halfway there, as far as anybody
   /// knows. One caller at a time.
   func heard(_ time: Timestamp, roundTrip: Duration) -> ClockCorrection {
     let halfway = max(roundTrip.wholeMilliseconds, 0) / 2
     // The store tells whole milliseconds, and so does the machine.
     let uncertainty = halfway + 1
-    let heard = time.unixMilliseconds + halfway - boottime()
+    let elapsed = boottime()
+    let heard = time.unixMilliseconds + halfway - elapsed
     let before = offset.load(ordering: .relaxed)
     let difference = heard - before
+    let reading = ClockTrust.Reading(
+      store: heard + elapsed, expected: before + elapsed, wall: wallClock().unixMilliseconds,
+      elapsed: elapsed, uncertainty: uncertainty)
+    let doubt: ClockDoubt? = knowledge.withLock { knowledge in
+      if knowledge.trust.believes(reading) { return nil }
+      return ClockDoubt(
+        store: time, expected: Timestamp(unixMilliseconds: reading.expected),
+        boundSeconds: knowledge.trust.bound / 1_000)
+    }
+    if let doubt { return .doubted(doubt) }
     let (isFirst, isGood) = knowledge.withLock { knowledge in
       let isFirst = !knowledge.hasHeard
       knowledge.hasHeard = true

@@ -23,10 +23,12 @@ extension FleetMember {
     }
   }
 
-  /// A pass has failed, and why.
-  public func passFailed(_ reason: String) {
+  /// A pass has failed, and why. Whatever but the clock it was, the clock was not heard: the outage
+  /// policy alone says whether the node is ready.
+  public func passFailed(_ reason: String, forItsClock isClockDoubted: Bool = false) {
     let elapsed = elapsed
     change { state in
+      if !isClockDoubted { state.clockDoubt = nil }
       state.passesFailed += 1
       return state.standing.passFailed(reason, at: elapsed)
     }
@@ -63,6 +65,7 @@ extension FleetMember {
       status.lateSpend = state.lateSpend
       status.isEvictionUnsafe = state.isEvictionUnsafe
       status.clockJumps = state.clockJumps
+      status.isClockDoubted = state.clockDoubt != nil
       return status
     }
   }

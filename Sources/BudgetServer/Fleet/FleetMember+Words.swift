@@ -14,7 +14,8 @@ extension FleetMember {
 
   /// Why requests should go elsewhere; nil: they need not.
   var notReadyReason: String? {
-    let phase = state.withLock { $0.standing.phase }
+    let (phase, doubt) = state.withLock { ($0.standing.phase, $0.clockDoubt) }
+    if let doubt { return "\(doubt)" }
     switch phase {
     case .inTouch: return nil
     case .beforeFirstPass: return outageText
@@ -30,14 +31,15 @@ extension FleetMember {
 
   /// What is wrong, and since when.
   var outageText: String {
-    let (lastPassAt, startedAt, failure) = state.withLock {
-      ($0.lastPassAt, $0.startedAt, $0.standing.failure)
+    let (lastPassAt, startedAt, failure, isDoubted) = state.withLock {
+      ($0.lastPassAt, $0.startedAt, $0.standing.failure, $0.clockDoubt != nil)
     }
     let reason = failure.map { ": \($0)" } ?? ": no answer yet"
     guard let lastPassAt else {
       return "no agreement with Redis since the start at \(startedAt.iso8601)\(reason)"
     }
-    return "Redis is away, the last agreement was at \(lastPassAt.iso8601)\(reason)"
+    let what = isDoubted ? "no agreement with Redis" : "Redis is away"
+    return "\(what), the last agreement was at \(lastPassAt.iso8601)\(reason)"
   }
 
   /// What that means, and the way out.

@@ -109,14 +109,25 @@ public final class FleetMember: FleetNode, Sendable {
   }
 
   /// The store's clock said `time`, `roundTrip` at most before now.
-  public func heard(_ time: Timestamp, roundTrip: Duration) {
+  ///
+  /// Throws where it is not believed: this node is not ready until it is again.
+  public func heard(_ time: Timestamp, roundTrip: Duration) throws(ClockDoubt) {
     guard let clock else { return }
-    let isFirst = state.withLock { state in
-      defer { state.hasHeardClock = true }
-      return !state.hasHeardClock
+    let correction = clock.heard(time, roundTrip: roundTrip)
+    if case .doubted(let doubt) = correction {
+      doubtClock(doubt)
+      throw doubt
     }
-    switch clock.heard(time, roundTrip: roundTrip) {
-    case .none: break
+    let (isFirst, wasDoubted) = state.withLock { state in
+      defer {
+        state.hasHeardClock = true
+        state.clockDoubt = nil
+      }
+      return (!state.hasHeardClock, state.clockDoubt != nil)
+    }
+    if wasDoubted { log.notice("the store's clock is believed again: \(time.iso8601)") }
+    switch correction {
+    case .none, .doubted: break
     case .moved(let milliseconds):
       let text = "the store's clock is \(Self.distance(milliseconds)) this node's"
       if isFirst, milliseconds.magnitude >= 1_000 {
@@ -132,6 +143,14 @@ public final class FleetMember: FleetNode, Sendable {
         follows; see that the store's host keeps its time
         """)
     }
+  }
+
+  private func doubtClock(_ doubt: ClockDoubt) {
+    let isNew = state.withLock { state in
+      defer { state.clockDoubt = doubt }
+      return state.clockDoubt == nil
+    }
+    if isNew { log.error("\(doubt). Until then nothing is sent to Redis; recording goes on") }
   }
 
   private static func distance(_ milliseconds: Int64) -> String {

@@ -1,4 +1,5 @@
 import BudgetModel
+import Reconciliation
 import SpendLedger
 
 /// What a member of a fleet knows of its standing.
@@ -24,6 +25,8 @@ struct FleetMemberState: Sendable {
   var isEvictionUnsafe = false
   var clockJumps = 0
   var hasHeardClock = false
+  /// The store's clock says what is not believed; nil: it does not.
+  var clockDoubt: ClockDoubt?
 
   init(options: FleetOptions, startedAt: Timestamp, stored windows: [FleetWindow]) {
     standing = FleetStanding(staleness: options.stalenessInForce)

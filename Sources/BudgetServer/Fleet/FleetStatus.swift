@@ -34,6 +34,8 @@ public struct FleetStatus: Equatable, Sendable {
   public var isEvictionUnsafe = false
   /// How often the store's clock has jumped by more than two seconds.
   public var clockJumps = 0
+  /// Whether the store's clock says what is not believed.
+  public var isClockDoubted = false
 
   /// 100 µs to 10 s, in nanoseconds.
   static let passDurationBounds: [Int64] = [

@@ -57,7 +57,10 @@ public final class BudgetServer: Sendable {
     let ledger = try Self.ledger(settings)
     let opening = ledger.opening
     let source = config.accepted.redis
-    let time = time ?? Self.clock(isShared: source != nil, startingAt: opening.time.time)
+    let time =
+      time
+      ?? Self.clock(
+        isShared: source != nil, startingAt: opening.time.time, options.fleet)
     let now = time.now()
     let engine = BudgetEngine(
       restoring: source == nil
@@ -238,9 +241,11 @@ public final class BudgetServer: Sendable {
   public static let lastPassDuration = Duration.seconds(3)
 
   private static func clock(
-    isShared: Bool, startingAt first: Timestamp
+    isShared: Bool, startingAt first: Timestamp, _ fleet: FleetOptions
   ) -> any TimeSource {
-    isShared ? FleetClock(startingAt: first) : SystemTimeSource(startingAt: first)
+    isShared
+      ? FleetClock(startingAt: first, jumpBound: fleet.clockJumpBound)
+      : SystemTimeSource(startingAt: first)
   }
 
   /// When a reply to RecordSpend leaves.

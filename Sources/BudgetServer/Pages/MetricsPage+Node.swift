@@ -32,6 +32,10 @@ extension MetricsPage {
       "budgetd_redis_clock_jumps_total", .counter,
       "Times that Redis' clock jumped by more than two seconds.")
     text.sample(fleet.clockJumps)
+    text.begin(
+      "budgetd_redis_clock_doubted", .gauge,
+      "1 while Redis' clock says what this node does not believe.")
+    text.sample(fleet.isClockDoubted)
   }
 
   func addNode(to text: inout MetricsText, at now: Timestamp) {

@@ -103,7 +103,8 @@ extension Reconciler {
     // Not what a pull finds: the key also grows after a marker was made anew, by what others push,
     // and what it held when that marker was made would then seem too little to have held this.
     states[index].record?.highest = max(.zero, reply.total ?? .zero)
-    states[index].mergedAt = reply.now
+    // Not the script's own time: the store's clock may have jumped since it was judged.
+    states[index].mergedAt = report.time
     states[index].isUnremembered = true
     // Everybody has the marker's end.
     if reply.window.end != call.window.end { states[index].isContested = true }

@@ -12,8 +12,12 @@ extension Reconciler {
     guard let time = Self.time(replies[0]) else {
       throw failure(of: replies[0], to: "TIME")
     }
+    do throws(ClockDoubt) {
+      try node.heard(time, roundTrip: store.lastRoundTrip)
+    } catch {
+      throw .clock(error)
+    }
     report.time = time
-    node.heard(time, roundTrip: store.lastRoundTrip)
   }
 
   /// Reads the spend and start keys of `chosen`, and with the first of them who lives.

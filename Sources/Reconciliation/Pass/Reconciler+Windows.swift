@@ -58,6 +58,11 @@ extension Reconciler {
   ) throws(PassFailure) -> [Int] {
     let replies = try perform(questions(open), &store)
     guard let now = Self.time(replies[0]) else { throw failure(of: replies[0], to: "TIME") }
+    // The next pass judges it: no window is decided on by a clock that nobody has judged.
+    let step = (now.unixMilliseconds - report.time.unixMilliseconds).magnitude
+    guard step <= UInt64(settings.clockStepMilliseconds) else {
+      throw .clockMoved(from: report.time, to: now)
+    }
     var writes: [[[UInt8]]] = []
     var again: [Int] = []
     for (place, index) in open.enumerated() {

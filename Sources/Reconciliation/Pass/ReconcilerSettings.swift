@@ -24,6 +24,8 @@ public struct ReconcilerSettings: Sendable {
   public var rememberMilliseconds: Int64 = 5_000
   /// How long windows that have ended are watched for spend that comes late.
   public var endedWindowMemoryMilliseconds: Int64 = 600_000
+  /// The store's clock moves by less during one pass: a greater step ends the pass.
+  public var clockStepMilliseconds: Int64 = 60_000
   /// How many budgets near their limit are looked at in short passes.
   public var urgentBound = 64
 

@@ -29,8 +29,9 @@ public protocol FleetNode {
   /// Keeps what is known of the fleet's windows, for the next start. Losing it loses no money.
   func remember(_ records: [FleetRecord]) throws(FleetNodeError)
 
-  /// The store's clock said `time`, `roundTrip` at most before now.
-  func heard(_ time: Timestamp, roundTrip: Duration)
+  /// The store's clock said `time`, `roundTrip` at most before now. Throws where the node does not
+  /// believe it: the pass ends, since every window would be judged by that clock.
+  func heard(_ time: Timestamp, roundTrip: Duration) throws(ClockDoubt)
 
   /// The fleet time now, as the engine has it.
   func now() -> Timestamp

@@ -65,6 +65,8 @@ final class FleetVoice {
 
   /// A pass failed: told once, until a pass succeeds; further reasons are for those who look.
   func failed(_ failure: PassFailure) {
+    // The member has told it: the node is not ready for it.
+    if case .clock = failure { return }
     let reason = failure.description
     if !isFailing {
       log.warning("no pass with Redis: \(reason); trying again")

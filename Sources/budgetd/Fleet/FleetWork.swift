@@ -67,10 +67,14 @@ struct FleetWork {
       }
       return max(.zero, report.nextPass - took)
     } catch {
-      // A refusal leaves replies in order, but what refuses may be another server by now.
-      store.disconnect()
       isNextUrgent = false
-      member.passFailed(error.description)
+      switch error {
+      case .clock, .clockMoved: break
+      // A refusal leaves replies in order, but what refuses may be another server by now.
+      default: store.disconnect()
+      }
+      let isClock = if case .clock = error { true } else { false }
+      member.passFailed(error.description, forItsClock: isClock)
       let delay = backoff.delayAfterFailure(using: &random)
       voice.failed(error)
       return delay

@@ -39,6 +39,11 @@ final class VirtualRedis {
 
   func flush() { entries = [:] }
 
+  /// Takes away what has expired; reading does the same for one key.
+  func expireAll() {
+    entries = entries.filter { _, entry in entry.expiry.map { now <= $0 } ?? true }
+  }
+
   func lose(_ key: String) { entries[key] = nil }
 
   // MARK: - What tests look at

@@ -54,8 +54,16 @@ struct NodePort: FleetNode {
     }
   }
 
-  func heard(_ time: Timestamp, roundTrip: Duration) {
+  func heard(_ time: Timestamp, roundTrip: Duration) throws(ClockDoubt) {
     guard isAlive else { return }
+    let expected = world.time(of: node)
+    let reading = ClockTrust.Reading(
+      store: time.unixMilliseconds, expected: expected.unixMilliseconds, wall: world.trueTime,
+      elapsed: world.trueTime, uncertainty: 1_000)
+    guard world.scenario.believes(&node.trust, reading) else {
+      throw ClockDoubt(store: time, expected: expected, boundSeconds: 3_600)
+    }
+    node.hasHeard = true
     node.skew = time.unixMilliseconds - world.redis.now
   }
 

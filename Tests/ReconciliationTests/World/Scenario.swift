@@ -16,6 +16,12 @@ struct Scenario: Sendable {
   var reset = 0.0
   /// Other configurations, of steps.
   var reload = 0.0
+  /// Jumps of the store's clock, of steps; it comes back within a minute.
+  var clockJump = 0.0
+  /// How a node judges the store's clock.
+  var believes: @Sendable (inout ClockTrust, ClockTrust.Reading) -> Bool = { $0.believes($1) }
+  /// How reconcilers work otherwise than they should.
+  var settings: @Sendable (inout ReconcilerSettings) -> Void = { _ in }
   /// LiteLLM proxies beside the nodes.
   var proxies = 0
   /// How far the proxies' clocks are off, in seconds: one of these, either way.

@@ -22,6 +22,9 @@ final class SimulatedNode {
   var isPassing = false
   /// The node's clock less the store's.
   var skew: Int64 = 0
+  /// What it thinks of the store's clock, in this life.
+  var trust = ClockTrust(bound: .seconds(3_600))
+  var hasHeard = false
   /// Whether the next news tell everything; else what they tell of.
   var tellsEverything = true
   var changed: [(budget: Int, start: Timestamp)] = []
@@ -46,6 +49,8 @@ final class SimulatedNode {
     let word = String(life, radix: 16)
     origin = nodeID + "." + String(repeating: "0", count: 8 - word.count) + word
     self.skew = skew
+    trust = ClockTrust(bound: .seconds(3_600))
+    hasHeard = false
     queue = []
     changed = []
     tellsEverything = true

@@ -21,6 +21,7 @@ extension World {
   /// No faults any more: all costs are recorded, and the nodes pass a few times.
   private func heal() {
     note("heals")
+    if jump != 0 { setJump(0) }
     faults = .none
     isHealing = true
     depth = 3
@@ -153,6 +154,12 @@ extension World {
       fail(
         "I5: the marker of budget \(budget) has \(sum.exactText), the ledgers "
           + "\(expected.exactText)")
+    }
+    if scenario.clockJump > 0 {
+      let all = requests.filter { $0.budget == budget }.map(\.amount).reduce(.zero, +)
+      if sum != all {
+        fail("I19: a jump of the clock ended a window: \(sum.exactText) of \(all.exactText)")
+      }
     }
     checkSpendKey(budget, window, sum)
   }

@@ -54,7 +54,8 @@ extension World {
     case ..<52: repeatRequest()
     case ..<85 where proxies.isEmpty || draw < 70: pass(node)
     case ..<85: random.pick(proxies).act()
-    default: if !node.isUp { start(node) }
+    // A life's first reading is no jump: none begins during one.
+    default: if !node.isUp, jump == 0 { start(node) }
     }
   }
 
@@ -77,8 +78,25 @@ extension World {
     node.queue.append((key, request.budget, request.amount))
   }
 
+  /// True: the store's clock went off or came back.
+  private func clockJump() -> Bool {
+    if jump != 0, trueTime >= jumpEnd {
+      setJump(0)
+    } else if jump == 0, strikes(scenario.clockJump),
+      nodes.allSatisfy({ !$0.isUp || $0.hasHeard })
+    {
+      let hours = Int64(2 + random.below(400))
+      setJump((random.chance(0.6) ? 3_600_000 : -3_600_000) * hours)
+      jumpEnd = trueTime + Int64(500 + random.below(50_000))
+    } else {
+      return false
+    }
+    return true
+  }
+
   /// True: something happened that does not happen on good days.
   private func disaster() -> Bool {
+    if clockJump() { return true }
     if strikes(faults.crash) {
       crash(random.pick(nodes))
     } else if strikes(scenario.foreign) {

@@ -43,6 +43,9 @@ final class World {
   var watch: Watch
   var depth = 0
   var isHealing = false
+  /// How far the store's clock is off, and until when, true time.
+  private(set) var jump: Int64 = 0
+  var jumpEnd: Int64 = 0
   var failure: Failure?
   /// What happened, where somebody wants to read it.
   private(set) var trace: [String] = []
@@ -64,6 +67,7 @@ final class World {
     settings.adoptionBound = random.pick([1, 500])
     settings.mergeBound = random.pick([1, 500])
     settings.readBound = random.pick([2, 1_000])
+    scenario.settings(&settings)
     settings.rememberMilliseconds = random.pick([0, 5_000])
     let count = 2 + random.below(4)
     nodes = (0..<count).map { SimulatedNode(place: $0, budgets: budgets) }
@@ -93,6 +97,22 @@ final class World {
     !isHealing && random.chance(0.05) ? Int64(random.below(600)) : Int64(random.below(4))
   }
 
+  /// The time that a good clock shows.
+  var trueTime: Int64 { redis.now - jump }
+
+  /// The store's clock is off by so much from now on; nobody else's is.
+  func setJump(_ milliseconds: Int64) {
+    let step = milliseconds - jump
+    note("the store's clock jumps by \(step) ms")
+    jump = milliseconds
+    redis.now += step
+    for node in nodes { node.skew -= step }
+    if step > 0 {
+      redis.expireAll()
+      watch.noteLoss(.flush)
+    }
+  }
+
   func pass(milliseconds: Int64) {
     redis.now += milliseconds
   }
@@ -118,7 +138,7 @@ final class World {
     let skew =
       scenario.nodeSkew == 0
       ? 0 : Int64(random.below(2 * scenario.nodeSkew + 1) - scenario.nodeSkew)
-    node.start(skew: skew, at: redis.now, settings: settings, keys: redisKeys)
+    node.start(skew: skew - jump, at: redis.now, settings: settings, keys: redisKeys)
     note("node \(node.place) starts as \(node.origin), skew \(skew)")
   }
 

@@ -1,0 +1,87 @@
+/// Whether a reading of the store's clock is believed. A value: clocks are told to it.
+///
+/// A reading that is far from what this node expects is a jump. Windows end by the store's clock, so
+/// a jump that is not real would end all of them at once, and a jump back would keep them open.
+public struct ClockTrust: Equatable, Sendable {
+  /// The clocks at the moment of one reading, in milliseconds.
+  public struct Reading: Equatable, Sendable {
+    /// The store's.
+    public var store: Int64
+    /// Fleet time, as this node had it before the reading.
+    public var expected: Int64
+    /// This host's wall clock.
+    public var wall: Int64
+    /// What has passed on this host, asleep or awake.
+    public var elapsed: Int64
+    /// How far `store` may be off for the way there and back.
+    public var uncertainty: Int64
+
+    /// Makes a reading.
+    public init(store: Int64, expected: Int64, wall: Int64, elapsed: Int64, uncertainty: Int64) {
+      self.store = store
+      self.expected = expected
+      self.wall = wall
+      self.elapsed = elapsed
+      self.uncertainty = uncertainty
+    }
+  }
+
+  /// A jump that is not followed yet.
+  private struct Suspicion: Equatable, Sendable {
+    /// The store's clock less what has passed on this host.
+    var offset: Int64
+    var since: Int64
+    var lastHeard: Int64
+  }
+
+  /// What is no jump, in milliseconds.
+  public let bound: Int64
+  private var hasHeard = false
+  private var suspicion: Suspicion?
+
+  /// The wall clock agrees with what is as near to it.
+  static let wallToleranceMilliseconds: Int64 = 60_000
+  /// Readings agree with each other that are as near.
+  static let agreementMilliseconds: Int64 = 2_000
+  /// So long readings have to agree before the wall clock counts for nothing.
+  static let patienceMilliseconds: Int64 = 60_000
+  /// After a longer silence the readings before it say nothing.
+  static let silenceMilliseconds: Int64 = 120_000
+
+  /// Believes what is less than `bound` from what was expected.
+  public init(bound: Duration) {
+    self.bound = bound.components.seconds * 1_000
+  }
+
+  /// Whether the reading is believed. The first of a life is: there is nothing to hold it against.
+  public mutating func believes(_ reading: Reading) -> Bool {
+    guard hasHeard else {
+      hasHeard = true
+      return true
+    }
+    let slack = reading.uncertainty
+    if Self.areNear(reading.store, reading.expected, bound + slack)
+      || Self.areNear(reading.store, reading.wall, Self.wallToleranceMilliseconds + slack)
+    {
+      suspicion = nil
+      return true
+    }
+    let offset = reading.store - reading.elapsed
+    guard var suspicion,
+      Self.areNear(offset, suspicion.offset, Self.agreementMilliseconds + slack),
+      reading.elapsed - suspicion.lastHeard <= Self.silenceMilliseconds
+    else {
+      suspicion = Suspicion(
+        offset: offset, since: reading.elapsed, lastHeard: reading.elapsed)
+      return false
+    }
+    suspicion.lastHeard = reading.elapsed
+    let isSettled = reading.elapsed - suspicion.since >= Self.patienceMilliseconds
+    self.suspicion = isSettled ? nil : suspicion
+    return isSettled
+  }
+
+  private static func areNear(_ one: Int64, _ other: Int64, _ distance: Int64) -> Bool {
+    (one - other).magnitude <= UInt64(distance)
+  }
+}
