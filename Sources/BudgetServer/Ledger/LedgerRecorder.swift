@@ -155,6 +155,17 @@ final class LedgerRecorder: SpendRecorder {
     }
   }
 
+  /// Puts a configuration in force and takes what that changed about windows to the ledger, while no
+  /// batch is between its labels and its charges. Waits for the batch that is.
+  func reload(_ configuration: BudgetConfiguration) -> ReloadReport {
+    gate.withWindows {
+      let now = time.now()
+      let report = engine.reload(configuration, at: now)
+      LedgerSync.write(report, to: ledger, at: now)
+      return report
+    }
+  }
+
   // MARK: - Replies
 
   private func reply(

@@ -7,7 +7,8 @@ import Locks
 /// charges it. A reload in between could open or close that window; so it waits for the commit, and
 /// the next batch waits for the reload.
 final class WindowGate: Sendable {
-  private let turn = DispatchSemaphore(value: 1)
+  /// Not private: tests ask whether it is taken.
+  let turn = DispatchSemaphore(value: 1)
   /// Whether a batch holds the gate. The ledger's thread alone changes it.
   private let holdsBatch = Locked(false)
 

@@ -176,12 +176,7 @@ public final class BudgetServer: Sendable {
       do throws(ServerError) {
         let config = try ConfigSource(options).load()
         self.config.accept(at: time.now())
-        let report = recorder.gate.withWindows {
-          let now = time.now()
-          let report = engine.reload(config.accepted.budgets, at: now)
-          LedgerSync.write(report, to: recorder.ledger, at: now)
-          return report
-        }
+        let report = recorder.reload(config.accepted.budgets)
         member?.reloaded()
         warnOfRedis(config.accepted.redis)
         config.log(to: log, as: "reloaded")

@@ -1,0 +1,156 @@
+import BudgetModel
+import BudgetWire
+import Dispatch
+import Locks
+import Testing
+
+@testable import BudgetServer
+@testable import SpendLedger
+
+/// Pending spend ends with its record, whatever becomes of that; a budget would deny for ever else.
+@Suite struct LedgerRecorderTests {
+  /// A full disk must not use up what it never recorded.
+  @Test(arguments: [Durability.commit, .memory], [StorageStep.write, .commit])
+  func aRefusedBatchGivesItsPendingSpendBack(
+    _ durability: Durability, _ step: StorageStep
+  ) throws {
+    let fixture = try RecorderFixture(durability)
+    fixture.disk.fail(step, code: FaultyDisk.full, times: .max)
+    for _ in 0..<3 {
+      let answer = fixture.record(100)
+      #expect(answer == .deferred || answer == .recorded)
+      fixture.settle()
+      #expect(fixture.room == 100, "nothing was recorded, so nothing counts")
+    }
+    #expect(fixture.spend == 0)
+    fixture.disk.heal()
+    #expect(fixture.settle())
+    _ = fixture.record(100)
+    fixture.settle()
+    #expect(fixture.room == 0)
+    #expect(fixture.spend == 100)
+  }
+
+  /// The disk reports an error for the commit; only the file tells whether it happened.
+  @Test(arguments: [(StorageStep.commit, Int128(0)), (.committed, 40)])
+  func aBatchInDoubtIsPendingUntilTheFileTells(
+    _ step: StorageStep, _ recorded: Int128
+  ) throws {
+    let fixture = try RecorderFixture()
+    let seen = Locked<[Int128]>([])
+    let (engine, now) = (fixture.engine, fixture.time.now())
+    fixture.disk.watch { step in
+      guard step == .open else { return }
+      seen.withLock { $0.append(RecorderFixture.room(in: engine, at: now)) }
+    }
+    fixture.disk.fail(step, code: FaultyDisk.fsyncFailed)
+    #expect(fixture.record(40) == .deferred)
+    #expect(fixture.settle())
+    #expect(seen.withLock { $0 } == [60], "in doubt it counts")
+    #expect(fixture.room == 100 - recorded)
+    #expect(fixture.spend == recorded)
+    #expect(fixture.recorder.totals.recorded.pico == recorded)
+    #expect(try fixture.replies() == [1: .unknown])
+  }
+
+  @Test func eachOutcomeEndsWhatWasPendingAndHasItsReply() throws {
+    let outcomes: [(LedgerOutcome, StatusCode)] = [
+      (.recorded, .ok), (.duplicate, .ok), (.mismatch, .alreadyExists),
+      (.tooOld(horizon: ServiceFixture.start), .outOfRange), (.tooFarAhead, .invalidArgument),
+      (.notRecorded(.diskFull), .unavailable), (.recorded, .ok),
+    ]
+    let fixture = try RecorderFixture()
+    let batch = fixture.batch(outcomes.map(\.0))
+    #expect(fixture.room == 30)
+    fixture.recorder.finished(batch)
+    #expect(fixture.room == 80)
+    #expect(fixture.spend == 20)
+    #expect(fixture.recorder.totals.recorded.pico == 20)
+    let replies = try fixture.replies()
+    #expect(replies.count == outcomes.count)
+    for (index, outcome) in outcomes.enumerated() {
+      #expect(replies[UInt64(index + 1)] == outcome.1, "\(outcome.0)")
+    }
+  }
+
+  /// A retry of a record of the same batch shares its doubt, and adds nothing in the end.
+  @Test(arguments: [true, false])
+  func whatTheFileTellsEndsTheDoubtAndNothingElse(_ isRecorded: Bool) throws {
+    let fixture = try RecorderFixture()
+    let batch = fixture.batch([.unknown, .mismatch, .unknown, .unknown])
+    fixture.recorder.finished(batch)
+    #expect(fixture.room == 70, "the clash is out, the doubt is in")
+    fixture.recorder.resolved(
+      batch.resolved(asRecorded: isRecorded, followers: [2], refusal: .diskFull))
+    #expect(fixture.room == (isRecorded ? 80 : 100))
+    #expect(fixture.spend == (isRecorded ? 20 : 0))
+    #expect(fixture.recorder.totals.recorded.pico == (isRecorded ? 20 : 0))
+    #expect(try fixture.replies().count == 4, "each was answered once, at its failed commit")
+  }
+
+  @Test(arguments: [Durability.commit, .memory])
+  func whatTheQueueRefusesDoesNotStayPending(_ durability: Durability) throws {
+    let fixture = try RecorderFixture(durability) { $0.queueRecordBound = 0 }
+    for _ in 0..<3 { #expect(fixture.record(50) == .refused(.ledger(.queueFull))) }
+    #expect(fixture.room == 100)
+  }
+
+  @Test func whatIsRefusedAtOnceDoesNotStayPendingAndIsCounted() throws {
+    let fixture = try RecorderFixture(.memory)
+    let now = ServiceFixture.start.unixMilliseconds
+    func uuid(_ milliseconds: Int64) -> String {
+      let hex = String(milliseconds, radix: 16)
+      let time = String(repeating: "0", count: 12 - hex.count) + hex
+      return "\(time.prefix(8))-\(time.suffix(4))-7000-8000-000000000001"
+    }
+    let key = RecorderFixture.key("k", cost: 10)
+    #expect(fixture.record(10, key: key) == .recorded)
+    #expect(fixture.record(10, key: key) == .duplicate)
+    #expect(fixture.record(20, key: RecorderFixture.key("k", cost: 20)) == .refused(.mismatch))
+    let old = RecorderFixture.key(uuid(now - 48 * 3_600_000), cost: 10)
+    guard case .refused(.tooOld) = fixture.record(10, key: old) else {
+      Issue.record("a key of the day before yesterday was taken")
+      return
+    }
+    #expect(fixture.room == 90)
+    #expect(fixture.settle())
+    #expect(fixture.room == 90)
+    #expect(fixture.spend == 10)
+    #expect(fixture.recorder.totals.duplicatesAtOnce == 1)
+    #expect(fixture.recorder.totals.mismatchesAtOnce == 1)
+    #expect(fixture.recorder.totals.outOfRangeAtOnce == 1)
+    #expect(try fixture.replies().isEmpty, "each was answered at once")
+  }
+
+  /// Under `memory` callers wait for the disk as soon as something is wrong with it.
+  @Test func aLedgerThatRefusesIsWaitedFor() throws {
+    let fixture = try RecorderFixture(.memory)
+    #expect(fixture.record(1) == .recorded)
+    fixture.disk.fail(.write, code: FaultyDisk.full, times: .max)
+    fixture.settle()
+    #expect(fixture.record(1) == .deferred)
+    fixture.settle()
+    #expect(try fixture.replies() == [2: .unavailable])
+    fixture.disk.heal()
+    #expect(fixture.settle())
+    #expect(fixture.record(1) == .recorded)
+  }
+
+  @Test func aQueueThatFillsIsWaitedForAndSaysSoWhenItIsFull() throws {
+    let fixture = try RecorderFixture(.memory) { $0.queueRecordBound = 4 }
+    fixture.disk.hold(.write)
+    #expect(fixture.record(1) == .recorded)
+    fixture.disk.isHeld.wait()
+    #expect(fixture.record(1) == .recorded)
+    #expect(fixture.record(1) == .deferred, "half of the queue waits")
+    #expect(fixture.recorder.standing(at: fixture.time.now()).notReadyReason == nil)
+    #expect(fixture.record(1) == .deferred)
+    let reason = fixture.recorder.standing(at: fixture.time.now()).notReadyReason
+    #expect(reason == "the ledger's queue is full: 4 records wait for the disk")
+    fixture.disk.release()
+    #expect(fixture.settle())
+    #expect(fixture.spend == 4)
+    #expect(fixture.recorder.standing(at: fixture.time.now()).notReadyReason == nil)
+    #expect(try fixture.replies() == [3: .ok, 4: .ok])
+  }
+}
