@@ -63,16 +63,17 @@ extension BudgetClient {
 
   private static let maximumPages = 10_000
 
-  /// Has the ledger copied to `path` on the server's disk, where nothing may be yet; returns the
-  /// copy's bytes. Takes as long as the disk does: give it time.
+  /// Has the ledger copied to a file called `name` in the server's backup directory, where nothing
+  /// may have that name yet; empty: a name made of the date. Takes as long as the disk does: give it
+  /// time.
   public func backupLedger(
-    to path: String, timeout: Duration? = nil
-  ) async throws(BudgetClientError) -> UInt64 {
-    let response = try await answer(to: .backupLedger(path: path), timeout: timeout)
-    guard case .backupLedger(let bytes)? = response.result else {
+    named name: String = "", timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> BackupLedgerResponse {
+    let response = try await answer(to: .backupLedger(path: name), timeout: timeout)
+    guard case .backupLedger(let bytes, let path)? = response.result else {
       throw .unknown(.unreadableAnswer("the answer to backup_ledger is to another method"))
     }
-    return bytes
+    return BackupLedgerResponse(bytes: bytes, path: path)
   }
 
   /// Asks who answers, and how it is. Only reads: the error is always `notApplied`.

@@ -2552,7 +2552,7 @@ const ProtobufCMessageDescriptor budget__v1__backup_ledger_request__descriptor =
   (ProtobufCMessageInit) budget__v1__backup_ledger_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__backup_ledger_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor budget__v1__backup_ledger_response__field_descriptors[2] =
 {
   {
     "bytes",
@@ -2566,14 +2566,27 @@ static const ProtobufCFieldDescriptor budget__v1__backup_ledger_response__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__BackupLedgerResponse, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__backup_ledger_response__field_indices_by_name[] = {
   0,   /* field[0] = bytes */
+  1,   /* field[1] = path */
 };
 static const ProtobufCIntRange budget__v1__backup_ledger_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor budget__v1__backup_ledger_response__descriptor =
 {
@@ -2583,7 +2596,7 @@ const ProtobufCMessageDescriptor budget__v1__backup_ledger_response__descriptor 
   "Budget__V1__BackupLedgerResponse",
   "budget.v1",
   sizeof(Budget__V1__BackupLedgerResponse),
-  1,
+  2,
   budget__v1__backup_ledger_response__field_descriptors,
   budget__v1__backup_ledger_response__field_indices_by_name,
   1,  budget__v1__backup_ledger_response__number_ranges,

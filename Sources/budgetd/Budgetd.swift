@@ -22,6 +22,7 @@ struct Budgetd: AsyncParsableCommand {
     version: BudgetServer.version)
 
   @OptionGroup(title: "Service") var service: ServiceArguments
+  @OptionGroup(title: "Ledger") var ledger: LedgerArguments
   @OptionGroup(title: "Redis") var redis: RedisArguments
   @OptionGroup(title: "Fleet") var fleet: FleetArguments
   @OptionGroup(title: "Bounds") var bounds: BoundArguments
@@ -59,6 +60,7 @@ struct Budgetd: AsyncParsableCommand {
     do throws(ServerError) {
       var options = try service.options()
       bounds.apply(to: &options)
+      ledger.apply(to: &options)
       options.redis = try redis.choice()
       options.fleet = fleet.options
       options.sharingComplaint = { key, source in

@@ -4,6 +4,7 @@ import Foundation
 enum EnvironmentArguments {
   /// Options with a value, by name.
   private static let valued = [
+    "backup-dir", "backups-kept", "backup-reserve-bytes", "keys-kept",
     "config", "listen", "http", "metrics-deployments", "metrics-tags", "data-dir", "durability",
     "redis", "redis-password-file", "node-id",
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",

@@ -57,7 +57,7 @@ final class InstantRecorder: SpendRecorder {
     return answer
   }
 
-  func backUp(to path: String, token: LedgerToken) {}
+  func backUp(named name: String, token: LedgerToken) {}
 
   func standing(at now: Timestamp) -> RecorderStanding {
     RecorderStanding(

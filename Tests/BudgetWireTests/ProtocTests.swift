@@ -69,10 +69,14 @@ import Testing
     #expect(try RequestMessage.decoded(bytes) == message)
     #expect(try WireSamples.message(message) == bytes)
     var frame: [UInt8] = []
-    ResponseWriter().appendBackupLedger(bytes: 1 << 40, callID: 3, to: &frame)
+    ResponseWriter().appendBackupLedger(
+      bytes: 1 << 40, path: "/b/copy", callID: 3, to: &frame)
     var decoder = ResponseDecoder()
     let response = try decoder.response(frame: frame.span.extracting(FrameHeader.byteCount...))
-    #expect(response.result == .backupLedger(bytes: 1 << 40))
+    #expect(response.result == .backupLedger(bytes: 1 << 40, path: "/b/copy"))
+    let answer = try ProtocTool.encoded(
+      "call_id: 3 backup_ledger { bytes: \(1 << 40 as UInt64) path: '/b/copy' }", as: "Response")
+    #expect(Array(frame.dropFirst(FrameHeader.byteCount)) == answer)
   }
 
   @Test func methodsThatComeLaterPassTheWalk() throws {

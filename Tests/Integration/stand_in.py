@@ -160,7 +160,9 @@ class Ledger:
             for reply, answer in answers:
                 reply(failure or answer)
 
-    def backup(self, path):
+    def backup(self, name):
+        path = os.path.join(os.path.dirname(self.path), "backups", name)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         try:
             if not path or os.path.exists(path):
                 raise FileExistsError(f"{path!r} exists")
@@ -171,7 +173,7 @@ class Ledger:
             except sqlite3.Error:
                 os.unlink(path)
                 raise
-            return pb.BackupLedgerResponse(bytes=os.path.getsize(path))
+            return pb.BackupLedgerResponse(bytes=os.path.getsize(path), path=path)
         except (OSError, sqlite3.Error) as error:
             return pb.Status(code=pb.Status.FAILED_PRECONDITION, message=str(error))
 

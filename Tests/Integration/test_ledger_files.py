@@ -31,7 +31,8 @@ def files(directory):
 def database(directory):
     """The one SQLite file in it."""
     found = [path for path in directory.rglob("*")
-             if path.is_file() and path.read_bytes()[:16] == MAGIC]
+             if path.is_file() and "backups" not in path.parts
+             and path.read_bytes()[:16] == MAGIC]
     assert len(found) == 1, f"{found} in {list(directory.rglob('*'))}"
     return found[0]
 

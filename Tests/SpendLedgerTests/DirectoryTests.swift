@@ -240,13 +240,9 @@ import Testing
     let copy = LedgerFixture.temporaryPath()
     try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: false)
     defer { try? FileManager.default.removeItem(atPath: copy) }
-    let bytes = try fixture.ledger.backup(to: copy + "/ledger.sqlite")
-    let size = try FileManager.default.attributesOfItem(atPath: copy + "/ledger.sqlite")[.size]
-    #expect(size as? Int64 == bytes || size as? Int == Int(bytes))
-    #expect(throws: LedgerError.backup(path: copy + "/ledger.sqlite", reason: "the path exists")) {
-      try fixture.ledger.backup(to: copy + "/ledger.sqlite")
-    }
-    #expect(throws: LedgerError.self) { try fixture.ledger.backup(to: copy + "/no/where") }
+    let made = try fixture.ledger.backup(named: "copy", at: fixture.client.now())
+    #expect(made.path.hasSuffix("/backups/copy"))
+    try FileManager.default.copyItem(atPath: made.path, toPath: copy + "/ledger.sqlite")
     #expect(fixture.record(amount, key: "later") == .recorded)
     var settings = LedgerSettings(directory: copy)
     settings.readClock = fixture.settings.readClock

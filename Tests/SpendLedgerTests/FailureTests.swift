@@ -88,7 +88,9 @@ import Testing
       return
     }
     #expect(reason.contains("1034"))
-    #expect(throws: LedgerError.closed) { try fixture.ledger.backup(to: "/tmp/never") }
+    #expect(throws: LedgerError.closed) {
+      try fixture.ledger.backup(named: "never", at: fixture.client.now())
+    }
   }
 
   @Test func aFileThatCannotBeReadAgainFailsTheLedger() throws {

@@ -17,6 +17,8 @@ final class TestClient: LedgerClient {
     var resolved: [UInt64: LedgerOutcome] = [:]
     var batchSizes: [Int] = []
     var events: [LedgerEvent] = []
+    /// How many of them somebody has waited for.
+    var eventsHeard = 0
     var adopted: [AdoptedWindow] = []
     /// What happened in which order: told by the client and by the storage probe.
     var order: [String] = []
@@ -24,6 +26,7 @@ final class TestClient: LedgerClient {
 
   let heard: Locked<Heard>
   private let bell = DispatchSemaphore(value: 0)
+  private let eventBell = DispatchSemaphore(value: 0)
   /// Closed: `label` waits, so that records pile up behind it.
   private let gate = DispatchSemaphore(value: 0)
   private let isGated = Locked(false)
@@ -100,7 +103,22 @@ final class TestClient: LedgerClient {
     }
   }
 
-  func report(_ event: LedgerEvent) { heard.withLock { $0.events.append(event) } }
+  func report(_ event: LedgerEvent) {
+    heard.withLock { $0.events.append(event) }
+    eventBell.signal()
+  }
+
+  /// Waits for an event that was not waited for before; false after 10 s.
+  func hears(_ isWanted: (LedgerEvent) -> Bool) -> Bool {
+    while eventBell.wait(timeout: .now() + 10) == .success {
+      let event = heard.withLock { heard in
+        heard.eventsHeard += 1
+        return heard.events[heard.eventsHeard - 1]
+      }
+      if isWanted(event) { return true }
+    }
+    return false
+  }
 
   /// Waits for so many outcomes (a resolved batch counts one); false after 10 s.
   func wait(_ count: Int = 1) -> Bool {

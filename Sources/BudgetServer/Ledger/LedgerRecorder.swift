@@ -128,30 +128,43 @@ final class LedgerRecorder: SpendRecorder {
       idempotencyHorizon: ledger.horizon(at: now))
   }
 
-  func backUp(to path: String, token: LedgerToken) {
+  func backUp(named name: String, token: LedgerToken) {
     // Waits for the disk, so not on a lane.
     DispatchQueue.global().async { [self] in
-      let result: Result<Int64, LedgerError>
+      let result: Result<LedgerBackup, LedgerError>
       do throws(LedgerError) {
-        result = .success(try ledger.backup(to: path))
+        result = .success(try ledger.backup(named: name, at: time.now()))
       } catch {
         result = .failure(error)
       }
-      var batch = ReplyBatch()
-      let backup = CountedMethod.position(of: .backupLedger)
-      reply(to: token, in: &batch) { callID, output in
-        switch result {
-        case .success(let bytes):
-          requests.count(backup, .ok)
-          responses.appendBackupLedger(bytes: UInt64(bytes), callID: callID, to: &output)
-        case .failure(let error):
-          let code: StatusCode =
-            if case .backup = error { .failedPrecondition } else { .unavailable }
-          requests.count(backup, code)
-          responses.appendStatus(RPCStatus(code, "\(error)"), callID: callID, to: &output)
-        }
+      tell(result, to: token)
+    }
+  }
+
+  private func tell(_ result: Result<LedgerBackup, LedgerError>, to token: LedgerToken) {
+    var batch = ReplyBatch()
+    let method = CountedMethod.position(of: .backupLedger)
+    reply(to: token, in: &batch) { callID, output in
+      switch result {
+      case .success(let copy):
+        log.notice("copied the ledger to \(copy.path), \(copy.bytes) bytes")
+        requests.count(method, .ok)
+        responses.appendBackupLedger(
+          bytes: UInt64(copy.bytes), path: copy.path, callID: callID, to: &output)
+      case .failure(let error):
+        let status = Self.status(ofBackup: error)
+        requests.count(method, status.code)
+        responses.appendStatus(status, callID: callID, to: &output)
       }
-      post(batch)
+    }
+    post(batch)
+  }
+
+  private static func status(ofBackup error: LedgerError) -> RPCStatus {
+    switch error {
+    case .backupName: RPCStatus(.invalidArgument, "path: \(error)")
+    case .backup: RPCStatus(.failedPrecondition, "\(error)")
+    default: RPCStatus(.unavailable, "\(error)")
     }
   }
 

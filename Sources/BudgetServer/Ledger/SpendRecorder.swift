@@ -14,8 +14,9 @@ protocol SpendRecorder: Sendable {
   /// A record with this digest of its key comes in a moment. A hint: it changes nothing.
   func expect(_ key: UInt128)
 
-  /// Copies the ledger to `path` and answers to `token` when that is done. Never waits.
-  func backUp(to path: String, token: LedgerToken)
+  /// Copies the ledger to a file of that name and answers to `token` when that is done; empty: a name
+  /// made of the date. Never waits.
+  func backUp(named name: String, token: LedgerToken)
 
   /// What Ping says of the keeping of spend.
   func standing(at now: Timestamp) -> RecorderStanding

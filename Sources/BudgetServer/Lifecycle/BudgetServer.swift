@@ -54,6 +54,10 @@ public final class BudgetServer: Sendable {
     var pageListener = try PageServer.listener(options)
     var settings = LedgerSettings(directory: options.dataDirectory)
     settings.gatherInterval = options.durability.gatherInterval
+    settings.backups.directory = options.backupDirectory
+    settings.backups.kept = options.backupsKept
+    settings.backups.reserveBytes = options.backupReserveBytes
+    settings.keyBound = options.keysKept
     let ledger = try Self.ledger(settings)
     let opening = ledger.opening
     let source = config.accepted.redis
@@ -215,6 +219,8 @@ public final class BudgetServer: Sendable {
     within deadline: Duration, lastPass: (@Sendable (Duration) -> Void)? = nil
   ) async -> Int {
     readiness.drain()
+    // Its caller is answered at once, and the end does not wait for it.
+    recorder.ledger.giveUpBackups()
     let cutOff = await transport.drain(within: deadline)
     await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
       // Waits for the disk and for the store, so not on a thread that others need.

@@ -34,6 +34,14 @@ public struct ServerOptions: Sendable {
   public var dataDirectory = "./budgetd-data"
   /// When a reply to RecordSpend leaves.
   public var durability = Durability.commit
+  /// Where copies of the ledger go; nil: `backups` in the data directory.
+  public var backupDirectory: String?
+  /// How many copies that directory may hold.
+  public var backupsKept = 7
+  /// Bytes of the disk that a copy must leave free.
+  public var backupReserveBytes: Int64 = 256 << 20
+  /// How many idempotency keys are remembered: past it the oldest are forgotten early.
+  public var keysKept = 20_000_000
   /// Where the Redis that nodes agree through is taken from. Unless it is one that the node can
   /// reach from a thread of its caller's, `off`: the node is alone.
   public var redis = RedisChoice.off

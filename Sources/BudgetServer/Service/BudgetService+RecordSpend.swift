@@ -87,18 +87,15 @@ extension BudgetService {
 
   /// Copies the ledger to a file of the server's disk; the reply comes when that is done.
   func backUp(_ request: BackupLedgerView, token: LedgerToken) throws(ServiceRefusal) {
-    let path = request.path
-    guard !path.isEmpty, path.count <= Self.longestPath, path.isPlainText else {
+    let name = request.path
+    guard name.isEmpty || name.count <= SpendLedger.longestBackupName && name.isPlainText else {
       throw ServiceRefusal(
         .invalidArgument,
-        "path of \(path.count) bytes: give 1 to \(Self.longestPath) bytes of UTF-8 without control "
-          + "characters")
+        "path of \(name.count) bytes: give a name of 1 to \(SpendLedger.longestBackupName) bytes of UTF-8 "
+          + "without control characters, or none")
     }
-    context.recorder.backUp(to: path.text, token: token)
+    context.recorder.backUp(named: name.isEmpty ? "" : name.text, token: token)
   }
-
-  /// PATH_MAX less the NUL.
-  private static let longestPath = 4_095
 
   /// Adds the provider's and the deployment's budget; says whether a provider was named or derived.
   private mutating func addProviderAndDeployment(

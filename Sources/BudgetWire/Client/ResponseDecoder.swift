@@ -78,7 +78,8 @@ extension ResponseMessage {
       result = unsafe .ping(PingResult(message.pointee))
     case .backupLedger:
       guard let message = unsafe response.backup_ledger else { break }
-      result = unsafe .backupLedger(bytes: message.pointee.bytes)
+      result = unsafe .backupLedger(
+        bytes: message.pointee.bytes, path: message.pointee.path.text)
     case .reserveSpend?, .releaseReservation?, .authenticate?:
       result = method.map(Result.later)
     case nil: break

@@ -17,8 +17,9 @@ public struct ResponseMessage: Hashable, Sendable {
     case providerBudgets(ProviderBudgetsResult)
     /// Who answers.
     case ping(PingResult)
-    /// The ledger was copied: how many bytes the copy has.
-    case backupLedger(bytes: UInt64)
+    /// The ledger was copied: how many bytes the copy has, and where it is on the server's disk;
+    /// empty from servers before 0.3.0.
+    case backupLedger(bytes: UInt64, path: String)
     /// An answer to a method that this client does not read.
     case later(MethodName)
   }

@@ -84,10 +84,15 @@ public struct ResponseWriter: Sendable {
     }
   }
 
-  /// Appends the answer to BackupLedger: how many bytes the copy has.
-  public func appendBackupLedger(bytes: UInt64, callID: UInt64, to buffer: inout [UInt8]) {
+  /// Appends the answer to BackupLedger: how many bytes the copy has, and where it is.
+  public func appendBackupLedger(
+    bytes: UInt64, path: String, callID: UInt64, to buffer: inout [UInt8]
+  ) {
     _ = appendFrame(callID: callID, to: &buffer) { message in
-      message.appendMessage(MethodName.backupLedger.rawValue) { $0.appendInteger(1, bytes) }
+      message.appendMessage(MethodName.backupLedger.rawValue) {
+        $0.appendInteger(1, bytes)
+        $0.appendText(2, path)
+      }
     }
   }
 

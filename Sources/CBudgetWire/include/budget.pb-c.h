@@ -400,10 +400,11 @@ struct  Budget__V1__BackupLedgerResponse
 {
   ProtobufCMessage base;
   uint64_t bytes;
+  ProtobufCBinaryData path;
 };
 #define BUDGET__V1__BACKUP_LEDGER_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__backup_ledger_response__descriptor) \
-    , 0 }
+    , 0, {0,NULL} }
 
 
 struct  Budget__V1__AuthenticateRequest

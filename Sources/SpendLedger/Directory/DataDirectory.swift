@@ -3,7 +3,8 @@ import Glibc
 /// The data directory while this process has it: made where missing, and locked.
 struct DataDirectory: ~Copyable {
   let path: String
-  private let lock: Descriptor
+  /// Its file is locked for as long as it is open.
+  let lock: Descriptor
 
   /// Makes or takes the directory. Nothing in it is touched but `LOCK`.
   init(path: String) throws(LedgerError) {
@@ -27,13 +28,13 @@ struct DataDirectory: ~Copyable {
     let lock: Descriptor
     do throws(SystemFailure) {
       try SystemCalls.isWritable(path)
-      lock = try Descriptor(path + "/LOCK", O_RDWR | O_CREAT, mode: 0o600)
+      lock = try Descriptor(lockPath(in: path), O_RDWR | O_CREAT, mode: 0o600)
     } catch {
       throw .directory(path: path, reason: error.text)
     }
     guard lock.lock() else {
       // Unreadable is as good as empty: the holder is not known.
-      let text = (try? SystemCalls.head(of: path + "/LOCK", count: 16)) ?? []
+      let text = (try? SystemCalls.head(of: lockPath(in: path), count: 16)) ?? []
       let holder = Int32(String(decoding: text.prefix { $0 > 0x20 }, as: UTF8.self))
       throw .inUse(path: path, processID: holder ?? 0)
     }
@@ -41,6 +42,8 @@ struct DataDirectory: ~Copyable {
   }
 
   var databasePath: String { Self.databasePath(in: path) }
+
+  static func lockPath(in directory: String) -> String { directory + "/LOCK" }
 
   static func databasePath(in directory: String) -> String { directory + "/ledger.sqlite" }
 

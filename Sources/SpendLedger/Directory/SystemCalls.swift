@@ -47,11 +47,14 @@ enum SystemCalls {
 
   /// What the path is: its mode, size and inode; nil where there is nothing.
   static func status(of path: String) -> FileStatus? {
+    if case .there(let status) = look(at: path) { status } else { nil }
+  }
+
+  /// What the path is, told apart from what cannot be looked at.
+  static func look(at path: String) -> PathLook {
     var status = stat()
-    guard unsafe stat(path, &status) == 0 else { return nil }
-    return FileStatus(
-      isDirectory: status.st_mode & S_IFMT == S_IFDIR, size: Int64(status.st_size),
-      inode: UInt64(status.st_ino))
+    if unsafe stat(path, &status) == 0 { return .there(FileStatus(status)) }
+    return errno == ENOENT || errno == ENOTDIR ? .absent : .unknown
   }
 
   static func makeDirectory(_ path: String) throws(SystemFailure) {
@@ -84,13 +87,16 @@ enum SystemCalls {
   /// The first `count` bytes of a file, or fewer where it is shorter.
   static func head(of path: String, count: Int) throws(SystemFailure) -> [UInt8] {
     let file = try Descriptor(path, O_RDONLY)
-    var bytes = [UInt8](repeating: 0, count: count)
-    let read = unsafe bytes.withUnsafeMutableBytes {
-      unsafe pread(file.number, $0.baseAddress, count, 0)
+    return try file.head(count: count)
+  }
+
+  /// The absolute path without links.
+  static func realPath(_ path: String) throws(SystemFailure) -> String {
+    guard let real = unsafe realpath(path, nil) else {
+      throw SystemFailure(call: "realpath", code: errno)
     }
-    if read < 0 { throw SystemFailure(call: "read", code: errno) }
-    bytes.removeLast(count - read)
-    return bytes
+    defer { unsafe free(real) }
+    return unsafe String(cString: real)
   }
 
   private static func firstLine(of path: String) -> String {
@@ -105,6 +111,32 @@ struct FileStatus {
   var isDirectory: Bool
   var size: Int64
   var inode: UInt64
+  var device: UInt64
+  /// How many names it has; 0: it is gone with its last descriptor.
+  var links: UInt64
+  /// When its contents were last written, in nanoseconds.
+  var written: Int64
+
+  init(_ status: stat) {
+    isDirectory = status.st_mode & S_IFMT == S_IFDIR
+    size = Int64(status.st_size)
+    inode = UInt64(status.st_ino)
+    device = UInt64(status.st_dev)
+    links = UInt64(status.st_nlink)
+    written = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+  }
+
+  func isSameFile(as other: FileStatus) -> Bool {
+    inode == other.inode && device == other.device
+  }
+}
+
+/// What stands at a path.
+enum PathLook {
+  case there(FileStatus)
+  case absent
+  /// The look itself failed: nothing is known.
+  case unknown
 }
 
 /// The owner of a descriptor: closes it once, when it goes.
@@ -116,10 +148,35 @@ struct Descriptor: ~Copyable, Sendable {
     if number < 0 { throw SystemFailure(call: "open", code: errno) }
   }
 
+  fileprivate init(_ name: String, in directory: Int32, _ flags: Int32, mode: mode_t)
+    throws(SystemFailure)
+  {
+    number = unsafe openat(directory, name, flags | O_CLOEXEC, mode)
+    if number < 0 { throw SystemFailure(call: "open \(name)", code: errno) }
+  }
+
   deinit { _ = Glibc.close(number) }
 }
 
 extension Descriptor {
+  /// What is known of the open file; nil where the call fails.
+  var status: FileStatus? {
+    var status = stat()
+    guard unsafe fstat(number, &status) == 0 else { return nil }
+    return FileStatus(status)
+  }
+
+  /// The file's first `count` bytes, or fewer where it is shorter.
+  func head(count: Int) throws(SystemFailure) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let read = unsafe bytes.withUnsafeMutableBytes {
+      unsafe pread(number, $0.baseAddress, count, 0)
+    }
+    if read < 0 { throw SystemFailure(call: "read", code: errno) }
+    bytes.removeLast(count - read)
+    return bytes
+  }
+
   /// Locks the file for this descriptor, without waiting.
   func lock() -> Bool { flock(number, LOCK_EX | LOCK_NB) == 0 }
 
@@ -129,6 +186,59 @@ extension Descriptor {
     _ = ftruncate(number, 0)
     let bytes = Array(text.utf8)
     _ = unsafe bytes.withUnsafeBytes { unsafe pwrite(number, $0.baseAddress, $0.count, 0) }
+  }
+}
+
+/// An open directory's entries, by names that hold no '/'.
+extension Descriptor {
+  func open(
+    _ name: String, _ flags: Int32, mode: mode_t = 0
+  ) throws(SystemFailure) -> Descriptor {
+    try Descriptor(name, in: number, flags, mode: mode)
+  }
+
+  /// What the entry itself is, a link for example; nil where there is none.
+  func entry(_ name: String) -> FileStatus? {
+    var status = stat()
+    guard unsafe fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
+    return FileStatus(status)
+  }
+
+  /// An entry that cannot be looked at counts as one.
+  func hasEntry(_ name: String) -> Bool { entry(name) != nil || errno != ENOENT }
+
+  func remove(_ name: String) { _ = unsafe unlinkat(number, name, 0) }
+
+  /// Renames an entry to a name that nothing has.
+  func give(_ old: String, theName name: String) throws(SystemFailure) {
+    if unsafe linkat(number, old, number, name, 0) == 0 {
+      remove(old)
+      return
+    }
+    // Some file systems know no second name of a file; nothing had the name a moment ago.
+    guard errno != EEXIST, entry(name) == nil else {
+      throw SystemFailure(call: "link \(name)", code: EEXIST)
+    }
+    if unsafe renameat(number, old, number, name) != 0 {
+      throw SystemFailure(call: "rename \(name)", code: errno)
+    }
+  }
+
+  func setMode(_ mode: mode_t) throws(SystemFailure) {
+    if fchmod(number, mode) != 0 { throw SystemFailure(call: "chmod", code: errno) }
+  }
+
+  func synchronize() throws(SystemFailure) {
+    if fsync(number) != 0 { throw SystemFailure(call: "fsync", code: errno) }
+  }
+
+  /// Bytes that the file system has free for this process.
+  func freeBytes() throws(SystemFailure) -> Int64 {
+    var status = statvfs()
+    guard unsafe fstatvfs(number, &status) == 0 else {
+      throw SystemFailure(call: "statvfs", code: errno)
+    }
+    return Int64(clamping: UInt64(status.f_bavail) &* UInt64(status.f_frsize))
   }
 }
 

@@ -14,8 +14,12 @@ public enum LedgerError: Error, Equatable {
   case damaged(path: String, finding: String)
   /// SQLite failed: what was tried, its extended code and message.
   case storage(what: String, code: Int32, message: String)
-  /// A backup cannot be written there.
-  case backup(path: String, reason: String)
+  /// A backup cannot have this name.
+  case backupName(String, reason: String)
+  /// No backup can be made as things stand: why.
+  case backup(String)
+  /// A backup is being made: one at a time.
+  case backupUnderWay
   /// The ledger is closed, or has failed.
   case closed
 }
@@ -42,8 +46,12 @@ extension LedgerError: CustomStringConvertible {
       "\(path) is damaged (\(finding)); nothing was touched. \(Self.advice)"
     case .storage(let what, let code, let message):
       "the ledger could not \(what): \(message) (SQLite code \(code))"
-    case .backup(let path, let reason):
-      "no backup at \(path): \(reason)"
+    case .backupName(let name, let reason):
+      "no copy of the ledger can be called '\(name)': \(reason)"
+    case .backup(let reason):
+      "no copy of the ledger was made: \(reason)"
+    case .backupUnderWay:
+      "a copy of the ledger is being made; try again when it is done"
     case .closed:
       "the ledger is closed or has failed"
     }

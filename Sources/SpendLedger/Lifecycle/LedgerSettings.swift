@@ -16,6 +16,8 @@ public struct LedgerSettings: Sendable {
   public var keyRetention: Duration = .seconds(24 * 3_600)
   /// How many keys are remembered: past it the oldest are forgotten early.
   public var keyBound = 20_000_000
+  /// Where copies go.
+  public var backups = BackupSettings()
   /// How long windows are kept after they have ended.
   public var windowRetention: Duration = .seconds(35 * 24 * 3_600)
   /// How often balances are folded into their table.

@@ -25,7 +25,7 @@ enum LedgerThread {
     ) { [shared] digest, fingerprint in
       _ = shared.keys.restore(digest, fingerprint)
     }
-    let writer = LedgerWriter(
+    let writer = try LedgerWriter(
       settings: settings, shared: shared, directory: directory, opened: ledger)
     let took = SystemCalls.monotonicNanoseconds() - began
     opened.fulfil(

@@ -5,11 +5,14 @@ import Synchronization
 /// A node's durable truth: what was spent, each record once.
 ///
 /// Owns a data directory and one thread, which alone touches the disk. All calls may come from any
-/// thread; only `open`, `backup` and `close` wait.
+/// thread; only `open`, `settle`, `backup` and `close` wait.
 public final class SpendLedger: Sendable {
   /// What was found when the ledger was opened.
   public let opening: LedgerOpening
   let shared: LedgerShared
+  let backups: BackupSettings
+  /// Where copies go.
+  let backupPath: String
   private let ended: Waiting<Void>
 
   /// Opens the ledger in its data directory, or makes one. Waits for the disk.
@@ -28,15 +31,19 @@ public final class SpendLedger: Sendable {
     thread.start()
     switch opened.wait() {
     case .success(let opening):
-      return SpendLedger(opening: opening, shared: shared, ended: ended)
+      return SpendLedger(settings, opening: opening, shared: shared, ended: ended)
     case .failure(let error):
       ended.wait()
       throw error
     }
   }
 
-  private init(opening: LedgerOpening, shared: LedgerShared, ended: Waiting<Void>) {
+  private init(
+    _ settings: LedgerSettings, opening: LedgerOpening, shared: LedgerShared, ended: Waiting<Void>
+  ) {
     self.opening = opening
+    backups = settings.backups
+    backupPath = settings.backups.directory ?? settings.directory + "/backups"
     self.shared = shared
     self.ended = ended
   }
@@ -153,19 +160,10 @@ public final class SpendLedger: Sendable {
     return counters
   }
 
-  /// Writes a consistent copy to `path`, which must not exist while its parent must; its bytes.
-  ///
-  /// Waits for the disk, and no record is committed meanwhile. The copy opens as a new origin.
-  public func backup(to path: String) throws(LedgerError) -> Int64 {
-    if case .failed = state { throw .closed }
-    let reply = Waiting<Result<Int64, LedgerError>>()
-    guard shared.queue.ask(.backup(path: path, reply: reply)) else { throw .closed }
-    return try reply.wait().get()
-  }
-
   /// Commits what is queued, folds, checkpoints, unlocks the directory. Waits for all that; later
   /// records are refused, later calls do nothing.
   public func close() {
+    giveUpBackups()
     shared.queue.close(.closing, ends: true)
     ended.wait()
   }

@@ -10,7 +10,7 @@ enum LedgerCommand: Sendable {
   case changes(reply: Waiting<Result<LedgerChanges, LedgerError>>)
   case adopt([FleetAdoption], reply: Waiting<Result<Void, LedgerError>>)
   case remember([FleetWindow], reply: Waiting<Result<Void, LedgerError>>)
-  case backup(path: String, reply: Waiting<Result<Int64, LedgerError>>)
+  case backup(BackupDraft, reply: Waiting<LedgerError?>)
 
   /// Whether it asks for what was recorded before it: the records that were taken with it come first.
   var followsRecords: Bool {

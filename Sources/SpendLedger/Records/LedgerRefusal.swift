@@ -8,6 +8,9 @@ public enum LedgerRefusal: Equatable, Sendable {
   case storage(code: Int32)
   /// The budget's total would leave the range that the ledger can hold.
   case totalTooLarge
+  /// Files of the ledger were removed or replaced while it was open: a restart would not find the
+  /// record.
+  case filesGone
   /// The ledger is closing, or closed.
   case closing
   /// The ledger has failed and records nothing more until the process starts again.
@@ -22,6 +25,8 @@ extension LedgerRefusal: CustomStringConvertible {
     case .diskFull: "the ledger's disk is full"
     case .storage(let code): "the ledger's storage refused (SQLite code \(code))"
     case .totalTooLarge: "the budget's total would exceed what the ledger can hold"
+    case .filesGone:
+      "files of the ledger were removed or replaced while budgetd ran; /readyz and Ping name them"
     case .closing: "the ledger is closing"
     case .failed: "the ledger has failed; restart budgetd"
     }

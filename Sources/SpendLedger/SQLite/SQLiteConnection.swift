@@ -73,6 +73,26 @@ import CSQLite
     return unsafe SQLiteStatement(adopting: statement)
   }
 
+  /// Runs `body`, which SQLite gives up soon after the flag is set.
+  func stopping(
+    on flag: StopFlag, _ body: () throws(SQLiteError) -> Void
+  ) throws(SQLiteError) {
+    let context = unsafe Unmanaged.passUnretained(flag).toOpaque()
+    let isStopped: @convention(c) (UnsafeMutableRawPointer?) -> Int32 = { context in
+      guard let context = unsafe context else { return 0 }
+      return unsafe Unmanaged<StopFlag>.fromOpaque(context).takeUnretainedValue().isSet ? 1 : 0
+    }
+    unsafe sqlite3_progress_handler(handle, Self.stepsBetweenLooks, isStopped, context)
+    defer {
+      unsafe sqlite3_progress_handler(handle, 0, nil, nil)
+      withExtendedLifetime(flag) {}
+    }
+    try body()
+  }
+
+  /// Steps of SQLite's machine: a row of a table takes three to be copied, and may have 200 kB.
+  private static let stepsBetweenLooks: Int32 = 50
+
   /// Whether a transaction is under way.
   var isInTransaction: Bool { unsafe sqlite3_get_autocommit(handle) == 0 }
 

@@ -13,8 +13,23 @@ struct SQLiteError: Error, Equatable {
   var isFull: Bool { primary == SQLITE_FULL }
   var isDamage: Bool { primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB }
 
-  var refusal: LedgerRefusal { isFull ? .diskFull : .storage(code: code) }
-  var text: String { "could not \(operation): \(message) (SQLite code \(code))" }
+  /// The ledger's files are not what their names lead to.
+  var isFilesGone: Bool { code == Self.movedCode }
+  var refusal: LedgerRefusal {
+    if isFilesGone { return .filesGone }
+    return isFull ? .diskFull : .storage(code: code)
+  }
+  var text: String {
+    if isFilesGone { return message }
+    return "could not \(operation): \(message) (SQLite code \(code))"
+  }
+
+  /// SQLite's own code for a database that was moved, which it does not look for in WAL mode.
+  private static let movedCode: Int32 = SQLITE_READONLY | 4 << 8
+
+  static func filesGone(_ text: String) -> SQLiteError {
+    SQLiteError(code: movedCode, message: text, operation: "write")
+  }
 
   static let damagedBalance = SQLiteError(
     code: SQLITE_CORRUPT, message: "the balance of a window has changed", operation: "read it")

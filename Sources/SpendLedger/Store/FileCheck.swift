@@ -1,16 +1,17 @@
 /// Reads a database's header itself, before SQLite sees the file: what is not a ledger is refused
 /// without so much as an empty WAL beside it.
 enum FileCheck {
+  static let headerBytes = 100
   private static let magic = Array("SQLite format 3\u{0}".utf8)
 
   static func check(_ path: String) throws(LedgerError) {
     let header: [UInt8]
     do {
-      header = try SystemCalls.head(of: path, count: 100)
+      header = try SystemCalls.head(of: path, count: headerBytes)
     } catch {
       throw .directory(path: path, reason: error.text)
     }
-    guard header.count == 100, Array(header.prefix(16)) == magic else {
+    guard isDatabase(header) else {
       throw .notADatabase(path: path)
     }
     let applicationID = number(header, 68)
@@ -30,6 +31,15 @@ enum FileCheck {
     if let finding = LogCheck.finding(path + "-wal") {
       throw .damaged(path: path + "-wal", finding: finding)
     }
+  }
+
+  private static func isDatabase(_ header: [UInt8]) -> Bool {
+    header.count == headerBytes && Array(header.prefix(16)) == magic
+  }
+
+  /// Whether a file that begins so is a ledger, of whatever version.
+  static func isLedger(_ header: [UInt8]) -> Bool {
+    isDatabase(header) && number(header, 68) == LedgerSchema.applicationID
   }
 
   private static func number(_ bytes: [UInt8], _ offset: Int) -> UInt32 {

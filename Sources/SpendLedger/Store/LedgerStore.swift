@@ -129,6 +129,21 @@ final class LedgerStore {
     return balances
   }
 
+  /// About how large a copy is: the pages that hold something.
+  func copyBytes() throws(SQLiteError) -> Int64 {
+    let pages = try Self.integer("PRAGMA page_count", connection)
+    let free = try Self.integer("PRAGMA freelist_count", connection)
+    return (pages - free) * (try Self.integer("PRAGMA page_size", connection))
+  }
+
+  /// Writes a copy to an empty file; given up soon after `flag` is set.
+  func copy(to path: String, stoppingOn flag: StopFlag) throws(SQLiteError) {
+    try connection.stopping(on: flag) { () throws(SQLiteError) in
+      try inject(.copying)
+      try statements.copy(to: path)
+    }
+  }
+
   func checkpoint(cuts: Bool) throws(SQLiteError) {
     try inject(.checkpoint)
     try connection.checkpoint(cuts: cuts)

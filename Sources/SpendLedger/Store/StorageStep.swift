@@ -10,4 +10,6 @@ enum StorageStep: Equatable, Sendable {
   case open
   /// The WAL is checkpointed.
   case checkpoint
+  /// The database is being copied.
+  case copying
 }

@@ -15,6 +15,9 @@ final class LedgerShared: Sendable {
   private let status: Locked<Status>
   /// Whether the state is `ready`, to be asked for every record.
   let isReady = Atomic<Bool>(true)
+  /// Whether a copy is being made, and whether that shall stop.
+  let isBackingUp = Atomic<Bool>(false)
+  let stop = StopFlag()
 
   init(settings: LedgerSettings) {
     queue = RecordQueue(

@@ -9,7 +9,7 @@ extension LedgerWriter {
     guard let client else { return [] }
     let now = client.now()
     plan.begin()
-    guard store != nil else {
+    guard store != nil, lossBeforeWriting() == nil else {
       refuseAll(records, slots, range, at: now)
       return []
     }
@@ -42,9 +42,10 @@ extension LedgerWriter {
   private func refuseAll(
     _ records: [QueuedRecord], _ slots: [Int32], _ range: Range<Int>, at now: Timestamp
   ) {
+    let reason = store == nil ? LedgerRefusal.failed : .filesGone
     for place in range {
       plan.places.append(Int32(place))
-      plan.outcomes.append(.notRecorded(.failed))
+      plan.outcomes.append(.notRecorded(reason))
       if records[place].isClaimed { shared.keys.remove(records[place].digest) }
     }
     shared.withStatus { $0.counters.notRecorded += UInt64(range.count) }

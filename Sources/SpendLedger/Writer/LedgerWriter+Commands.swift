@@ -4,7 +4,7 @@ extension LedgerWriter {
   func perform(_ command: LedgerCommand) {
     switch command {
     case .start(let client): self.client = client
-    case .backup(let path, let reply): reply.fulfil(backup(to: path))
+    case .backup(let draft, let reply): reply.fulfil(copy(to: draft))
     case .settle(let reply): reply.fulfil(settle())
     case .changes(let reply): reply.fulfil(changes())
     case .adopt(let adoptions, let reply): reply.fulfil(adopt(adoptions))
@@ -106,28 +106,22 @@ extension LedgerWriter {
     try store.statements.deleteBudget(id: id)
   }
 
-  /// Copies the database through the one connection; nothing is committed meanwhile.
-  private func backup(to path: String) -> Result<Int64, LedgerError> {
-    guard let store else { return .failure(.closed) }
-    let parent = DataDirectory.parent(of: path)
-    guard !path.isEmpty, !path.utf8.contains(0) else {
-      return .failure(.backup(path: path, reason: "that is no path"))
-    }
-    guard SystemCalls.status(of: path) == nil else {
-      return .failure(.backup(path: path, reason: "the path exists"))
-    }
-    guard SystemCalls.status(of: parent)?.isDirectory == true else {
-      return .failure(.backup(path: path, reason: "\(parent) is no directory"))
-    }
-    do {
-      try store.statements.copy(to: path)
-      try SystemCalls.synchronize(path, mode: 0o600)
-      try SystemCalls.synchronize(parent)
+  /// Copies the database through the one connection; nothing is committed meanwhile. Nil: the copy
+  /// is written, though perhaps not yet on disk.
+  private func copy(to draft: BackupDraft) -> LedgerError? {
+    guard let store, !shared.stop.isSet else { return .closed }
+    do throws(SQLiteError) {
+      let bytes = try store.copyBytes()
+      guard bytes <= draft.room else {
+        return .backup(
+          "a copy has about \(bytes) bytes, and the disk would be left with less than "
+            + "--backup-reserve-bytes, \(settings.backups.reserveBytes): make room, or give another "
+            + "--backup-dir")
+      }
+      try store.copy(to: draft.path, stoppingOn: shared.stop)
+      return nil
     } catch {
-      SystemCalls.remove(path)
-      let reason = (error as? SQLiteError)?.text ?? (error as? SystemFailure)?.text ?? "\(error)"
-      return .failure(.backup(path: path, reason: reason))
+      return shared.stop.isSet ? .closed : .backup(error.text)
     }
-    return .success(SystemCalls.status(of: path)?.size ?? 0)
   }
 }

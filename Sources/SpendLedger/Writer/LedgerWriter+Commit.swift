@@ -25,6 +25,7 @@ extension LedgerWriter {
       if marks { try writeMark(store, at: now) }
     }
     guard case .committed = result else { return result }
+    if let error = lossAfterCommit() { return .doubtful(error) }
     lastBatch = id
     written(folds: folds, marks: marks)
     let took = UInt64(SystemCalls.monotonicNanoseconds() - began)
@@ -81,7 +82,7 @@ extension LedgerWriter {
       lastFold = lastCommit
       shared.withStatus { $0.counters.folds += 1 }
     }
-    setState(.ready)
+    if loss == nil { setState(.ready) }
   }
 
   /// Settles or releases the batch's keys and tells the client; only ever after the COMMIT.
@@ -107,6 +108,8 @@ extension LedgerWriter {
       shared.withStatus { $0.counters.commitsUnknown += 1 }
       setOutcomes(.unknown)
       countOutcomes()
+      // The file is not read again for a while, if ever: nothing in doubt is told of meanwhile.
+      if loss != nil, row != nil { undoCharges(records, slots) }
       let keys = leaderKeys(records)
       let batch = tell(records, slots, at: now)
       let doubt = row.map {

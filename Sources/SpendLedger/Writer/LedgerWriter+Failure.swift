@@ -3,6 +3,7 @@ import BudgetModel
 extension LedgerWriter {
   /// A transaction was definitely refused: the next one tries again, unless the file is damaged.
   func refused(_ error: SQLiteError) {
+    if error.isFilesGone { return }
     if error.isDamage { return fail("the ledger's database is damaged: \(error.text)") }
     setState(.refusing(reason: error.text))
     if store?.connection.isInTransaction == true { reopen(after: error, doubt: nil) }
@@ -15,7 +16,8 @@ extension LedgerWriter {
   /// Closes the file and reads it again: after a failed commit only the file knows what it holds,
   /// and a connection that has seen one fsync fail is not asked for another.
   func reopenIfAsked() {
-    guard let (error, doubt) = reopening else { return }
+    // What is not in its place cannot be read again: it waits until it is, if ever.
+    guard let (error, doubt) = reopening, lossBeforeWriting() == nil else { return }
     reopening = nil
     defer { forgetting = [] }
     let instant = SystemCalls.monotonicNanoseconds()
@@ -45,6 +47,9 @@ extension LedgerWriter {
       return fail(
         "the ledger's file holds \(opened.reading.keyCount) keys where \(expected + added) were "
           + "recorded")
+    }
+    guard files.reopened() else {
+      return fail("\(directory.databasePath) was replaced while the ledger read it again")
     }
     if areForgotten { for key in forgetting { shared.keys.remove(key) } }
     adopt(opened)

@@ -21,7 +21,7 @@ extension LedgerWriter {
   func nextWait() -> Int64 {
     guard client != nil, let store else { return 3_600 * Self.second }
     let now = SystemCalls.monotonicNanoseconds()
-    var wake = lastMark + Self.idleMarkInterval
+    var wake = min(lastMark + Self.idleMarkInterval, lastFileCheck + Self.fileCheckInterval)
     if isRefusing || !postponed.isEmpty { wake = min(wake, now + Self.second) }
     if hasUnfolded {
       wake = min(
@@ -34,7 +34,7 @@ extension LedgerWriter {
 
   /// Folds, forgets, prunes and checkpoints what is due.
   func keepUp(isIdle: Bool, isLast: Bool = false) {
-    guard let client else { return }
+    guard let client, loss == nil else { return }
     let began = SystemCalls.monotonicNanoseconds()
     let now = client.now()
     let folds = isIdle && (isFoldDue(at: began) || isLast) && hasUnfolded
@@ -71,6 +71,7 @@ extension LedgerWriter {
     also body: (LedgerStore) throws(SQLiteError) -> Void
   ) -> SQLiteError? {
     guard let store else { return .closed }
+    if let error = lossBeforeWriting() { return error }
     let result = store.transact { () throws(SQLiteError) in
       try writeBudgets(store)
       if folds { try writeBalances(store, through: lastBatch) }
@@ -170,6 +171,7 @@ extension LedgerWriter {
       isLast || bytes > settings.checkpointBytes
       || isIdle && instant - lastCommit >= Self.second
     guard isDue else { return }
+    defer { files.noteDatabase() }
     do throws(SQLiteError) {
       try store.checkpoint(cuts: isLast || bytes > settings.truncateBytes)
       shared.withStatus { $0.counters.checkpoints += 1 }

@@ -8,6 +8,9 @@ final class LedgerWriter {
   let shared: LedgerShared
   let directory: DataDirectory
   var client: (any LedgerClient)?
+  /// The files that this life works on, and what has become of their names; nil: they are in place.
+  var files: LedgerFiles
+  var loss: FileLoss?
 
   /// Nil once the ledger has failed.
   var store: LedgerStore?
@@ -47,6 +50,7 @@ final class LedgerWriter {
   var lastMark: Int64
   var lastCommit: Int64
   var lastUpkeep: Int64
+  var lastFileCheck: Int64
   var lastPruning: Int64
   var lastFailure: Int64?
   var lastUpkeepReport: Int64 = 0
@@ -58,12 +62,14 @@ final class LedgerWriter {
   init(
     settings: LedgerSettings, shared: LedgerShared, directory: consuming DataDirectory,
     opened: OpenedLedger
-  ) {
+  ) throws(LedgerError) {
     self.settings = settings
     self.shared = shared
+    files = try LedgerFiles.taken(of: directory)
     self.directory = directory
     let now = SystemCalls.monotonicNanoseconds()
     (lastFold, lastMark, lastCommit, lastUpkeep, lastPruning) = (now, now, now, now, now)
+    lastFileCheck = now
     (originID, lastBatch, firstBatch, foldedThrough, keyCount) = (0, 0, 1, 0, 0)
     adopt(opened)
   }
@@ -110,6 +116,8 @@ final class LedgerWriter {
       lastTake = SystemCalls.monotonicNanoseconds()
       let commands = postponed + take.commands
       postponed = []
+      watchFiles()
+      reopenIfAsked()
       for command in commands where !command.followsRecords {
         perform(command)
         reopenIfAsked()
@@ -153,6 +161,7 @@ final class LedgerWriter {
   }
 
   private func closeDown() {
+    checkFiles()
     if store != nil { keepUp(isIdle: true, isLast: true) }
     store = nil
   }

@@ -1,19 +1,22 @@
 import ArgumentParser
 import BudgetClient
-import Foundation
 
 /// Copies the ledger while the server runs.
 struct BackupCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "backup", abstract: "Copies the server's ledger to a file, consistently.",
+    commandName: "backup",
+    abstract: "Copies the server's ledger, consistently; prints where it is.",
     discussion: """
-      The file is written by the server, on its own disk; a relative path is taken from this \
-      command's folder. Nothing may be there yet. To restore, put the copy into an empty data \
-      directory as ledger.sqlite.
+      The server writes the copy into its own --backup-dir (backups in its data directory, if it was \
+      started without), and never over another file. It keeps --backups-kept copies (7) and deletes \
+      none: move them to another machine. To restore, put a copy into an empty data directory as \
+      ledger.sqlite.
       """)
 
-  @Argument(help: ArgumentHelp("The copy.", valueName: "file"), completion: .file())
-  var file: String
+  @Argument(
+    help: ArgumentHelp(
+      "The copy's name, not a path; made of the date if not given.", valueName: "name"))
+  var name = ""
 
   @OptionGroup var server: ServerOptions
   @ParentCommand var root: Budgetctl
@@ -22,11 +25,12 @@ struct BackupCommand: AsyncParsableCommand {
   private static let patience = Duration.seconds(600)
 
   func run() async throws {
-    let path = URL(filePath: file).standardizedFileURL.path
     let client = try server.client(root: root.server)
     do throws(BudgetClientError) {
-      let bytes = try await client.backupLedger(to: path, timeout: Self.patience)
-      Terminal.write(lines: ["copied the ledger to \(path.escapedForTerminal), \(bytes) bytes"])
+      let copy = try await client.backupLedger(named: name, timeout: Self.patience)
+      let path = copy.path.isEmpty ? name : copy.path
+      Terminal.write(
+        lines: ["copied the ledger to \(path.escapedForTerminal), \(copy.bytes) bytes"])
     } catch {
       throw Failure(error, server: client.server)
     }

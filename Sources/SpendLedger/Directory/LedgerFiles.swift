@@ -1,0 +1,129 @@
+import Glibc
+
+/// Watches that the ledger's files are still what their names lead to. Each is held open, so that
+/// its inode's number serves no other file meanwhile.
+struct LedgerFiles: ~Copyable {
+  /// A file that is held, and what it was when it was taken.
+  private struct Held: ~Copyable {
+    let path: String
+    let descriptor: Descriptor
+    let status: FileStatus
+
+    static func taken(_ path: String) throws(SystemFailure) -> Held {
+      let descriptor = try Descriptor(path, O_RDONLY)
+      guard let status = descriptor.status else { throw SystemFailure(call: "fstat", code: errno) }
+      return Held(path: path, descriptor: descriptor, status: status)
+    }
+
+    /// What has become of the name; nil: it leads to the file.
+    func fate(_ look: PathLook) -> FileLoss.Fate? {
+      switch look {
+      case .there(let found): found.isSameFile(as: status) ? nil : .replaced
+      case .absent: isLinked ? .movedAway : .removed
+      case .unknown: nil
+      }
+    }
+
+    var isLinked: Bool { descriptor.status.map { $0.links > 0 } ?? true }
+  }
+
+  private let directory: Held
+  /// Closed after SQLite's own descriptor: closing any of a process gives up all its locks.
+  private let database: Held
+  private var log: Held
+  private let lock: Held
+
+  /// The database as this process left it.
+  private var size: Int64
+  private var written: Int64
+  private var header: [UInt8]
+
+  /// Takes the files of an open ledger.
+  static func taken(of directory: borrowing DataDirectory) throws(LedgerError) -> LedgerFiles {
+    let path = directory.databasePath
+    do throws(SystemFailure) {
+      let database = try Held.taken(path)
+      let (size, written) = (database.status.size, database.status.written)
+      let header = header(of: database)
+      return LedgerFiles(
+        directory: try .taken(directory.path), database: database, log: try .taken(logPath(path)),
+        lock: try .taken(DataDirectory.lockPath(in: directory.path)), size: size, written: written,
+        header: header)
+    } catch {
+      throw .directory(path: directory.path, reason: error.text)
+    }
+  }
+
+  /// Empty where it cannot be read: then nothing is compared.
+  private static func header(of database: borrowing Held) -> [UInt8] {
+    (try? database.descriptor.head(count: FileCheck.headerBytes)) ?? []
+  }
+
+  private static func logPath(_ database: String) -> String { database + "-wal" }
+
+  /// The database was read again; false: it is not the file that it was.
+  mutating func reopened() -> Bool {
+    guard database.fate(SystemCalls.look(at: database.path)) == nil,
+      let log = try? Held.taken(Self.logPath(database.path))
+    else { return false }
+    self.log = log
+    noteDatabase()
+    return true
+  }
+
+  /// This process has written to the database, in a checkpoint.
+  mutating func noteDatabase() {
+    guard let status = database.descriptor.status else { return }
+    (size, written) = (status.size, status.written)
+    header = Self.header(of: database)
+  }
+
+  /// Whether database and log have names at all: two cheap calls, for after each commit.
+  var areLinked: Bool { database.isLinked && log.isLinked }
+
+  /// What a commit needs: that the next start finds what it writes. Costs three looks at paths.
+  ///
+  /// `logFrames`: so many pages the log has for certain.
+  func loss(logFrames: Int) -> FileLoss? {
+    if let fate = directory.fate(SystemCalls.look(at: directory.path)) {
+      return FileLoss(part: .directory, path: directory.path, fate: fate)
+    }
+    let (atDatabase, atLog) = (
+      SystemCalls.look(at: database.path), SystemCalls.look(at: log.path)
+    )
+    if let fate = database.fate(atDatabase) {
+      return FileLoss(part: .database, path: database.path, fate: fate)
+    }
+    if case .there(let status) = atDatabase, status.size != size {
+      return FileLoss(part: .database, path: database.path, fate: .overwritten)
+    }
+    if let fate = log.fate(atLog) { return FileLoss(part: .log, path: log.path, fate: fate) }
+    if case .there(let status) = atLog, status.size < logBytes(logFrames) {
+      return FileLoss(part: .log, path: log.path, fate: .overwritten)
+    }
+    return nil
+  }
+
+  /// As `loss`, and looks at the lock and into the database too.
+  mutating func anyLoss(logFrames: Int) -> FileLoss? {
+    if let loss = loss(logFrames: logFrames) { return loss }
+    if let status = database.descriptor.status, status.written != written {
+      // Its times can be set without a change of its contents.
+      let found = Self.header(of: database)
+      guard found.isEmpty || header.isEmpty || found == header else {
+        return FileLoss(part: .database, path: database.path, fate: .overwritten)
+      }
+      written = status.written
+    }
+    let fate = lock.fate(SystemCalls.look(at: lock.path))
+    return fate.map { FileLoss(part: .lock, path: lock.path, fate: $0) }
+  }
+
+  /// How long a log of so many frames is at least.
+  private func logBytes(_ frames: Int) -> Int {
+    guard frames > 0, header.count == FileCheck.headerBytes else { return 0 }
+    let page = Int(header[16]) << 8 | Int(header[17])
+    let pageBytes = page == 1 ? 65_536 : page
+    return LogCheck.headerBytes + frames * (LogCheck.frameHeaderBytes + pageBytes)
+  }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import BudgetServer
+
+/// How much the ledger keeps: copies of itself, and idempotency keys.
+struct LedgerArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Where 'budgetctl backup' has copies put; backups in the data directory if not given.",
+      valueName: "dir"))
+  var backupDir: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Copies that the backup directory may hold; with so many none is made, and none is deleted.",
+      valueName: "count"))
+  var backupsKept = 7
+
+  @Option(
+    help: ArgumentHelp(
+      "Bytes of the disk that a copy must leave free, or it is not made.", valueName: "bytes"))
+  var backupReserveBytes: Int64 = 268_435_456
+
+  @Option(
+    help: ArgumentHelp(
+      "Idempotency keys that are remembered: for 24 hours, or until so many came after. One takes "
+        + "about 35 bytes of memory and 60 of disk.", valueName: "count"))
+  var keysKept = 20_000_000
+
+  func validate() throws {
+    if let backupDir, backupDir.isEmpty {
+      throw ValidationError("--backup-dir '': give a directory")
+    }
+    func check(_ name: String, _ value: Int64, _ range: ClosedRange<Int64>) throws {
+      guard range.contains(value) else {
+        throw ValidationError(
+          "--\(name) \(value): give \(range.lowerBound) to \(range.upperBound)")
+      }
+    }
+    try check("backups-kept", Int64(backupsKept), 0...10_000)
+    try check("backup-reserve-bytes", backupReserveBytes, 0...Int64.max)
+    try check("keys-kept", Int64(keysKept), 1_000...1_000_000_000)
+  }
+
+  /// Sets the bounds in the server's options.
+  func apply(to options: inout ServerOptions) {
+    options.backupDirectory = backupDir
+    options.backupsKept = backupsKept
+    options.backupReserveBytes = backupReserveBytes
+    options.keysKept = keysKept
+  }
+}
