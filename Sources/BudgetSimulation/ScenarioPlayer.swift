@@ -23,7 +23,7 @@ struct ScenarioPlayer {
     charged.add(
       NameBytes.with(action.provider) { provider in
         NameBytes.with(action.deploymentID) { id in
-          catalog.chargedCandidate(id: id, model: .absent, provider: provider)
+          catalog.candidate(id: id, model: .absent, provider: provider)
         }
       })
     for tag in action.tags {
@@ -49,7 +49,7 @@ struct ScenarioPlayer {
         : catalog.directory.provider(
           ofModel: candidate.model, customProvider: candidate.provider, apiBase: nil)
           ?? candidate.provider
-      question.candidates.append(
+      question.add(
         NameBytes.with(candidate.id) { id in
           NameBytes.with(candidate.model) { model in
             NameBytes.with(explicit) { provider in

@@ -70,9 +70,8 @@ import Testing
     #expect(!fixture.filter([("x", "")], tags: ["a"], at: at(2)).isExhausted)
     var question = FilterQuestion()
     question.begin()
-    question.candidates = [
-      NameBytes.with("x") { strict.candidate(id: .absent, model: .absent, provider: $0) }
-    ]
+    question.add(
+      NameBytes.with("x") { strict.candidate(id: .absent, model: .absent, provider: $0) })
     question.addTag(slot: try #require(NameBytes.with("a") { strict.tagSlot($0) }))
     var decision = FilterDecision()
     fixture.engine.filter(question, in: strict, at: at(2), into: &decision)

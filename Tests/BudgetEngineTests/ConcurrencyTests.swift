@@ -63,7 +63,7 @@ import Testing
         charged.begin()
         charged.add(
           NameBytes.with("p") {
-            catalog.chargedCandidate(id: .absent, model: .absent, provider: $0)
+            catalog.candidate(id: .absent, model: .absent, provider: $0)
           })
         engine.record(PicoUSD(pico: 1), to: charged, at: at(1))
       }

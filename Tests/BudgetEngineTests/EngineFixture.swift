@@ -68,7 +68,7 @@ struct EngineFixture {
     question.estimate = PicoUSD(pico: estimate)
     question.maximumDenials = maximumDenials
     for (provider, deployment) in candidates {
-      question.candidates.append(
+      question.add(
         NameBytes.with(provider) { provider in
           NameBytes.with(deployment) {
             catalog.candidate(id: $0, model: .absent, provider: provider)

@@ -130,11 +130,10 @@ final class FleetMemberFixture {
     var decision = FilterDecision()
     for estimate in stride(from: bound, through: 1, by: -1) {
       question.begin()
-      question.candidates = [
+      question.add(
         NameBytes.with(provider) {
           catalog.candidate(id: .absent, model: .absent, provider: $0)
-        }
-      ]
+        })
       question.estimate = PicoUSD(pico: estimate)
       engine.filter(question, in: catalog, at: time.now(), into: &decision)
       if !decision.isExhausted { return estimate }

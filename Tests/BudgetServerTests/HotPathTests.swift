@@ -46,7 +46,8 @@ import Testing
     ServiceContext(
       engine: engine, time: ManualTimeSource(ServiceFixture.start), recorder: recorder,
       bounds: .standard, identity: NodeIdentity(version: "1", nodeID: "n"),
-      counters: ServiceCounters(), requests: RequestCounters(),
+      counters: ServiceCounters(), contradictions: ProviderContradictions { _ in },
+      requests: RequestCounters(),
       readiness: Readiness(recorder: recorder, fleet: nil))
   }
 

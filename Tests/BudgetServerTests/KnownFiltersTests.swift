@@ -35,7 +35,7 @@ import Testing
   private func spend(_ dollars: Int64, on id: String, in fixture: ServiceFixture) throws {
     var record = RecordSpendMessage(costUSD: Double(dollars))
     record.deploymentID = id
-    #expect(try fixture.call(.recordSpend(record)).recorded.budgetsCharged == 1)
+    #expect(try fixture.call(.recordSpend(record)).recorded.budgetsCharged == 2)
   }
 
   @Test func spendBetweenTwoEqualRequestsCounts() throws {

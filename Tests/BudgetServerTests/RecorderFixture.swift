@@ -148,9 +148,8 @@ final class RecorderFixture {
     let catalog = engine.catalog
     var question = FilterQuestion()
     var decision = FilterDecision()
-    question.candidates = [
-      NameBytes.with("p") { catalog.candidate(id: .absent, model: .absent, provider: $0) }
-    ]
+    question.add(
+      NameBytes.with("p") { catalog.candidate(id: .absent, model: .absent, provider: $0) })
     // More than there ever is: the denial says what was compared.
     question.estimate = PicoUSD(pico: limit + 1)
     engine.filter(question, in: catalog, at: now, into: &decision)

@@ -66,6 +66,15 @@ final class InstantRecorder: SpendRecorder {
   }
 }
 
+/// Lines that were reported, in order.
+final class Reports: Sendable {
+  private let collected = Locked<[String]>([])
+
+  var lines: [String] { collected.withLock { $0 } }
+
+  func add(_ line: String) { collected.withLock { $0.append(line) } }
+}
+
 /// A lane's service without a lane: frames in, replies out.
 struct ServiceFixture {
   static let start = Timestamp(unixMilliseconds: 1_768_435_200_000)
@@ -73,6 +82,9 @@ struct ServiceFixture {
   let time: ManualTimeSource
   let engine: BudgetEngine
   let counters = ServiceCounters()
+  /// The lines about providers that are others than the model list's.
+  let reports = Reports()
+  let contradictions: ProviderContradictions
   let requests = RequestCounters()
   let readiness: Readiness
   let service: LaneService
@@ -97,11 +109,12 @@ struct ServiceFixture {
     self.time = time
     recorder = InstantRecorder(engine: engine)
     readiness = Readiness(recorder: recorder, fleet: fleet)
+    contradictions = ProviderContradictions { [reports] in reports.add($0) }
     service = LaneService(
       context: ServiceContext(
         engine: engine, time: time, recorder: recorder, bounds: .standard,
         identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
-        requests: requests, readiness: readiness, fleet: fleet))
+        contradictions: contradictions, requests: requests, readiness: readiness, fleet: fleet))
   }
 
   /// The reply to a request's body that arrived `age` ago.

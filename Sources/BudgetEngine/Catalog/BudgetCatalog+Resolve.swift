@@ -1,42 +1,36 @@
 public import BudgetModel
 
 extension BudgetCatalog {
-  /// The slots of a candidate as a request names it.
+  /// The slots of a candidate, or of what a record is charged to: one rule for both, so that spend
+  /// is counted where it is looked for.
   ///
-  /// The provider: the explicit one; else, where `id` is a configured deployment and `model` is
-  /// absent or that deployment's own, the one found for it at load (which knows its
-  /// `custom_llm_provider` and `api_base`); else the one derived from `model`.
+  /// The provider: the explicit one; else, where the model list has `id`, that deployment's,
+  /// whatever `model` says (none, where it has none); else the one derived from `model`.
   public func candidate(id: NameBytes, model: NameBytes, provider: NameBytes) -> CandidateSlots {
     let configured = id.isEmpty ? nil : deployments.indexes[id]
+    let listed = configured.map { deploymentCandidates[Int($0)] }
+    if let listed, provider.isEmpty { return listed }
     var slots = CandidateSlots(
-      provider: Slot.none, deployment: Slot.none, hasProvider: !provider.isEmpty)
-    if let configured { slots.deployment = deploymentCandidates[Int(configured)].deployment }
-    if !provider.isEmpty {
-      slots.provider = providerSlots[provider] ?? Slot.none
-    } else if let configured, model.isEmpty || isModel(ofDeployment: configured, model) {
-      let known = deploymentCandidates[Int(configured)]
-      slots.provider = known.provider
-      slots.hasProvider = known.hasProvider
-    } else if let index = directory.provider(ofModel: model) {
+      provider: Slot.none, deployment: listed?.deployment ?? Slot.none,
+      hasProvider: !provider.isEmpty)
+    if provider.isEmpty {
+      guard let index = directory.provider(ofModel: model) else { return slots }
       slots.provider = directorySlots[Int(index)]
       slots.hasProvider = true
+      return slots
     }
+    slots.provider = providerSlots[provider] ?? Slot.none
+    guard let listed, let configured, listed.hasProvider else { return slots }
+    // The same budget is the same name: no text to compare.
+    slots.contradictsModelList =
+      (listed.provider != slots.provider || listed.provider == Slot.none)
+      && !isProvider(provider, ofDeployment: configured)
     return slots
   }
 
-  /// The slots that a record charges.
-  ///
-  /// The provider is the one the record names, or the one that follows from its model. Where it
-  /// gives neither, no provider is charged (as in LiteLLM), even if the deployment is configured.
-  public func chargedCandidate(
-    id: NameBytes, model: NameBytes, provider: NameBytes
-  ) -> CandidateSlots {
-    var slots = candidate(id: id, model: model, provider: provider)
-    if provider.isEmpty, model.isEmpty {
-      slots.provider = Slot.none
-      slots.hasProvider = false
-    }
-    return slots
+  /// The provider that the model list names for the deployment `id`; nil where it names none.
+  public func listedProvider(ofDeployment id: NameBytes) -> String? {
+    deployments.indexes[id].flatMap { deployments.provider(at: Int($0)) }
   }
 
   /// The slot of the tag's budget; nil where it has none.
@@ -51,7 +45,8 @@ extension BudgetCatalog {
   /// The slots of the entry at `index` of `deployments`.
   public func candidate(at index: Int32) -> CandidateSlots { deploymentCandidates[Int(index)] }
 
-  private func isModel(ofDeployment index: Int32, _ model: NameBytes) -> Bool {
-    NameBytes.with(deployments.model(at: Int(index))) { $0 == model }
+  private func isProvider(_ provider: NameBytes, ofDeployment index: Int32) -> Bool {
+    guard let listed = deployments.provider(at: Int(index)) else { return false }
+    return NameBytes.with(listed) { $0 == provider }
   }
 }

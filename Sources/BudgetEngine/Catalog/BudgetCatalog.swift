@@ -137,6 +137,8 @@ public struct CandidateSlots: Hashable, Sendable {
   var deployment: Int32
   /// Whether a provider was named or derived, budgeted or not.
   public var hasProvider: Bool
+  /// Whether the request names another provider than the model list does for the deployment.
+  public var contradictsModelList = false
 
   /// Whether the provider has a budget.
   public var hasProviderBudget: Bool { provider != Slot.none }

@@ -3,7 +3,9 @@ public import BudgetModel
 /// What a filter request asks, resolved to slots. Reused from request to request.
 public struct FilterQuestion: Sendable {
   /// The candidates' slots, in the request's order.
-  public var candidates: [CandidateSlots] = []
+  public private(set) var candidates: [CandidateSlots] = []
+  /// How many of their providers are others than the model list's for the deployment.
+  public private(set) var contradictions = 0
   /// The slots of the request's budgeted tags, each once.
   public private(set) var tags: [Int32] = []
   /// What the request is expected to cost; zero: not known.
@@ -17,6 +19,7 @@ public struct FilterQuestion: Sendable {
   /// Empties the question and keeps its storage.
   public mutating func begin() {
     candidates.removeAll(keepingCapacity: true)
+    contradictions = 0
     tags.removeAll(keepingCapacity: true)
     estimate = .zero
   }
@@ -25,9 +28,16 @@ public struct FilterQuestion: Sendable {
   public mutating func copy(_ other: borrowing FilterQuestion) {
     begin()
     candidates.append(contentsOf: other.candidates)
+    contradictions = other.contradictions
     tags.append(contentsOf: other.tags)
     estimate = other.estimate
     maximumDenials = other.maximumDenials
+  }
+
+  /// Adds a candidate behind those that are there.
+  public mutating func add(_ candidate: CandidateSlots) {
+    candidates.append(candidate)
+    if candidate.contradictsModelList { contradictions += 1 }
   }
 
   /// Adds a budgeted tag, unless it is there: a repeated tag counts once.

@@ -20,7 +20,8 @@ final class RequestCounts: Sendable {
   private let answers = CounterRow()
   private let ranges = CounterRow()
   private let nanoseconds = CounterRow()
-  /// One for each scope, findings omitted, replies that omitted some.
+  /// One for each scope, findings omitted, replies that omitted some; then providers in requests
+  /// that are others than the model list's.
   private let denials = CounterRow()
 
   init() {
@@ -51,6 +52,12 @@ final class RequestCounts: Sendable {
     denials.add(1, at: Self.scopeCount + 1)
   }
 
+  /// Counts providers of one request that are others than the model list's.
+  @inline(__always)
+  func countContradictions(_ count: Int) {
+    if count > 0 { denials.add(count, at: Self.scopeCount + 2) }
+  }
+
   /// Adds what was counted so far to `sum`.
   func add(to sum: inout RequestTotals) {
     for method in 0..<CountedMethod.count {
@@ -65,5 +72,6 @@ final class RequestCounts: Sendable {
     for scope in 0..<Self.scopeCount { sum.denials[scope] += denials.value(at: scope) }
     sum.denialsOmitted += denials.value(at: Self.scopeCount)
     sum.repliesShortened += denials.value(at: Self.scopeCount + 1)
+    sum.contradictions += denials.value(at: Self.scopeCount + 2)
   }
 }

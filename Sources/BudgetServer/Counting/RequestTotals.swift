@@ -17,6 +17,8 @@ struct RequestTotals {
   /// Findings that replies left out, and how many replies did.
   var denialsOmitted = 0
   var repliesShortened = 0
+  /// Providers in requests that are others than the model list's for the deployment.
+  var contradictions = 0
 
   /// All answers.
   var requests: Int { answers.reduce(0) { $0 + $1.reduce(0, +) } }

@@ -79,6 +79,7 @@ public final class BudgetServer: Sendable {
     // A crash in the next moment must find the windows as they are now.
     ledger.settle()
     let counters = ServiceCounters()
+    let contradictions = Self.contradictions(log: log)
     let member =
       source == nil
       ? nil
@@ -88,7 +89,8 @@ public final class BudgetServer: Sendable {
       version: Self.version, nodeID: options.nodeID ?? opening.nodeID)
     let context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
-      counters: counters, requests: requests, readiness: readiness, fleet: member)
+      counters: counters, contradictions: contradictions, requests: requests,
+      readiness: readiness, fleet: member)
     do throws(TransportError) {
       transport = try TCPServer(
         address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
@@ -145,6 +147,13 @@ public final class BudgetServer: Sendable {
     } catch {
       // SQLite's findings may have several lines.
       throw .unavailable(error.description.replacing("\n", with: " "))
+    }
+  }
+
+  /// Writing a line may wait, so not on a lane; there are a few hundred at most.
+  private static func contradictions(log: Logger) -> ProviderContradictions {
+    ProviderContradictions { line in
+      DispatchQueue.global(qos: .utility).async { log.warning("\(line)") }
     }
   }
 

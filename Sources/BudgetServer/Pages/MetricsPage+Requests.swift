@@ -45,6 +45,10 @@ extension MetricsPage {
     text.begin(
       "budgetd_unresolved_models_total", .counter, "Models for which no rule names a provider.")
     text.sample(met.unresolvedModels)
+    text.begin(
+      "budgetd_contradicting_providers_total", .counter,
+      "Providers in requests that are others than the model list's for the deployment.")
+    text.sample(totals.contradictions)
   }
 
   private func addConnections(to text: inout MetricsText, shortened: Int) {

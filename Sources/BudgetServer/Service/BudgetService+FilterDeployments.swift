@@ -18,10 +18,13 @@ extension BudgetService {
     var group: ArraySlice<Int32> = []
     if request.deploymentCount == 0, !request.modelName.isEmpty {
       group = try configuredCandidates(of: request.modelName, in: catalog)
-      for index in group { question.candidates.append(catalog.candidate(at: index)) }
+      for index in group { question.add(catalog.candidate(at: index)) }
     } else {
       for position in 0..<request.deploymentCount {
-        question.candidates.append(candidate(request.deployment(at: position), in: catalog))
+        let candidate = request.deployment(at: position)
+        question.add(
+          resolve(
+            id: candidate.id, model: candidate.model, provider: candidate.provider, in: catalog))
       }
     }
     for position in 0..<request.tagCount {
@@ -35,6 +38,7 @@ extension BudgetService {
     if let refusal = context.fleet?.refusal, hasBudget(question) { throw ServiceRefusal(refusal) }
     let now = now()
     context.engine.filter(question, in: catalog, at: now, into: &decision)
+    counts.countContradictions(question.contradictions)
     filterReply.reset()
     for index in group { addCandidate(at: Int(index), of: catalog.deployments) }
     // Not where something was counted on the way: a known message would not be counted again.
@@ -111,20 +115,6 @@ extension BudgetService {
           + "filtered in one request: give the deployments, in parts")
     }
     return group
-  }
-
-  private mutating func candidate(
-    _ deployment: DeploymentView, in catalog: BudgetCatalog
-  ) -> CandidateSlots {
-    let (id, model, provider) = (deployment.id, deployment.model, deployment.provider)
-    // An explicit provider needs no derivation, so the model may be anything.
-    let isStrange = provider.isEmpty && !model.isEmpty && usable(model).isEmpty
-    let slots =
-      isStrange
-      ? catalog.chargedCandidate(id: id, model: .absent, provider: .absent)
-      : catalog.candidate(id: id, model: model, provider: provider)
-    count(slots, id: id, model: isStrange ? .absent : model, provider: provider)
-    return slots
   }
 
   /// The sentences that LiteLLM gives when nothing is left.

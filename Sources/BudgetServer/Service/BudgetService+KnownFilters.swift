@@ -34,7 +34,7 @@ extension BudgetService {
     let now = now()
     filterReply.reset()
     guard
-      knownFilters.decide(
+      let contradictions = knownFilters.decide(
         envelope.message, by: context.engine, in: catalog, at: now, into: &decision,
         &filterReply), !decision.isExhausted
     else { return nil }
@@ -46,6 +46,7 @@ extension BudgetService {
       finish(CountedMethod.position(of: .filterDeployments), receivedAt: receivedAt)
       return .answered
     }
+    counts.countContradictions(contradictions)
     fillReply(in: catalog)
     appendReply(callID: envelope.callID, output: &output)
     finish(CountedMethod.position(of: .filterDeployments), receivedAt: receivedAt)

@@ -12,16 +12,28 @@ extension BudgetService {
     return .absent
   }
 
-  /// Counts what was met on the way: names that can match nothing, and a model without a provider.
-  mutating func count(
-    _ slots: CandidateSlots, id: NameBytes, model: NameBytes, provider: NameBytes
-  ) {
+  /// The budgets that a candidate is checked against, or that a record is charged to: one rule for
+  /// both. Counts names that can match nothing, a model without a provider, and a provider that is
+  /// another than the model list's.
+  mutating func resolve(
+    id: NameBytes, model: NameBytes, provider: NameBytes, in catalog: BudgetCatalog
+  ) -> CandidateSlots {
+    // An explicit provider needs no derivation, so the model may be anything.
+    let model = provider.isEmpty ? usable(model) : .absent
+    var slots = catalog.candidate(id: id, model: model, provider: provider)
     if !slots.hasProvider, !model.isEmpty {
       oddNames += 1
       context.counters.countUnresolvedModel()
     }
     if !slots.hasDeploymentBudget { _ = usable(id) }
-    if !slots.hasProviderBudget { _ = usable(provider) }
+    let explicit = slots.hasProviderBudget ? provider : usable(provider)
+    if slots.contradictsModelList {
+      // A name that is no name says nothing about a provider.
+      slots.contradictsModelList = !explicit.isEmpty
+      context.contradictions.note(
+        deployment: id, listed: catalog.listedProvider(ofDeployment: id), given: explicit)
+    }
+    return slots
   }
 
   /// The name as it may stand in a message.

@@ -19,7 +19,9 @@ extension BudgetService {
     let identity = identity(of: request.idempotencyKey)
     let catalog = catalogs.current()
     charged.begin()
-    let hasProvider = addProviderAndDeployment(of: request, in: catalog)
+    let slots = resolve(
+      id: request.deploymentID, model: request.model, provider: request.provider, in: catalog)
+    charged.add(slots)
     var hasTag = false
     for position in 0..<request.tagCount {
       let tag = request.tag(at: position)
@@ -27,7 +29,7 @@ extension BudgetService {
       hasTag = true
       if let slot = catalog.tagSlot(tag) { charged.addTag(slot: slot) } else { _ = usable(tag) }
     }
-    guard hasProvider || !request.deploymentID.isEmpty || hasTag else {
+    guard slots.hasProvider || !request.deploymentID.isEmpty || hasTag else {
       throw ServiceRefusal(
         .invalidArgument,
         "the record names no provider, no deployment_id and no tag, and no provider follows from "
@@ -48,6 +50,7 @@ extension BudgetService {
     _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
     output: inout [UInt8]
   ) throws(ServiceRefusal) -> Bool {
+    if charged.contradictsModelList { counts.countContradictions(1) }
     if charged.slots.isEmpty { context.counters.countUnbudgetedRecord() }
     let answer = context.recorder.record(amount, key: key, to: charged, token: token, at: now())
     let result: RecordSpendResult
@@ -95,17 +98,5 @@ extension BudgetService {
           + "without control characters, or none")
     }
     context.recorder.backUp(named: name.isEmpty ? "" : name.text, token: token)
-  }
-
-  /// Adds the provider's and the deployment's budget; says whether a provider was named or derived.
-  private mutating func addProviderAndDeployment(
-    of request: RecordSpendView, in catalog: BudgetCatalog
-  ) -> Bool {
-    let model = request.provider.isEmpty ? usable(request.model) : .absent
-    let slots = catalog.chargedCandidate(
-      id: request.deploymentID, model: model, provider: request.provider)
-    count(slots, id: request.deploymentID, model: model, provider: request.provider)
-    charged.add(slots)
-    return slots.hasProvider
   }
 }

@@ -19,18 +19,19 @@ struct KnownFilters {
   static let candidateByteBound = 4_096
   static let tagBound = 16
 
-  /// Decides the question that `message` stands for under `catalog`, if it is known; says whether.
-  /// The server's own candidates are added to `reply`, which is empty.
+  /// Decides the question that `message` stands for under `catalog`, if it is known, and says how
+  /// many of its providers are others than the model list's; nil where it is not known. The server's
+  /// own candidates are added to `reply`, which is empty.
   mutating func decide(
     _ message: NameBytes, by engine: BudgetEngine, in catalog: BudgetCatalog, at now: Timestamp,
     into decision: inout FilterDecision, _ reply: inout FilterReply
-  ) -> Bool {
-    guard let place = memo.place(of: message, under: catalog.generation) else { return false }
-    memo.withMeaning(at: place) { meaning in
+  ) -> Int? {
+    guard let place = memo.place(of: message, under: catalog.generation) else { return nil }
+    return memo.withMeaning(at: place) { meaning in
       engine.filter(meaning.question, in: catalog, at: now, into: &decision)
       if meaning.candidates.count > 0 { reply.addCandidates(meaning.candidates) }
+      return meaning.question.contradictions
     }
-    return true
   }
 
   /// Remembers `question`, and the candidates that the server supplied, as what `message` stands for

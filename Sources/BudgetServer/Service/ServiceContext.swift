@@ -10,6 +10,7 @@ struct ServiceContext: Sendable {
   let bounds: WireBounds
   let identity: NodeIdentity
   let counters: ServiceCounters
+  let contradictions: ProviderContradictions
   let requests: RequestCounters
   let readiness: Readiness
   /// Nil where the node is alone.
