@@ -7,9 +7,11 @@ import Synchronization
 /// Any thread may call it. Filtering and recording take a `BudgetCatalog`, so that one request sees
 /// one configuration from beginning to end; `CatalogReader` keeps the current one at hand.
 public final class BudgetEngine: Sendable {
-  private struct Installed {
+  struct Installed {
     var registry = SlotRegistry()
     var catalog: BudgetCatalog
+    /// Those that were in force before and that somebody may still work by.
+    var earlier = EarlierCatalogs()
   }
 
   let shards: BudgetShards
@@ -90,15 +92,17 @@ public final class BudgetEngine: Sendable {
   /// Concurrency: one reload at a time; requests go on meanwhile, each under the catalog it took.
   public func reload(_ configuration: BudgetConfiguration, at now: Timestamp) -> ReloadReport {
     installed.withLock { installed in
-      var placing = Placing(now: now)
+      installed.giveBackSlots(shards, at: now)
       let known = installed.registry.slotCount
-      let new = installed.registry.reserve(for: configuration.budgets)
-      shards.reserve(slots: Int(known) + new)
+      var placing = Placing(now: now, knownSlots: known)
+      let more = installed.registry.reserve(for: configuration.budgets)
+      shards.reserve(slots: Int(known) + more)
       let slots = configuration.budgets.map { place($0, in: &installed, placing: &placing) }
       let before = installed.catalog
       let after = BudgetCatalog(
         generation: before.generation + 1, configuration: configuration, slots: slots,
         keys: installed.registry.keys, gates: shards.gates)
+      installed.earlier.add(before)
       installed.catalog = after
       generation.store(after.generation, ordering: .releasing)
       // Only now: until the new catalog was in force, requests charged the old windows.
@@ -111,6 +115,8 @@ public final class BudgetEngine: Sendable {
   /// A reload under way.
   private struct Placing {
     let now: Timestamp
+    /// How many slots there were before.
+    let knownSlots: Int32
     var report = ReloadReport()
     var retired: [Retired] = []
   }
@@ -132,13 +138,10 @@ public final class BudgetEngine: Sendable {
     case .known(let known):
       slot = known
       // Known from an earlier configuration, but not in the one in force: it comes back.
-      let indexes = installed.catalog.budgetIndexes
-      if Int(known) >= indexes.count || indexes[Int(known)] < 0 {
-        placing.report.added.append(definition.key)
-      }
+      if !installed.catalog.isInForce(known) { placing.report.added.append(definition.key) }
     case .added(let added):
       slot = added
-      shards.append(slot: slot, windowLength: definition.windowLength)
+      begin(slot, definition.windowLength, &placing)
       placing.report.added.append(definition.key)
     case .renamed(let moved, let from):
       slot = moved
@@ -146,7 +149,7 @@ public final class BudgetEngine: Sendable {
         .init(from: from, to: definition.key, state: shards.state(of: moved), at: placing.now))
     case .replaced(let replacing, let isNew, let old, let oldSlot):
       slot = replacing
-      if isNew { shards.append(slot: slot, windowLength: definition.windowLength) }
+      if isNew { begin(slot, definition.windowLength, &placing) }
       placing.retired.append(
         Retired(slot: oldSlot, key: old, successor: slot, successorKey: definition.key))
     }
@@ -165,6 +168,16 @@ public final class BudgetEngine: Sendable {
           key: definition.key, start: opened.start, end: opened.end, spend: opened.spend))
     }
     return slot
+  }
+
+  /// Makes the state of a slot that was handed out just now.
+  private func begin(_ slot: Int32, _ windowLength: WindowLength, _ placing: inout Placing) {
+    if slot < placing.knownSlots {
+      shards.reset(slot: slot, windowLength: windowLength)
+      placing.report.reusedSlots.append(slot)
+    } else {
+      shards.append(slot: slot, windowLength: windowLength)
+    }
   }
 
   private func retire(_ retired: Retired, at now: Timestamp) -> ReloadReport.Change {

@@ -16,6 +16,9 @@ public struct NamePool: Sendable {
 
   @usableFromInline private(set) var bytes: [UInt8] = []
 
+  /// How many bytes all names take.
+  public var byteCount: Int { bytes.count }
+
   /// Makes an empty pool.
   public init() {}
 

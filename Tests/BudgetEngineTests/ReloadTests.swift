@@ -104,6 +104,9 @@ import Testing
   @Test func aRecordResolvedBeforeItsWindowWasReplacedChargesTheOneInForce() throws {
     let fixture = EngineFixture([try budget(.provider, "p", 100, "1d")])
     let queued = fixture.charged(provider: "p")
+    // As the lane does whose requests these are.
+    let catalog = fixture.engine.catalog
+    defer { withExtendedLifetime(catalog) {} }
     fixture.engine.hold(PicoUSD(pico: 3), for: queued)
     fixture.record(5, provider: "p", at: at(1))
     let first = fixture.reload([try budget(.provider, "p", 100, "7d")], at: at(2))

@@ -42,6 +42,19 @@ import Testing
     #expect(sampler.rate(ofSlot: 0, charged: dollars(600), at: at(1_000)) == nil)
   }
 
+  @Test func whatWasNotInForceOrBelongedToAnotherBudgetHasNoRate() {
+    var sampler = SpendSampler()
+    let unknown = SpendSampler.Point.unknown
+    sampler.add(.init(at: at(0), charged: [dollars(5), dollars(5), unknown], requests: 0))
+    sampler.forget([1, 9])
+    #expect(sampler.rate(ofSlot: 0, charged: dollars(5), at: at(60))?.dollarsPerSecond == 0)
+    #expect(sampler.rate(ofSlot: 1, charged: .zero, at: at(60)) == nil, "another's 5 dollars")
+    #expect(sampler.rate(ofSlot: 2, charged: dollars(900), at: at(60)) == nil, "back in force")
+    sampler.add(.init(at: at(60), charged: [dollars(5), .zero, dollars(900)], requests: 0))
+    #expect(sampler.rate(ofSlot: 1, charged: dollars(6), at: at(120))?.dollarsPerSecond == 0.1)
+    #expect(sampler.rate(ofSlot: 2, charged: dollars(900), at: at(120))?.dollarsPerSecond == 0)
+  }
+
   @Test func pointsStayFew() {
     var sampler = SpendSampler()
     for second in 0..<10_000 {

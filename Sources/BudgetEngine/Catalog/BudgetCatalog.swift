@@ -105,6 +105,11 @@ public final class BudgetCatalog: Sendable {
     budgetIndexes[Int(slot)] < 0 ? nil : CatalogBudget(slot: slot, definition: definition(of: slot))
   }
 
+  /// Whether `slot` is the slot of a budget in force under this configuration.
+  func isInForce(_ slot: Int32) -> Bool {
+    Int(slot) < budgetIndexes.count && budgetIndexes[Int(slot)] >= 0
+  }
+
   /// What the configuration says of the budget of `slot`, which is in force.
   func definition(of slot: Int32) -> BudgetDefinition {
     let limit = limits[Int(slot)]
@@ -146,7 +151,7 @@ public struct CandidateSlots: Hashable, Sendable {
   public var hasDeploymentBudget: Bool { deployment != Slot.none }
 }
 
-/// The number of a budget's state, for the life of the process.
+/// The number of a budget's state, for as long as anything may refer to it.
 enum Slot {
   /// No budget.
   static let none: Int32 = -1

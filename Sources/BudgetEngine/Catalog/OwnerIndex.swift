@@ -30,6 +30,37 @@ struct OwnerIndex {
     entries[index] = Entry(tag: UInt32(truncatingIfNeeded: hash(scope, name)), slot: slot)
   }
 
+  /// Forgets the owner. Those behind it in its run close up, so that each is still found from where
+  /// its search starts.
+  mutating func remove(_ scope: BudgetScope, _ name: NameBytes, keys: SlotKeys) {
+    var hole = position(scope, name, keys: keys)
+    guard entries[hole].slot >= 0 else { return }
+    count -= 1
+    entries[hole] = Self.empty
+    var index = after(hole)
+    while entries[index].slot >= 0 {
+      let slot = entries[index].slot
+      let home = keys.names.with(keys.name(of: slot)) { start(hash(keys.scope(of: slot), $0)) }
+      if distance(from: home, to: hole) < distance(from: home, to: index) {
+        entries[hole] = entries[index]
+        entries[index] = Self.empty
+        hole = index
+      }
+      index = after(index)
+    }
+  }
+
+  private func after(_ index: Int) -> Int { index + 1 == entries.count ? 0 : index + 1 }
+
+  private func distance(from home: Int, to index: Int) -> Int {
+    index >= home ? index - home : index - home + entries.count
+  }
+
+  /// Where the search for a hash starts.
+  private func start(_ hash: UInt64) -> Int {
+    Int(hash.multipliedFullWidth(by: UInt64(entries.count)).high)
+  }
+
   /// Makes room for `more` owners: at most two thirds of the entries are in use.
   mutating func reserve(_ more: Int, keys: SlotKeys) {
     guard (count + more) * 3 > entries.count * 2 else { return }
@@ -53,7 +84,7 @@ struct OwnerIndex {
   private func position(_ scope: BudgetScope, _ name: NameBytes, keys: SlotKeys) -> Int {
     let hash = hash(scope, name)
     let tag = UInt32(truncatingIfNeeded: hash)
-    var index = Int(hash.multipliedFullWidth(by: UInt64(entries.count)).high)
+    var index = start(hash)
     while true {
       let entry = entries[index]
       if entry.slot < 0 { return index }
@@ -62,7 +93,7 @@ struct OwnerIndex {
       {
         return index
       }
-      index = index + 1 == entries.count ? 0 : index + 1
+      index = after(index)
     }
   }
 }

@@ -29,6 +29,8 @@ public struct ReloadReport: Sendable {
   public internal(set) var relimited: [BudgetKey] = []
   /// Budgets whose window has another text of the same length: window and spend went on.
   public internal(set) var renamed: [Change] = []
+  /// Slots that belonged to other budgets before: what was known by them is void.
+  public internal(set) var reusedSlots: [Int32] = []
   /// Windows of providers that were opened, since none was open.
   public internal(set) var opened: [BudgetWindowState] = []
   /// Budgets whose window has another length: the old window was closed.

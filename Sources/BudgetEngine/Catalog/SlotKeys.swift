@@ -64,6 +64,28 @@ struct SlotKeys: Sendable {
     if lengths[Int(number)] == nil { lengths[Int(number)] = length }
   }
 
+  /// Whether the slot was given back and belongs to no budget.
+  func isFree(_ slot: Int32) -> Bool { keys[Int(slot)].window == Self.free }
+
+  /// What the window's number of a free slot is.
+  private static let free: Int32 = -1
+
+  /// The slot belongs to no budget from now on.
+  mutating func clear(_ slot: Int32) { keys[Int(slot)].window = Self.free }
+
+  /// Gives a free slot a key.
+  mutating func set(_ slot: Int32, scope: BudgetScope, name: NamePool.Name, window: Int32) {
+    keys[Int(slot)] = Key(name: name, scope: scope, window: window)
+  }
+
+  /// Moves all names to `names`, each slot's to the place that `places` has for it.
+  mutating func move(to names: NamePool, places: [NamePool.Name?]) {
+    self.names = names
+    for (slot, place) in places.enumerated() {
+      if let place { keys[slot].name = place }
+    }
+  }
+
   /// Adds the key of the next slot.
   mutating func append(scope: BudgetScope, name: NamePool.Name, window: Int32) {
     keys.append(Key(name: name, scope: scope, window: window))

@@ -2,9 +2,10 @@ import BudgetModel
 
 /// Which slot belongs to which budget, over all configurations this process has had.
 ///
-/// Slots are handed out once and never reused, so that a record that was resolved under an old
-/// configuration still charges the budget it was meant for. Memory: some 25 bytes a slot and the
-/// names, which the catalogs share.
+/// A slot belongs to its budget for as long as anything may refer to it, so that a record that was
+/// resolved under an old configuration still charges the budget it was meant for. Once nothing can,
+/// its engine gives it back, and it is handed out again. Memory: some 25 bytes a slot and the names,
+/// which the catalogs share.
 struct SlotRegistry {
   /// The key of each slot, as it is now.
   private(set) var keys = SlotKeys()
@@ -13,7 +14,15 @@ struct SlotRegistry {
   /// For the few owners that had windows of several lengths: the slot before this one.
   private var earlier: [Int32: Int32] = [:]
 
-  /// How many slots were handed out.
+  /// Slots that were given back.
+  private var free: [Int32] = []
+  /// Bytes of names whose owners are gone.
+  private var unusedNameBytes = 0
+
+  /// Fewer unused bytes of names are not worth moving the others.
+  private static let unusedNameByteBound = 65_536
+
+  /// How many slots there are, given back or not.
   var slotCount: Int32 { Int32(keys.count) }
 
   /// What became of a budget in a new configuration.
@@ -29,8 +38,8 @@ struct SlotRegistry {
     case replaced(slot: Int32, isNew: Bool, old: BudgetKey, oldSlot: Int32)
   }
 
-  /// Makes room for the budgets that are not known yet, and says how many those are: a few more may
-  /// follow, for owners whose windows have another length now.
+  /// Makes room for the budgets that are not known yet, and says how many slots more than now they
+  /// need: a few more may follow, for owners whose windows have another length now.
   mutating func reserve(for budgets: [BudgetDefinition]) -> Int {
     var count = 0
     var nameBytes = 0
@@ -42,9 +51,10 @@ struct SlotRegistry {
       nameBytes += key.name.utf8.count
     }
     guard count > 0 else { return 0 }
-    keys.reserve(count, nameBytes: nameBytes)
+    let more = max(0, count - free.count)
+    keys.reserve(more, nameBytes: nameBytes)
     latest.reserve(count, keys: keys)
-    return count
+    return more
   }
 
   /// The slot of a budget in a new configuration. `lengthOf` tells the window length of a slot.
@@ -100,13 +110,68 @@ struct SlotRegistry {
   private mutating func add(
     _ scope: BudgetScope, _ name: NameBytes, window: Int32, before: Int32?
   ) -> Int32 {
-    let slot = slotCount
     // An owner's name is in the pool once, however many slots it has.
     let place = before.map { keys.name(of: $0) } ?? keys.append(name: name)
-    keys.append(scope: scope, name: place, window: window)
+    let slot: Int32
+    if let again = free.popLast() {
+      slot = again
+      keys.set(slot, scope: scope, name: place, window: window)
+    } else {
+      slot = slotCount
+      keys.append(scope: scope, name: place, window: window)
+    }
     earlier[slot] = before
     latest.set(slot, scope, name, keys: keys)
     return slot
+  }
+
+  /// Takes slots back that nothing refers to any more.
+  mutating func giveBack(_ slots: [Int32]) {
+    for slot in slots {
+      let (names, scope) = (keys.names, keys.scope(of: slot))
+      names.with(keys.name(of: slot)) { forget(slot, of: scope, $0) }
+      keys.clear(slot)
+      free.append(slot)
+    }
+    if unusedNameBytes > Self.unusedNameByteBound, unusedNameBytes * 2 > keys.names.byteCount {
+      moveNames()
+    }
+  }
+
+  private mutating func forget(_ slot: Int32, of scope: BudgetScope, _ name: NameBytes) {
+    guard let newest = latest.slot(scope, name, keys: keys) else { return }
+    if newest != slot {
+      unlink(slot, from: newest)
+    } else if let before = earlier.removeValue(forKey: slot) {
+      latest.set(before, scope, name, keys: keys)
+    } else {
+      latest.remove(scope, name, keys: keys)
+      unusedNameBytes += name.count
+    }
+  }
+
+  /// Keeps the names that are in use only.
+  private mutating func moveNames() {
+    var names = NamePool()
+    var places = [NamePool.Name?](repeating: nil, count: keys.count)
+    var newest = [Int32](repeating: Slot.none, count: keys.count)
+    let used = Int32(0)..<slotCount
+    for slot in used where !keys.isFree(slot) {
+      keys.names.with(keys.name(of: slot)) { name in
+        let owners = latest.slot(keys.scope(of: slot), name, keys: keys) ?? slot
+        if owners == slot {
+          places[Int(slot)] = names.append(name)
+        } else {
+          newest[Int(slot)] = owners
+        }
+      }
+    }
+    // An owner's name is in the pool once.
+    for slot in used where newest[Int(slot)] != Slot.none {
+      places[Int(slot)] = places[Int(newest[Int(slot)])]
+    }
+    keys.move(to: names, places: places)
+    unusedNameBytes = 0
   }
 
   /// The newest slot of an owner that has this window, from its slot `newest` backwards.

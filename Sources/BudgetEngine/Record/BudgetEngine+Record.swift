@@ -78,10 +78,10 @@ extension BudgetEngine {
   /// As `commit` of every amount that was added to `sums`: each slot is charged once.
   public func commit(_ sums: borrowing ChargeSums, at now: Timestamp) {
     for index in sums.slots.indices {
-      let sum = sums.amounts[index]
+      let (sum, records) = (sums.amounts[index], sums.records[index])
       let successor = shards.update(sums.slots[index]) { state in
         let successor = state.charge(sum, at: now)
-        state.release(sum)
+        state.release(sum, records: records)
         return successor
       }
       if successor != Slot.none { charge(sum, to: successor, at: now) }

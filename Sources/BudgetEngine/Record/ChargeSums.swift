@@ -7,6 +7,8 @@ public struct ChargeSums: Sendable {
   private(set) var slots: [Int32] = []
   /// What each of `slots` is charged.
   private(set) var amounts: [PicoUSD] = []
+  /// How many records charge each of `slots`.
+  private(set) var records: [UInt32] = []
   /// A slot to its position in `slots`; valid where that position holds the slot.
   private var positions: [Int32] = []
 
@@ -17,6 +19,7 @@ public struct ChargeSums: Sendable {
   public mutating func begin() {
     slots.removeAll(keepingCapacity: true)
     amounts.removeAll(keepingCapacity: true)
+    records.removeAll(keepingCapacity: true)
   }
 
   /// Adds `amount`, which may be zero, to what each of `charged` is charged.
@@ -29,10 +32,12 @@ public struct ChargeSums: Sendable {
       let position = Int(positions[index])
       if position < slots.count, slots[position] == slot {
         amounts[position] += amount
+        records[position] += 1
       } else {
         positions[index] = Int32(slots.count)
         slots.append(slot)
         amounts.append(amount)
+        records.append(1)
       }
     }
   }

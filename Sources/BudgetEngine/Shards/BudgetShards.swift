@@ -55,6 +55,11 @@ final class BudgetShards: Sendable {
     }
   }
 
+  /// Makes `slot`, which was given back, the slot of a budget that has no window yet.
+  func reset(slot: Int32, windowLength: WindowLength) {
+    update(slot) { $0 = SlotState(windowLength: windowLength) }
+  }
+
   /// The gates of all slots there are, block by block, for a catalog.
   var gates: [SlotGates] { blocks.withLock { $0 } }
 

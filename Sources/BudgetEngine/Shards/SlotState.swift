@@ -28,6 +28,8 @@ struct SlotState: Sendable {
   /// The slot in which the budget goes on with windows of another length; `Slot.none` while this
   /// one is in force.
   private(set) var successor: Int32
+  /// How many records are queued that charge the slot, those of nothing too.
+  private(set) var holds: UInt32
 
   /// The end of a window that was never opened: before every instant.
   static let never = Timestamp(unixMilliseconds: .min)
@@ -43,6 +45,7 @@ struct SlotState: Sendable {
     generation = 0
     share = nil
     successor = Slot.none
+    holds = 0
   }
 
   /// What others have spent in the window, as far as this node has heard.
@@ -216,15 +219,24 @@ struct SlotState: Sendable {
     return Slot.none
   }
 
-  /// Counts `amount` as pending.
+  /// Whether nothing is queued for the slot and no window with something in it is open: what it
+  /// holds is of no interest to its budget any more.
+  func isIdle(at now: Timestamp) -> Bool {
+    holds == 0 && pending == .zero && (!isOpen(at: now) || spend == .zero && others == .zero)
+  }
+
+  /// Counts `amount`, a record's, as pending.
   mutating func hold(_ amount: PicoUSD) {
     pending += amount
+    holds += 1
     checkInvariants()
   }
 
-  /// Takes `amount` out of what is pending. Precondition: that much was held.
-  mutating func release(_ amount: PicoUSD) {
+  /// Takes `amount`, the sum of so many records, out of what is pending. Precondition: they were
+  /// held.
+  mutating func release(_ amount: PicoUSD, records: UInt32 = 1) {
     pending -= amount
+    holds -= records
     checkInvariants()
   }
 

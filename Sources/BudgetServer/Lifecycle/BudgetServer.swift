@@ -190,6 +190,7 @@ public final class BudgetServer: Sendable {
         let config = try ConfigSource(options).load()
         self.config.accept(at: time.now())
         let report = recorder.reload(config.accepted.budgets)
+        http?.reloaded(report)
         member?.reloaded()
         warnOfRedis(config.accepted.redis)
         config.log(to: log, as: "reloaded")

@@ -1,3 +1,4 @@
+import BudgetEngine
 import BudgetModel
 import HTTPPort
 import TCPTransport
@@ -50,6 +51,9 @@ final class PageServer: Sendable {
     self.port = port
     sampling.start()
   }
+
+  /// The configuration is another: these slots belong to other budgets now.
+  func reloaded(_ report: ReloadReport) { sampling.forget(report.reusedSlots) }
 
   /// Closes the port.
   func stop() { port.stop() }

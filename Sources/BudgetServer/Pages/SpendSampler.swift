@@ -6,9 +6,12 @@ struct SpendSampler {
   /// What was charged up to an instant.
   struct Point {
     var at: Timestamp
-    /// By slot.
+    /// By slot; less than nothing: not known.
     var charged: [PicoUSD]
     var requests: Int
+
+    /// Of a budget that was not in force.
+    static let unknown = PicoUSD(pico: -1)
   }
 
   /// How fast money went, and over which time that was seen.
@@ -33,10 +36,25 @@ struct SpendSampler {
     points.append(point)
   }
 
+  /// The slots belong to other budgets from now on: nothing is known of these yet.
+  mutating func forget(_ slots: [Int32]) {
+    for index in points.indices {
+      for slot in slots where Int(slot) < points[index].charged.count {
+        points[index].charged[Int(slot)] = Point.unknown
+      }
+    }
+  }
+
   /// How fast a budget is charged that has been charged `charged` up to `now`; nil where nothing is
   /// known from long enough ago.
   func rate(ofSlot slot: Int, charged: PicoUSD, at now: Timestamp) -> Rate? {
-    guard let base = base(at: now, where: { slot < $0.charged.count }) else { return nil }
+    guard
+      let base = base(
+        at: now,
+        where: {
+          slot < $0.charged.count && $0.charged[slot] >= .zero
+        })
+    else { return nil }
     let seconds = Self.seconds(from: base.at, to: now)
     return Rate(
       dollarsPerSecond: (charged - base.charged[slot]).dollars / seconds, seconds: seconds)

@@ -34,13 +34,19 @@ final class SpendSampling: Sendable {
   /// The points so far.
   var points: SpendSampler { sampler.withLock { $0 } }
 
+  /// The slots belong to other budgets from now on.
+  func forget(_ slots: [Int32]) {
+    if !slots.isEmpty { sampler.withLock { $0.forget(slots) } }
+  }
+
   private func sample() {
     let now = time.now()
     var charged: [PicoUSD] = []
     for budget in engine.catalog.budgets {
       let slot = Int(budget.slot)
       if slot >= charged.count {
-        charged.append(contentsOf: repeatElement(.zero, count: slot + 1 - charged.count))
+        charged.append(
+          contentsOf: repeatElement(SpendSampler.Point.unknown, count: slot + 1 - charged.count))
       }
       charged[slot] = engine.report(on: budget, at: now).charged
     }
