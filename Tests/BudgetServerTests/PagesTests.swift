@@ -60,17 +60,36 @@ import Testing
     ]
     #expect(
       StatusJSONPage.nearestFirst(reports).map { reports[$0].key.name }
-        == ["over", "none", "half", "half too", "idle", "unlimited"])
+        == ["over", "half", "half too", "idle", "none", "unlimited"])
   }
 
   @Test func aDenialSaysWhyAndHowLong() throws {
     #expect(
       StatusBudget.denial(try report(.provider, "openai", limit: 1, spend: 1.5))
-        == "provider openai: $1.5 of $1 are spent; every deployment of it is denied "
+        == "provider openai: $1.50 of $1.00 are spent; every deployment of it is denied "
         + "until 2026-01-15T00:00:00.000Z")
     #expect(
       StatusBudget.denial(try report(.deployment, "d", limit: 0, spend: 0, resetsAt: nil))
-        == "deployment d: $0 of $0 are spent; it is denied until its limit is raised")
+        == "deployment d: its limit is $0; it is denied until its limit is raised")
+    #expect(
+      StatusBudget.denial(try report(.tag, "t", limit: 0, spend: 900, resetsAt: nil))
+        == "tag t: $900.00 of $0.00 are spent; every request with it is denied "
+        + "until its limit is raised")
+    #expect(
+      StatusBudget.denial(try report(.tag, "t", limit: 5, spend: 8.001942039866)).hasPrefix(
+        "tag t: $8.00 of $5.00 are spent; "))
+  }
+
+  @Test(
+    arguments: [
+      (0, "$0.00"), (1, "$0.000000000001"), (8_001_942_039_866, "$8.00"),
+      (5_000_000_000_000, "$5.00"), (999_999_999_999, "$0.999"), (238_512_000, "$0.000238"),
+      (12_500_000_000_000, "$12.50"), (1_234_567_891_000_000_000, "$1,234,567.89"),
+      (-3_019_000_000_000, "-$3.01"), (-1_500_000_000_000_000, "-$1,500.00"),
+      (100_000_000_000, "$0.10"), (123_456_000_000_000_000, "$123,456.00"),
+    ] as [(Int128, String)])
+  func moneyIsCutAsThePageCutsIt(pico: Int128, text: String) {
+    #expect(PicoUSD(pico: pico).pageText == text)
   }
 
   @Test func aBudgetOfTheStatusPageIsJSON() throws {

@@ -16,9 +16,43 @@ import Testing
     sampler.add(.init(at: at(0), charged: [dollars(5)], requests: 100))
     #expect(sampler.rate(ofSlot: 0, charged: dollars(6), at: at(9)) == nil)
     let rate = try #require(sampler.rate(ofSlot: 0, charged: dollars(6), at: at(10)))
-    #expect(rate == .init(dollarsPerSecond: 0.1, seconds: 10))
+    #expect(rate == .init(dollarsPerSecond: 0.1, seconds: 10, isSteady: false))
     #expect(sampler.requestsPerSecond(150, at: at(10)) == 5)
     #expect(sampler.rate(ofSlot: 1, charged: dollars(6), at: at(10)) == nil, "a newer budget")
+  }
+
+  @Test func oneLargeRecordIsNoRate() throws {
+    var sampler = SpendSampler()
+    for second in stride(from: Int64(0), through: 600, by: 60) {
+      // A dollar a minute, and 900 at once in the third.
+      let spent = dollars(second / 60 + (second > 120 ? 900 : 0))
+      sampler.add(.init(at: at(second), charged: [spent], requests: 0))
+      guard second >= 180 else { continue }
+      let isOver = second > 120 + 300
+      let rate = try #require(sampler.rate(ofSlot: 0, charged: spent, at: at(second)))
+      #expect(rate.isSteady == isOver, "after \(second) s")
+      let ends = Projection.exhaustion(remaining: dollars(100), rate: rate, at: at(second))
+      #expect((ends == nil) == !isOver, "after \(second) s")
+    }
+  }
+
+  @Test func steadyMeansSeveralMinutesOfWhichNoneHasMost() throws {
+    func isSteady(_ minutes: [Int64]) throws -> Bool {
+      var sampler = SpendSampler()
+      var sum: Int64 = 0
+      sampler.add(.init(at: at(0), charged: [.zero], requests: 0))
+      for (minute, amount) in minutes.enumerated() {
+        sum += amount
+        sampler.add(.init(at: at(60 * Int64(minute + 1)), charged: [dollars(sum)], requests: 0))
+      }
+      let rate = sampler.rate(
+        ofSlot: 0, charged: dollars(sum), at: at(60 * Int64(minutes.count)))
+      return try #require(rate).isSteady
+    }
+    #expect(try isSteady([1, 1, 1]) && isSteady([0, 0, 0]) && isSteady([3, 3, 1, 0, 2]))
+    #expect(try isSteady([1, 3, 2]), "half of it, and no more")
+    #expect(try !isSteady([1, 1]) && !isSteady([0, 0, 9]) && !isSteady([1, 4, 2]))
+    #expect(try !isSteady([0, 5, 5, 0, 0]))
   }
 
   @Test func aRateIsOfTheLastFiveMinutes() throws {

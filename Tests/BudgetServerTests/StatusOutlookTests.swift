@@ -46,6 +46,7 @@ import Testing
         report(.provider, "out", limit: 10, spend: 10),
         report(.provider, "free", limit: nil, spend: 9),
         report(.deployment, "zero", limit: 0, spend: 0),
+        report(.deployment, "spent", limit: 0, spend: 1),
       ]
     let outlook = outlook(reports, rates: ["last": 1, "t7": 0.01, "out": 5, "free": 5])
     let counts = try #require(try json(outlook)["counts"] as? [String: [String: Int]])
@@ -53,12 +54,14 @@ import Testing
       counts == [
         "provider": [
           "budgets": 2, "exhausted": 1, "near": 0, "running_out": 0, "rate_unknown": 0,
+          "closed": 0,
         ],
         "deployment": [
-          "budgets": 1, "exhausted": 1, "near": 0, "running_out": 0, "rate_unknown": 0,
+          "budgets": 2, "exhausted": 1, "closed": 1, "near": 0, "running_out": 0, "rate_unknown": 0,
         ],
         "tag": [
-          "budgets": 2_002, "exhausted": 0, "near": 2_000, "running_out": 2, "rate_unknown": 0,
+          "budgets": 2_002, "exhausted": 0, "closed": 0, "near": 2_000, "running_out": 2,
+          "rate_unknown": 0,
         ],
       ])
     let next = try #require(try json(outlook)["next_to_run_out"] as? [String: Any])
@@ -93,6 +96,16 @@ import Testing
     #expect(unknown.counts.map(\.rateUnknown) == [1, 0, 1])
     #expect(unknown.counts.map(\.near) == [1, 0, 0])
     #expect(outlook(reports, rates: ["idle": nil]).counts.map(\.rateUnknown) == [0, 0, 1])
+  }
+
+  @Test func whatIsNotSteadySaysNothingOfWhatComes() {
+    let reports = [report(.tag, "burst", limit: 1_000, spend: 900)]
+    let outlook = StatusOutlook(reports, at: Self.now) { _ in
+      .init(dollarsPerSecond: 50, seconds: 60, isSteady: false)
+    }
+    #expect(outlook.next == nil)
+    #expect(outlook.counts.map(\.runningOut) == [0, 0, 0])
+    #expect(outlook.counts.map(\.rateUnknown) == [0, 0, 1])
   }
 
   @Test func amongEqualsTheOneConfiguredFirstIsNext() {

@@ -89,7 +89,7 @@ def test_status_json_is_what_the_rpcs_say(server):
     assert counts == {"provider": (2, 1), "deployment": (1, 1), "tag": (2, 1)}
     assert status["denials"]["total"] == 3
     assert status["denials"]["in_force"][2]["reason"].startswith(
-        "provider openai: $12.5 of $10 are spent; every deployment of it is denied until 20")
+        "provider openai: $12.50 of $10.00 are spent; every deployment of it is denied until 20")
     assert status["spend"]["recorded"] == "13.5" and status["spend"]["records"] == 2
     assert status["rpc"]["denials"] == {"provider": 1, "deployment": 0, "tag": 0}
     assert status["ready"] and status["redis"] is None and status["fleet"] is None
@@ -132,10 +132,9 @@ def test_how_fast_money_goes_is_seen_after_ten_seconds(server):
         lambda: (b := openai())["rate_usd_per_second"] is not None and b, LONG, "a rate")
     assert 10 <= budget["rate_over_seconds"] < 60
     assert budget["rate_usd_per_second"] == pytest.approx(2 / budget["rate_over_seconds"])
-    asked = time.time() * 1000
-    left = 8 / budget["rate_usd_per_second"] * 1000
-    assert budget["exhausts_at_unix_ms"] == pytest.approx(asked + left, abs=5_000)
-    assert budget["exhausts_before_reset"] is True
+    # One record says nothing of what comes.
+    assert budget["rate_is_steady"] is False
+    assert budget["exhausts_at_unix_ms"] is None and budget["exhausts_before_reset"] is None
 
 
 # --- LiteLLM's endpoint

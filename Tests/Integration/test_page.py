@@ -87,11 +87,92 @@ def test_scopes_are_chosen_and_stay_in_the_address(page):
     browser.until(f"document.readyState === 'complete' && {ROWS}.length === 1")
 
 
+TILES = "[...document.querySelectorAll('.facts div')].map(d => d.innerText)"
+
+
 def test_a_server_that_is_gone_leaves_stale_figures_that_say_so(page):
     server, browser = page
+    browser.until(f"{TILES}[0].includes('ready') && {TILES}[1].includes('writing')")
     server.stop()
     browser.until("document.getElementById('age').innerText.startsWith('Stale, ')")
     assert browser.value(f"{ROWS}.length") == 8 and "$10.00" in browser.value(row("openai"))
+    tiles = browser.value(TILES)
+    assert not [tile for tile in tiles if "ready" in tile], tiles
+    assert [tile.split("\n")[1] for tile in tiles[:3]] == ["no answer", "unknown", "unknown"]
+    assert "writing as of " in tiles[1]
+    assert browser.value("document.getElementById('denied-title').textContent") == "Denied then"
+    headline = browser.value("document.querySelector('h1').innerText")
+    assert headline.startswith("budgetd does not answer: all figures are of "), headline
+    assert browser.value("document.title") == "no answer · budgetd"
+
+
+def test_a_page_that_nobody_looks_at_does_not_say_that_the_server_is_gone(page):
+    """Out of sight the page does not ask; its age alone is no news of the server."""
+    _, browser = page
+    said = browser.value("""(() => {
+      clearTimeout(timer);
+      if (asking) asking.abort();
+      [asking, failure, answeredAt] = [null, null, performance.now() - 60000];
+      showAge();
+      return [document.querySelector('h1').innerText, document.title];
+    })()""")
+    assert "within their limits" in said[0] and said[1] == "budgetd"
+    browser.value("refresh()")
+    browser.until("document.getElementById('age').innerText.startsWith('live')")
+
+
+def test_money_in_sentences_is_cut_as_in_the_table(page):
+    server, browser = page
+    server.record("none", 8.001942039866, tags=["team:chat"])
+    browser.until(f"{row('team:chat')}.includes('exhausted')")
+    assert "$8.00 of\u00a0$4.00" in browser.value(row("team:chat"))
+    denied = browser.value("document.getElementById('denied').innerText")
+    assert "tag team:chat: $8.00 of $4.00 are spent; every request with it is denied" in denied
+    assert "8.0019" not in browser.text()
+    assert browser.value(f"{ROWS}[0].querySelector('.spend').title") == "$8.001942039866 of $4.00"
+
+
+RED = """(() => {
+  const out = getComputedStyle(document.documentElement).getPropertyValue('--out').trim();
+  const probe = document.body.appendChild(document.createElement('p'));
+  probe.style.color = out;
+  const red = getComputedStyle(probe).color;
+  probe.remove();
+  return [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility()
+    && !e.matches('.unseen') && e.innerText && getComputedStyle(e).color === red).map((e) => e.innerText);
+})()"""
+
+
+def test_a_limit_of_zero_is_not_an_alarm(start, browser):
+    """It denies, and is meant to: nothing is red until money is spent on it all the same."""
+    server = start(config_text({"openai": (10.0, "1d"), "mistral": (0.0, "1d")},
+                               {"banned": (0.0, "1h")}))
+    browser.visit("http://%s/" % server.ready_line["http"])
+    browser.until(f"{ROWS}.length === 3")
+    headline = "document.querySelector('h1').innerText"
+    assert browser.value(headline) == "All 3 budgets are within their limits"
+    assert browser.value("document.title") == "budgetd"
+    browser.until(f"{OUTLOOK}.endsWith('2 have a limit of $0 and give nothing.')")
+    assert not browser.value("document.getElementById('denied').checkVisibility()")
+    assert "gives nothing" in browser.value(row("mistral"))
+    assert browser.value(RED) == []
+    assert browser.value(f"{ROWS}[0].querySelector('bdi').innerText") == "openai"
+    server.record("mistral", 3.0)
+    browser.until(f"{headline} === '1 of 3 budgets is exhausted'")
+    assert "mistral: $3.00 of $0.00 are spent" in browser.value(
+        "document.getElementById('denied').innerText")
+    assert browser.value(RED) != []
+
+
+@pytest.mark.parametrize("count, headline", [
+    (1, "The budget has a limit of $0 and gives nothing"),
+    (2, "All 2 budgets have a limit of $0 and give nothing"),
+])
+def test_nothing_but_limits_of_zero(start, browser, count, headline):
+    server = start(config_text(None, {f"t{i}": (0.0, "1d") for i in range(count)}))
+    browser.visit("http://%s/" % server.ready_line["http"])
+    browser.until(f"document.querySelector('h1').innerText === '{headline}'")
+    assert browser.value(OUTLOOK) == ""
 
 
 @pytest.mark.parametrize("width", [375, 1280])
@@ -174,7 +255,7 @@ OUTLOOK = "document.getElementById('outlook').innerText"
 
 
 def test_the_outlook_is_of_all_budgets_also_of_those_not_shown(start, browser, tmp_path):
-    """The next to run out is behind the hundred shown; after a restart no rate is known at first."""
+    """What is said of near limits and of what runs out counts those that are not shown."""
     tags = {f"team:{number:03}": (1.0, "1d") for number in range(120)} | {"hidden": (100.0, "1d")}
     server = start(config_text(None, tags), directory=tmp_path / "server")
     server.record("none", 0.9, tags=[name for name in tags if name != "hidden"])
@@ -183,25 +264,28 @@ def test_the_outlook_is_of_all_budgets_also_of_those_not_shown(start, browser, t
     browser.visit("http://%s/" % server.ready_line["http"])
     browser.until(f"{ROWS}.length === 100")
     server.record("none", 10.0, tags=["hidden"])
-    browser.until(f"{OUTLOOK}.includes('120 are near the limit.') && "
-                  f"{OUTLOOK}.replace(/[\\u2068\\u2069]/g, '')"
-                  ".includes('Next to run out: hidden in ')")
+    browser.until(f"{OUTLOOK}.includes('120 are near the limit.')")
     assert not browser.value(row("hidden")), "it is among the hundred shown"
+    # One record is no rate: nothing is said of when anything runs out.
+    outlook = browser.value(OUTLOOK)
+    assert outlook.endswith(" not known yet.") and "run out" not in outlook, outlook
     # Of a search it says the same: what is said is of all.
     browser.press("/")
     browser.type("119")
     browser.until(f"{ROWS}.length === 1")
-    assert "hidden" in browser.value(OUTLOOK)
+    assert "120 are near the limit." in browser.value(OUTLOOK)
     assert browser.complaints() == []
 
 
 def test_nothing_is_said_to_last_while_rates_are_unknown(page):
     _, browser = page
 
-    def outlook(near, running_out, rate_unknown, exhausted=0, redis="null", ends="null"):
+    def outlook(near, running_out, rate_unknown, exhausted=0, redis="null", ends="null",
+                closed=0):
         return browser.value(f"""(() => {{
-          const none = {{ budgets: 0, exhausted: 0, near: 0, running_out: 0, rate_unknown: 0 }};
-          const tag = {{ budgets: 200, exhausted: {exhausted}, near: {near},
+          const none = {{ budgets: 0, exhausted: 0, closed: 0, near: 0, running_out: 0,
+            rate_unknown: 0 }};
+          const tag = {{ budgets: 200, exhausted: {exhausted}, near: {near}, closed: {closed},
             running_out: {running_out}, rate_unknown: {rate_unknown} }};
           show({{ ...lastStatus, counts: {{ provider: none, deployment: none, tag }},
             redis: {redis}, next_to_run_out: {ends} }});
@@ -220,6 +304,8 @@ def test_nothing_is_said_to_last_while_rates_are_unknown(page):
     assert outlook(0, 2, 0, ends=ends) \
         == "At the present rate 2 run out before their reset. Next to run out: x in 1 min."
     assert outlook(0, 0, 0, exhausted=200) == ""
+    assert outlook(0, 0, 0, closed=1) \
+        == "At the present rate " + lasts + " 1 has a limit of $0 and gives nothing."
     others = """{ up: true, partitioned: false, policy: 'share', lag_seconds: 0.1,
       eviction_unsafe: false, passes: { ok: 1, failed: 0 }, late_spend: '0', late_spend_usd: 0 }"""
     assert outlook(0, 0, 0, redis=others) == "At this node’s own rate " + lasts
@@ -230,7 +316,7 @@ def test_the_denied_beyond_those_listed_are_counted_in_place(page):
     _, browser = page
     assert browser.value("""(() => {
       const reason = (number) => ({ reason: `tag ${number}: $1 of $1 are spent` });
-      const denials = { total: 250, in_force: Array.from({ length: 100 }, (_, n) => reason(n)) };
+      const denials = { total: 250, closed: 0, in_force: Array.from({ length: 100 }, (_, n) => reason(n)) };
       show({ ...lastStatus, denials });
       const button = document.getElementById('denied-more');
       const folded = button.innerText;

@@ -15,6 +15,12 @@ struct StatusBudget {
   /// From this part of its limit on a budget counts as near it.
   static let nearRatio = 0.8
 
+  /// Whether it is meant to give nothing, and has given nothing: its limit is 0. It denies, but it
+  /// is not a budget that ran out.
+  static func isClosed(_ report: BudgetReport) -> Bool {
+    report.limit == .zero && report.spend == .zero
+  }
+
   /// Whether it is nearly exhausted, and not yet.
   static func isNear(_ report: BudgetReport) -> Bool {
     !report.isExhausted && (usedRatio(report) ?? 0) >= nearRatio
@@ -39,10 +45,13 @@ struct StatusBudget {
       case .deployment: "it is denied"
       case .tag: "every request with it is denied"
       }
+    if isClosed(report) {
+      return "\(report.key.scope) \(name): its limit is $0; \(what) until its limit is raised"
+    }
     let until = report.resetsAt.map { "until \($0.iso8601)" } ?? "until its limit is raised"
     return
-      "\(report.key.scope) \(name): $\(report.spend.exactText) of "
-      + "$\(report.limit?.exactText ?? "") are spent; \(what) \(until)"
+      "\(report.key.scope) \(name): \(report.spend.pageText) of "
+      + "\(report.limit?.pageText ?? "") are spent; \(what) \(until)"
   }
 
   func append(to text: inout JSONText) {
@@ -56,9 +65,11 @@ struct StatusBudget {
       text.add("remaining", report.remaining)
       text.add("used_ratio", Self.usedRatio(report))
       text.add("exhausted", report.isExhausted)
+      text.add("closed", Self.isClosed(report))
       text.add("resets_at", report.resetsAt)
       text.add("rate_usd_per_second", rate?.dollarsPerSecond)
       text.add("rate_over_seconds", rate?.seconds)
+      text.add("rate_is_steady", rate?.isSteady ?? false)
       text.add("exhausts_at", exhaustsAt)
       text.add("exhausts_before_reset", exhaustsBeforeReset)
     }

@@ -56,9 +56,12 @@ final class StatusJSONPage: Sendable {
       contentType: "application/json; charset=utf-8", body: HTTPBody(text.bytes))
   }
 
-  /// Positions, those nearest to their limit first; among equals as configured; unlimited ones last.
+  /// Positions, those nearest to their limit first; among equals as configured; then those that are
+  /// meant to give nothing, and unlimited ones last.
   static func nearestFirst(_ reports: [BudgetReport]) -> [Int] {
-    let ratios = reports.map { StatusBudget.usedRatio($0) ?? -1 }
+    let ratios = reports.map { report in
+      StatusBudget.isClosed(report) ? -1 : StatusBudget.usedRatio(report) ?? -2
+    }
     return reports.indices.sorted { (ratios[$1], $0) < (ratios[$0], $1) }
   }
 
@@ -91,12 +94,14 @@ final class StatusJSONPage: Sendable {
     let exhausted = Array(exhausted)
     text.object("denials") { text in
       text.add("total", exhausted.count)
+      text.add("closed", exhausted.count { StatusBudget.isClosed($0) })
       text.array("in_force") { text in
         for report in exhausted.prefix(Self.denialsListed) {
           text.object { text in
             text.add("scope", report.key.scope.description)
             text.add("name", report.key.name)
             text.add("window", report.key.windowText)
+            text.add("closed", StatusBudget.isClosed(report))
             text.add("reason", StatusBudget.denial(report))
           }
         }

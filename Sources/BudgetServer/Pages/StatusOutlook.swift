@@ -7,12 +7,15 @@ struct StatusOutlook {
   /// The budgets of one scope.
   struct Counts: Equatable {
     var budgets = 0
+    /// Whose limit was reached by what was spent.
     var exhausted = 0
+    /// Of a limit of 0, with nothing spent: meant to deny.
+    var closed = 0
     /// Not exhausted, but nearly.
     var near = 0
     /// Run out before their reset, as fast as money goes now.
     var runningOut = 0
-    /// Neither exhausted nor unlimited, and nobody knows yet how fast money goes.
+    /// Neither exhausted nor unlimited, and too little is known to tell how fast money goes.
     var rateUnknown = 0
   }
 
@@ -26,13 +29,17 @@ struct StatusOutlook {
     for (index, report) in reports.enumerated() {
       let scope = Int(report.key.scope.rawValue) - 1
       counts[scope].budgets += 1
+      if StatusBudget.isClosed(report) {
+        counts[scope].closed += 1
+        continue
+      }
       if report.isExhausted {
         counts[scope].exhausted += 1
         continue
       }
       guard report.limit != nil else { continue }
       if StatusBudget.isNear(report) { counts[scope].near += 1 }
-      guard let rate = rate(index) else {
+      guard let rate = rate(index), rate.isSteady else {
         counts[scope].rateUnknown += 1
         continue
       }
@@ -49,6 +56,7 @@ struct StatusOutlook {
         text.object(scope.description) { text in
           text.add("budgets", counts.budgets)
           text.add("exhausted", counts.exhausted)
+          text.add("closed", counts.closed)
           text.add("near", counts.near)
           text.add("running_out", counts.runningOut)
           text.add("rate_unknown", counts.rateUnknown)

@@ -7,9 +7,13 @@ extension StatusPage {
     function showVerdict(status) {
       const sum = (what) =>
         Object.values(status.counts).reduce((sum, scope) => sum + scope[what], 0);
-      const [total, out] = [sum("budgets"), sum("exhausted")];
+      const [total, out, closed] = [sum("budgets"), sum("exhausted"), sum("closed")];
       let verdict = `All ${count(total)} budgets are within their limits`;
       if (total === 0) verdict = "No budgets are configured";
+      else if (closed === total) {
+        verdict = total === 1 ? "The budget has a limit of $0 and gives nothing"
+          : `All ${count(total)} budgets have a limit of $0 and give nothing`;
+      }
       else if (out === total && total > 1) verdict = `All ${count(total)} budgets are exhausted`;
       else if (total === 1) verdict = `The budget is ${out ? "exhausted" : "within its limit"}`;
       else if (out === 1) verdict = `1 of ${count(total)} budgets is exhausted`;
@@ -18,12 +22,13 @@ extension StatusPage {
       const title = `${out > 0 ? `${count(out)} exhausted · ` : ""}budgetd`;
       if (document.title !== title) document.title = title;
       setText(byID("outlook"),
-        outlookOf(status, total - out, sum("near"), sum("running_out"), sum("rate_unknown")));
+        outlookOf(status, total - out - closed, sum("near"), sum("running_out"),
+          sum("rate_unknown"), closed));
     }
 
     // Of all budgets, also of those that the table does not list. While rates are unknown nothing
     // is said to last.
-    function outlookOf(status, open, near, runningOut, unknown) {
+    function outlookOf(status, open, near, runningOut, unknown, closed) {
       const says = [];
       if (near > 0) says.push(`${plural(near, "is", "are")} near the limit.`);
       const next = status.next_to_run_out;
@@ -41,12 +46,19 @@ extension StatusPage {
       if (unknown === open && unknown > 0) says.push("Rates are not known yet.");
       else if (unknown === 1) says.push("The rate of 1 budget is not known yet.");
       else if (unknown > 1) says.push(`The rates of ${count(unknown)} budgets are not known yet.`);
+      if (closed > 0 && open > 0) {
+        const has = plural(closed, "has a limit of $0 and gives", "have a limit of $0 and give");
+        says.push(`${has} nothing.`);
+      }
       return says.join(" ");
     }
 
     function showDenied(status) {
-      const { total, in_force: denials } = status.denials;
+      // What is meant to give nothing is not news.
+      const total = status.denials.total - status.denials.closed;
+      const denials = status.denials.in_force.filter((denial) => !denial.closed);
       byID("denied").hidden = total === 0;
+      setText(byID("denied-title"), "Denied now");
       const texts = denials.slice(0, showsAllDenied ? denials.length : deniedAtOnce)
         .map((denial) => readable(shownName(denial.reason)));
       if (showsAllDenied && total > denials.length) {
@@ -142,9 +154,36 @@ extension StatusPage {
       ];
     }
 
+    // Of a server that does not answer nothing is known but what it said last.
+    function lastFactsOf(status) {
+      const said = `as of ${clock(status.now_unix_ms).slice(11)}`;
+      return factsOf(status).map(([term, value, , note], index) =>
+        index === 0 ? [term, "no answer", "bad", `${status.version} · last answer ${said.slice(6)}`]
+          : index < 3 ? [term, "unknown", "", `${value} ${said}`]
+          : [term, value, "", note]);
+    }
+
+    function showGone() {
+      if (lastStatus === null) return;
+      const since = clock(lastStatus.now_unix_ms).slice(11);
+      setText(byID("verdict"), `budgetd does not answer: all figures are of ${since}`);
+      setText(byID("outlook"), "");
+      setText(byID("denied-title"), "Denied then");
+      document.title = "no answer · budgetd";
+      writeFacts(lastFactsOf(lastStatus));
+    }
+
     function showFacts(status) {
+      writeFacts(factsOf(status));
+      setTitle(byID("facts").lastElementChild.children[1], exactMoney(status.spend.recorded));
+      setText(byID("node-name"), status.node_id ?? "");
+      setText(byID("config"),
+        `${status.config.path}, accepted ${clock(status.config.accepted_at_unix_ms)}`);
+    }
+
+    function writeFacts(facts) {
       const list = byID("facts");
-      factsOf(status).forEach(([term, value, className, note], index) => {
+      facts.forEach(([term, value, className, note], index) => {
         let fact = list.children[index];
         if (!fact) {
           fact = list.appendChild(document.createElement("div"));
@@ -154,11 +193,7 @@ extension StatusPage {
         setText(valueCell, value);
         valueCell.className = `value ${className}`;
         setText(noteCell, note);
-        if (term.startsWith("Recorded")) setTitle(valueCell, exactMoney(status.spend.recorded));
       });
-      setText(byID("node-name"), status.node_id ?? "");
-      setText(byID("config"),
-        `${status.config.path}, accepted ${clock(status.config.accepted_at_unix_ms)}`);
     }
 
     """#

@@ -16,6 +16,7 @@ extension StatusPage {
     let answeredAt = null;
     let failure = null;
     let asking = null;
+    let askedAt = 0;
     let timer = 0;
 
     const chosenScope = () => document.querySelector("#scopes :checked").value;
@@ -34,6 +35,7 @@ extension StatusPage {
       clearTimeout(timer);
       if (asking) asking.abort();
       const question = asking = new AbortController();
+      askedAt = performance.now();
       const patience = setTimeout(() => question.abort(), answerMilliseconds);
       const query = new URLSearchParams({ scope: chosenScope(), q: byID("search").value, limit });
       try {
@@ -58,10 +60,17 @@ extension StatusPage {
       }
     }
 
+    let wasGone = false;
+
     function showAge() {
       const age = answeredAt === null ? null : performance.now() - answeredAt;
       const isStale = failure !== null || age > staleMilliseconds;
       document.documentElement.classList.toggle("stale", isStale);
+      // Nobody asks for a page that is out of sight: its age alone says nothing about the server.
+      const isGone = failure !== null
+        || asking !== null && performance.now() - askedAt > staleMilliseconds;
+      if (isGone && !wasGone) showGone();
+      wasGone = isGone;
       let text = "asking …";
       if (isStale && age === null) text = `No answer yet (${failure}), trying again`;
       else if (isStale) {

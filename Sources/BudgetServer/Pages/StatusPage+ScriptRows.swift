@@ -6,6 +6,7 @@ extension StatusPage {
 
     function stateOf(budget) {
       if (budget.limit === null) return ["no-limit", "no limit"];
+      if (budget.closed) return ["is-closed", "gives nothing"];
       if (budget.exhausted) return ["is-out", "exhausted"];
       const isSoon = budget.exhausts_before_reset === true;
       if (budget.used_ratio >= nearRatio) {
@@ -38,7 +39,7 @@ extension StatusPage {
     function putState(cells, budget) {
       const [className, text] = stateOf(budget);
       if (cells.row.className !== className) cells.row.className = className;
-      const ratio = budget.used_ratio;
+      const ratio = budget.closed ? null : budget.used_ratio;
       put(cells, "percent", ratio === null ? "" : percent(ratio), "");
       put(cells, "state", text,
         text === "runs out early" ? "at the present rate it runs out before its reset" : "");
@@ -51,8 +52,9 @@ extension StatusPage {
     function putTimes(cells, budget, now) {
       const rate = budget.rate_usd_per_second;
       const over = budget.rate_over_seconds;
-      put(cells, "rate", rate ? hourly(rate) : "",
-        rate ? `charged over the last ${duration(over * 1000)}` : "");
+      const isTold = rate && budget.rate_is_steady;
+      put(cells, "rate", isTold ? hourly(rate) : "",
+        isTold ? `charged over the last ${duration(over * 1000)}` : "");
       const ends = budget.exhausts_at_unix_ms;
       let text = "";
       if (ends !== null) {

@@ -140,7 +140,8 @@ extension StatusPage {
     tbody .is-soon .ends { color: var(--near); }
     .is-out .state, tbody .is-out .left { color: var(--out); }
     .is-out .bar i { background: var(--out-bar); }
-    .no-limit .bar { visibility: hidden; }
+    .no-limit .bar, .is-closed .bar { visibility: hidden; }
+    .is-closed .state { color: var(--soft); }
     .none { margin: 0; padding: 2.25rem 0; text-align: center; color: var(--soft);
       border-top: 1px solid var(--line); text-wrap: balance; overflow-wrap: anywhere; }
     .shown { margin: 0.65rem 0 0; font-size: 0.8125rem; color: var(--soft); }
