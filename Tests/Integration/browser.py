@@ -17,6 +17,8 @@ import signal
 import subprocess
 import time
 
+# Debian's name, and what there is on other systems.
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable")
 LONG = 60  # seconds: a browser starts slowly on a busy machine
 
 
@@ -24,7 +26,7 @@ class Browser:
     """One Chromium with one page."""
 
     def __init__(self, directory, width=1280, height=900, scheme="light"):
-        program = shutil.which("chromium")
+        program = next(filter(None, map(shutil.which, PROGRAMS)), None)
         assert program, "chromium is missing: deploy/install-packages test"
         self.events, self.last_id, self.unread = [], 0, b""
         to_browser, self.output = os.pipe()

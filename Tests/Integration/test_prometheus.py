@@ -104,8 +104,10 @@ def test_each_alert_says_how_bad_it_is_and_what_to_read(name):
     annotations = rule["annotations"]
     severities = set(re.findall(r"critical|warning|info", rule["labels"]["severity"]))
     assert severities and severities <= {"critical", "warning", "info"}
-    assert set(annotations) == {"summary", "description", "runbook"}
-    assert annotations["runbook"] == f"deploy/RUNBOOK.md#{name.lower()}"
+    assert set(annotations) == {"summary", "description", "runbook_url"}
+    assert annotations["runbook_url"] == (
+        "{{ with $externalLabels.budgetd_runbook }}{{ . }}{{ else }}deploy/RUNBOOK.md{{ end }}"
+        f"#{name.lower()}")
     assert annotations["description"].endswith(".") and not annotations["summary"].endswith(".")
 
 
