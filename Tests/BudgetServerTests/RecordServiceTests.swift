@@ -1,5 +1,6 @@
 import BudgetModel
 import BudgetWire
+import Locks
 import SpendLedger
 import Testing
 
@@ -109,7 +110,7 @@ import Testing
 
     let refusals: [(RecordRefusal, StatusCode)] = [
       (.mismatch, .alreadyExists), (.tooOld(horizon: ServiceFixture.start), .outOfRange),
-      (.tooFarAhead, .invalidArgument), (.ledger(.queueFull), .unavailable),
+      (.ledger(.queueFull), .unavailable),
       (.ledger(.diskFull), .unavailable), (.unknown, .unknown),
     ]
     for (refusal, code) in refusals {
@@ -120,6 +121,27 @@ import Testing
     #expect(
       try record(fixture, 1) { $0.provider = "p" }.recorded
         == RecordSpendResult(isDuplicate: true, budgetsCharged: 0))
+  }
+
+  /// Times in keys are of wall clocks, and are handed on in fleet time: whatever that began with, a
+  /// key made now is one made now.
+  @Test(arguments: [0, -600_000, 600_000, 90_000_000, -90_000_000] as [Int64])
+  func timesInKeysAreJudgedByTheWallClock(_ ahead: Int64) throws {
+    let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1, "1d")])
+    fixture.time.wallAhead.withLock { $0 = ahead }
+    let wall = fixture.time.wall().unixMilliseconds
+    let digits = String(wall + 7, radix: 16)
+    let hex = String(repeating: "0", count: 12 - digits.count) + digits
+    let key = "\(hex.prefix(8))-\(hex.suffix(4))-7000-8000-000000000001"
+    for _ in 0..<2 {
+      // The second comes the short way, for its subject is known.
+      _ = try record(fixture, 1) {
+        $0.provider = "p"
+        $0.idempotencyKey = key
+      }
+    }
+    let made = Timestamp(unixMilliseconds: fixture.time.now().unixMilliseconds + 7)
+    #expect(fixture.recorder.taken.map { $0.key?.madeAt } == [made, made])
   }
 
   @Test func spendIsLabelledByTheWindowOfItsInstant() throws {

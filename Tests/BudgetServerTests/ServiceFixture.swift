@@ -11,10 +11,16 @@ import Testing
 /// Time that moves by hand.
 final class ManualTimeSource: TimeSource {
   private let instant: Locked<Timestamp>
+  /// The wall clock less this time, in milliseconds.
+  let wallAhead = Locked<Int64>(0)
 
   init(_ instant: Timestamp) { self.instant = Locked(instant) }
 
   func now() -> Timestamp { instant.withLock { $0 } }
+
+  func wall() -> Timestamp {
+    Timestamp(unixMilliseconds: now().unixMilliseconds + wallAhead.withLock { $0 })
+  }
 
   func advance(milliseconds: Int64) {
     instant.withLock {

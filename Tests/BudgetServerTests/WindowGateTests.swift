@@ -21,6 +21,8 @@ import Testing
       }
       return ServiceFixture.start
     }
+
+    func wall() -> Timestamp { ServiceFixture.start }
   }
 
   @Test func aBatchHoldsTheGateFromItsLabelsToItsEnd() {

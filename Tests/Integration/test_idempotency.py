@@ -151,8 +151,8 @@ def test_other_keys_are_refused(server, key):
 
 @pytest.mark.parametrize(("offset", "expected"), [
     (-25 * HOUR, "OUT_OF_RANGE"), (-400 * 24 * HOUR, "OUT_OF_RANGE"), (-23 * HOUR, "OK"),
-    (-1.0, "OK"), (4 * MINUTE, "OK"), (10 * MINUTE, "INVALID_ARGUMENT"),
-    (400 * 24 * HOUR, "INVALID_ARGUMENT")])
+    (-1.0, "OK"), (4 * MINUTE, "OK"), (10 * MINUTE, "OK"),
+    (400 * 24 * HOUR, "OK")])
 def test_the_time_in_a_uuid_version_7(server, rng, offset, expected):
     key = uuid7(rng, offset)
     response = record(server, **FIELDS, idempotency_key=key)

@@ -101,7 +101,7 @@ import Testing
     let day: Int64 = 86_400_000
     #expect(fixture.record(amount, key: uuid(now)) == .recorded)
     #expect(fixture.record(amount, key: uuid(now + 299_000)) == .recorded)
-    #expect(fixture.record(amount, key: uuid(now + 300_001)) == .tooFarAhead)
+    #expect(fixture.ledger.counters.keysAhead == 0)
     let horizon = fixture.ledger.horizon(at: fixture.client.now())
     #expect(horizon.unixMilliseconds == now - day + 300_000)
     #expect(fixture.record(amount, key: uuid(now - day - 3_600_000)) == .tooOld(horizon: horizon))
@@ -115,6 +115,49 @@ import Testing
     // A key that is still known is a duplicate, whatever its age.
     fixture.client.advance(milliseconds: day - 1)
     #expect(fixture.record(amount, key: uuid(now)) == .duplicate)
+  }
+
+  /// A caller's clock that runs ahead loses no record: its key is one without a time.
+  @Test func keysFromAheadAreTakenAsKeysWithoutATime() throws {
+    let fixture = try LedgerFixture()
+    let now = fixture.client.now().unixMilliseconds
+    let (day, year): (Int64, Int64) = (86_400_000, 365 * 86_400_000)
+    #expect(fixture.record(amount, key: uuid(now + 300_000, 1)) == .recorded)
+    #expect(fixture.ledger.counters.keysAhead == 0)
+    #expect(fixture.record(amount, key: uuid(now + 300_001, 2)) == .recorded)
+    #expect(fixture.record(amount, key: uuid(now + year, 3)) == .recorded)
+    #expect(fixture.record(amount, key: uuid(now + year, 3)) == .duplicate)
+    #expect(fixture.record(amount + amount, key: uuid(now + year, 3)) == .mismatch)
+    #expect(fixture.ledger.counters.keysAhead == 2)
+    func accept(_ key: String) -> Acceptance {
+      fixture.ledger.accept(
+        LedgerRecord(
+          amount: amount, key: LedgerFixture.key(key, cost: amount),
+          token: LedgerToken(high: 0, low: 900)), charging: [0], at: fixture.client.now())
+    }
+    #expect(accept(uuid(now + year, 4)) == .accepted)
+    #expect(fixture.client.wait())
+    #expect(accept(uuid(now + year, 4)) == .duplicate)
+    #expect(accept(uuid(now + year, 3)) == .duplicate)
+    #expect(fixture.ledger.counters.keysAhead == 3)
+    try fixture.restart()
+    #expect(fixture.record(amount, key: uuid(now + year, 3)) == .duplicate)
+    fixture.client.advance(milliseconds: day - 1)
+    #expect(fixture.record(amount, key: uuid(now + year, 3)) == .duplicate)
+  }
+
+  /// A jump of fleet time makes nothing older than it is: no retry counts twice.
+  @Test func aJumpOfFleetTimeForgetsNoKey() throws {
+    let fixture = try LedgerFixture { $0.foldInterval = .zero }
+    #expect(fixture.record(amount, key: "before") == .recorded)
+    for hours in [25, 100] as [Int64] {
+      fixture.client.advance(milliseconds: hours * 3_600_000)
+      // Upkeep comes after each batch.
+      for index in 0..<20 { #expect(fixture.record(amount, key: "\(hours) \(index)") == .recorded) }
+      #expect(fixture.ledger.settle())
+    }
+    #expect(fixture.ledger.counters.keys == 41)
+    #expect(fixture.record(amount, key: "before") == .duplicate)
   }
 
   @Test func keysAreForgottenAfterTheRetention() throws {

@@ -97,8 +97,8 @@ final class LedgerRecorder: SpendRecorder {
     case .accepted: .recorded
     case .duplicate, .inFlight: counted(.duplicate, \.duplicatesAtOnce)
     case .mismatch: counted(.refused(.mismatch), \.mismatchesAtOnce)
-    case .tooOld(let horizon): counted(.refused(.tooOld(horizon: horizon)), \.outOfRangeAtOnce)
-    case .tooFarAhead: counted(.refused(.tooFarAhead), \.outOfRangeAtOnce)
+    case .tooOld(let horizon):
+      counted(.refused(.tooOld(horizon: wallTime(of: horizon))), \.outOfRangeAtOnce)
     case .refused(let refusal): .refused(.ledger(refusal))
     }
   }
@@ -125,7 +125,13 @@ final class LedgerRecorder: SpendRecorder {
       }
     return RecorderStanding(
       durability: durability.rawValue, notReadyReason: reason,
-      idempotencyHorizon: ledger.horizon(at: now))
+      idempotencyHorizon: wallTime(of: ledger.horizon(at: now)))
+  }
+
+  /// What this host's wall clock showed at an instant of fleet time, as it is set now: callers' keys
+  /// have their times from such clocks.
+  private func wallTime(of instant: Timestamp) -> Timestamp {
+    instant.moved(from: time.now(), to: time.wall())
   }
 
   func backUp(named name: String, token: LedgerToken) {
@@ -211,8 +217,7 @@ final class LedgerRecorder: SpendRecorder {
         counts.count(Self.method, .ok)
         return
       case .mismatch: refusal = .mismatch
-      case .tooOld(let horizon): refusal = .tooOld(horizon: horizon)
-      case .tooFarAhead: refusal = .tooFarAhead
+      case .tooOld(let horizon): refusal = .tooOld(horizon: wallTime(of: horizon))
       case .notRecorded(let reason): refusal = .ledger(reason)
       case .unknown: refusal = .unknown
       }

@@ -8,8 +8,6 @@ enum RecordRefusal: Equatable {
   case mismatch
   /// The key is older than what is remembered.
   case tooOld(horizon: Timestamp)
-  /// The key was made in the future.
-  case tooFarAhead
   /// The ledger refused, before anything was written.
   case ledger(LedgerRefusal)
   /// The commit failed: only reading the file again tells.
@@ -28,11 +26,6 @@ enum RecordRefusal: Equatable {
         .outOfRange,
         "idempotency_key is from before \(horizon.iso8601), since when keys are remembered: this "
           + "request added nothing, an earlier one with the key may have")
-    case .tooFarAhead:
-      RPCStatus(
-        .invalidArgument,
-        "idempotency_key was made more than 5 minutes ahead of the server's clock: nothing was "
-          + "recorded; set the clocks")
     case .ledger(.failed):
       RPCStatus(.unavailable, "not recorded: \(LedgerRefusal.failed); filtering goes on")
     case .ledger(.closing):

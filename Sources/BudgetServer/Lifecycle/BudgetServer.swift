@@ -84,7 +84,8 @@ public final class BudgetServer: Sendable {
       source == nil
       ? nil
       : FleetMember(engine: engine, ledger: ledger, time: time, options: options.fleet, log: log)
-    let readiness = Readiness(recorder: recorder, fleet: member)
+    let clocks = ClockWatch(time, isShared: source != nil, log: log)
+    let readiness = Readiness(recorder: recorder, fleet: member, clocks: clocks)
     let identity = NodeIdentity(
       version: Self.version, nodeID: options.nodeID ?? opening.nodeID)
     let context = ServiceContext(
@@ -179,6 +180,7 @@ public final class BudgetServer: Sendable {
   /// Begins to accept connections.
   public func start() {
     FreedMemory.release()
+    readiness.clocks?.start()
     transport.start()
   }
 
@@ -231,6 +233,7 @@ public final class BudgetServer: Sendable {
     readiness.drain()
     // Its caller is answered at once, and the end does not wait for it.
     recorder.ledger.giveUpBackups()
+    readiness.clocks?.stop()
     let cutOff = await transport.drain(within: deadline)
     await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
       // Waits for the disk and for the store, so not on a thread that others need.

@@ -1,5 +1,4 @@
 public import BudgetModel
-import Foundation
 import Glibc
 
 /// Fleet time without Redis: the wall clock as it was at the start, and the time that has passed
@@ -17,9 +16,12 @@ public struct SystemTimeSource: TimeSource {
     start = Self.boottimeNanoseconds()
   }
 
-  /// The wall clock, for logs: it may jump.
-  public static func wallClock() -> Timestamp {
-    Timestamp(unixMilliseconds: Int64((Date().timeIntervalSince1970 * 1_000).rounded(.down)))
+  /// The wall clock, for logs and for the times in keys: it may jump.
+  @Sendable public static func wallClock() -> Timestamp {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return Timestamp(
+      unixMilliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
   }
 
   /// The fleet time now.
@@ -27,6 +29,9 @@ public struct SystemTimeSource: TimeSource {
     let passed = Self.boottimeNanoseconds() - start
     return Timestamp(unixMilliseconds: wallAtStart.unixMilliseconds + passed / 1_000_000)
   }
+
+  /// This host's wall clock now.
+  public func wall() -> Timestamp { Self.wallClock() }
 
   /// Read as a number: `ContinuousClock` is the same clock, but its instants are 128 bits wide, and
   /// this is read for every request.

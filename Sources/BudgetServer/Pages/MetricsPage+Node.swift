@@ -43,6 +43,15 @@ extension MetricsPage {
     text.sample(1, LabelSet([("version", sources.identity.version)]))
     text.begin("budgetd_ready", .gauge, "1 while /readyz answers 200.")
     text.sample(sources.readiness.reasons(at: now).isEmpty)
+    if let clocks = sources.readiness.clocks {
+      text.begin(
+        "budgetd_clock_ahead_seconds", .gauge, "Fleet time less this host's wall clock.")
+      text.sample(milliseconds: clocks.aheadMilliseconds)
+      text.begin(
+        "budgetd_clock_apart_total", .counter,
+        "Times that fleet time and the wall clock came more than a minute apart.")
+      text.sample(clocks.timesApart)
+    }
     let config = sources.config.last
     text.begin(
       "budgetd_config_last_reload_successful", .gauge,

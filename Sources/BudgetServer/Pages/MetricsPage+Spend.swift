@@ -20,6 +20,10 @@ extension MetricsPage {
         ("refused", ledger.notRecorded + ledger.refusedAtQueue), ("unknown", ledger.unknown),
       ], as: "outcome", to: &text)
     text.begin(
+      "budgetd_keys_ahead_total", .counter,
+      "UUIDv7 keys from more than 5 minutes ahead, taken as keys without a time.")
+    text.sample(ledger.keysAhead)
+    text.begin(
       "budgetd_unbudgeted_records_total", .counter, "Records whose names have no budget.")
     text.sample(sources.counters.unbudgetedRecords)
   }

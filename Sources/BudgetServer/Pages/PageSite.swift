@@ -62,9 +62,10 @@ final class PageSite: HTTPSite {
 
   private func readiness() -> HTTPResponse {
     let reasons = sources.readiness.reasons(at: sources.time.now())
+    let warnings = sources.readiness.warnings.map { "\nwarning: \($0)" }.joined()
     return reasons.isEmpty
-      ? .text("ready")
-      : .text(reasons.joined(separator: "\n"), status: .serviceUnavailable)
+      ? .text("ready" + warnings)
+      : .text(reasons.joined(separator: "\n") + warnings, status: .serviceUnavailable)
   }
 
   private func answerStatus(_ request: HTTPRequest, _ reply: HTTPReply) {

@@ -5,13 +5,19 @@ import Synchronization
 final class Readiness: Sendable {
   /// Nil where the node is alone.
   let fleet: FleetMember?
+  /// Nil: nobody looks at the clocks.
+  let clocks: ClockWatch?
   private let recorder: any SpendRecorder
   private let isDraining = Atomic<Bool>(false)
 
-  init(recorder: any SpendRecorder, fleet: FleetMember?) {
+  init(recorder: any SpendRecorder, fleet: FleetMember?, clocks: ClockWatch? = nil) {
     self.recorder = recorder
     self.fleet = fleet
+    self.clocks = clocks
   }
+
+  /// What people should look at though the node is ready.
+  var warnings: [String] { clocks?.warning.map { [$0] } ?? [] }
 
   /// The server has begun to end.
   func drain() { isDraining.store(true, ordering: .relaxed) }

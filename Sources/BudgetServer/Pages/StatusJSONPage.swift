@@ -82,6 +82,9 @@ final class StatusJSONPage: Sendable {
     text.add("uptime_seconds", Double(uptime) / 1_000)
     text.add("ready", reasons.isEmpty)
     text.array("not_ready_reasons") { text in for reason in reasons { text.element(reason) } }
+    text.array("warnings") { text in
+      for warning in sources.readiness.warnings { text.element(warning) }
+    }
     text.object("config") { text in
       text.add("path", config.path)
       text.add("accepted_at_unix_ms", config.acceptedAt.unixMilliseconds)

@@ -92,6 +92,7 @@ extension StatusPage {
         notices.push(
           ["grave", "Cut off from Redis", `the outage policy “${redis.policy}” is in force`]);
       }
+      for (const warning of status.warnings) notices.push(["", "Warning", warning]);
       if (redis && redis.eviction_unsafe) {
         notices.push(["", "Redis may evict budgets", "set its maxmemory-policy to noeviction"]);
       }

@@ -67,9 +67,10 @@ extension BudgetService {
   }
 
   /// What the key is known by; nil: there is none.
-  func identity(of key: NameBytes) -> KeyIdentity? {
+  mutating func identity(of key: NameBytes) -> KeyIdentity? {
     if key.isEmpty { return nil }
-    let identity = KeyIdentity(of: key)
+    var identity = KeyIdentity(of: key)
+    if let madeAt = identity.madeAt { identity.madeAt = fleetTime(ofKeyMadeAt: madeAt) }
     // Long before it is looked up: by then what its place in memory holds is here.
     context.recorder.expect(identity.digest)
     return identity

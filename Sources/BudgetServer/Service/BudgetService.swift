@@ -23,6 +23,8 @@ struct BudgetService {
   private var times = TurnTimes()
   /// When this turn began, by the fleet's clock; nil: nobody has asked yet.
   private var turnTime: Timestamp?
+  /// The wall clock in this turn; nil: no key with a time has come.
+  private var turnWall: Timestamp?
   let responses: ResponseWriter
   var filterReply: FilterReply
   var knownFilters = KnownFilters()
@@ -57,9 +59,18 @@ struct BudgetService {
     return now
   }
 
+  /// When a key was made, in fleet time: callers' clocks are held against the wall clock as it is
+  /// now, whatever fleet time began with.
+  mutating func fleetTime(ofKeyMadeAt madeAt: Timestamp) -> Timestamp {
+    let wall = turnWall ?? context.time.wall()
+    turnWall = wall
+    return madeAt.moved(from: wall, to: now())
+  }
+
   /// What was answered since the last time is with the sockets.
   mutating func endTurn() {
     turnTime = nil
+    turnWall = nil
     if !times.hasNothing { times.end(at: .now(), in: counts) }
   }
 

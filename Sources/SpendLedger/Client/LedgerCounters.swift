@@ -12,6 +12,8 @@ public struct LedgerCounters: Equatable, Sendable {
   public var mismatches: UInt64 = 0
   /// Records refused for the time in their key.
   public var refusedForTime: UInt64 = 0
+  /// Keys with a time from far ahead, taken as keys without one.
+  public var keysAhead: UInt64 = 0
   /// Records that definitely failed after they had been queued.
   public var notRecorded: UInt64 = 0
   /// Records whose commit ended in doubt.

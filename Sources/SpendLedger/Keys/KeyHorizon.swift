@@ -6,6 +6,9 @@ struct KeyHorizon: Sendable {
   let retention: Int64
   /// Commits up to this time have been forgotten early.
   var forgottenThrough = Timestamp(unixMilliseconds: .min)
+  /// By how much fleet time has jumped ahead lately: keys from before seem so much older than they
+  /// are.
+  var jumped: Int64 = 0
 
   /// How far a caller's clock may be ahead.
   static let skewMilliseconds: Int64 = 5 * 60 * 1_000
@@ -19,15 +22,21 @@ struct KeyHorizon: Sendable {
   /// refused because the bound of keys is reached within minutes.
   func horizon(at now: Timestamp) -> Timestamp {
     let kept = now.unixMilliseconds - retention
-    let forgotten = max(kept, min(forgottenThrough.unixMilliseconds, now.unixMilliseconds))
+    let (early, isFar) = forgottenThrough.unixMilliseconds.addingReportingOverflow(jumped)
+    let forgotten = max(kept, min(isFar ? .max : early, now.unixMilliseconds))
     let span = now.unixMilliseconds - forgotten
     return Timestamp(unixMilliseconds: forgotten + min(Self.skewMilliseconds, span / 4))
+  }
+
+  /// Whether the key is from so far ahead that its time says nothing: it is taken as a key without
+  /// one.
+  func isAhead(keyMadeAt: Int64, at now: Timestamp) -> Bool {
+    keyMadeAt > now.unixMilliseconds + Self.skewMilliseconds
   }
 
   /// What is wrong with the time in a key that is not known; nil where nothing is.
   func refusal(keyMadeAt: Int64, at now: Timestamp) -> LedgerOutcome? {
     guard keyMadeAt != QueuedRecord.noTime else { return nil }
-    if keyMadeAt > now.unixMilliseconds + Self.skewMilliseconds { return .tooFarAhead }
     let horizon = horizon(at: now)
     return keyMadeAt < horizon.unixMilliseconds ? .tooOld(horizon: horizon) : nil
   }

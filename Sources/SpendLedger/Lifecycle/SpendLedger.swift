@@ -89,7 +89,6 @@ public final class SpendLedger: Sendable {
       let madeAt = key.madeAt?.unixMilliseconds ?? QueuedRecord.noTime
       switch horizon?.refusal(keyMadeAt: madeAt, at: now) {
       case .tooOld(let horizon): refusal = .tooOld(horizon: horizon)
-      case .tooFarAhead: refusal = .tooFarAhead
       default:
         refusal = shared.queue.add(record, slots: slots, isClaimed: true).map { .refused($0) }
       }
@@ -97,7 +96,13 @@ public final class SpendLedger: Sendable {
     }
     if !isKept, let refusal { return refusal }
     switch claim {
-    case .claimed: return .accepted
+    case .claimed:
+      if let horizon, let madeAt = key.madeAt?.unixMilliseconds,
+        horizon.isAhead(keyMadeAt: madeAt, at: now)
+      {
+        shared.count(keysAhead: 1)
+      }
+      return .accepted
     case .duplicate: return .duplicate
     case .inFlight: return .inFlight
     case .mismatch: return .mismatch

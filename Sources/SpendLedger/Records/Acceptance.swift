@@ -12,8 +12,6 @@ public enum Acceptance: Equatable, Sendable {
   case mismatch
   /// As `LedgerOutcome.tooOld`.
   case tooOld(horizon: Timestamp)
-  /// As `LedgerOutcome.tooFarAhead`.
-  case tooFarAhead
   /// Not queued, nothing claimed.
   case refused(LedgerRefusal)
 }

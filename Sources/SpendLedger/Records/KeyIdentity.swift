@@ -5,8 +5,9 @@ import Digest
 public struct KeyIdentity: Sendable {
   /// The first 16 bytes of the SHA-256 of the key's bytes.
   public let digest: UInt128
-  /// When the key was made, where it is a UUIDv7 in its usual text of 36 characters; else nil.
-  public let madeAt: Timestamp?
+  /// When the key was made, where it is a UUIDv7 in its usual text of 36 characters; else nil. As
+  /// the key has it, of its maker's wall clock; the ledger wants it in fleet time.
+  public var madeAt: Timestamp?
 
   /// The longest key, in bytes.
   public static let maximumKeyLength = 256

@@ -11,8 +11,6 @@ public enum LedgerOutcome: Equatable, Sendable {
   /// Its key is a UUIDv7 from before the horizon: this record added nothing, an earlier one may
   /// have.
   case tooOld(horizon: Timestamp)
-  /// Its key is a UUIDv7 from more than five minutes ahead: nothing was added.
-  case tooFarAhead
   /// It is definitely not on disk, and its key is free again.
   case notRecorded(LedgerRefusal)
   /// The commit failed with an I/O error: it may or may not be on disk. `LedgerClient.resolved`

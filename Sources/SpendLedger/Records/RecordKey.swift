@@ -6,7 +6,8 @@ public struct RecordKey: Hashable, Sendable {
   public var digest: UInt128
   /// The first 16 bytes of the SHA-256 of the request's own fields.
   public var fingerprint: UInt128
-  /// When the key was made, where it is a UUIDv7 in its usual text of 36 characters; else nil.
+  /// When the key was made, where it is a UUIDv7 in its usual text of 36 characters; else nil. In
+  /// fleet time, by which keys are forgotten.
   public var madeAt: Timestamp?
 
   /// Makes a key of digests that are known already; `RecordKeyMaker` computes them.

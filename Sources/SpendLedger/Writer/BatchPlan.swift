@@ -16,6 +16,8 @@ struct BatchPlan {
   /// For each of `slots`: what the records to commit charge to it, zero or more; nil where only a
   /// record that was refused names it.
   private(set) var sums: [PicoUSD?] = []
+  /// Keys taken whose time lies far ahead.
+  private(set) var keysAhead = 0
   private var settled = KeysByShard()
   /// For each slot ever seen: its position in `slots`, valid where `stamps` has this batch's number.
   private(set) var positions: [Int32] = []
@@ -30,6 +32,7 @@ struct BatchPlan {
     slots.removeAll(keepingCapacity: true)
     windows.removeAll(keepingCapacity: true)
     labels.removeAll(keepingCapacity: true)
+    keysAhead = 0
     stamp &+= 1
     if stamp == 0 {
       for index in stamps.indices { stamps[index] = 0 }
@@ -55,6 +58,8 @@ struct BatchPlan {
           if let refusal = horizon.refusal(keyMadeAt: records[place].keyMadeAt, at: now) {
             keys.remove(key)
             outcome = refusal
+          } else if horizon.isAhead(keyMadeAt: records[place].keyMadeAt, at: now) {
+            keysAhead += 1
           }
         case .duplicate: outcome = .duplicate
         case .mismatch: outcome = .mismatch

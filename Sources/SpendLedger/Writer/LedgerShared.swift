@@ -25,6 +25,10 @@ final class LedgerShared: Sendable {
     status = Locked(Status(horizon: KeyHorizon(retention: settings.keyRetention.milliseconds)))
   }
 
+  func count(keysAhead: Int) {
+    status.withLock { $0.counters.keysAhead += UInt64(keysAhead) }
+  }
+
   func withStatus<Result: Sendable>(_ body: (inout Status) -> Result) -> Result {
     status.withLock { body(&$0) }
   }

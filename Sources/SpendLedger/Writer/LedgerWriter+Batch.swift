@@ -15,6 +15,7 @@ extension LedgerWriter {
     }
     let putBack = plan.decide(
       records, range, by: shared.keys, shared.withStatus { $0.horizon }, at: now)
+    if plan.keysAhead > 0 { shared.count(keysAhead: plan.keysAhead) }
     for place in putBack {
       let record = records[place]
       shared.queue.putBack(

@@ -3,7 +3,9 @@ import BudgetModel
 extension LedgerWriter {
   func perform(_ command: LedgerCommand) {
     switch command {
-    case .start(let client): self.client = client
+    case .start(let client):
+      self.client = client
+      noteTime(client.now(), passed: SystemCalls.monotonicNanoseconds())
     case .backup(let draft, let reply): reply.fulfil(copy(to: draft))
     case .settle(let reply): reply.fulfil(settle())
     case .changes(let reply): reply.fulfil(changes())

@@ -140,7 +140,7 @@ extension LedgerWriter {
         case .recorded: status.counters.recorded += 1
         case .duplicate: status.counters.duplicates += 1
         case .mismatch: status.counters.mismatches += 1
-        case .tooOld, .tooFarAhead: status.counters.refusedForTime += 1
+        case .tooOld: status.counters.refusedForTime += 1
         case .notRecorded: status.counters.notRecorded += 1
         case .unknown: status.counters.unknown += 1
         }

@@ -37,6 +37,7 @@ extension LedgerWriter {
     guard let client, loss == nil else { return }
     let began = SystemCalls.monotonicNanoseconds()
     let now = client.now()
+    noteTime(now, passed: began)
     let folds = isIdle && (isFoldDue(at: began) || isLast) && hasUnfolded
     let marks =
       isLast || began - lastMark >= Self.idleMarkInterval
@@ -95,6 +96,15 @@ extension LedgerWriter {
     }
   }
 
+  /// Before anything is forgotten: fleet time may have jumped.
+  func noteTime(_ now: Timestamp, passed nanoseconds: Int64) {
+    let before = jumps.milliseconds
+    jumps.note(
+      fleetMilliseconds: now.unixMilliseconds, passedMilliseconds: nanoseconds / 1_000_000)
+    let jumped = jumps.milliseconds
+    if jumped != before { shared.withStatus { $0.horizon.jumped = jumped } }
+  }
+
   private var isForgettingDue: Bool {
     firstBatch <= foldedThrough && (firstBatchTime == nil || keyCount > settings.keyBound)
   }
@@ -102,7 +112,7 @@ extension LedgerWriter {
   /// Deletes rows of batches whose keys are no longer remembered, the oldest first.
   private func forget(at now: Timestamp) {
     guard let store, firstBatch <= foldedThrough else { return }
-    let kept = now.unixMilliseconds - settings.keyRetention.milliseconds
+    let kept = now.unixMilliseconds - settings.keyRetention.milliseconds - jumps.milliseconds
     if let time = firstBatchTime, time.unixMilliseconds >= kept, keyCount <= settings.keyBound {
       return
     }

@@ -54,6 +54,7 @@ final class LedgerWriter {
   var lastPruning: Int64
   var lastFailure: Int64?
   var lastUpkeepReport: Int64 = 0
+  var jumps: TimeJumps
   /// The file is to be closed and read again: why, and which batch is in doubt.
   var reopening: (error: SQLiteError, doubt: Doubt?)?
   /// Commands that a full disk kept from being done.
@@ -67,6 +68,7 @@ final class LedgerWriter {
     self.shared = shared
     files = try LedgerFiles.taken(of: directory)
     self.directory = directory
+    jumps = TimeJumps(retention: settings.keyRetention.milliseconds)
     let now = SystemCalls.monotonicNanoseconds()
     (lastFold, lastMark, lastCommit, lastUpkeep, lastPruning) = (now, now, now, now, now)
     lastFileCheck = now
