@@ -12,11 +12,12 @@ public final class TCPServer: Sendable {
   /// How many descriptors the process may have, after the server asked for as many as its bounds
   /// call for.
   public let descriptorLimit: Int
-  /// Whether that is fewer than the bounds call for: then accepting pauses before the bound.
-  public var isDescriptorLimitTooLow: Bool { descriptorLimit < bounds.descriptors }
-  /// The bounds it was made with.
+  /// Whether that is fewer than the bounds call for: then there may be fewer connections.
+  public let isDescriptorLimitTooLow: Bool
+  /// The bounds it was made with, fitted to the descriptors that there are.
   public let bounds: TransportBounds
 
+  private let held: HeldBytes
   private let lanes: [Lane]
   private let acceptor: Acceptor
   private let hasStarted = Atomic<Bool>(false)
@@ -39,18 +40,22 @@ public final class TCPServer: Sendable {
   ) throws(TransportError) {
     let laneCount = laneCount ?? Self.defaultLaneCount
     guard (1...LaneIndex.bound).contains(laneCount) else { throw .invalidLaneCount(laneCount) }
-    self.bounds = bounds
     descriptorLimit = SystemCalls.raiseDescriptorLimit(to: bounds.descriptors)
+    isDescriptorLimitTooLow = descriptorLimit < bounds.descriptors
+    let bounds = bounds.fitted(to: descriptorLimit)
+    self.bounds = bounds
     var inboxes: [LaneInbox] = []
     for _ in 0..<laneCount { inboxes.append(try LaneInbox()) }
     let replies = ReplyMailbox(inboxes: inboxes)
     self.replies = replies
+    held = HeldBytes(bound: bounds.unsentTotalBytes, inboxes: inboxes)
+    let settings = LaneSettings(bounds: bounds, rest: rest, held: held)
     var lanes: [Lane] = []
     for (number, inbox) in inboxes.enumerated() {
       let index = LaneIndex(number)
       let handler = makeHandler(index, replies)
       lanes.append(
-        try Lane(index: index, bounds: bounds, rest: rest, inbox: inbox, handler: handler))
+        try Lane(index: index, inbox: inbox, settings: settings, handler: handler))
     }
     self.lanes = lanes
     let listener = try Descriptor.listener(on: address, backlog: 4_096)
@@ -62,6 +67,9 @@ public final class TCPServer: Sendable {
     acceptor.stop {}
     for lane in lanes { lane.stop() }
   }
+
+  /// Sets who is told of memory that connections took or gave back; on a lane, so it must not wait.
+  public func watchMemory(_ tell: @escaping @Sendable (MemoryNotice) -> Void) { held.watch(tell) }
 
   /// Begins to accept and serve. Calling it again does nothing.
   public func start() {
@@ -94,6 +102,7 @@ public final class TCPServer: Sendable {
     var sum = TransportCounters()
     for lane in lanes { sum.add(lane.counters) }
     sum.connectionsRefused += acceptor.refusedUnheard.load(ordering: .relaxed)
+    sum.heldBytes = held.total
     sum.acceptPauses = acceptor.pauses.load(ordering: .relaxed)
     return sum
   }

@@ -11,6 +11,9 @@ public struct TransportBounds: Equatable, Sendable {
   /// Bytes waiting to be written to one connection: past this many the server stops reading it,
   /// until half of them are left.
   public var unsentBytes = 8 * 1024 * 1024
+  /// Bytes that all connections may hold: waiting to be written, or received and not handled. Near
+  /// it those with the most unsent are not read any more; past it those that hold the most are closed.
+  public var unsentTotalBytes = 512 * 1024 * 1024
   /// How long a peer that reading was stopped for may take no byte before it is closed.
   public var stallDuration: Duration = .seconds(10)
   /// Connections of one server. Those past it are told so and closed.
@@ -43,6 +46,17 @@ public struct TransportBounds: Equatable, Sendable {
   var sweepIntervalNanoseconds: Int64 {
     let shortest = min(frameDuration, idleDuration, stallDuration, lingerDuration)
     return min(250_000_000, max(1_000_000, shortest.wholeNanoseconds / 4))
+  }
+
+  /// The same with as many connections as `limit` descriptors leave room for: the rest of the
+  /// process, the HTTP port and the ledger among it, keeps some whatever peers do.
+  func fitted(to limit: Int) -> TransportBounds {
+    guard limit < descriptors else { return self }
+    var fitted = self
+    let others = min(otherDescriptors, max(limit / 8, min(limit / 2, 128)))
+    fitted.refusalsUnderWay = min(refusalsUnderWay, limit / 16)
+    fitted.connections = max(1, min(connections, limit - others - fitted.refusalsUnderWay))
+    return fitted
   }
 
   /// The descriptors that the bounds call for.

@@ -36,6 +36,14 @@ public struct TransportCounters: Equatable, Sendable {
   public var closedIdle: UInt64 = 0
   /// Connections closed because the peer did not take what was sent to it.
   public var closedSlow: UInt64 = 0
+  /// Connections closed because all together held too many bytes, and these the most.
+  public var closedForMemory: UInt64 = 0
+  /// Times that a connection was not read any more for what waited to be written to it.
+  public var stoppedByOwn: UInt64 = 0
+  /// Times that a connection was not read any more for what waited to be written to all.
+  public var stoppedByTotal: UInt64 = 0
+  /// Bytes that all connections hold now: unsent, or received and not handled.
+  public var heldBytes = 0
   /// Connections closed in good order by draining.
   public var closedByDrain: UInt64 = 0
   /// Connections that still had something under way at the end of the time for draining.
@@ -63,6 +71,9 @@ public struct TransportCounters: Equatable, Sendable {
     closedByHandler += lane.closedByHandler.load(ordering: .relaxed)
     closedIdle += lane.closedIdle.load(ordering: .relaxed)
     closedSlow += lane.closedSlow.load(ordering: .relaxed)
+    closedForMemory += lane.closedForMemory.load(ordering: .relaxed)
+    stoppedByOwn += lane.stoppedByOwn.load(ordering: .relaxed)
+    stoppedByTotal += lane.stoppedByTotal.load(ordering: .relaxed)
     closedByDrain += lane.closedByDrain.load(ordering: .relaxed)
     cutOffByDrain += lane.cutOffByDrain.load(ordering: .relaxed)
   }

@@ -25,6 +25,12 @@ struct BoundArguments: ParsableArguments {
   var maxUnsentBytes = 8_388_608
 
   @Option(
+    help: ArgumentHelp(
+      "Bytes that all peers together may leave unread or half sent; an eighth of the memory there "
+        + "is, at most 536870912, if not given.", valueName: "bytes"))
+  var maxUnsentTotal: Int?
+
+  @Option(
     help: ArgumentHelp("From a frame's first byte to its last.", valueName: "seconds"))
   var frameTimeout = 5.0
 
@@ -58,6 +64,9 @@ struct BoundArguments: ParsableArguments {
     try check("max-tags", maxTags, 1...4_096)
     try check("max-requests-under-way", maxRequestsUnderWay, 1...1_000_000)
     try check("max-unsent-bytes", maxUnsentBytes, 1_048_576...1_073_741_824)
+    if let maxUnsentTotal {
+      try check("max-unsent-total", maxUnsentTotal, 8_388_608...1_099_511_627_776)
+    }
     try check("lanes", lanes, 1...64)
     try check("spin", spin, 0...1_000)
     for (name, seconds) in [
@@ -74,6 +83,7 @@ struct BoundArguments: ParsableArguments {
     options.transport.requestFrameBytes = maxRequestBytes
     options.transport.requestsUnderWay = maxRequestsUnderWay
     options.transport.unsentBytes = maxUnsentBytes
+    options.transport.unsentTotalBytes = maxUnsentTotal ?? ServerOptions.unsentTotalBytes
     options.transport.frameDuration = .seconds(frameTimeout)
     options.transport.idleDuration = .seconds(idleTimeout)
     options.transport.stallDuration = .seconds(stallTimeout)

@@ -8,9 +8,9 @@ enum EnvironmentArguments {
     "config", "listen", "http", "metrics-deployments", "metrics-tags", "data-dir", "durability",
     "redis", "redis-password-file", "node-id",
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",
-    "max-tags", "max-requests-under-way", "max-unsent-bytes", "frame-timeout", "idle-timeout",
-    "stall-timeout", "lanes", "spin", "outage-policy", "fleet-size", "reconcile-interval-ms",
-    "clock-jump-bound-s",
+    "max-tags", "max-requests-under-way", "max-unsent-bytes", "max-unsent-total",
+    "frame-timeout", "idle-timeout", "stall-timeout", "lanes", "spin", "outage-policy",
+    "fleet-size", "reconcile-interval-ms", "clock-jump-bound-s",
   ]
 
   /// Options that are there or not.

@@ -1,38 +1,63 @@
 import BudgetServer
+import Dispatch
 import Foundation
 import Logging
 import TCPTransport
 
-/// The server as a process: the ready line, then signals until it drains.
+/// The server as a process: the ready line, then orders until it drains.
 struct ServerProcess {
   let server: BudgetServer
   /// What keeps the node and its fleet in step; nil: it is alone.
   let fleet: FleetLoop?
   let signals: ProcessSignals
   let log: Logger
+  /// Where the configuration is read again, since that takes as long as the file is large.
+  private let reloads = DispatchQueue(label: "budgetd.reload", qos: .utility)
+
+  init(server: BudgetServer, fleet: FleetLoop?, signals: ProcessSignals, log: Logger) {
+    self.server = server
+    self.fleet = fleet
+    self.signals = signals
+    self.log = log
+  }
 
   /// How long a drain may take before connections are cut off; a last pass must fit in behind it.
   private var drainDeadline: Duration {
     fleet == nil ? .seconds(8) : .seconds(8) - BudgetServer.lastPassDuration
   }
 
-  /// Says that the server is ready, and returns once it has drained.
+  /// Says when the server is ready, and returns once it has drained.
   func run() async {
-    fleet?.waitForFirstPass()
-    print(
-      "budgetd ready rpc=\(server.address) http=\(server.httpAddress?.description ?? "off") "
-        + "durability=\(server.durability) version=\(BudgetServer.version)")
-    // Whoever waits for the line may read it through a pipe.
-    fflush(nil)
-    for await request in signals.requests {
-      switch request {
-      case .reload: server.reload()
+    DispatchQueue.global().async { [fleet, signals] in
+      fleet?.waitForFirstPass()
+      signals.tell(.ready)
+    }
+    var orders = ProcessOrders()
+    for await event in signals.events {
+      switch orders.take(event) {
+      case .announce: announce()
+      case .beginReload:
+        reloads.async { [server, signals] in
+          server.reload()
+          signals.tell(.reloaded)
+        }
       case .drain:
         await drain()
-        signals.cancel()
+        // A reload under way has a thread of its own, and nobody waits for it.
+        if orders.isReloading { leave(0) }
         return
+      case nil: break
       }
     }
+  }
+
+  private func announce() {
+    print(
+      "budgetd ready rpc=\(server.address) http=\(server.httpAddress?.description ?? "off") "
+        + "durability=\(server.durability) version=\(BudgetServer.version) "
+        + "data=\(DataPlace.word(server.dataDirectory))")
+    // Whoever waits for the line may read it through a pipe.
+    fflush(nil)
   }
 
   private func drain() async {

@@ -27,8 +27,12 @@ struct ServiceArguments: ParsableArguments {
       "Tags with metrics of their own: with more there are none.", valueName: "count"))
   var metricsTags = PageBounds.standard.tags
 
-  @Option(help: ArgumentHelp("Where spend is kept; made if missing.", valueName: "dir"))
-  var dataDir = "./budgetd-data"
+  @Option(
+    help: ArgumentHelp(
+      "Where spend is kept; made if missing. Without this option /var/lib/budgetd for root or where "
+        + "it is there, else $XDG_STATE_HOME/budgetd, else ~/.local/state/budgetd.",
+      valueName: "dir"))
+  var dataDir: String?
 
   @Option(
     help: """
@@ -59,7 +63,9 @@ struct ServiceArguments: ParsableArguments {
 
   /// The server's options; throws where one cannot be.
   func options() throws(ServerError) -> ServerOptions {
-    var options = ServerOptions(configPath: config)
+    let place = try DataPlace.ofThisProcess.path(asked: dataDir)
+    if dataDir == nil { DataPlace.makeParents(of: place) }
+    var options = ServerOptions(configPath: config, dataDirectory: place)
     options.listen = listen
     options.http = http == "off" ? nil : http
     for (name, count) in [
@@ -71,7 +77,6 @@ struct ServiceArguments: ParsableArguments {
     }
     options.pages.deployments = metricsDeployments
     options.pages.tags = metricsTags
-    options.dataDirectory = dataDir
     options.durability = durability
     options.providerMapPath = providerMap
     options.allowsInsecureNetwork = insecureNetwork

@@ -99,9 +99,8 @@ import Testing
           openai: {budget_limit: 1, time_period: 1d}
       """.utf8
     ).write(to: URL(filePath: config))
-    var options = ServerOptions(configPath: config)
+    var options = ServerOptions(configPath: config, dataDirectory: directory + "/data")
     options.listen = "127.0.0.1:0"
-    options.dataDirectory = directory + "/data"
     options.redis = .given(
       RedisSource(endpoint: .unix(path: directory + "/redis.sock"), origin: "the test"))
     let lines = TestLog.Lines()

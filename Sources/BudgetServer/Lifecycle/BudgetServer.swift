@@ -38,6 +38,8 @@ public final class BudgetServer: Sendable {
   private let http: PageServer?
   /// One reload at a time.
   private let reloading = Locked<Void>(())
+  /// Held while a new configuration is put in force; true: the server is ending, and none is.
+  private let isEnding = Locked<Bool>(false)
 
   /// Reads the configuration, opens the ledger, restores what it knows, and takes the port; serves
   /// from `start()` on. `time` replaces the system's clocks, for tests.
@@ -102,6 +104,8 @@ public final class BudgetServer: Sendable {
         "cannot listen on \(options.listen): \(error); choose another with --listen, port 0 takes "
           + "a free one")
     }
+    let memory = MemoryWatch(log: log)
+    transport.watchMemory { memory.note($0) }
     // A name may resolve to more than its text says.
     guard transport.localAddress.isLoopback || options.allowsInsecureNetwork else {
       ledger.close()
@@ -171,8 +175,8 @@ public final class BudgetServer: Sendable {
       log.warning(
         """
         only \(transport.descriptorLimit) descriptors may be open, too few for \
-        \(options.transport.connections) connections: raise the limit (ulimit -n), or lower \
-        --max-connections
+        \(options.transport.connections) connections: at most \(transport.bounds.connections) are \
+        taken; raise the limit (ulimit -n), or lower --max-connections
         """)
     }
   }
@@ -185,15 +189,19 @@ public final class BudgetServer: Sendable {
   }
 
   /// Reads the configuration again and puts it in force as a whole; spend stays. A file that is
-  /// refused leaves the old configuration in force, and the log says why.
+  /// refused leaves the old configuration in force, and the log says why. It takes as long as reading
+  /// takes; a drain does not wait for that, and what was read when it began is thrown away.
   public func reload() {
     reloading.withLock { _ in
       do throws(ServerError) {
         let config = try ConfigSource(options).load()
-        self.config.accept(at: time.now())
-        let report = recorder.reload(config.accepted.budgets)
-        http?.reloaded(report)
-        member?.reloaded()
+        let report = isEnding.withLock { isEnding in
+          isEnding ? nil : enforce(config.accepted.budgets)
+        }
+        guard let report else {
+          log.notice("reload given up: the server is ending")
+          return
+        }
         warnOfRedis(config.accepted.redis)
         config.log(to: log, as: "reloaded")
         LogText.write(report, to: log)
@@ -204,6 +212,14 @@ public final class BudgetServer: Sendable {
       }
       FreedMemory.release()
     }
+  }
+
+  private func enforce(_ budgets: BudgetConfiguration) -> ReloadReport {
+    config.accept(at: time.now())
+    let report = recorder.reload(budgets)
+    http?.reloaded(report)
+    member?.reloaded()
+    return report
   }
 
   /// A running node keeps its Redis: what a reload finds otherwise is named.
@@ -238,6 +254,7 @@ public final class BudgetServer: Sendable {
     await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
       // Waits for the disk and for the store, so not on a thread that others need.
       DispatchQueue.global().async { [self] in
+        isEnding.withLock { $0 = true }
         if let lastPass {
           recorder.ledger.settle()
           lastPass(Self.lastPassDuration)
@@ -265,4 +282,6 @@ public final class BudgetServer: Sendable {
   /// When a reply to RecordSpend leaves.
   public var durability: Durability { options.durability }
 
+  /// Where spend is kept.
+  public var dataDirectory: String { options.dataDirectory }
 }

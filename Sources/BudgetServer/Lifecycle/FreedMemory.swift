@@ -1,8 +1,17 @@
 import CMalloc
 
-/// Memory that loading a configuration used and no longer needs.
+/// Memory that loading a configuration, or peers that did not read, used and no longer need.
 enum FreedMemory {
   /// Gives it back to the system. The C library keeps what was freed in small pieces for what comes
   /// next; after a load of a million budgets that is several hundred MiB, and nothing comes.
   static func release() { malloc_trim(0) }
+}
+
+/// The process' memory as a whole.
+public enum ProcessMemory {
+  /// Called before there is a second thread. The C library reserves 64 MiB of addresses for the heap
+  /// of each thread; under `ulimit -v 300000` those would be all there are, so all share one heap.
+  public static func prepare() {
+    if MemoryLimit.ofThisProcess.isShortOfAddresses { mallopt(M_ARENA_MAX, 1) }
+  }
 }

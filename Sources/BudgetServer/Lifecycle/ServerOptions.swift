@@ -30,8 +30,8 @@ public struct ServerOptions: Sendable {
   public var allowsInsecureNetwork = false
   /// The name that Ping shows; nil: a random one for each start.
   public var nodeID: String?
-  /// Where spend is kept.
-  public var dataDirectory = "./budgetd-data"
+  /// Where spend is kept; see `DataPlace`.
+  public var dataDirectory: String
   /// When a reply to RecordSpend leaves.
   public var durability = Durability.commit
   /// Where copies of the ledger go; nil: `backups` in the data directory.
@@ -58,6 +58,13 @@ public struct ServerOptions: Sendable {
   /// What one message may hold.
   public var wire = WireBounds.standard
 
+  /// What all connections together may hold where nothing else is said: an eighth of the memory that
+  /// the process may have, 8 to 512 MiB.
+  public static var unsentTotalBytes: Int { MemoryLimit.ofThisProcess.unsentTotalBytes }
+
   /// Makes the standard options for one config file.
-  public init(configPath: String) { self.configPath = configPath }
+  public init(configPath: String, dataDirectory: String) {
+    self.configPath = configPath
+    self.dataDirectory = dataDirectory
+  }
 }

@@ -69,13 +69,14 @@ extension MetricsPage {
       [
         ("peer", traffic.closedByPeer), ("error", traffic.closedByError),
         ("handler", traffic.closedByHandler), ("idle", traffic.closedIdle),
-        ("slow", traffic.closedSlow), ("drain", traffic.closedByDrain),
-        ("cut_off", traffic.cutOffByDrain),
+        ("slow", traffic.closedSlow), ("memory", traffic.closedForMemory),
+        ("drain", traffic.closedByDrain), ("cut_off", traffic.cutOffByDrain),
       ], as: "cause", to: &text)
     text.begin("budgetd_received_bytes_total", .counter, "Bytes read from RPC connections.")
     text.sample(traffic.bytesReceived)
     text.begin("budgetd_sent_bytes_total", .counter, "Bytes taken by RPC connections.")
     text.sample(traffic.bytesSent)
+    addUnsent(traffic, to: &text)
     text.begin("budgetd_half_frames_total", .counter, "Frames that the peer left half sent.")
     text.sample(traffic.halfFrames)
     text.begin("budgetd_replies_dropped_total", .counter, "Replies whose connection was gone.")
@@ -86,10 +87,24 @@ extension MetricsPage {
         ("connections", traffic.connectionsRefused - draining),
         ("frame_bytes", traffic.framesTooLarge), ("frame_time", traffic.frameTimeouts),
         ("idle_time", traffic.closedIdle), ("stall_time", traffic.closedSlow),
-        ("descriptors", traffic.acceptPauses),
+        ("unsent_total", traffic.closedForMemory), ("descriptors", traffic.acceptPauses),
         ("commit_queue", sources.recorder.ledger.counters.refusedAtQueue),
         ("denials", UInt64(shortened)),
       ], as: "bound", to: &text)
+  }
+
+  private func addUnsent(_ traffic: TransportCounters, to text: inout MetricsText) {
+    text.begin(
+      "budgetd_unsent_bytes", .gauge,
+      "Bytes that RPC connections hold: replies not taken, requests not whole or not handled.")
+    text.sample(traffic.heldBytes)
+    text.begin("budgetd_unsent_bound_bytes", .gauge, "How many they may hold, all together.")
+    text.sample(sources.transport.bounds.unsentTotalBytes)
+    text.begin(
+      "budgetd_connections_stopped_total", .counter,
+      "Times that a connection was not read any more, for what waited to be written.")
+    add(
+      [("own", traffic.stoppedByOwn), ("total", traffic.stoppedByTotal)], as: "bound", to: &text)
   }
 
   /// A sample for each value of one label.

@@ -35,6 +35,8 @@ final class Connection {
   var isQueued = false
   var sendQueue = SendQueue()
   var requestsUnderWay = 0
+  /// What the sum over all connections has of this one.
+  var countedBytes = 0
   /// Reading is stopped: too many bytes wait to be written.
   var isOverUnsent = false
   var peerHasFinished = false
@@ -62,6 +64,10 @@ final class Connection {
 
   /// Whether nothing is left to wait for before our end can be sent.
   var isSettled: Bool { requestsUnderWay == 0 && sendQueue.isEmpty }
+
+  /// The memory that its buffers take.
+  @inline(__always)
+  var heldBytes: Int { held.capacity + sendQueue.capacity }
 
   /// Whether the peer has sent part of a frame and no more.
   var isMidFrame: Bool { phase == .open && !held.isEmpty && !hasBacklog }

@@ -3,6 +3,8 @@ struct SendQueue {
   private static let chunkBytes = 128 * 1024
 
   private(set) var byteCount = 0
+  /// The memory that the chunks take.
+  private(set) var capacity = 0
   private var chunks: [[UInt8]] = []
   /// The chunks before it are sent and empty.
   private var firstChunk = 0
@@ -16,10 +18,12 @@ struct SendQueue {
     if chunks.count > firstChunk,
       chunks[chunks.count - 1].count + bytes.count <= Self.chunkBytes
     {
+      capacity -= chunks[chunks.count - 1].capacity
       chunks[chunks.count - 1].append(contentsOf: bytes)
     } else {
       chunks.append(Array(bytes))
     }
+    capacity += chunks[chunks.count - 1].capacity
   }
 
   /// What goes next: a chunk and how much of it is sent. Only while not empty.
@@ -30,6 +34,7 @@ struct SendQueue {
     byteCount -= count
     sentOfFirst += count
     if sentOfFirst == chunks[firstChunk].count {
+      capacity -= chunks[firstChunk].capacity
       chunks[firstChunk] = []
       firstChunk += 1
       sentOfFirst = 0

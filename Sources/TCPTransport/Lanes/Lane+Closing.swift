@@ -36,6 +36,9 @@ extension Lane {
       poller.modify(connection.socket, events: wanted, token: connection.id.rawValue)
     }
     expect(connection)
+    countHeld(by: connection)
+    // Last: it may close any connection.
+    if held.isOverBound { relieve() }
   }
 
   private func setTimes(of connection: Connection, at now: MonotonicInstant) {
@@ -122,7 +125,7 @@ extension Lane {
 
   /// Why a connection ends, as far as it was not counted when its end began.
   enum ClosingCause {
-    case peer, error, idle, slow, cutOff, counted
+    case peer, error, idle, slow, cutOff, memory, counted
   }
 
   /// Ends a connection now. Its socket closes when the last call that works on it returns.
@@ -132,6 +135,7 @@ extension Lane {
     connection.phase = .closed
     connection.dropHeld()
     connection.sendQueue.removeAll()
+    countHeld(by: connection)
     connections[connection.id.slot] = nil
     freeSlots.append(connection.id.slot)
     liveConnections -= 1
@@ -142,6 +146,7 @@ extension Lane {
     case .idle: LaneCounters.add(1, to: counters.closedIdle)
     case .slow: LaneCounters.add(1, to: counters.closedSlow)
     case .cutOff: LaneCounters.add(1, to: counters.cutOffByDrain)
+    case .memory: LaneCounters.add(1, to: counters.closedForMemory)
     case .counted: break
     }
     if connection.isAnnounced {

@@ -16,7 +16,7 @@ extension Lane {
       if sent == output.count { return }
     }
     connection.sendQueue.append(output[sent...])
-    if connection.sendQueue.byteCount > bounds.unsentBytes { connection.isOverUnsent = true }
+    limitUnsent(of: connection)
   }
 
   /// Sends what waits, as far as the socket takes it.
@@ -42,8 +42,9 @@ extension Lane {
       connection.times.lastActivity = now
       connection.times.stalledSince = nil
     }
-    if connection.isOverUnsent, connection.sendQueue.byteCount <= bounds.unsentBytes / 2 {
-      connection.isOverUnsent = false
+    if connection.isOverUnsent {
+      countHeld(by: connection)
+      if isReadable(withUnsent: connection.sendQueue.byteCount) { connection.isOverUnsent = false }
     }
     settle(connection, at: now)
   }
@@ -76,8 +77,8 @@ extension Lane {
       } else {
         settle(connection, at: .now())
       }
-      if connection.phase != .closed, connection.sendQueue.byteCount > bounds.unsentBytes {
-        connection.isOverUnsent = true
+      if connection.phase != .closed, !connection.sendQueue.isEmpty {
+        limitUnsent(of: connection)
         settle(connection, at: .now())
       }
     }

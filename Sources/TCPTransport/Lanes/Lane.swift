@@ -16,6 +16,7 @@ actor Lane {
   nonisolated let inbox: LaneInbox
   nonisolated let counters = LaneCounters()
   nonisolated let bounds: TransportBounds
+  nonisolated let held: HeldBytes
   private nonisolated let executor: DispatchExecutor
   private let spinNanoseconds: Int64
   private let holdMilliseconds: Int32
@@ -50,17 +51,18 @@ actor Lane {
   }
 
   init(
-    index: LaneIndex, bounds: TransportBounds, rest: LaneRest, inbox: LaneInbox,
-    handler: sending any FrameHandler
+    index: LaneIndex, inbox: LaneInbox, settings: LaneSettings, handler: sending any FrameHandler
   ) throws(TransportError) {
+    let bounds = settings.bounds
     self.index = index
     self.bounds = bounds
+    held = settings.held
     self.inbox = inbox
     self.handler = handler
     poller = try LanePoller()
     limits = ConnectionTimes.Limits(bounds)
-    spinNanoseconds = rest.spin.wholeNanoseconds
-    holdMilliseconds = Int32(clamping: rest.hold.wholeNanoseconds / 1_000_000)
+    spinNanoseconds = settings.rest.spin.wholeNanoseconds
+    holdMilliseconds = Int32(clamping: settings.rest.hold.wholeNanoseconds / 1_000_000)
     guard poller.add(inbox.bell) else {
       throw .system(call: "epoll_ctl", errno: ENOSPC, address: nil)
     }
@@ -176,6 +178,7 @@ actor Lane {
     for arrival in mail.arrivals { adopt(arrival) }
     for batch in mail.replies { deliver(batch) }
     for order in mail.drains { drain(order) }
+    if mail.mustRelieve { relieve() }
     if mail.mustStop { stopNow() }
   }
 

@@ -19,6 +19,9 @@ final class LaneCounters: Sendable {
   let closedByHandler = Atomic<UInt64>(0)
   let closedIdle = Atomic<UInt64>(0)
   let closedSlow = Atomic<UInt64>(0)
+  let closedForMemory = Atomic<UInt64>(0)
+  let stoppedByOwn = Atomic<UInt64>(0)
+  let stoppedByTotal = Atomic<UInt64>(0)
   let closedByDrain = Atomic<UInt64>(0)
   let cutOffByDrain = Atomic<UInt64>(0)
 

@@ -27,9 +27,12 @@ final class LaneInbox: Sendable {
     var arrivals: [Arrival] = []
     var replies: [ReplyBatch] = []
     var drains: [DrainOrder] = []
+    var mustRelieve = false
     var mustStop = false
 
-    var isEmpty: Bool { arrivals.isEmpty && replies.isEmpty && drains.isEmpty && !mustStop }
+    var isEmpty: Bool {
+      arrivals.isEmpty && replies.isEmpty && drains.isEmpty && !mustRelieve && !mustStop
+    }
   }
 
   /// What it takes to have the lane look at its mail.

@@ -17,3 +17,10 @@ public struct LaneRest: Equatable, Sendable {
     self.hold = hold
   }
 }
+
+/// What the lanes of a server have in common.
+struct LaneSettings: Sendable {
+  let bounds: TransportBounds
+  let rest: LaneRest
+  let held: HeldBytes
+}
