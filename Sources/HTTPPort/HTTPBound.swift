@@ -1,6 +1,6 @@
 /// The bounds whose meetings are counted.
 public enum HTTPBound: String, CaseIterable, Sendable {
-  /// A connection was closed to make room, or had to wait to be accepted.
+  /// The connection longest without a request was closed to make room, or one had to wait.
   case connections
   /// A request was too long, or came with a body.
   case requestBytes = "request_bytes"

@@ -34,6 +34,8 @@ final class HTTPConnection {
   /// The request that waits for the site.
   var request: HTTPRequest?
   var outgoing: Outgoing?
+  /// When its last request was whole; before the first one, when it was opened.
+  var requestedAt: Int64
   /// Since when it has stood without a request.
   var idleSince: Int64
   /// When the request under way began to come.
@@ -47,12 +49,22 @@ final class HTTPConnection {
     self.id = id
     self.socket = socket
     reader = RequestReader(bound: bounds.requestBytes)
+    requestedAt = now
     idleSince = now
     progressAt = now
   }
 
-  /// Whether it may be closed to make room: it asks nothing.
-  var isIdle: Bool { phase == .reading && !reader.isMidRequest }
+  /// Whether and from when on it may be closed to make room.
+  var standing: ConnectionStanding {
+    switch phase {
+    case .reading: .asking(since: idleSince, requestedAt: requestedAt)
+    case .answering, .closed: .answering(requestedAt: requestedAt)
+    case .writing:
+      .reading(
+        since: outgoing?.startedAt ?? progressAt, progressAt: progressAt, requestedAt: requestedAt)
+    case .lingering: .lingering(requestedAt: requestedAt)
+    }
+  }
 
   /// What to wait for.
   var interest: Int16 {

@@ -1,50 +1,62 @@
 /// Taking connections, as many as there may be.
 extension HTTPLoop {
-  /// How long a connection is left in peace before it may have to make room.
-  private static let timeToAsk: Int64 = 100_000_000
+  /// Connections that vanish before they are taken: past so many at once others get their turn.
+  private static let failuresPerTurn = 64
 
   func acceptReady() {
     guard pollSet.events(at: 1) != 0 else { return }
-    while openCount < bounds.connections || makeRoom() {
+    var failures = 0
+    while openCount < bounds.connections || longestWithoutRequest != nil {
       switch listener.accepted() {
-      case .connection(let number): adopt(Descriptor(adopting: number))
+      case .connection(let number):
+        adopt(Descriptor(adopting: number))
+        if openCount > bounds.connections { makeRoom() }
       case .nothing: return
-      case .failed: continue
+      case .failed:
+        failures += 1
+        if failures == Self.failuresPerTurn {
+          acceptsFrom = monotonicNanoseconds() + bounds.acceptPause.nanoseconds
+          return
+        }
       case .outOfDescriptors:
+        // One of ours may be had for it, at the next look.
+        makeRoom()
         acceptsFrom = monotonicNanoseconds() + bounds.acceptPause.nanoseconds
         return
       }
     }
   }
 
-  /// With all connections taken, accepts once one of them has asked nothing for a moment; one that
-  /// only just came has not had the time to ask.
+  /// With all connections taken, accepts once one of them may be closed for it; one that only just
+  /// came has not had the time to ask.
   func setRoom(at now: Int64) {
     guard openCount >= bounds.connections else {
       if acceptsFrom == .max { acceptsFrom = 0 }
       return
     }
-    let room = idlest.map { $0.idleSince + Self.timeToAsk } ?? .max
+    let room = connections.reduce(Int64.max) { min($0, $1?.standing.yieldsFrom ?? .max) }
     if room == .max, acceptsFrom != .max { counters.count(.connections) }
     acceptsFrom = room
   }
 
-  private var idlest: HTTPConnection? {
-    var found: HTTPConnection?
-    for connection in connections {
-      guard let connection, connection.isIdle else { continue }
-      if connection.idleSince < found?.idleSince ?? .max { found = connection }
-    }
-    return found
+  /// Whether a connection could be accepted now.
+  var someoneWaits: Bool {
+    var set = PollSet()
+    listener.append(to: &set, events: PollSet.readable)
+    set.wait(milliseconds: 0)
+    return set.events(at: 0) != 0
   }
 
-  private func makeRoom() -> Bool {
-    guard let idlest, monotonicNanoseconds() - idlest.idleSince >= Self.timeToAsk else {
-      return false
-    }
+  private var longestWithoutRequest: HTTPConnection? {
+    let standings = connections.lazy.map { $0?.standing }
+    return ConnectionStanding.longest(standings, at: monotonicNanoseconds())
+      .flatMap { connections[$0] }
+  }
+
+  private func makeRoom() {
+    guard let longest = longestWithoutRequest else { return }
     counters.count(.connections)
-    close(idlest)
-    return true
+    close(longest)
   }
 
   private func adopt(_ socket: consuming Descriptor) {

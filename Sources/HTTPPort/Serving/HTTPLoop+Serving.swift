@@ -39,6 +39,7 @@ extension HTTPLoop {
       }
     case .request(let request):
       connection.requestSince = nil
+      connection.requestedAt = now
       connection.request = request
       connection.phase = .answering
       site.answer(request, HTTPReply(inbox: inbox, connection: connection.id))
@@ -56,14 +57,16 @@ extension HTTPLoop {
   func begin(_ response: HTTPResponse, on connection: HTTPConnection) {
     let now = monotonicNanoseconds()
     let request = connection.request
-    let keepsAlive = request?.keepsAlive == true && endsAt == nil
+    // With all connections taken each goes once it has its answer, while others wait for theirs.
+    let isFull = openCount >= bounds.connections && someoneWaits
+    let keepsAlive = request?.keepsAlive == true && endsAt == nil && !isFull
     connection.request = nil
     connection.phase = .writing
     connection.progressAt = now
     connection.outgoing = HTTPConnection.Outgoing(
       head: ResponseHead.bytes(of: response, keepsAlive: keepsAlive, at: clock()),
       body: request?.method == "HEAD" ? nil : response.body, startedAt: now,
-      endsConnection: !keepsAlive, lingers: request == nil)
+      endsConnection: !keepsAlive, lingers: request == nil || isFull)
     site.answered(path: request?.path, status: response.status)
     cutOffOldest()
     write(connection)

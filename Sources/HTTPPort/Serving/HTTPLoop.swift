@@ -122,7 +122,7 @@ final class HTTPLoop {
 }
 
 extension Optional where Wrapped == Descriptor {
-  fileprivate borrowing func append(to set: inout PollSet, events: Int16) {
+  borrowing func append(to set: inout PollSet, events: Int16) {
     switch self {
     case .some(let descriptor): set.append(descriptor, events: events)
     // Keeps the places in the set.
