@@ -66,7 +66,7 @@ def polling(server, stop):
 
     def poll():
         with contextlib.suppress(OSError):
-            while not stop.is_set():
+            while not stop.wait(0.02):
                 peer.sendall(GET % b"/healthz")
                 if not peer.recv(4_096):
                     return
@@ -77,8 +77,7 @@ def polling(server, stop):
 
 @pytest.mark.parametrize("kind", [silent, dripping, deaf, sipping, polling])
 def test_probes_get_in_whoever_holds_the_connections(start, kind):
-    server = start(config_text(PROVIDERS, TAGS))
-    assert len(scrape(server).text) > 1_000_000
+    server = start(config_text(PROVIDERS, TAGS if kind in (deaf, sipping) else None))
     stop = threading.Event()
     with contextlib.ExitStack() as stack:
         stack.callback(stop.set)

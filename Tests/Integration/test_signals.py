@@ -67,7 +67,7 @@ def test_signals_while_it_drains_change_nothing(start):
 def test_many_signals_are_two_reloads(start):
     """One that runs and one more, since the file may have changed meanwhile."""
     server = start(CONFIG)
-    server.config.write_text(tags(100_000))
+    server.config.write_text(tags(30_000))
     reload_begins(server)
     for _ in range(20):
         server.process.send_signal(signal.SIGHUP)
@@ -93,9 +93,8 @@ def hears(pid, number):
 def starting(budgetd, tmp_path):
     """Starts budgetd with a config that takes long, and does not wait for it."""
     processes = []
-    (tmp_path / "config.yaml").write_text(LARGE)
-
-    def begin(number):
+    def begin(number, config=LARGE):
+        (tmp_path / "config.yaml").write_text(config)
         output = open(tmp_path / "out", "wb")
         log = open(tmp_path / "err", "wb")
         process = subprocess.Popen(
@@ -127,7 +126,7 @@ def test_an_end_before_it_is_ready(starting, delay):
 
 def test_reloads_before_it_is_ready_do_not_end_it(starting):
     begin, folder = starting
-    process = begin(signal.SIGHUP)
+    process = begin(signal.SIGHUP, tags(10_000))
     for _ in range(100):
         process.send_signal(signal.SIGHUP)
         time.sleep(0.002)
