@@ -44,12 +44,21 @@ final class PageServer: Sendable {
       engine: sources.engine, requests: sources.requests, time: sources.time)
     let port = HTTPPort(
       adopting: listener.release(), site: PageSite(sources, sampler: sampling),
-      counters: sources.http, clock: { [time = sources.time] in time.now() })
+      bounds: Self.bounds(sources.transport), counters: sources.http, clock: { [time = sources.time] in time.now() })
     guard let port else {
       throw .unavailable("no descriptors are left for the HTTP port: raise the limit (ulimit -n)")
     }
     self.port = port
     sampling.start()
+  }
+
+  /// The bounds as documented, less where the process has less: pages take no more memory than RPC
+  /// connections may, and leave descriptors to the ledger.
+  private static func bounds(_ transport: TCPServer) -> HTTPBounds {
+    var bounds = HTTPBounds.standard
+    bounds.unsentBytes = min(bounds.unsentBytes, transport.bounds.unsentTotalBytes)
+    bounds.connections = min(bounds.connections, max(8, transport.descriptorLimit / 8))
+    return bounds
   }
 
   /// The configuration is another: these slots belong to other budgets now.
