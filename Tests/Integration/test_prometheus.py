@@ -106,7 +106,7 @@ def test_each_alert_says_how_bad_it_is_and_what_to_read(name):
     assert severities and severities <= {"critical", "warning", "info"}
     assert set(annotations) == {"summary", "description", "runbook_url"}
     assert annotations["runbook_url"] == (
-        "{{ with $externalLabels.budgetd_runbook }}{{ . }}{{ else }}deploy/RUNBOOK.md{{ end }}"
+        "{{ with $externalLabels.runbooks }}{{ . }}{{ else }}deploy/RUNBOOK.md{{ end }}"
         f"#{name.lower()}")
     assert annotations["description"].endswith(".") and not annotations["summary"].endswith(".")
 
