@@ -17,6 +17,18 @@ extension BudgetClient {
     return FilterDeploymentsResponse(result, status: response.status)
   }
 
+  /// Asks what every budget says that `filterDeployments` would ask about the same request. Only
+  /// reads: the error is always `notApplied`; UNIMPLEMENTED from servers before 0.3.0.
+  public func explainRequest(
+    _ request: FilterDeploymentsRequest, timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> ExplainRequestResponse {
+    let response = try await answer(to: .explainRequest(request.message), timeout: timeout)
+    guard case .explained(let result)? = response.result else {
+      throw .notApplied(.unreadableAnswer("the answer to explain_request is to another method"))
+    }
+    return ExplainRequestResponse(result)
+  }
+
   /// Records what a request cost. Returning means that it is recorded.
   ///
   /// Never sent twice. After an `unknown` error, recording again may count it twice, unless it has

@@ -170,19 +170,23 @@
   public var isWellFormed: Bool { count <= Self.maximumLength && isPlainText }
 
   /// Whether it is UTF-8 without control characters, of whatever length.
-  public var isPlainText: Bool {
-    guard let base = unsafe base else { return true }
+  public var isPlainText: Bool { textFault == nil }
+
+  /// What is wrong with the text first, of whatever length; nil: it is UTF-8 without control
+  /// characters.
+  var textFault: NameFault? {
+    guard let base = unsafe base else { return nil }
     let bytes = unsafe UnsafeBufferPointer(start: base, count: count)
     // Nearly every name is printable ASCII.
-    if unsafe bytes.allSatisfy({ (0x20...0x7E).contains($0) }) { return true }
+    if unsafe bytes.allSatisfy({ (0x20...0x7E).contains($0) }) { return nil }
     var decoder = UTF8()
     var iterator = unsafe bytes.makeIterator()
     while true {
       switch unsafe decoder.decode(&iterator) {
       case .scalarValue(let scalar):
-        if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) { return false }
-      case .emptyInput: return true
-      case .error: return false
+        if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) { return .controlCharacter }
+      case .emptyInput: return nil
+      case .error: return .notUTF8
       }
     }
   }

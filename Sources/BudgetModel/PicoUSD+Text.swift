@@ -14,6 +14,23 @@ extension PicoUSD {
     return text
   }
 
+  /// Reads what `exactText` writes; nil where it is something else, or more than 10^24 dollars.
+  public init?(exactText text: String) {
+    let isNegative = text.utf8.first == UInt8(ascii: "-")
+    let parts = text.dropFirst(isNegative ? 1 : 0).split(
+      separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+    let decimals = parts.count > 1 ? parts[1] : ""
+    guard let whole = parts.first, (1...24).contains(whole.utf8.count),
+      parts.count == 1 || (1...Self.decimals).contains(decimals.utf8.count)
+    else { return nil }
+    let padded = decimals + String(repeating: "0", count: Self.decimals - decimals.utf8.count)
+    let digits = whole + padded
+    guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let pico = Int128(digits) else {
+      return nil
+    }
+    self.init(pico: isNegative ? -pico : pico)
+  }
+
   /// The amount as LiteLLM prints it: the nearest double as Python shows it (`1.0`, `0.0001`,
   /// `1e-05`, `1e+16`).
   public var pythonText: String { dollars.pythonText }

@@ -1,3 +1,4 @@
+import BudgetEngine
 import BudgetModel
 import LiteLLMConfig
 
@@ -20,6 +21,14 @@ extension Scenario {
     }
     self.start = start
     config = node["config"] ?? ConfigNode(.mapping(ConfigMapping([])))
+    windows = []
+    for window in node["windows"]?.sequence ?? [] { windows.append(try reader.window(window)) }
+    isStream = node["stream"]?.bool ?? false
+    if isStream {
+      steps = []
+      wantsConfigError = false
+      return
+    }
     guard let steps = node["steps"]?.sequence else {
       throw TraceError(line: line, message: "steps is missing or no list")
     }
@@ -36,14 +45,27 @@ extension Scenario {
         if op == "redis" { needsRedis = true } else { needsSeveral = true }
         continue
       }
-      self.steps.append(
-        Step(at: try reader.instant(step["at"], from: start), action: try reader.action(step, op)))
+      self.steps.append(try reader.step(step, op, from: start))
     }
     if needsSeveral || instances.count > 1 {
       skipReason = "needs several instances"
     } else if needsRedis {
       skipReason = "needs Redis"
     }
+  }
+}
+
+extension Scenario.Step {
+  /// Reads a line of a stream, a step of the scenario that began at `start`.
+  init(json text: String, from start: Timestamp, line: Int) throws(TraceError) {
+    let node: ConfigNode
+    do throws(ConfigError) {
+      node = try ConfigNode.parse(json: text, file: "trace")
+    } catch {
+      throw TraceError(line: line, message: error.problems.first?.message ?? "no valid JSON")
+    }
+    let reader = ScenarioReader(line: line)
+    self = try reader.step(node, try reader.text(node["op"], "op"), from: start)
   }
 }
 
@@ -67,13 +89,43 @@ private struct ScenarioReader {
     return Timestamp(unixMilliseconds: start.unixMilliseconds + milliseconds)
   }
 
-  func action(_ step: ConfigNode, _ op: String) throws(TraceError) -> Scenario.Action {
+  func step(
+    _ step: ConfigNode, _ op: String, from start: Timestamp
+  ) throws(TraceError) -> Scenario.Step {
+    let at = try instant(step["at"], from: start)
+    return Scenario.Step(at: at, action: try action(step, op, from: start))
+  }
+
+  /// A window as `windows` of a trace has it.
+  func window(_ node: ConfigNode) throws(TraceError) -> BudgetWindowState {
+    let scopeName = try text(node["scope"], "a window's scope")
+    guard let scope = BudgetScope.allCases.first(where: { $0.description == scopeName }),
+      let start = node["start"]?.text.flatMap({ Timestamp(iso8601: $0) }),
+      let end = node["end"]?.text.flatMap({ Timestamp(iso8601: $0) }),
+      let spend = node["spend"]?.text.flatMap({ PicoUSD(exactText: $0) }), spend >= .zero
+    else {
+      throw TraceError(
+        line: line,
+        message: "a window wants a scope, start and end as instants, and a spend as text")
+    }
+    return BudgetWindowState(
+      key: BudgetKey(
+        scope: scope, name: try text(node["name"], "a window's name"),
+        windowText: try text(node["window"], "a window's length")),
+      start: start, end: end, spend: spend)
+  }
+
+  private func action(
+    _ step: ConfigNode, _ op: String, from start: Timestamp
+  ) throws(TraceError) -> Scenario.Action {
     switch op {
     case "record":
+      let committedAt = step["committed_at"]
       return .record(
         Scenario.RecordAction(
           provider: step["provider"]?.text ?? "", deploymentID: step["model_id"]?.text ?? "",
           tags: tags(step["tags"]), cost: cost(step["cost"]),
+          committedAt: committedAt == nil ? nil : try instant(committedAt, from: start),
           wantsRefusal: step["want"]?["error"] != nil))
     case "filter":
       var candidates: [Scenario.Candidate] = []
@@ -81,7 +133,8 @@ private struct ScenarioReader {
         candidates.append(
           Scenario.Candidate(
             id: deployment["id"]?.text ?? "", modelName: deployment["model_name"]?.text ?? "",
-            model: deployment["model"]?.text ?? "", provider: deployment["provider"]?.text ?? ""))
+            model: deployment["model"]?.text ?? "", provider: deployment["provider"]?.text ?? "",
+            resolvedProvider: deployment["resolved_provider"]?.text))
       }
       let want = step["want"]
       return .filter(
@@ -91,10 +144,13 @@ private struct ScenarioReader {
           anyMessage: want?["message"]?.text == "*"))
     case "budgets": return .budgets(expected: step["want"] ?? step["expect"])
     case "sync": return .sync
+    case "lost":
+      return .lost(
+        step["count"]?.number.flatMap { Int(exactly: $0) }.flatMap { $0 > 0 ? $0 : nil } ?? 1)
     default:
       throw TraceError(
         line: line,
-        message: "op '\(op)' is none of record, filter, budgets, sync, start and redis")
+        message: "op '\(op)' is none of record, filter, budgets, sync, lost, start and redis")
     }
   }
 

@@ -1,3 +1,4 @@
+import BudgetEngine
 import BudgetModel
 import LiteLLMConfig
 
@@ -9,6 +10,10 @@ struct Scenario {
   var start: Timestamp
   /// The config, in LiteLLM's shapes.
   var config: ConfigNode
+  /// Windows that were open, or had been, with what was spent in them.
+  var windows: [BudgetWindowState]
+  /// Whether the steps follow, a line each, and `steps` is empty.
+  var isStream: Bool
   /// What was done, in order.
   var steps: [Step]
   /// Whether the config is expected to be refused.
@@ -29,6 +34,8 @@ struct Scenario {
     case budgets(expected: ConfigNode?)
     /// One run of LiteLLM's background task: without Redis there is nothing to do.
     case sync
+    /// Steps that are missing from the trace.
+    case lost(Int)
   }
 
   /// A cost that was recorded.
@@ -38,6 +45,8 @@ struct Scenario {
     var tags: [String]
     /// NaN where the trace has no number.
     var cost: Double
+    /// When it became spend, where it first waited for the disk: it counts all the time.
+    var committedAt: Timestamp?
     var wantsRefusal: Bool
   }
 
@@ -57,6 +66,8 @@ struct Scenario {
     var modelName: String
     var model: String
     var provider: String
+    /// The provider whose budget was asked, taken as it is; empty: none. Nil: LiteLLM's rules find it.
+    var resolvedProvider: String?
   }
 }
 

@@ -6,14 +6,31 @@ struct ScenarioPlayer {
   private let engine: BudgetEngine
   private var question = FilterQuestion()
   private var decision = FilterDecision()
+  /// Costs that count and are not spent yet, in the order of their commits.
+  private var held: [Held] = []
 
-  /// Starts the engine at the scenario's start.
-  init(configuration: BudgetConfiguration, start: Timestamp) {
-    engine = BudgetEngine(configuration: configuration, at: start)
+  private struct Held {
+    var amount: PicoUSD
+    var charged: ChargedSlots
+    var committedAt: Timestamp
+  }
+
+  /// Starts the engine at the scenario's start, with the windows that it began with.
+  init(configuration: BudgetConfiguration, windows: [BudgetWindowState], start: Timestamp) {
+    engine = BudgetEngine(restoring: windows)
+    _ = engine.reload(configuration, at: start)
+  }
+
+  /// Time has come to `now`: what was committed by then is spent.
+  mutating func advance(to now: Timestamp) {
+    while let next = held.first, next.committedAt <= now {
+      engine.commit(next.amount, of: next.charged, at: next.committedAt)
+      held.removeFirst()
+    }
   }
 
   /// Records a cost. False: refused, nothing was charged.
-  func record(_ action: Scenario.RecordAction, at now: Timestamp) -> Bool {
+  mutating func record(_ action: Scenario.RecordAction, at now: Timestamp) -> Bool {
     // The same bound as on the wire; what is no amount is refused.
     guard let amount = try? PicoUSD(dollars: action.cost, atMost: .maximumRecord) else {
       return false
@@ -29,7 +46,13 @@ struct ScenarioPlayer {
     for tag in action.tags {
       if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) { charged.addTag(slot: slot) }
     }
-    engine.record(amount, to: charged, at: now)
+    if let committedAt = action.committedAt, committedAt > now {
+      engine.hold(amount, for: charged)
+      let place = held.lastIndex { $0.committedAt <= committedAt }.map { $0 + 1 } ?? 0
+      held.insert(Held(amount: amount, charged: charged, committedAt: committedAt), at: place)
+    } else {
+      engine.record(amount, to: charged, at: now)
+    }
     return true
   }
 
@@ -42,6 +65,15 @@ struct ScenarioPlayer {
     // An estimate that is no amount estimates nothing, as an absent one.
     question.estimate = (try? PicoUSD(dollars: action.estimate, atMost: .maximumRecord)) ?? .zero
     for candidate in action.candidates {
+      if let resolved = candidate.resolvedProvider {
+        question.add(
+          NameBytes.with(candidate.id) { id in
+            NameBytes.with(resolved) { provider in
+              catalog.candidate(id: id, model: .absent, provider: provider)
+            }
+          })
+        continue
+      }
       // A trace's provider is LiteLLM's custom_llm_provider, to which LiteLLM has exceptions.
       let explicit =
         candidate.provider.isEmpty

@@ -4,7 +4,8 @@ public import LiteLLMConfig
 /// Replays a trace, scenario after scenario.
 ///
 /// A trace is JSON lines: `{"name", "start", "config", "steps": [...]}`, steps `record`, `filter`
-/// and `budgets` with `at` in seconds since `start`.
+/// and `budgets` with `at` in seconds since `start`. With `"stream": true` in place of `steps` these
+/// follow, a line each, until the next scenario. deploy/trace-format.md has it all.
 public struct TraceReplay: Sendable {
   /// What became of one scenario.
   public struct Outcome: Sendable {
@@ -12,10 +13,16 @@ public struct TraceReplay: Sendable {
     public let line: String
     /// How the results differ from what the trace expects, one sentence each.
     public let differences: [String]
+    /// Whether it was not played: one node without Redis cannot.
+    public var isSkipped = false
+    /// How many steps the trace is missing.
+    public var lostSteps = 0
   }
 
   private let override: BudgetConfiguration?
   private let loader: LiteLLMConfigLoader
+  /// The scenario whose steps follow, and its start.
+  private var stream: (play: ScenarioPlay?, refusal: Outcome?, start: Timestamp)?
 
   /// Replays with each scenario's own config, or with `config` in place of them all.
   public init(loader: LiteLLMConfigLoader, config: LiteLLMConfig? = nil) {
@@ -23,64 +30,82 @@ public struct TraceReplay: Sendable {
     override = config?.budgets
   }
 
-  /// Replays one line of a trace. `number` is the line's, for errors.
+  /// Whether steps of a scenario may follow.
+  public var isInStream: Bool { stream != nil }
+
+  /// Takes the next line of a trace; returns the scenarios that ended with it. `number` is the line's,
+  /// for errors.
+  public mutating func add(_ line: String, number: Int) throws(TraceError) -> [Outcome] {
+    if let stream, let step = try? Scenario.Step(json: line, from: stream.start, line: number) {
+      self.stream?.play?.play(step)
+      return []
+    }
+    let scenario: Scenario
+    do throws(TraceError) {
+      scenario = try Scenario(json: line, line: number)
+    } catch {
+      // A step that is none says better what is wrong with it.
+      if let stream { _ = try Scenario.Step(json: line, from: stream.start, line: number) }
+      throw error
+    }
+    let before = finish().map { [$0] } ?? []
+    guard scenario.isStream else { return before + [outcome(of: scenario)] }
+    switch configuration(of: scenario) {
+    case .success(let configuration):
+      stream = (ScenarioPlay(scenario, configuration), nil, scenario.start)
+    case .failure(let refusal): stream = (nil, refusal.outcome, scenario.start)
+    }
+    return before
+  }
+
+  /// The trace has ended: the outcome of the scenario whose steps came last, if there is one.
+  public mutating func finish() -> Outcome? {
+    defer { stream = nil }
+    return stream.flatMap { $0.play?.outcome ?? $0.refusal }
+  }
+
+  /// Replays a scenario that one line holds. `number` is the line's, for errors.
   public func replay(_ line: String, number: Int) throws(TraceError) -> Outcome {
-    let scenario = try Scenario(json: line, line: number)
+    outcome(of: try Scenario(json: line, line: number))
+  }
+
+  private func outcome(of scenario: Scenario) -> Outcome {
     if let reason = scenario.skipReason {
       return Outcome(
         line: JSONText.object([
           ("name", .string(scenario.name)), ("skipped", .string(reason)),
-        ]).text, differences: [])
+        ]).text, differences: [], isSkipped: true)
     }
-    let configuration: BudgetConfiguration
-    do throws(ConfigError) {
-      if let override {
-        configuration = override
-      } else {
-        configuration = try loader.load(document: scenario.config, file: "config").budgets
-      }
-    } catch {
-      return Outcome(
-        line: JSONText.object([
-          ("name", .string(scenario.name)), ("config_error", .string(error.description)),
-        ]).text,
-        differences: scenario.wantsConfigError
-          ? [] : ["\(scenario.name): the config is refused: \(error)"])
+    switch configuration(of: scenario) {
+    case .failure(let refusal): return refusal.outcome
+    case .success(let configuration):
+      var play = ScenarioPlay(scenario, configuration)
+      if scenario.wantsConfigError, override == nil { play.noteAcceptedConfig() }
+      for step in scenario.steps { play.play(step) }
+      return play.outcome
     }
-    return play(scenario, configuration)
   }
 
-  private func play(_ scenario: Scenario, _ configuration: BudgetConfiguration) -> Outcome {
-    var player = ScenarioPlayer(configuration: configuration, start: scenario.start)
-    var results: [StepResult] = []
-    var differences: [String] = []
-    if scenario.wantsConfigError, override == nil {
-      differences.append("\(scenario.name): the config is accepted, expected a refusal")
+  private struct Refusal: Error {
+    let outcome: Outcome
+  }
+
+  private func configuration(
+    of scenario: Scenario
+  ) -> Result<BudgetConfiguration, Refusal> {
+    if let override { return .success(override) }
+    do throws(ConfigError) {
+      return .success(try loader.load(document: scenario.config, file: "config").budgets)
+    } catch {
+      let line = JSONText.object([
+        ("name", .string(scenario.name)), ("config_error", .string(error.description)),
+      ]).text
+      return .failure(
+        Refusal(
+          outcome: Outcome(
+            line: line,
+            differences: scenario.wantsConfigError
+              ? [] : ["\(scenario.name): the config is refused: \(error)"])))
     }
-    for (index, step) in scenario.steps.enumerated() {
-      func add(_ found: [String]) {
-        differences += found.map { "\(scenario.name), step \(index + 1): \($0)" }
-      }
-      switch step.action {
-      case .sync: break
-      case .record(let action):
-        let isAccepted = player.record(action, at: step.at)
-        if isAccepted == action.wantsRefusal {
-          add([isAccepted ? "recorded, expected a refusal" : "refused, expected a record"])
-        }
-      case .filter(let action):
-        let result = player.filter(action, at: step.at)
-        results.append(.filter(result))
-        add(StepCheck.differences(result, action))
-      case .budgets(let expected):
-        let reports = player.budgets(at: step.at)
-        results.append(.budgets(reports))
-        add(StepCheck.differences(reports, expected))
-      }
-    }
-    return Outcome(
-      line: JSONText.object([
-        ("name", .string(scenario.name)), ("results", .array(results.map(\.json))),
-      ]).text, differences: differences)
   }
 }

@@ -997,7 +997,142 @@ void   budget__v1__ping_response__free_unpacked
   assert(message->base.descriptor == &budget__v1__ping_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[10] =
+void   budget__v1__explain_request_response__init
+                     (Budget__V1__ExplainRequestResponse         *message)
+{
+  static const Budget__V1__ExplainRequestResponse init_value = BUDGET__V1__EXPLAIN_REQUEST_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__explain_request_response__get_packed_size
+                     (const Budget__V1__ExplainRequestResponse *message)
+{
+  assert(message->base.descriptor == &budget__v1__explain_request_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__explain_request_response__pack
+                     (const Budget__V1__ExplainRequestResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__explain_request_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__explain_request_response__pack_to_buffer
+                     (const Budget__V1__ExplainRequestResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__explain_request_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ExplainRequestResponse *
+       budget__v1__explain_request_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ExplainRequestResponse *)
+     protobuf_c_message_unpack (&budget__v1__explain_request_response__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__explain_request_response__free_unpacked
+                     (Budget__V1__ExplainRequestResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__explain_request_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__explained_candidate__init
+                     (Budget__V1__ExplainedCandidate         *message)
+{
+  static const Budget__V1__ExplainedCandidate init_value = BUDGET__V1__EXPLAINED_CANDIDATE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__explained_candidate__get_packed_size
+                     (const Budget__V1__ExplainedCandidate *message)
+{
+  assert(message->base.descriptor == &budget__v1__explained_candidate__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__explained_candidate__pack
+                     (const Budget__V1__ExplainedCandidate *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__explained_candidate__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__explained_candidate__pack_to_buffer
+                     (const Budget__V1__ExplainedCandidate *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__explained_candidate__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ExplainedCandidate *
+       budget__v1__explained_candidate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ExplainedCandidate *)
+     protobuf_c_message_unpack (&budget__v1__explained_candidate__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__explained_candidate__free_unpacked
+                     (Budget__V1__ExplainedCandidate *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__explained_candidate__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__explained_budget__init
+                     (Budget__V1__ExplainedBudget         *message)
+{
+  static const Budget__V1__ExplainedBudget init_value = BUDGET__V1__EXPLAINED_BUDGET__INIT;
+  *message = init_value;
+}
+size_t budget__v1__explained_budget__get_packed_size
+                     (const Budget__V1__ExplainedBudget *message)
+{
+  assert(message->base.descriptor == &budget__v1__explained_budget__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__explained_budget__pack
+                     (const Budget__V1__ExplainedBudget *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__explained_budget__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__explained_budget__pack_to_buffer
+                     (const Budget__V1__ExplainedBudget *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__explained_budget__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ExplainedBudget *
+       budget__v1__explained_budget__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ExplainedBudget *)
+     protobuf_c_message_unpack (&budget__v1__explained_budget__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__explained_budget__free_unpacked
+                     (Budget__V1__ExplainedBudget *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__explained_budget__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[11] =
 {
   {
     "call_id",
@@ -1119,11 +1254,24 @@ static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[10]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "explain_request",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Request, method_case),
+    offsetof(Budget__V1__Request, explain_request),
+    &budget__v1__filter_deployments_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__request__field_indices_by_name[] = {
   8,   /* field[8] = authenticate */
   7,   /* field[7] = backup_ledger */
   0,   /* field[0] = call_id */
+  10,   /* field[10] = explain_request */
   2,   /* field[2] = filter_deployments */
   4,   /* field[4] = get_provider_budgets */
   9,   /* field[9] = ping */
@@ -1132,13 +1280,14 @@ static const unsigned budget__v1__request__field_indices_by_name[] = {
   5,   /* field[5] = reserve_spend */
   1,   /* field[1] = timeout_ms */
 };
-static const ProtobufCIntRange budget__v1__request__number_ranges[4 + 1] =
+static const ProtobufCIntRange budget__v1__request__number_ranges[5 + 1] =
 {
   { 1, 0 },
   { 10, 2 },
   { 16, 7 },
   { 20, 8 },
-  { 0, 10 }
+  { 24, 10 },
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor budget__v1__request__descriptor =
 {
@@ -1148,14 +1297,14 @@ const ProtobufCMessageDescriptor budget__v1__request__descriptor =
   "Budget__V1__Request",
   "budget.v1",
   sizeof(Budget__V1__Request),
-  10,
+  11,
   budget__v1__request__field_descriptors,
   budget__v1__request__field_indices_by_name,
-  4,  budget__v1__request__number_ranges,
+  5,  budget__v1__request__number_ranges,
   (ProtobufCMessageInit) budget__v1__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[10] =
+static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[11] =
 {
   {
     "call_id",
@@ -1277,11 +1426,24 @@ static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[10
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "explain_request",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Response, result_case),
+    offsetof(Budget__V1__Response, explain_request),
+    &budget__v1__explain_request_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__response__field_indices_by_name[] = {
   8,   /* field[8] = authenticate */
   7,   /* field[7] = backup_ledger */
   0,   /* field[0] = call_id */
+  10,   /* field[10] = explain_request */
   2,   /* field[2] = filter_deployments */
   4,   /* field[4] = get_provider_budgets */
   9,   /* field[9] = ping */
@@ -1290,13 +1452,14 @@ static const unsigned budget__v1__response__field_indices_by_name[] = {
   5,   /* field[5] = reserve_spend */
   1,   /* field[1] = status */
 };
-static const ProtobufCIntRange budget__v1__response__number_ranges[4 + 1] =
+static const ProtobufCIntRange budget__v1__response__number_ranges[5 + 1] =
 {
   { 1, 0 },
   { 10, 2 },
   { 16, 7 },
   { 20, 8 },
-  { 0, 10 }
+  { 24, 10 },
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor budget__v1__response__descriptor =
 {
@@ -1306,10 +1469,10 @@ const ProtobufCMessageDescriptor budget__v1__response__descriptor =
   "Budget__V1__Response",
   "budget.v1",
   sizeof(Budget__V1__Response),
-  10,
+  11,
   budget__v1__response__field_descriptors,
   budget__v1__response__field_indices_by_name,
-  4,  budget__v1__response__number_ranges,
+  5,  budget__v1__response__number_ranges,
   (ProtobufCMessageInit) budget__v1__response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -2697,7 +2860,7 @@ const ProtobufCMessageDescriptor budget__v1__ping_request__descriptor =
   (ProtobufCMessageInit) budget__v1__ping_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__ping_response__field_descriptors[7] =
+static const ProtobufCFieldDescriptor budget__v1__ping_response__field_descriptors[8] =
 {
   {
     "version",
@@ -2783,10 +2946,23 @@ static const ProtobufCFieldDescriptor budget__v1__ping_response__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "methods",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Budget__V1__PingResponse, n_methods),
+    offsetof(Budget__V1__PingResponse, methods),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__ping_response__field_indices_by_name[] = {
   3,   /* field[3] = durability */
   6,   /* field[6] = idempotency_horizon_unix_ms */
+  7,   /* field[7] = methods */
   1,   /* field[1] = node_id */
   5,   /* field[5] = not_ready_reason */
   2,   /* field[2] = ready */
@@ -2796,7 +2972,7 @@ static const unsigned budget__v1__ping_response__field_indices_by_name[] = {
 static const ProtobufCIntRange budget__v1__ping_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor budget__v1__ping_response__descriptor =
 {
@@ -2806,11 +2982,320 @@ const ProtobufCMessageDescriptor budget__v1__ping_response__descriptor =
   "Budget__V1__PingResponse",
   "budget.v1",
   sizeof(Budget__V1__PingResponse),
-  7,
+  8,
   budget__v1__ping_response__field_descriptors,
   budget__v1__ping_response__field_indices_by_name,
   1,  budget__v1__ping_response__number_ranges,
   (ProtobufCMessageInit) budget__v1__ping_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__explain_request_response__field_descriptors[4] =
+{
+  {
+    "tags",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__ExplainRequestResponse, n_tags),
+    offsetof(Budget__V1__ExplainRequestResponse, tags),
+    &budget__v1__explained_budget__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "candidates",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__ExplainRequestResponse, n_candidates),
+    offsetof(Budget__V1__ExplainRequestResponse, candidates),
+    &budget__v1__explained_candidate__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "candidates_omitted",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainRequestResponse, candidates_omitted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tags_omitted",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainRequestResponse, tags_omitted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__explain_request_response__field_indices_by_name[] = {
+  1,   /* field[1] = candidates */
+  2,   /* field[2] = candidates_omitted */
+  0,   /* field[0] = tags */
+  3,   /* field[3] = tags_omitted */
+};
+static const ProtobufCIntRange budget__v1__explain_request_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor budget__v1__explain_request_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ExplainRequestResponse",
+  "ExplainRequestResponse",
+  "Budget__V1__ExplainRequestResponse",
+  "budget.v1",
+  sizeof(Budget__V1__ExplainRequestResponse),
+  4,
+  budget__v1__explain_request_response__field_descriptors,
+  budget__v1__explain_request_response__field_indices_by_name,
+  1,  budget__v1__explain_request_response__number_ranges,
+  (ProtobufCMessageInit) budget__v1__explain_request_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__explained_candidate__field_descriptors[4] =
+{
+  {
+    "deployment",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedCandidate, deployment),
+    &budget__v1__deployment__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "provider",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedCandidate, provider),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "allowed",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedCandidate, allowed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "budgets",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__ExplainedCandidate, n_budgets),
+    offsetof(Budget__V1__ExplainedCandidate, budgets),
+    &budget__v1__explained_budget__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__explained_candidate__field_indices_by_name[] = {
+  2,   /* field[2] = allowed */
+  3,   /* field[3] = budgets */
+  0,   /* field[0] = deployment */
+  1,   /* field[1] = provider */
+};
+static const ProtobufCIntRange budget__v1__explained_candidate__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor budget__v1__explained_candidate__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ExplainedCandidate",
+  "ExplainedCandidate",
+  "Budget__V1__ExplainedCandidate",
+  "budget.v1",
+  sizeof(Budget__V1__ExplainedCandidate),
+  4,
+  budget__v1__explained_candidate__field_descriptors,
+  budget__v1__explained_candidate__field_indices_by_name,
+  1,  budget__v1__explained_candidate__number_ranges,
+  (ProtobufCMessageInit) budget__v1__explained_candidate__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__explained_budget__field_descriptors[10] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, scope),
+    &budget__v1__scope__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_period",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, time_period),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "spend_usd",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, spend_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pending_usd",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, pending_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit_usd",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Budget__V1__ExplainedBudget, limit_usd_presence_case),
+    offsetof(Budget__V1__ExplainedBudget, limit_usd),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "withheld_usd",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, withheld_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resets_at_unix_ms",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Budget__V1__ExplainedBudget, resets_at_unix_ms_presence_case),
+    offsetof(Budget__V1__ExplainedBudget, resets_at_unix_ms),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "verdict",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, verdict),
+    &budget__v1__verdict__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__explained_budget__field_indices_by_name[] = {
+  5,   /* field[5] = limit_usd */
+  1,   /* field[1] = name */
+  4,   /* field[4] = pending_usd */
+  9,   /* field[9] = reason */
+  7,   /* field[7] = resets_at_unix_ms */
+  0,   /* field[0] = scope */
+  3,   /* field[3] = spend_usd */
+  2,   /* field[2] = time_period */
+  8,   /* field[8] = verdict */
+  6,   /* field[6] = withheld_usd */
+};
+static const ProtobufCIntRange budget__v1__explained_budget__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor budget__v1__explained_budget__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ExplainedBudget",
+  "ExplainedBudget",
+  "Budget__V1__ExplainedBudget",
+  "budget.v1",
+  sizeof(Budget__V1__ExplainedBudget),
+  10,
+  budget__v1__explained_budget__field_descriptors,
+  budget__v1__explained_budget__field_indices_by_name,
+  1,  budget__v1__explained_budget__number_ranges,
+  (ProtobufCMessageInit) budget__v1__explained_budget__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue budget__v1__scope__enum_values_by_number[4] =
@@ -2843,5 +3328,39 @@ const ProtobufCEnumDescriptor budget__v1__scope__descriptor =
   budget__v1__scope__enum_values_by_name,
   1,
   budget__v1__scope__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue budget__v1__verdict__enum_values_by_number[5] =
+{
+  { "VERDICT_UNSPECIFIED", "BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED", 0 },
+  { "VERDICT_ALLOWS", "BUDGET__V1__VERDICT__VERDICT_ALLOWS", 1 },
+  { "VERDICT_DENIES", "BUDGET__V1__VERDICT__VERDICT_DENIES", 2 },
+  { "VERDICT_NO_BUDGET", "BUDGET__V1__VERDICT__VERDICT_NO_BUDGET", 3 },
+  { "VERDICT_UNUSABLE_NAME", "BUDGET__V1__VERDICT__VERDICT_UNUSABLE_NAME", 4 },
+};
+static const ProtobufCIntRange budget__v1__verdict__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex budget__v1__verdict__enum_values_by_name[5] =
+{
+  { "VERDICT_ALLOWS", 1 },
+  { "VERDICT_DENIES", 2 },
+  { "VERDICT_NO_BUDGET", 3 },
+  { "VERDICT_UNSPECIFIED", 0 },
+  { "VERDICT_UNUSABLE_NAME", 4 },
+};
+const ProtobufCEnumDescriptor budget__v1__verdict__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "budget.v1.Verdict",
+  "Verdict",
+  "Budget__V1__Verdict",
+  "budget.v1",
+  5,
+  budget__v1__verdict__enum_values_by_number,
+  5,
+  budget__v1__verdict__enum_values_by_name,
+  1,
+  budget__v1__verdict__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

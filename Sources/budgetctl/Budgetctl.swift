@@ -1,4 +1,5 @@
 import ArgumentParser
+import BudgetModel
 import Foundation
 
 /// The operator's tool for budgetd.
@@ -18,12 +19,15 @@ struct Budgetctl: AsyncParsableCommand {
         64  the command line is wrong
         69  the server cannot be reached, or did not answer
         70  unknown: the spend may or may not be recorded
+        74  the output could not be written
         78  the config is refused
 
       Completion: budgetctl --generate-completion-script bash|zsh|fish
       """,
+    version: ReleaseVersion.text,
     subcommands: [
-      BudgetsCommand.self, FilterCommand.self, RecordCommand.self, PingCommand.self,
+      BudgetsCommand.self, FilterCommand.self, ExplainCommand.self, RecordCommand.self,
+      PingCommand.self,
       CheckConfigCommand.self, SimulateCommand.self, BackupCommand.self,
       BenchCommand.self,
     ])
@@ -32,17 +36,34 @@ struct Budgetctl: AsyncParsableCommand {
 
   static func main() async {
     do {
+      try Terminal.holdDescriptors()
       var command = try parseAsRoot()
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
       } else {
         try command.run()
       }
+      Terminal.closeOutput()
     } catch let failure as Failure {
-      Terminal.complain(failure.message)
-      exit(withError: ExitCode(failure.code.rawValue))
+      Terminal.end(failure)
     } catch {
-      exit(withError: error)
+      end(error)
     }
+  }
+
+  /// Ends the process as ArgumentParser would, but for texts that cannot be written, and for words
+  /// that are nearly a command's.
+  private static func end(_ error: any Error) -> Never {
+    guard exitCode(for: error) != .success else {
+      Terminal.write(lines: [fullMessage(for: error)])
+      Terminal.closeOutput()
+      exit(withError: ExitCode.success)
+    }
+    let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
+    let given = Array(CommandLine.arguments.dropFirst())
+    if let complaint = CommandSpelling.complaint(of: given, commands: commands) {
+      Terminal.end(Failure(complaint, .usage))
+    }
+    exit(withError: error)
   }
 }

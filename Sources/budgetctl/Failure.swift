@@ -9,7 +9,10 @@ struct Failure: Error, Equatable {
     case usage = 64
     case unreachable = 69
     case outcomeUnknown = 70
+    case outputFailed = 74
     case badConfig = 78
+    /// As the shell shows a process that SIGPIPE has ended: whoever read the output has gone.
+    case readerGone = 141
   }
 
   /// One or more lines: the thing, its value, the bound, the way out.

@@ -49,16 +49,26 @@ struct Budgetd: AsyncParsableCommand {
       if exitCode(for: error) == .success { exit(withError: error) }
       if error is ExitCode { exit(withError: error) }
       // One line that says what is wrong; the whole help would push it off the screen.
-      let lines = message(for: error).split(separator: "\n", maxSplits: 1)
-      LineLog.write("budgetd: \(lines.first ?? "unusable arguments"); see budgetd --help")
+      LineLog.write("budgetd: \(oneLine(message(for: error))); see budgetd --help")
       exit(withError: exitCode(for: error))
     }
+  }
+
+  /// The message in one line: a list of what there is follows behind its first line.
+  private static func oneLine(_ message: String) -> String {
+    let lines = message.split(separator: "\n").map { $0.drop { $0 == " " } }
+    guard let first = lines.first else { return "unusable arguments" }
+    let choices = lines.dropFirst().prefix { $0.hasPrefix("- ") }.map { $0.dropFirst(2) }
+    return choices.isEmpty ? String(first) : "\(first) \(choices.joined(separator: ", "))"
   }
 
   func run() async throws {
     let level = service.logLevel
     LoggingSystem.bootstrap { _ in LineLog(level: level) }
     let log = Logger(label: "budgetd")
+    for line in EnvironmentArguments.complaints(about: ProcessInfo.processInfo.environment) {
+      log.warning("\(line)")
+    }
     do throws(ServerError) {
       var options = try service.options()
       bounds.apply(to: &options)

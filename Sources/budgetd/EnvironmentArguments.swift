@@ -1,4 +1,5 @@
 import Foundation
+import LiteLLMConfig
 
 /// Options given as variables: `BUDGETD_LISTEN=127.0.0.1:0` is `--listen 127.0.0.1:0`.
 enum EnvironmentArguments {
@@ -9,18 +10,39 @@ enum EnvironmentArguments {
     "redis", "redis-password-file", "node-id",
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",
     "max-tags", "max-requests-under-way", "max-unsent-bytes", "max-unsent-total",
-    "frame-timeout", "idle-timeout", "stall-timeout", "lanes", "spin", "outage-policy",
-    "fleet-size", "reconcile-interval-ms", "clock-jump-bound-s",
+    "frame-timeout", "idle-timeout", "stall-timeout", "trace", "trace-bytes", "lanes", "spin",
+    "outage-policy", "fleet-size", "reconcile-interval-ms", "clock-jump-bound-s",
   ]
 
   /// Options that are there or not.
   private static let flags = ["insecure-network"]
 
+  /// Variables that are not options of this program's.
+  private static let others = ["redis-password", "server"]
+
+  /// What Kubernetes sets in every container beside a service named `budgetd`.
+  private static let ofServices = ["BUDGETD_SERVICE_", "BUDGETD_PORT"]
+
+  /// Why variables that look like this program's have no effect: a line each. Values are not shown.
+  static func complaints(about environment: [String: String]) -> [String] {
+    let known = valued + flags + others
+    return environment.keys.sorted().compactMap { name in
+      guard name.uppercased().hasPrefix("BUDGETD_"), !known.map(variable).contains(name),
+        !ofServices.contains(where: { name.hasPrefix($0) }),
+        let meant = Spelling.nearest(to: String(name.dropFirst("BUDGETD_".count)), among: known)
+      else { return nil }
+      return "the variable \(name) has no effect: did you mean \(variable(meant))?"
+    }
+  }
+
+  private static func variable(_ option: String) -> String {
+    "BUDGETD_" + option.uppercased().replacing("-", with: "_")
+  }
+
   /// The arguments that the variables stand for; empty variables stand for none.
   static func arguments(from environment: [String: String]) -> [String] {
     func value(_ option: String) -> String? {
-      let name = "BUDGETD_" + option.uppercased().replacing("-", with: "_")
-      return environment[name].flatMap { $0.isEmpty ? nil : $0 }
+      environment[variable(option)].flatMap { $0.isEmpty ? nil : $0 }
     }
     let off = ["0", "false", "no", "off"]
     return valued.flatMap { option in value(option).map { ["--\(option)=\($0)"] } ?? [] }

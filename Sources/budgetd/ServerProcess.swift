@@ -79,7 +79,7 @@ struct ServerProcess {
       drained: \(traffic.connectionsAccepted) connections, \(traffic.frames) requests, \
       \(met.refusedRequests) refused, \(traffic.halfFrames) half frames, \
       \(traffic.frameTimeouts + traffic.framesTooLarge) frames too long or too slow, \
-      \(traffic.closedSlow) slow readers closed, \(met.strangeNames) strange names, \
+      \(traffic.closedSlow) slow readers closed, \(met.unusableNames) unusable names, \
       \(met.unresolvedModels) models without a provider, \(met.unbudgetedRecords) records without \
       a budget
       """)

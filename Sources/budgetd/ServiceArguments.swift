@@ -58,6 +58,16 @@ struct ServiceArguments: ParsableArguments {
       "trace, debug, info, notice, warning, error or critical.", valueName: "level"))
   var logLevel = Logger.Level.info
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the traffic there, for budgetctl simulate; the file before is kept as FILE.1.",
+      valueName: "file"))
+  var trace: String?
+
+  @Option(
+    help: ArgumentHelp("What the trace's two files may have on disk.", valueName: "bytes"))
+  var traceBytes = TraceOptions.standardBytes
+
   /// A scrape of more would be over a hundred megabytes.
   private static let mostMetrics = 100_000
 
@@ -80,6 +90,11 @@ struct ServiceArguments: ParsableArguments {
     options.durability = durability
     options.providerMapPath = providerMap
     options.allowsInsecureNetwork = insecureNetwork
+    guard TraceOptions.bytesRange.contains(traceBytes) else {
+      let range = TraceOptions.bytesRange
+      throw .usage("--trace-bytes \(traceBytes): give \(range.lowerBound) to \(range.upperBound)")
+    }
+    options.trace = trace.map { TraceOptions(path: $0, maximumBytes: traceBytes) }
     if let nodeId {
       let isName =
         !nodeId.isEmpty && nodeId.utf8.count <= 64

@@ -16,7 +16,7 @@ import Testing
     #expect(
       CountedMethod.names == [
         "_unknown", "FilterDeployments", "RecordSpend", "GetProviderBudgets", "ReserveSpend",
-        "ReleaseReservation", "BackupLedger", "Authenticate", "Ping",
+        "ReleaseReservation", "BackupLedger", "Authenticate", "Ping", "ExplainRequest",
       ])
     let positions = MethodName.allCases.map { CountedMethod.position(of: $0) }
     #expect(positions == Array(1..<CountedMethod.count))
@@ -52,7 +52,7 @@ import Testing
     fixture.service.turnEnded()
     let measured = fixture.requests.totals
     let durations = (0..<CountedMethod.count).map { measured.durations($0).count }
-    #expect(durations == [2, 1, 2, 0, 0, 0, 0, 0, 1])
+    #expect(durations == [2, 1, 2, 0, 0, 0, 0, 0, 1, 0])
   }
 
   @Test func aDeferredRequestIsMeasuredWhenItsReplyWasHandedOver() throws {

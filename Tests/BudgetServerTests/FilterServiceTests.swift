@@ -111,7 +111,7 @@ import Testing
           tags: ["bl\0ue", "blue\n"])))
     #expect(try reply.filtered.allowed == [0])
     // The explicit provider spares the model a look.
-    #expect(fixture.counters.strangeNames == 3)
+    #expect(fixture.counters.unusableNames == 3)
   }
 
   @Test func longListsOfDenialsAndSentencesStayWithinTheirBounds() throws {

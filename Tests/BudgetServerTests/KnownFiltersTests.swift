@@ -110,7 +110,7 @@ import Testing
     let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
     for call in 1...3 {
       _ = try fixture.call(Self.question(tags: ["\u{1}"]))
-      #expect(fixture.counters.strangeNames == call)
+      #expect(fixture.counters.unusableNames == call)
     }
     for call in 1...3 {
       _ = try fixture.call(Self.question(["x", "y"], provider: ""))

@@ -71,14 +71,14 @@ import Testing
       let cold = try Self.fixture()
       let message = Self.random(index, using: &random)
       let taken = warm.recorder.taken.count
-      let counted = (warm.counters.strangeNames, warm.counters.unresolvedModels)
+      let counted = (warm.counters.unusableNames, warm.counters.unresolvedModels)
       let unbudgeted = warm.counters.unbudgetedRecords
       let answer = try warm.call(.recordSpend(message), callID: UInt64(index + 1))
       let expected = try cold.call(.recordSpend(message), callID: UInt64(index + 1))
       let comment: Comment = "seed \(seed), \(message)"
       #expect(answer == expected, comment)
       #expect(Array(warm.recorder.taken[taken...]) == cold.recorder.taken, comment)
-      #expect(warm.counters.strangeNames - counted.0 == cold.counters.strangeNames, comment)
+      #expect(warm.counters.unusableNames - counted.0 == cold.counters.unusableNames, comment)
       #expect(
         warm.counters.unresolvedModels - counted.1 == cold.counters.unresolvedModels, comment)
       #expect(

@@ -110,7 +110,7 @@ enum FuzzInput {
       for index in 0..<name.count { count += name[index] == 0 ? 1 : 1 }
     }
     switch request.method {
-    case .filterDeployments(let view):
+    case .filterDeployments(let view), .explainRequest(let view):
       for index in 0..<view.deploymentCount {
         let deployment = view.deployment(at: index)
         read(deployment.id)

@@ -40,17 +40,8 @@ extension RequestMessage {
     self.init(
       callID: request.callID, timeoutMilliseconds: request.timeoutMilliseconds, method: nil)
     switch request.method {
-    case .filterDeployments(let view):
-      method = .filterDeployments(
-        FilterDeploymentsMessage(
-          deployments: (0..<view.deploymentCount).map { index in
-            let deployment = view.deployment(at: index)
-            return DeploymentMessage(
-              id: deployment.id.text, modelName: deployment.modelName.text,
-              model: deployment.model.text, provider: deployment.provider.text)
-          },
-          tags: (0..<view.tagCount).map { view.tag(at: $0).text }, modelName: view.modelName.text,
-          estimatedCostUSD: view.estimatedCostUSD))
+    case .filterDeployments(let view): method = .filterDeployments(FilterDeploymentsMessage(view))
+    case .explainRequest(let view): method = .explainRequest(FilterDeploymentsMessage(view))
     case .recordSpend(let view):
       var message = RecordSpendMessage(costUSD: view.costUSD)
       message.provider = view.provider.text
@@ -82,6 +73,21 @@ extension RequestMessage {
   ) throws(WireRefusal) -> RequestMessage {
     var decoder = RequestDecoder(bounds: bounds)
     return try decoder.withRequest(frame: message.span) { RequestMessage($0) }
+  }
+}
+
+extension FilterDeploymentsMessage {
+  /// Copies what the view shows.
+  init(_ view: FilterDeploymentsView) {
+    self.init(
+      deployments: (0..<view.deploymentCount).map { index in
+        let deployment = view.deployment(at: index)
+        return DeploymentMessage(
+          id: deployment.id.text, modelName: deployment.modelName.text,
+          model: deployment.model.text, provider: deployment.provider.text)
+      },
+      tags: (0..<view.tagCount).map { view.tag(at: $0).text }, modelName: view.modelName.text,
+      estimatedCostUSD: view.estimatedCostUSD)
   }
 }
 

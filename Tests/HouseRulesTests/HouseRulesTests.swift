@@ -53,6 +53,7 @@ import Testing
     "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
     "HTTPPort/Sockets/SystemCalls.swift",
+    "budgetctl/Terminal/SystemCalls.swift",
     "LiteLLMConfig/YAML/YAMLEventReader.swift", "Locks/Locked.swift",
     "RedisStore/Link/HostLookup.swift", "RedisStore/Link/RedisConnection.swift",
     "RedisStore/Link/RedisReply.swift", "SpendLedger/Directory/SystemCalls.swift",

@@ -41,11 +41,11 @@ import Testing
     ]
     let command = try #require(try Budgetctl.parseAsRoot(arguments) as? FilterCommand)
     #expect(
-      command.deployment.map(\.deployment) == [
+      command.question.deployment.map(\.deployment) == [
         Deployment(id: "a", model: "openai/gpt-4o", provider: "openai"), Deployment(id: "b"),
       ])
-    #expect(command.tag == ["t"])
-    #expect(command.estimatedCost == 0.5)
+    #expect(command.question.tag == ["t"])
+    #expect(command.question.estimatedCost == 0.5)
   }
 
   @Test(arguments: [

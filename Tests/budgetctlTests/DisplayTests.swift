@@ -28,10 +28,30 @@ import Testing
     }
   }
 
-  @Test func sizesComeFromStty() {
-    #expect(Terminal.Size(stty: "24 80\n") == Terminal.Size(columns: 80, rows: 24))
-    #expect(Terminal.Size(stty: "0 0\n") == nil)
-    #expect(Terminal.Size(stty: "stty: no terminal") == nil)
+  @Test func longLinesLoseTheirEnd() {
+    #expect("abcdef".cut(to: 6) == "abcdef")
+    #expect("abcdef".cut(to: 5) == "abcd…")
+    #expect("abcdef".cut(to: 1) == "…")
+    #expect("abcdef".cut(to: 0) == "")
+    for width in 1...12 {
+      #expect("东京都大阪府".cut(to: width).displayWidth <= width)
+    }
+    let table = PlainTable.lines(["A", "B"], [["long one", "x"]], columns: 9)
+    #expect(table == ["A        …".cut(to: 9), "long one…"])
+  }
+
+  @Test func theEnvironmentsSizeWinsWhereItIsOne() {
+    let known = Terminal.Size(columns: 80, rows: 24)
+    func size(_ columns: String?, _ known: Terminal.Size?) -> Terminal.Size? {
+      Terminal.Size(known: known, environment: columns.map { ["COLUMNS": $0] } ?? [:])
+    }
+    #expect(size(nil, known) == known)
+    #expect(size("40", known) == Terminal.Size(columns: 40, rows: 24))
+    for odd in ["0", "-3", "", "wide", "99999999999999999999"] {
+      #expect(size(odd, known) == known)
+    }
+    #expect(size("40", nil)?.columns == 40)
+    #expect(size(nil, nil) == nil)
   }
 
   @Test func jsonIsExactAndOrdered() {

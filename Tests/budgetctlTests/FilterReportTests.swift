@@ -27,7 +27,7 @@ import Testing
 
   @Test func everyDenialHasItsSentence() {
     #expect(
-      report(estimatedCostUSD: 5).lines == [
+      report(estimatedCostUSD: 5).lines(columns: nil) == [
         "         DEPLOYMENT     MODEL  PROVIDER",
         "denied   a              m      derived",
         "         provider open\\u{1b}ai: $12.00 of $10.00 are spent, resets in 1 min",
@@ -49,7 +49,7 @@ import Testing
       to: FilterDeploymentsRequest(deployments: [Deployment(id: "a", model: "m")]),
       nowUnixMilliseconds: 0)
     #expect(
-      report.lines.contains(
+      report.lines(columns: nil).contains(
         "         tag t: $5.00 of $5.00 are spent or withheld ($3.30 withheld for other nodes: Redis "
           + "is away)"))
     #expect(report.json.text.contains(#""withheld_usd":3.3"#))

@@ -35,6 +35,28 @@ import Testing
     #expect(HumanText.duration(milliseconds: milliseconds) == text)
   }
 
+  /// Whatever a server sends, it is shown: nothing traps.
+  @Test(arguments: [
+    Double.nan, .infinity, -.infinity, 1e300, -1e300, -0.0, .leastNonzeroMagnitude,
+    .greatestFiniteMagnitude,
+  ])
+  func absurdNumbersHaveATextToo(_ number: Double) {
+    for text in [
+      HumanText.money(number), HumanText.roundedMoney(number), HumanText.percent(fill: number),
+    ] {
+      #expect(!text.isEmpty)
+    }
+    #expect(HumanText.bar(fill: number, width: 4).count <= 4)
+    for milliseconds in [Int64.min, -1, 0, .max] {
+      #expect(!HumanText.duration(milliseconds: milliseconds).isEmpty)
+      #expect(!HumanText.duration(from: milliseconds, to: Int64.max &+ Int64(5)).isEmpty)
+      #expect(!HumanText.duration(from: .max, to: milliseconds).isEmpty)
+      #expect(!JSONValue.instant(milliseconds).text.isEmpty)
+    }
+    #expect(HumanText.duration(from: .min, to: .max) == "for ever")
+    #expect(HumanText.duration(from: .max, to: .min) == "now")
+  }
+
   @Test func barsAreFullOnlyAtTheLimit() {
     #expect(HumanText.bar(fill: 0, width: 4) == "░░░░")
     #expect(HumanText.bar(fill: 0.001, width: 4) == "█░░░")

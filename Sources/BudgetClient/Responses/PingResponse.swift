@@ -18,12 +18,17 @@ public struct PingResponse: Hashable, Sendable {
   /// none.
   public var idempotencyHorizonUnixMilliseconds: Int64?
 
+  /// The methods that the server's build has, by their names in the contract's service; empty = a
+  /// build before 0.3.0, which does not say.
+  public var methods: [String]
+
   init(_ result: PingResult) {
     version = result.version
     nodeID = result.nodeID
     isReady = result.isReady
     notReadyReason = result.notReadyReason
     durability = result.durability
+    methods = result.methods
     storeState = result.storeState
     let horizon = result.idempotencyHorizonUnixMilliseconds
     idempotencyHorizonUnixMilliseconds = horizon == 0 ? nil : horizon

@@ -107,9 +107,15 @@ extension BudgetEngine {
     let limit = catalog.limits[Int(slot)]
     if limit == BudgetCatalog.unlimited { return nil }
     let (spend, withheld, resetsAt) = shards.standing(of: slot, at: now)
-    guard spend >= limit || spend + estimate > limit else { return nil }
+    guard Self.denies(spend, limit: limit, estimate: estimate) else { return nil }
     return Denial(
       candidate: 0, scope: scope, slot: slot, spend: spend, withheld: withheld, limit: limit,
       resetsAt: resetsAt)
+  }
+
+  /// Whether a budget denies a request of this estimate when `spend` is compared with its limit.
+  @inline(__always)
+  static func denies(_ spend: PicoUSD, limit: PicoUSD, estimate: PicoUSD) -> Bool {
+    spend >= limit || spend + estimate > limit
   }
 }

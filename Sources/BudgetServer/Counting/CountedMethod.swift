@@ -9,13 +9,12 @@ enum CountedMethod {
   /// Their names in the contract's service, by position.
   static let names =
     ["_unknown"]
-    + MethodName.allCases.map { method in
-      method.description.split(separator: "_").map(\.capitalized).joined()
-    }
+    + MethodName.allCases.map(\.serviceName)
   /// Those that this build answers.
   static let served: [Int] = [
     position(of: .filterDeployments), position(of: .recordSpend),
     position(of: .getProviderBudgets), position(of: .backupLedger), position(of: .ping),
+    position(of: .explainRequest),
   ]
 
   /// A method's position.
@@ -30,10 +29,7 @@ enum CountedMethod {
     case .backupLedger: 6
     case .authenticate: 7
     case .ping: 8
+    case .explainRequest: 9
     }
   }
-}
-
-extension Substring {
-  fileprivate var capitalized: String { prefix(1).uppercased() + dropFirst() }
 }

@@ -18,6 +18,11 @@ final class RequestCounters: Sendable {
     others.withLock { $0.count(method, status) }
   }
 
+  /// What each budget kept out, so far.
+  var denials: DenialReading {
+    DenialReading(writers.withLock { $0 }.map(\.budgetDenials.all))
+  }
+
   /// The sum of all, each number right, not all of the same instant.
   var totals: RequestTotals {
     var sum = RequestTotals()

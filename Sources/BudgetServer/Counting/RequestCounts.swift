@@ -23,6 +23,8 @@ final class RequestCounts: Sendable {
   /// One for each scope, findings omitted, replies that omitted some; then providers in requests
   /// that are others than the model list's.
   private let denials = CounterRow()
+  /// The same by budget.
+  let budgetDenials = DenialCounts()
 
   init() {
     precondition(CountedMethod.count * Self.statusCount <= CounterRow.width)

@@ -27,6 +27,9 @@ final class LedgerRecorder: SpendRecorder {
   /// The batch whose commit failed, until the file tells what became of it.
   private let doubtful = Locked<LedgerBatch?>(nil)
 
+  /// Where what became of records is written down; nil: nowhere.
+  private let trace = Locked<TrafficTrace?>(nil)
+
   /// What the batch that is being finished charges; the ledger's thread alone takes it.
   private let sums = Locked(ChargeSums())
 
@@ -52,7 +55,13 @@ final class LedgerRecorder: SpendRecorder {
   }
 
   /// Where replies that come later are posted; set before the first request can come.
-  func connect(to mailbox: ReplyMailbox) { replies.withLock { $0 = mailbox } }
+  func connect(to mailbox: ReplyMailbox, trace: TrafficTrace? = nil) {
+    replies.withLock { $0 = mailbox }
+    self.trace.withLock { $0 = trace }
+  }
+
+  /// Whether records are accepted, and never taken back, before they are on disk.
+  var acceptsForGood: Bool { durability == .memory }
 
   func expect(_ key: UInt128) {
     // Under `commit` the ledger's thread looks keys up, batch by batch.
@@ -181,6 +190,7 @@ final class LedgerRecorder: SpendRecorder {
       let now = time.now()
       let report = engine.reload(configuration, at: now)
       LedgerSync.write(report, to: ledger, at: now)
+      trace.withLock { $0 }?.begin(engine, self, at: now)
       return report
     }
   }
@@ -264,6 +274,8 @@ extension LedgerRecorder: LedgerClient {
       }
       if batch.token(at: index) != Self.answered { answer(batch, index, in: &answers) }
     }
+    // Before a reload can come in between: it writes down what has been charged until then.
+    if let trace = trace.withLock({ $0 }) { trace.settled(batch) }
     if hasDoubt { doubtful.withLock { $0 = batch } }
     gate.endBatch()
     add(spent)

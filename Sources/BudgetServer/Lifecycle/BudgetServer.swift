@@ -12,7 +12,7 @@ public import TCPTransport
 /// The service as a whole: configuration, engine and RPC port, from start to drain.
 public final class BudgetServer: Sendable {
   /// The version that Ping shows and `--version` prints.
-  public static let version = "0.2.0"
+  public static let version = ReleaseVersion.text
 
   /// Where the RPC port listens, with the port that was taken.
   public var address: SocketAddress { transport.localAddress }
@@ -36,6 +36,8 @@ public final class BudgetServer: Sendable {
   private let readiness: Readiness
   private let config: ConfigState
   private let http: PageServer?
+  /// Writes down what comes by; nil: nothing does.
+  private let trace: TrafficTrace?
   /// One reload at a time.
   private let reloading = Locked<Void>(())
   /// Held while a new configuration is put in force; true: the server is ending, and none is.
@@ -54,6 +56,7 @@ public final class BudgetServer: Sendable {
     try PageServer.check(options)
     let config = try ConfigSource(options).load()
     var pageListener = try PageServer.listener(options)
+    let trace = options.trace.map { TrafficTrace($0, version: Self.version, log: log) }
     var settings = LedgerSettings(directory: options.dataDirectory)
     settings.gatherInterval = options.durability.gatherInterval
     settings.backups.directory = options.backupDirectory
@@ -93,7 +96,7 @@ public final class BudgetServer: Sendable {
     let context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
-      readiness: readiness, fleet: member)
+      readiness: readiness, fleet: member, trace: trace)
     do throws(TransportError) {
       transport = try TCPServer(
         address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
@@ -111,18 +114,24 @@ public final class BudgetServer: Sendable {
       ledger.close()
       throw ListenAddress.notLoopback(options.listen, of: "--listen")
     }
+    do throws(ServerError) {
+      try trace?.start(of: engine, recorder, time)
+    } catch {
+      ledger.close()
+      throw error
+    }
     // What is refused says so in one line; what starts says what it found.
     config.log(to: log, as: "loaded")
     LedgerSync.log(opening, directory: options.dataDirectory, at: now, to: log)
     LogText.writeWindows(report, to: log)
-    recorder.connect(to: transport.replies)
+    recorder.connect(to: transport.replies, trace: trace)
     self.config = ConfigState(path: options.configPath, acceptedAt: now)
     self.readiness = readiness
     if let listener = pageListener.take() {
       let sources = PageSources(
         engine: engine, recorder: recorder, time: time, transport: transport, counters: counters,
         requests: requests, readiness: readiness, config: self.config, http: HTTPCounters(),
-        identity: identity, durability: options.durability, startedAt: now,
+        identity: identity, trace: trace, durability: options.durability, startedAt: now,
         isInsecure: !transport.localAddress.isLoopback || !listener.localAddress.isLoopback,
         bounds: options.pages)
       do throws(ServerError) {
@@ -141,6 +150,7 @@ public final class BudgetServer: Sendable {
     self.recorder = recorder
     self.counters = counters
     self.member = member
+    self.trace = trace
     redis = source
     member?.start()
     warnOfAddress()
@@ -261,6 +271,7 @@ public final class BudgetServer: Sendable {
         }
         member?.stop()
         recorder.ledger.close()
+        trace?.close()
         http?.stop()
         done.resume()
       }

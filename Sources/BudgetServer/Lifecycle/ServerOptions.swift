@@ -49,6 +49,8 @@ public struct ServerOptions: Sendable {
   public var fleet = FleetOptions()
   /// Why a budget cannot be shared through a Redis; nil: it can.
   public var sharingComplaint: @Sendable (BudgetKey, RedisSource) -> String? = { _, _ in nil }
+  /// Where a trace of the traffic is written; nil: nowhere.
+  public var trace: TraceOptions?
   /// How many lanes serve connections.
   public var laneCount = TCPServer.defaultLaneCount
   /// How long a lane looks and waits for more before it gives its thread back.

@@ -48,6 +48,12 @@ struct JSONText {
     add(name + "_usd", amount?.dollars)
   }
 
+  /// A number as its digits stand in `digits`.
+  mutating func add(_ name: String, number digits: String) {
+    start(name)
+    bytes.append(contentsOf: digits.utf8)
+  }
+
   mutating func element(_ text: String) {
     start(nil)
     append(text)

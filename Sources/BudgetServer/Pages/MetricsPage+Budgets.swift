@@ -37,6 +37,13 @@ extension MetricsPage {
       "What the budget was charged with since the start, over all windows.")
     for (report, labels) in standings { text.sample(report.charged, labels) }
     text.sample(sources.recorder.totals.unbudgeted, BudgetLabels.unknown)
+    text.begin(
+      "budgetd_budget_denials_total", .counter,
+      "Findings by which the budget kept a candidate out, since the start.")
+    let denials = sources.requests.denials
+    for (budget, labels) in zip(exported.budgets, exported.labels) {
+      text.sample(denials.count(budget.slot), labels)
+    }
     addCounts(exported, standings.map(\.0), catalog, to: &text, at: now)
     text.begin(
       "litellm_provider_remaining_budget_metric", .gauge,

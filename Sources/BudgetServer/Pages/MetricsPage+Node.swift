@@ -79,6 +79,15 @@ extension MetricsPage {
     }
   }
 
+  /// Only where a trace is written.
+  func addTrace(_ trace: TrafficTrace, to text: inout MetricsText) {
+    text.begin("budgetd_trace_steps_total", .counter, "Steps written to the trace.")
+    text.sample(trace.written)
+    text.begin(
+      "budgetd_trace_lost_steps_total", .counter, "Steps that the trace is missing.")
+    text.sample(trace.lost)
+  }
+
   func addProcess(to text: inout MetricsText) {
     guard let process = ProcessReading.now() else { return }
     text.begin(

@@ -39,9 +39,15 @@ extension MetricsPage {
     addConnections(to: &text, shortened: totals.repliesShortened)
     let met = sources.counters
     text.begin(
-      "budgetd_unusable_names_total", .counter, "Names that can match no budget: too long, no text."
-    )
-    text.sample(met.strangeNames)
+      "budgetd_unusable_names_total", .counter,
+      "Names that can match no budget, by field and reason.")
+    for field in NameField.allCases {
+      for fault in NameFault.allCases {
+        text.sample(
+          met.unusableNames(field, fault),
+          LabelSet([("field", "\(field)"), ("reason", fault.label)]))
+      }
+    }
     text.begin(
       "budgetd_unresolved_models_total", .counter, "Models for which no rule names a provider.")
     text.sample(met.unresolvedModels)

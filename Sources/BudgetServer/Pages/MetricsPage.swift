@@ -24,6 +24,7 @@ final class MetricsPage: Sendable {
     addSpend(to: &text)
     addLedger(to: &text)
     if let fleet = sources.readiness.fleet?.status { addFleet(fleet, to: &text) }
+    if let trace = sources.trace { addTrace(trace, to: &text) }
     addNode(to: &text, at: now)
     addProcess(to: &text)
     lastLength.withLock { $0 = text.bytes.count }

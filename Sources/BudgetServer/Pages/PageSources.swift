@@ -15,6 +15,8 @@ struct PageSources: Sendable {
   let config: ConfigState
   let http: HTTPCounters
   let identity: NodeIdentity
+  /// Nil where no trace is written.
+  let trace: TrafficTrace?
   let durability: Durability
   let startedAt: Timestamp
   /// Whether a listener can be reached from other machines.

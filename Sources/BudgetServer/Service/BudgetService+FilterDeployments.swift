@@ -32,7 +32,7 @@ extension BudgetService {
       if let slot = catalog.tagSlot(tag) {
         question.addTag(slot: slot)
       } else {
-        _ = usable(tag)
+        _ = usable(tag, as: .tag)
       }
     }
     if let refusal = context.fleet?.refusal, hasBudget(question) { throw ServiceRefusal(refusal) }
@@ -48,6 +48,9 @@ extension BudgetService {
     }
     fillReply(in: catalog)
     if decision.isExhausted { sayExhausted(request, group: group, in: catalog) }
+    if let trace = context.trace {
+      trace.filtered(traced(request, group: group, in: catalog), at: now)
+    }
     appendReply(callID: callID, output: &output)
   }
 
@@ -69,8 +72,8 @@ extension BudgetService {
   /// The decision as the bytes that go out, beside the candidates that are there.
   mutating func fillReply(in catalog: BudgetCatalog) {
     filterReply.allow(decision.allowed)
+    countDenials()
     for denial in decision.denials {
-      counts.countDenial(by: denial.scope)
       catalog.withName(of: denial) { name in
         filterReply.deny(
           FilterReply.Denial(
@@ -82,6 +85,21 @@ extension BudgetService {
     }
     filterReply.omitDenials(decision.denialsOmitted)
     if decision.denialsOmitted > 0 { counts.countOmitted(Int(decision.denialsOmitted)) }
+  }
+
+  /// Counts what was found, by scope and by budget: candidates of one provider come together.
+  private mutating func countDenials() {
+    var (slot, run) = (Int32(-1), 0)
+    for denial in decision.denials {
+      counts.countDenial(by: denial.scope)
+      if denial.slot == slot {
+        run += 1
+        continue
+      }
+      if run > 0 { denied.add(run, slot: slot) }
+      (slot, run) = (denial.slot, 1)
+    }
+    if run > 0 { denied.add(run, slot: slot) }
   }
 
   private mutating func addCandidate(at index: Int, of deployments: CatalogDeployments) {
@@ -98,7 +116,7 @@ extension BudgetService {
     }
   }
 
-  private func configuredCandidates(
+  func configuredCandidates(
     of modelName: NameBytes, in catalog: BudgetCatalog
   ) throws(ServiceRefusal) -> ArraySlice<Int32> {
     guard let group = catalog.group(modelName) else {

@@ -39,6 +39,9 @@ extension BudgetService {
     response.durability = standing.durability
     response.storeState = context.fleet?.storeState ?? "none"
     response.idempotencyHorizonUnixMilliseconds = standing.idempotencyHorizon.unixMilliseconds
+    response.methods = MethodName.allCases.filter {
+      CountedMethod.served.contains(CountedMethod.position(of: $0))
+    }.map(\.serviceName)
     responses.appendPing(response, callID: callID, to: &output)
   }
 }

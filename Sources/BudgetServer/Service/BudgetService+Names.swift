@@ -5,10 +5,10 @@ import BudgetWire
 extension BudgetService {
   /// The name if it can match a budget; absent, and counted, if it cannot. Tags come from end
   /// users: a strange one must neither stop traffic nor keep real spend from being recorded.
-  mutating func usable(_ name: NameBytes) -> NameBytes {
-    guard !name.isWellFormed else { return name }
+  mutating func usable(_ name: NameBytes, as field: NameField) -> NameBytes {
+    guard let fault = name.fault else { return name }
     oddNames += 1
-    context.counters.countStrangeName()
+    context.counters.countUnusable(field, fault)
     return .absent
   }
 
@@ -19,14 +19,14 @@ extension BudgetService {
     id: NameBytes, model: NameBytes, provider: NameBytes, in catalog: BudgetCatalog
   ) -> CandidateSlots {
     // An explicit provider needs no derivation, so the model may be anything.
-    let model = provider.isEmpty ? usable(model) : .absent
+    let model = provider.isEmpty ? usable(model, as: .model) : .absent
     var slots = catalog.candidate(id: id, model: model, provider: provider)
     if !slots.hasProvider, !model.isEmpty {
       oddNames += 1
       context.counters.countUnresolvedModel()
     }
-    if !slots.hasDeploymentBudget { _ = usable(id) }
-    let explicit = slots.hasProviderBudget ? provider : usable(provider)
+    if !slots.hasDeploymentBudget { _ = usable(id, as: .deployment) }
+    let explicit = slots.hasProviderBudget ? provider : usable(provider, as: .provider)
     if slots.contradictsModelList {
       // A name that is no name says nothing about a provider.
       slots.contradictsModelList = !explicit.isEmpty

@@ -27,7 +27,11 @@ extension BudgetService {
       let tag = request.tag(at: position)
       if tag.isEmpty { continue }
       hasTag = true
-      if let slot = catalog.tagSlot(tag) { charged.addTag(slot: slot) } else { _ = usable(tag) }
+      if let slot = catalog.tagSlot(tag) {
+        charged.addTag(slot: slot)
+      } else {
+        _ = usable(tag, as: .tag)
+      }
     }
     guard slots.hasProvider || !request.deploymentID.isEmpty || hasTag else {
       throw ServiceRefusal(
@@ -42,6 +46,9 @@ extension BudgetService {
       knownSubjects.remember(
         plain.subject, under: catalog.generation, charged: charged, text: keys.fingerprintText)
     }
+    if let trace = context.trace {
+      trace.submitted(traced(request, cost: amount, in: catalog), token: token, at: now())
+    }
     return try charge(amount, key: key, to: charged, token: token, output: &output)
   }
 
@@ -53,6 +60,9 @@ extension BudgetService {
     if charged.contradictsModelList { counts.countContradictions(1) }
     if charged.slots.isEmpty { context.counters.countUnbudgetedRecord() }
     let answer = context.recorder.record(amount, key: key, to: charged, token: token, at: now())
+    if let trace = context.trace, answer != .deferred {
+      trace.settled(token, recordedAt: answer == .recorded ? now() : nil)
+    }
     let result: RecordSpendResult
     switch answer {
     case .deferred: return true

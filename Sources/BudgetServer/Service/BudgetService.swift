@@ -18,6 +18,8 @@ struct BudgetService {
   private var calls = CallsUnderWay()
   /// What this lane counts.
   let counts: RequestCounts
+  /// The same by budget.
+  var denied: DenialTally
   /// How the request under way is answered, for counting.
   var answer = StatusCode.ok
   private var times = TurnTimes()
@@ -35,6 +37,7 @@ struct BudgetService {
   init(context: ServiceContext) {
     self.context = context
     counts = context.requests.writer()
+    denied = DenialTally(counts.budgetDenials)
     catalogs = CatalogReader(engine: context.engine)
     responses = ResponseWriter(bounds: context.bounds)
     filterReply = FilterReply(bounds: context.bounds)
@@ -119,6 +122,7 @@ struct BudgetService {
         wait(for: callID, counted, receivedAt: receivedAt, on: connection)
         return .deferred
       case .getProviderBudgets(let method): try budgets(method, callID: callID, output: &output)
+      case .explainRequest(let method): try explain(method, callID: callID, output: &output)
       case .ping: ping(callID: callID, output: &output)
       case .later(let method):
         throw ServiceRefusal(.unimplemented, "\(method) is not part of this build")
@@ -194,6 +198,7 @@ extension WireMethod {
     case .filterDeployments: CountedMethod.position(of: .filterDeployments)
     case .recordSpend: CountedMethod.position(of: .recordSpend)
     case .getProviderBudgets: CountedMethod.position(of: .getProviderBudgets)
+    case .explainRequest: CountedMethod.position(of: .explainRequest)
     case .ping: CountedMethod.position(of: .ping)
     case .backupLedger: CountedMethod.position(of: .backupLedger)
     case .later(let name): CountedMethod.position(of: name)

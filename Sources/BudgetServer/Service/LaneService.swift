@@ -9,10 +9,13 @@ import TCPTransport
 final class LaneService: FrameHandler {
   private var decoder: RequestDecoder
   private var service: BudgetService
+  /// A trace needs the names that messages hold: then none is answered by what it meant before.
+  private let answersKnown: Bool
 
   init(context: ServiceContext) {
     decoder = RequestDecoder(bounds: context.bounds)
     service = BudgetService(context: context)
+    answersKnown = context.trace == nil
   }
 
   func connectionOpened(_ connection: ConnectionID) {}
@@ -30,7 +33,7 @@ final class LaneService: FrameHandler {
     output: inout [UInt8]
   ) -> FrameOutcome {
     let envelope = MethodEnvelope(frame: body)
-    if let envelope,
+    if let envelope, answersKnown,
       let outcome = service.answerKnown(
         envelope, from: connection, receivedAt: receivedAt, output: &output)
     {

@@ -15,6 +15,8 @@ struct ServiceContext: Sendable {
   let readiness: Readiness
   /// Nil where the node is alone.
   var fleet: FleetMember? = nil
+  /// Nil where no trace is written.
+  var trace: TrafficTrace? = nil
 }
 
 /// What Ping says of the node.

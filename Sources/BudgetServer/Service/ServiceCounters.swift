@@ -1,8 +1,15 @@
+public import BudgetModel
 import Synchronization
+
+/// What a name in a request stands for.
+public enum NameField: Int, CaseIterable, Sendable {
+  case provider, deployment, model, tag
+}
 
 /// What the request path met and went on from, since the start. Any lane may count.
 public final class ServiceCounters: Sendable {
-  private let strange = Atomic<Int>(0)
+  /// By field and fault.
+  private let unusable = InlineArray<12, Atomic<Int>> { _ in Atomic(0) }
   private let unresolved = Atomic<Int>(0)
   private let unbudgeted = Atomic<Int>(0)
   private let refused = Atomic<Int>(0)
@@ -11,7 +18,16 @@ public final class ServiceCounters: Sendable {
   public init() {}
 
   /// Names over 256 bytes, with control characters or not UTF-8: they can match no budget.
-  public var strangeNames: Int { strange.load(ordering: .relaxed) }
+  public var unusableNames: Int {
+    NameField.allCases.reduce(0) { sum, field in
+      NameFault.allCases.reduce(sum) { $0 + unusableNames(field, $1) }
+    }
+  }
+
+  /// Of these, the names of one field with one fault.
+  public func unusableNames(_ field: NameField, _ fault: NameFault) -> Int {
+    unusable[Self.place(field, fault)].load(ordering: .relaxed)
+  }
 
   /// Models that came without a provider and for which no rule names one.
   public var unresolvedModels: Int { unresolved.load(ordering: .relaxed) }
@@ -22,7 +38,14 @@ public final class ServiceCounters: Sendable {
   /// Requests that were answered with INVALID_ARGUMENT.
   public var refusedRequests: Int { refused.load(ordering: .relaxed) }
 
-  func countStrangeName() { strange.add(1, ordering: .relaxed) }
+  func countUnusable(_ field: NameField, _ fault: NameFault) {
+    unusable[Self.place(field, fault)].add(1, ordering: .relaxed)
+  }
+
+  private static func place(_ field: NameField, _ fault: NameFault) -> Int {
+    field.rawValue * NameFault.allCases.count + Int(fault.rawValue)
+  }
+
   func countUnresolvedModel() { unresolved.add(1, ordering: .relaxed) }
   func countUnbudgetedRecord() { unbudgeted.add(1, ordering: .relaxed) }
   func countRefusedRequest() { refused.add(1, ordering: .relaxed) }

@@ -20,8 +20,9 @@ public struct FilterDeploymentsMessage: Hashable, Sendable {
     self.estimatedCostUSD = estimatedCostUSD
   }
 
-  func append(to bytes: inout [UInt8]) {
-    bytes.appendMessage(MethodName.filterDeployments.rawValue) { bytes in
+  /// Appends the message as that of `method`: two methods are asked with it.
+  func append(as method: MethodName, to bytes: inout [UInt8]) {
+    bytes.appendMessage(method.rawValue) { bytes in
       for deployment in deployments {
         bytes.appendMessage(1) { bytes in
           bytes.appendText(1, deployment.id)

@@ -17,6 +17,8 @@ public struct RequestMessage: Hashable, Sendable {
     case getProviderBudgets(GetProviderBudgetsMessage)
     /// Copy the ledger to a file on the server's disk.
     case backupLedger(path: String)
+    /// What each budget says of a request that FilterDeployments could be asked.
+    case explainRequest(FilterDeploymentsMessage)
     /// Who answers.
     case ping
   }
@@ -40,7 +42,8 @@ public struct RequestMessage: Hashable, Sendable {
     buffer.appendInteger(1, callID)
     buffer.appendInteger(2, UInt64(timeoutMilliseconds))
     switch method {
-    case .filterDeployments(let message): message.append(to: &buffer)
+    case .filterDeployments(let message): message.append(as: .filterDeployments, to: &buffer)
+    case .explainRequest(let message): message.append(as: .explainRequest, to: &buffer)
     case .recordSpend(let message): message.append(to: &buffer)
     case .getProviderBudgets(let message): message.append(to: &buffer)
     case .backupLedger(let path):

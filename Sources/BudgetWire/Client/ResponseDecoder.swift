@@ -73,6 +73,9 @@ extension ResponseMessage {
     case .getProviderBudgets:
       guard let message = unsafe response.get_provider_budgets else { break }
       result = unsafe .providerBudgets(ProviderBudgetsResult(message.pointee))
+    case .explainRequest:
+      guard let message = unsafe response.explain_request else { break }
+      result = unsafe .explained(ExplainResult(message.pointee))
     case .ping:
       guard let message = unsafe response.ping else { break }
       result = unsafe .ping(PingResult(message.pointee))
@@ -100,11 +103,8 @@ extension FilterDeploymentsResult {
           ? denial.resets_at_unix_ms : nil,
         withheldUSD: denial.withheld_usd)
     }
-    candidates = unsafe Self.list(message.candidates, message.n_candidates) { candidate in
-      unsafe DeploymentMessage(
-        id: candidate.id.text, modelName: candidate.model_name.text, model: candidate.model.text,
-        provider: candidate.provider.text)
-    }
+    candidates = unsafe Self.list(
+      message.candidates, message.n_candidates, DeploymentMessage.init)
     unsafe denialsOmitted = message.denials_omitted
   }
 
@@ -114,6 +114,59 @@ extension FilterDeploymentsResult {
   ) -> [Element] {
     unsafe UnsafeBufferPointer(start: entries, count: count).compactMap { entry in
       unsafe entry.map { unsafe element($0.pointee) }
+    }
+  }
+}
+
+extension DeploymentMessage {
+  fileprivate init(_ message: Budget__V1__Deployment) {
+    unsafe self.init(
+      id: message.id.text, modelName: message.model_name.text, model: message.model.text,
+      provider: message.provider.text)
+  }
+}
+
+extension ExplainResult {
+  fileprivate init(_ message: Budget__V1__ExplainRequestResponse) {
+    self.init()
+    tags = unsafe FilterDeploymentsResult.list(
+      message.tags, message.n_tags, ExplainedBudget.init)
+    candidates = unsafe FilterDeploymentsResult.list(message.candidates, message.n_candidates) {
+      candidate in
+      let deployment = unsafe candidate.deployment.map {
+        unsafe DeploymentMessage($0.pointee)
+      }
+      return unsafe ExplainedCandidate(
+        deployment ?? DeploymentMessage(), provider: candidate.provider.text,
+        isAllowed: candidate.allowed != 0,
+        budgets: FilterDeploymentsResult.list(
+          candidate.budgets, candidate.n_budgets, ExplainedBudget.init))
+    }
+    unsafe candidatesOmitted = message.candidates_omitted
+    unsafe tagsOmitted = message.tags_omitted
+  }
+}
+
+extension ExplainedBudget {
+  fileprivate init(_ budget: Budget__V1__ExplainedBudget) {
+    unsafe self.init(
+      scope: UInt8(exactly: budget.scope.rawValue).flatMap(BudgetScope.init),
+      name: budget.name.text,
+      verdict: UInt8(exactly: budget.verdict.rawValue).flatMap(Verdict.init),
+      reason: budget.reason.text)
+    unsafe timePeriod = budget.time_period.text
+    unsafe spendUSD = budget.spend_usd
+    unsafe pendingUSD = budget.pending_usd
+    if unsafe budget.limit_usd_presence_case
+      == BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE_LIMIT_USD
+    {
+      unsafe limitUSD = budget.limit_usd
+    }
+    unsafe withheldUSD = budget.withheld_usd
+    if unsafe budget.resets_at_unix_ms_presence_case
+      == BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE_RESETS_AT_UNIX_MS
+    {
+      unsafe resetsAtUnixMilliseconds = budget.resets_at_unix_ms
     }
   }
 }
@@ -163,6 +216,9 @@ extension PingResult {
     unsafe storeState = message.store_state.text
     unsafe notReadyReason = message.not_ready_reason.text
     unsafe idempotencyHorizonUnixMilliseconds = message.idempotency_horizon_unix_ms
+    methods = unsafe UnsafeBufferPointer(start: message.methods, count: message.n_methods).map {
+      unsafe $0.text
+    }
   }
 }
 

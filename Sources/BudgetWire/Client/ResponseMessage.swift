@@ -15,6 +15,8 @@ public struct ResponseMessage: Hashable, Sendable {
     case recordSpend(RecordSpendResult)
     /// One page of budgets.
     case providerBudgets(ProviderBudgetsResult)
+    /// What each budget says.
+    case explained(ExplainResult)
     /// Who answers.
     case ping(PingResult)
     /// The ledger was copied: how many bytes the copy has, and where it is on the server's disk;

@@ -16,9 +16,16 @@ public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
   case authenticate = 20
   /// Who answers, and how it is.
   case ping = 21
+  /// What each budget says of a request.
+  case explainRequest = 24
 }
 
 extension MethodName: CustomStringConvertible {
+  /// The method's name in the contract's service, such as `FilterDeployments`.
+  public var serviceName: String {
+    description.split(separator: "_").map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined()
+  }
+
   /// The field's name in the envelopes, such as `filter_deployments`.
   public var description: String {
     switch self {
@@ -30,6 +37,7 @@ extension MethodName: CustomStringConvertible {
     case .backupLedger: "backup_ledger"
     case .authenticate: "authenticate"
     case .ping: "ping"
+    case .explainRequest: "explain_request"
     }
   }
 }

@@ -82,6 +82,10 @@ extension WireMethod {
       guard let message = unsafe request.pointee.get_provider_budgets else { break }
       self = unsafe .getProviderBudgets(GetProviderBudgetsView(message))
       return
+    case .explainRequest:
+      guard let message = unsafe request.pointee.explain_request else { break }
+      self = unsafe .explainRequest(FilterDeploymentsView(message))
+      return
     case .ping:
       self = .ping
       return

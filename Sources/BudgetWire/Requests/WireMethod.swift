@@ -6,6 +6,8 @@ public enum WireMethod {
   case recordSpend(RecordSpendView)
   /// Where the budgets stand.
   case getProviderBudgets(GetProviderBudgetsView)
+  /// What each budget says of a request.
+  case explainRequest(FilterDeploymentsView)
   /// Who answers.
   case ping
   /// Copy the ledger to a file.

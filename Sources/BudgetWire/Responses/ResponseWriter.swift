@@ -112,6 +112,7 @@ public struct ResponseWriter: Sendable {
         bytes.appendText(5, result.storeState)
         bytes.appendText(6, result.notReadyReason)
         bytes.appendInteger(7, UInt64(bitPattern: result.idempotencyHorizonUnixMilliseconds))
+        for method in result.methods { bytes.appendEntry(8, method) }
       }
     }
   }
@@ -119,7 +120,7 @@ public struct ResponseWriter: Sendable {
   /// Appends a frame of the call id and what `body` writes. A frame over the bound is taken back,
   /// and a status that says so goes out in its place: the caller waits for some reply.
   @inline(__always)
-  private func appendFrame(
+  func appendFrame(
     callID: UInt64, to buffer: inout [UInt8], _ body: (inout [UInt8]) -> Void
   ) -> Bool {
     let start = buffer.count

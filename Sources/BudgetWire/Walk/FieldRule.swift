@@ -81,6 +81,8 @@ struct FieldRule: Equatable {
     case 16: FieldRule(2, .once, .backupLedger)
     case 20: FieldRule(2, .once, .authenticate)
     case 21: FieldRule(2, .once, .ping)
+    // Asked with the message that FilterDeployments would be.
+    case 24: FieldRule(2, .once, .filterDeployments)
     default: nil
     }
   }

@@ -16,7 +16,7 @@ extension WireField: CustomStringConvertible {
     switch message {
     case .request:
       ["", "call_id", "timeout_ms"] + (3..<10).map { "field \($0)" }
-        + (10..<22).map {
+        + (10..<32).map {
           MethodName(rawValue: $0).map(\.description) ?? "field \($0)"
         }
     case .filterDeployments: ["", "deployments", "tags", "model_name", "estimated_cost_usd"]

@@ -13,6 +13,9 @@ struct WireWalk {
   /// The method whose member is set, if any.
   private(set) var method: MethodName?
 
+  /// Places to count a message's lists in, by field number: each list's is below.
+  static let listPlaces = 8
+
   private let bounds: WireBounds
   private var unknownFields = 0
 
@@ -97,7 +100,7 @@ struct WireWalk {
   private func judge(
     _ counts: InlineArray<8, Int32>, of kind: MessageKind
   ) throws(WireFault) {
-    for number in 1..<8 where counts[number] != 0 {
+    for number in 1..<Self.listPlaces where counts[number] != 0 {
       let bound =
         switch FieldRule.rule(for: UInt32(number), of: kind)?.occurrence {
         case .deployments: bounds.maximumDeployments

@@ -37,6 +37,9 @@ typedef struct Budget__V1__AuthenticateRequest Budget__V1__AuthenticateRequest;
 typedef struct Budget__V1__AuthenticateResponse Budget__V1__AuthenticateResponse;
 typedef struct Budget__V1__PingRequest Budget__V1__PingRequest;
 typedef struct Budget__V1__PingResponse Budget__V1__PingResponse;
+typedef struct Budget__V1__ExplainRequestResponse Budget__V1__ExplainRequestResponse;
+typedef struct Budget__V1__ExplainedCandidate Budget__V1__ExplainedCandidate;
+typedef struct Budget__V1__ExplainedBudget Budget__V1__ExplainedBudget;
 
 
 /* --- enums --- */
@@ -68,6 +71,14 @@ typedef enum _Budget__V1__Scope {
   BUDGET__V1__SCOPE__SCOPE_TAG = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__SCOPE)
 } Budget__V1__Scope;
+typedef enum _Budget__V1__Verdict {
+  BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED = 0,
+  BUDGET__V1__VERDICT__VERDICT_ALLOWS = 1,
+  BUDGET__V1__VERDICT__VERDICT_DENIES = 2,
+  BUDGET__V1__VERDICT__VERDICT_NO_BUDGET = 3,
+  BUDGET__V1__VERDICT__VERDICT_UNUSABLE_NAME = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__VERDICT)
+} Budget__V1__Verdict;
 
 /* --- messages --- */
 
@@ -80,7 +91,8 @@ typedef enum {
   BUDGET__V1__REQUEST__METHOD_RELEASE_RESERVATION = 14,
   BUDGET__V1__REQUEST__METHOD_BACKUP_LEDGER = 16,
   BUDGET__V1__REQUEST__METHOD_AUTHENTICATE = 20,
-  BUDGET__V1__REQUEST__METHOD_PING = 21
+  BUDGET__V1__REQUEST__METHOD_PING = 21,
+  BUDGET__V1__REQUEST__METHOD_EXPLAIN_REQUEST = 24
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__REQUEST__METHOD__CASE)
 } Budget__V1__Request__MethodCase;
 
@@ -99,6 +111,7 @@ struct  Budget__V1__Request
     Budget__V1__BackupLedgerRequest *backup_ledger;
     Budget__V1__AuthenticateRequest *authenticate;
     Budget__V1__PingRequest *ping;
+    Budget__V1__FilterDeploymentsRequest *explain_request;
   };
 };
 #define BUDGET__V1__REQUEST__INIT \
@@ -115,7 +128,8 @@ typedef enum {
   BUDGET__V1__RESPONSE__RESULT_RELEASE_RESERVATION = 14,
   BUDGET__V1__RESPONSE__RESULT_BACKUP_LEDGER = 16,
   BUDGET__V1__RESPONSE__RESULT_AUTHENTICATE = 20,
-  BUDGET__V1__RESPONSE__RESULT_PING = 21
+  BUDGET__V1__RESPONSE__RESULT_PING = 21,
+  BUDGET__V1__RESPONSE__RESULT_EXPLAIN_REQUEST = 24
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__RESPONSE__RESULT__CASE)
 } Budget__V1__Response__ResultCase;
 
@@ -134,6 +148,7 @@ struct  Budget__V1__Response
     Budget__V1__BackupLedgerResponse *backup_ledger;
     Budget__V1__AuthenticateResponse *authenticate;
     Budget__V1__PingResponse *ping;
+    Budget__V1__ExplainRequestResponse *explain_request;
   };
 };
 #define BUDGET__V1__RESPONSE__INIT \
@@ -446,10 +461,78 @@ struct  Budget__V1__PingResponse
   ProtobufCBinaryData store_state;
   ProtobufCBinaryData not_ready_reason;
   int64_t idempotency_horizon_unix_ms;
+  size_t n_methods;
+  ProtobufCBinaryData *methods;
 };
 #define BUDGET__V1__PING_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__ping_response__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0 }
+    , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0,NULL }
+
+
+struct  Budget__V1__ExplainRequestResponse
+{
+  ProtobufCMessage base;
+  size_t n_tags;
+  Budget__V1__ExplainedBudget **tags;
+  size_t n_candidates;
+  Budget__V1__ExplainedCandidate **candidates;
+  uint32_t candidates_omitted;
+  uint32_t tags_omitted;
+};
+#define BUDGET__V1__EXPLAIN_REQUEST_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__explain_request_response__descriptor) \
+    , 0,NULL, 0,NULL, 0, 0 }
+
+
+struct  Budget__V1__ExplainedCandidate
+{
+  ProtobufCMessage base;
+  Budget__V1__Deployment *deployment;
+  ProtobufCBinaryData provider;
+  protobuf_c_boolean allowed;
+  size_t n_budgets;
+  Budget__V1__ExplainedBudget **budgets;
+};
+#define BUDGET__V1__EXPLAINED_CANDIDATE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__explained_candidate__descriptor) \
+    , NULL, {0,NULL}, 0, 0,NULL }
+
+
+typedef enum {
+  BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE_LIMIT_USD = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE__CASE)
+} Budget__V1__ExplainedBudget__LimitUsdPresenceCase;
+
+typedef enum {
+  BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE_RESETS_AT_UNIX_MS = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE__CASE)
+} Budget__V1__ExplainedBudget__ResetsAtUnixMsPresenceCase;
+
+struct  Budget__V1__ExplainedBudget
+{
+  ProtobufCMessage base;
+  Budget__V1__Scope scope;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData time_period;
+  double spend_usd;
+  double pending_usd;
+  double withheld_usd;
+  Budget__V1__Verdict verdict;
+  ProtobufCBinaryData reason;
+  Budget__V1__ExplainedBudget__LimitUsdPresenceCase limit_usd_presence_case;
+  union {
+    double limit_usd;
+  };
+  Budget__V1__ExplainedBudget__ResetsAtUnixMsPresenceCase resets_at_unix_ms_presence_case;
+  union {
+    int64_t resets_at_unix_ms;
+  };
+};
+#define BUDGET__V1__EXPLAINED_BUDGET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__explained_budget__descriptor) \
+    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED, {0,NULL}, BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 /* Budget__V1__Request methods */
@@ -870,6 +953,63 @@ Budget__V1__PingResponse *
 void   budget__v1__ping_response__free_unpacked
                      (Budget__V1__PingResponse *message,
                       ProtobufCAllocator *allocator);
+/* Budget__V1__ExplainRequestResponse methods */
+void   budget__v1__explain_request_response__init
+                     (Budget__V1__ExplainRequestResponse         *message);
+size_t budget__v1__explain_request_response__get_packed_size
+                     (const Budget__V1__ExplainRequestResponse   *message);
+size_t budget__v1__explain_request_response__pack
+                     (const Budget__V1__ExplainRequestResponse   *message,
+                      uint8_t             *out);
+size_t budget__v1__explain_request_response__pack_to_buffer
+                     (const Budget__V1__ExplainRequestResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ExplainRequestResponse *
+       budget__v1__explain_request_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__explain_request_response__free_unpacked
+                     (Budget__V1__ExplainRequestResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ExplainedCandidate methods */
+void   budget__v1__explained_candidate__init
+                     (Budget__V1__ExplainedCandidate         *message);
+size_t budget__v1__explained_candidate__get_packed_size
+                     (const Budget__V1__ExplainedCandidate   *message);
+size_t budget__v1__explained_candidate__pack
+                     (const Budget__V1__ExplainedCandidate   *message,
+                      uint8_t             *out);
+size_t budget__v1__explained_candidate__pack_to_buffer
+                     (const Budget__V1__ExplainedCandidate   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ExplainedCandidate *
+       budget__v1__explained_candidate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__explained_candidate__free_unpacked
+                     (Budget__V1__ExplainedCandidate *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ExplainedBudget methods */
+void   budget__v1__explained_budget__init
+                     (Budget__V1__ExplainedBudget         *message);
+size_t budget__v1__explained_budget__get_packed_size
+                     (const Budget__V1__ExplainedBudget   *message);
+size_t budget__v1__explained_budget__pack
+                     (const Budget__V1__ExplainedBudget   *message,
+                      uint8_t             *out);
+size_t budget__v1__explained_budget__pack_to_buffer
+                     (const Budget__V1__ExplainedBudget   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ExplainedBudget *
+       budget__v1__explained_budget__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__explained_budget__free_unpacked
+                     (Budget__V1__ExplainedBudget *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Budget__V1__Request_Closure)
@@ -938,6 +1078,15 @@ typedef void (*Budget__V1__PingRequest_Closure)
 typedef void (*Budget__V1__PingResponse_Closure)
                  (const Budget__V1__PingResponse *message,
                   void *closure_data);
+typedef void (*Budget__V1__ExplainRequestResponse_Closure)
+                 (const Budget__V1__ExplainRequestResponse *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ExplainedCandidate_Closure)
+                 (const Budget__V1__ExplainedCandidate *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ExplainedBudget_Closure)
+                 (const Budget__V1__ExplainedBudget *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -945,6 +1094,7 @@ typedef void (*Budget__V1__PingResponse_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    budget__v1__scope__descriptor;
+extern const ProtobufCEnumDescriptor    budget__v1__verdict__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__status__descriptor;
@@ -968,6 +1118,9 @@ extern const ProtobufCMessageDescriptor budget__v1__authenticate_request__descri
 extern const ProtobufCMessageDescriptor budget__v1__authenticate_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__ping_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__ping_response__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__explain_request_response__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__explained_candidate__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__explained_budget__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -1,8 +1,8 @@
 /// Tells words that were probably meant to be others.
-enum Spelling {
+public enum Spelling {
   /// The candidate that `word` misspells: at most two letters added, lost or changed, neighbours
   /// swapped counting as one, and case, `-` and `_` set aside. Nil where none is near.
-  static func nearest(to word: String, among candidates: [String]) -> String? {
+  public static func nearest(to word: String, among candidates: [String]) -> String? {
     let plain = normalized(word)
     guard plain.count <= 64 else { return nil }
     var best: (candidate: String, distance: Int)?

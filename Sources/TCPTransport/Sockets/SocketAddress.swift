@@ -16,6 +16,9 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     func refused(_ reason: String) -> TransportError {
       .invalidAddress(text: text, reason: reason)
     }
+    if text.contains("://") {
+      throw refused("this is a URL")
+    }
     guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else {
       throw refused("the port is missing")
     }

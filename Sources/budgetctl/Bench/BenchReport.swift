@@ -17,7 +17,8 @@ struct BenchReport {
   /// Answers that were errors.
   var errors: UInt64 { report.answers.reduce(0) { $0 + $1.errors } }
 
-  var lines: [String] {
+  /// What is shown; `columns` as a terminal has them.
+  func lines(columns: Int?) -> [String] {
     let header =
       ["METHOD", "OPS/S"] + Self.percentiles.map { $0.name.uppercased() } + ["MAX", "ANSWERS"]
     let rows = report.answers.map { answers in
@@ -28,7 +29,7 @@ struct BenchReport {
     let what =
       "\(plan.connections) connections, \(plan.depth) requests under way on each, "
       + "\(Self.seconds(report.duration)) s after \(Self.seconds(plan.warmUp)) s of warm-up"
-    return [what] + PlainTable.lines(header, rows)
+    return [what] + PlainTable.lines(header, rows, columns: columns)
   }
 
   var json: JSONValue {

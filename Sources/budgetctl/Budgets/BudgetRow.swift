@@ -10,7 +10,9 @@ struct BudgetRow: Equatable {
   /// there is no limit.
   var fill: Double? {
     guard let limit = budget.limitUSD else { return nil }
-    return limit > 0 ? (budget.spendUSD + budget.reservedUSD) / limit : 1
+    let fill = limit > 0 ? (budget.spendUSD + budget.reservedUSD) / limit : 1
+    // Whatever a server sends: what is no number is no fill.
+    return fill.isNaN ? nil : fill
   }
 
   /// The budget for machines.

@@ -3,12 +3,20 @@ import BudgetModel
 
 /// What `budgetctl budgets` has to show at one time.
 struct BudgetsReport {
-  /// Providers first, then deployments, then tags, each as the server has them.
+  /// Providers first, then deployments, then tags.
   var rows: [BudgetRow]
-  /// The scopes that were asked for.
+  /// The scopes that are shown.
   var scopes: [BudgetScope]
   /// When the node last agreed with Redis; nil: no Redis, or not yet.
   var reconciledAtUnixMilliseconds: Int64?
+  /// Names that were asked for and have no budget.
+  var missing: [String] = []
+  /// Whether scopes without budgets to show are left out.
+  var hidesEmptyScopes = false
+  /// Whether scopes that were not asked for have more budgets than were looked at.
+  var isCutElsewhere = false
+  /// How many budgets are exhausted in scopes that were not asked for.
+  private(set) var exhaustedElsewhere = 0
 
   init(_ response: GetProviderBudgetsResponse, scopes: [BudgetScope]) {
     self.scopes = scopes
@@ -24,19 +32,49 @@ struct BudgetsReport {
     self.scopes = scopes
   }
 
-  /// A table a scope, blank lines between them.
+  /// Takes in budgets of scopes that were not asked for, where one of them is exhausted.
+  mutating func addElsewhere(_ others: [BudgetRow]) {
+    exhaustedElsewhere = others.count { $0.budget.isExhausted }
+    guard exhaustedElsewhere > 0 else { return }
+    rows += others
+    scopes = BudgetScope.allCases
+  }
+
+  /// Sorts the budgets of each scope.
+  mutating func sort(by order: BudgetOrder) {
+    rows = BudgetScope.allCases.flatMap { scope in order.sorted(rows.filter { $0.scope == scope }) }
+  }
+
+  /// A table a scope, blank lines between them, and below what is out of the ordinary.
   func lines(_ table: BudgetsTable) -> [String] {
     var lines: [String] = []
     for scope in scopes {
+      let rows = rows.filter { $0.scope == scope }
+      if rows.isEmpty, hidesEmptyScopes { continue }
       if !lines.isEmpty { lines.append("") }
-      lines += table.lines(
-        title: scope.description, rows: rows.filter { $0.scope == scope })
+      lines += table.lines(title: scope.description, rows: rows)
     }
+    if lines.isEmpty, missing.isEmpty { lines.append("no budget is exhausted") }
+    if let elsewhere { lines += ["", elsewhere] }
     if let reconciledAt = reconciledAtUnixMilliseconds {
-      let age = table.nowUnixMilliseconds - reconciledAt
-      lines += ["", "agreed with Redis \(HumanText.duration(milliseconds: max(1, age))) ago"]
+      let age = HumanText.duration(from: reconciledAt, to: table.nowUnixMilliseconds)
+      lines += ["", age == "now" ? "agreed with Redis just now" : "agreed with Redis \(age) ago"]
     }
     return lines
+  }
+
+  /// Why more is shown than was asked for, or that not all was looked at.
+  private var elsewhere: String? {
+    if exhaustedElsewhere > 0 {
+      let counted =
+        exhaustedElsewhere == 1 ? "1 budget is" : "\(exhaustedElsewhere) budgets are"
+      return "All scopes are shown, since \(counted) exhausted outside those asked for; "
+        + "--exhausted shows only exhausted ones"
+    }
+    guard isCutElsewhere else { return nil }
+    let looked = BudgetsQuestion.pagesElsewhere * 1_000
+    return "Of other scopes only the first \(looked) budgets were looked at, and none of them is "
+      + "exhausted; --exhausted looks at all"
   }
 
   /// The budgets as one array.

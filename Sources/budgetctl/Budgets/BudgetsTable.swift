@@ -4,7 +4,7 @@ import BudgetModel
 /// The aligned table of budgets of one scope, fitted to the terminal.
 ///
 /// Where it is too wide, in this order: the bars get short, names lose their middle, the remaining
-/// amounts go, since limit and spend say the same.
+/// amounts go, since limit and spend say the same. What is too wide even then is cut.
 struct BudgetsTable {
   /// Whether to write colours for a terminal.
   var isColoured: Bool
@@ -61,12 +61,15 @@ struct BudgetsTable {
       }
     }
     let header = shown.map { $0 == .name ? title.uppercased() : $0.title }
-    return [join(header, shown, widths)]
+    return [cut(join(header, shown, widths))]
       + rows.map { row in
         let cells = shown.map { cell($0, row, barWidth: barWidth) }
-        return coloured(join(cells, shown, widths), row)
+        return coloured(cut(join(cells, shown, widths)), row)
       }
   }
+
+  /// A line that is still too long is cut: wrapped, the columns could not be read.
+  private func cut(_ line: String) -> String { columns.map { line.cut(to: $0) } ?? line }
 
   private func widths(
     _ shown: [Column], _ title: String, _ rows: [BudgetRow], barWidth: Int
@@ -106,7 +109,7 @@ struct BudgetsTable {
     case .used: return row.fill.map { HumanText.percent(fill: $0) } ?? ""
     case .resets:
       return budget.resetsAtUnixMilliseconds.map {
-        HumanText.duration(milliseconds: $0 - nowUnixMilliseconds)
+        HumanText.duration(from: nowUnixMilliseconds, to: $0)
       } ?? "not begun"
     }
   }

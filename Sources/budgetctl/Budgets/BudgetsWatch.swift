@@ -47,7 +47,7 @@ struct BudgetsWatch {
     var news: String?
     var isFresh = false
     do throws(BudgetClientError) {
-      let report = try await command.report(from: client)
+      let report = try await command.question.report(from: client)
       news = state.answered(report, at: BudgetsCommand.now())
       isFresh = true
     } catch {

@@ -39,6 +39,7 @@ enum HumanText {
   /// `2 d 3 h`, `4 min 5 s`: the two largest units that are not zero.
   static func duration(milliseconds: Int64) -> String {
     guard milliseconds > 0 else { return "now" }
+    guard milliseconds < longestDuration else { return "for ever" }
     let seconds = (milliseconds + 999) / 1_000
     let units: [(String, Int64)] = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)]
     guard let first = units.firstIndex(where: { seconds >= $0.1 }) else { return "now" }
@@ -50,9 +51,19 @@ enum HumanText {
     return rest > 0 ? "\(text) \(rest) \(nextName)" : text
   }
 
+  /// From one instant to another, whatever a server says of either.
+  static func duration(from start: Int64, to end: Int64) -> String {
+    let (milliseconds, isTooLong) = end.subtractingReportingOverflow(start)
+    return isTooLong ? (end < start ? "now" : "for ever") : duration(milliseconds: milliseconds)
+  }
+
+  /// Some ten thousand years: the calendar ends before.
+  private static let longestDuration: Int64 = 316_000_000_000_000
+
   /// A bar of `width` cells, `fill` of it full; a budget that has been touched shows it, and only
   /// one that has reached its limit shows a full bar.
   static func bar(fill: Double, width: Int) -> String {
+    guard fill.isFinite else { return "" }
     let clamped = min(max(fill, 0), 1)
     var full = Int((clamped * Double(width)).rounded(.down))
     if fill > 0, full == 0 { full = 1 }
@@ -63,6 +74,8 @@ enum HumanText {
   static func percent(fill: Double) -> String {
     let percent = (fill * 100).rounded(.down)
     if percent > 999 { return "> 999 %" }
+    // No server of this kind says it: a spend below zero, or no number.
+    guard percent >= 0 else { return "?" }
     return percent == 0 && fill > 0 ? "< 1 %" : "\(Int(percent)) %"
   }
 }

@@ -83,7 +83,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
     let result = BenchReport(report, plan: plan)
     switch output {
-    case .table: Terminal.write(lines: result.lines)
+    case .table: Terminal.write(lines: result.lines(columns: Terminal.current().columns))
     case .json: Terminal.write(lines: [result.json.text])
     }
     if result.errors > 0 {

@@ -11,7 +11,24 @@ struct BudgetsCommand: AsyncParsableCommand {
       Amounts are rounded for reading; --output json has them as the server sends them: an array of \
       objects with scope, name, limit_usd (null = unlimited), time_period, spend_usd, \
       remaining_usd, reserved_usd, exhausted and resets_at (ISO 8601, null = no window is open).
+
+      Without names it shows providers, and every scope as soon as a budget outside those asked for \
+      is exhausted; json has the scopes asked for, whatever happens. Exits 1 when a name has no \
+      budget.
       """)
+
+  @Argument(help: "Only budgets of these names, of whatever scope.")
+  var names: [String] = []
+
+  @Flag(help: "Only budgets that are exhausted, of whatever scope.")
+  var exhausted = false
+
+  @Option(
+    help: """
+      Order within a scope: config, nearest (to its limit; the default of --watch), name, \
+      spend or resets.
+      """)
+  var sort: BudgetOrder?
 
   @Flag(help: "Show deployments' budgets too.")
   var deployments = false
@@ -38,6 +55,9 @@ struct BudgetsCommand: AsyncParsableCommand {
     guard interval >= 0.1 && interval <= 3_600 else {
       throw ValidationError("--interval \(interval): give 0.1 to 3600 seconds")
     }
+    guard names.count <= Self.mostNames else {
+      throw ValidationError("\(names.count) names: give at most \(Self.mostNames)")
+    }
   }
 
   func run() async throws {
@@ -46,30 +66,35 @@ struct BudgetsCommand: AsyncParsableCommand {
       await BudgetsWatch(command: self, client: client).run()
       return
     }
+    let report: BudgetsReport
     do throws(BudgetClientError) {
-      let report = try await report(from: client)
-      switch output {
-      case .json: Terminal.write(lines: JSONValue.lines(report.json))
-      case .table:
-        let terminal = Terminal.current()
-        Terminal.write(lines: report.lines(table(terminal)))
-      }
+      report = try await question.report(from: client)
     } catch {
       throw Failure(error, server: client.server)
     }
+    switch output {
+    case .json: Terminal.write(lines: JSONValue.lines(report.json))
+    case .table: Terminal.write(lines: report.lines(table(Terminal.current())))
+    }
+    if !report.missing.isEmpty {
+      let names = report.missing.map { "'\($0)'" }.joined(separator: ", ")
+      throw Failure(
+        "no budget is named \(names): see budgetctl budgets --deployments --tags", .refused)
+    }
   }
 
-  /// The scopes that were asked for.
-  var scopes: [BudgetScope] {
-    [.provider] + (deployments ? [.deployment] : []) + (tags ? [.tag] : [])
-  }
+  /// As many tags as one request may name.
+  private static let mostNames = 256
 
-  /// Asks the server.
-  func report(from client: BudgetClient) async throws(BudgetClientError) -> BudgetsReport {
-    var request = GetProviderBudgetsRequest()
-    request.includesDeployments = deployments
-    request.includesTags = tags
-    return BudgetsReport(try await client.allBudgets(request), scopes: scopes)
+  /// What these options ask.
+  var question: BudgetsQuestion {
+    var question = BudgetsQuestion(
+      scopes: [.provider] + (deployments ? [.deployment] : []) + (tags ? [.tag] : []))
+    question.names = names
+    question.isExhaustedOnly = exhausted
+    question.looksElsewhere = output == .table
+    question.order = sort ?? (watch ? .nearest : .config)
+    return question
   }
 
   /// The table for this terminal, now.

@@ -33,7 +33,7 @@ struct CheckConfigCommand: ParsableCommand {
       let report = ConfigReport(
         try CheckedConfig(path: file, providerMapPath: providerMap, redis: choice), path: file)
       switch output {
-      case .table: Terminal.write(lines: report.lines)
+      case .table: Terminal.write(lines: report.lines(columns: Terminal.current().columns))
       case .json: Terminal.write(lines: [report.json.text])
       }
     } catch {

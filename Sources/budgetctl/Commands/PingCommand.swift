@@ -48,7 +48,7 @@ struct PingCommand: AsyncParsableCommand {
       }
     let keys =
       response.idempotencyHorizonUnixMilliseconds.map {
-        "remembered back to \(Timestamp(unixMilliseconds: $0).iso8601)"
+        "remembered back to \(Timestamp(showable: $0)?.iso8601 ?? "an instant that is none")"
       } ?? "not remembered"
     return [
       "budgetd \(response.version.escapedForTerminal) at \(server)",
@@ -59,6 +59,9 @@ struct PingCommand: AsyncParsableCommand {
       "store       \(store)",
       "keys        \(keys)",
     ]
+      + (response.methods.isEmpty
+        ? []
+        : ["methods     \(response.methods.joined(separator: ", ").escapedForTerminal)"])
   }
 
   static func json(_ response: PingResponse) -> JSONValue {
@@ -70,6 +73,7 @@ struct PingCommand: AsyncParsableCommand {
       ("durability", .string(response.durability)),
       ("store_state", .string(response.storeState)),
       ("idempotency_horizon", .instant(response.idempotencyHorizonUnixMilliseconds)),
+      ("methods", .array(response.methods.map(JSONValue.string))),
     ])
   }
 }

@@ -10,7 +10,8 @@ struct SimulateCommand: ParsableCommand {
     discussion: """
       A trace is JSON lines: {"name", "start", "config", "steps": [...]}, steps record, filter and \
       budgets with "at" in seconds. Prints a JSON line per scenario. With --check it compares with \
-      what each step expects, says how it differs, and exits 1 if anything does.
+      what each step expects, says how it differs, ends with how many scenarios agree, and exits 1 \
+      if one does not. deploy/trace-format.md describes traces; budgetd --trace writes them.
       """)
 
   @Argument(help: ArgumentHelp("The trace.", valueName: "trace.jsonl"), completion: .file())
@@ -25,7 +26,7 @@ struct SimulateCommand: ParsableCommand {
   var check = false
 
   func run() throws {
-    let replay: TraceReplay
+    var replay: TraceReplay
     let trace: [UInt8]
     do throws(ConfigError) {
       if let config {
@@ -38,21 +39,54 @@ struct SimulateCommand: ParsableCommand {
     } catch {
       throw Failure(error.description, .badConfig)
     }
-    var differences: [String] = []
+    var tally = Tally()
     // By bytes: a text's lines may end in more ways than a trace's, and hold them within.
     let lines = trace.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     for (index, bytes) in lines.enumerated() {
       let line = String(decoding: bytes, as: UTF8.self)
       if line.allSatisfy(\.isWhitespace) { continue }
       do throws(TraceError) {
-        let outcome = try replay.replay(line, number: index + 1)
-        Terminal.write(lines: [outcome.line])
-        differences += outcome.differences
+        for outcome in try replay.add(line, number: index + 1) { tally.add(outcome) }
       } catch {
-        throw Failure("\(self.trace):\(error.line): \(error.message)", .badConfig)
+        // A server that was killed leaves half a line.
+        guard replay.isInStream, index == lines.count - 1 else {
+          throw Failure("\(self.trace):\(error.line): \(error.message)", .badConfig)
+        }
+        Terminal.complain("\(self.trace):\(error.line): the last line is cut off, and left out")
       }
     }
-    guard check, !differences.isEmpty else { return }
+    if let outcome = replay.finish() { tally.add(outcome) }
+    if check { try tally.finish() }
+  }
+}
+
+/// How scenarios compare with what the trace expects.
+private struct Tally {
+  private var differences: [String] = []
+  private var played = 0
+  private var agreed = 0
+  private var skipped = 0
+
+  mutating func add(_ outcome: TraceReplay.Outcome) {
+    Terminal.write(lines: [outcome.line])
+    if outcome.lostSteps > 0 {
+      Terminal.complain("the trace is missing \(outcome.lostSteps) steps: what follows may differ")
+    }
+    if outcome.isSkipped {
+      skipped += 1
+      return
+    }
+    played += 1
+    agreed += outcome.differences.isEmpty ? 1 : 0
+    differences += outcome.differences
+  }
+
+  /// Says how many agree; throws where one does not.
+  func finish() throws(Failure) {
+    Terminal.write(lines: [
+      "\(agreed) of \(played) agree" + (skipped > 0 ? ", \(skipped) skipped" : "")
+    ])
+    guard !differences.isEmpty else { return }
     let count = differences.count == 1 ? "1 difference" : "\(differences.count) differences"
     throw Failure((differences + [count]).joined(separator: "\n"), .refused)
   }

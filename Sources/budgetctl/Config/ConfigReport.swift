@@ -20,7 +20,10 @@ struct ConfigReport {
   }
 
   /// Deployments, budgets, warnings and a last line that sums up.
-  var lines: [String] {
+  var lines: [String] { lines(columns: nil) }
+
+  /// The same, tables cut to what a terminal has.
+  func lines(columns: Int?) -> [String] {
     var lines: [String] = []
     if !deployments.isEmpty {
       lines += PlainTable.lines(
@@ -30,7 +33,7 @@ struct ConfigReport {
             deployment.id, deployment.modelName, deployment.model, deployment.provider ?? "NONE",
             isComputed(index) ? "id computed" : "",
           ]
-        })
+        }, columns: columns)
       lines.append("")
     }
     if !budgets.isEmpty {
@@ -41,7 +44,7 @@ struct ConfigReport {
             budget.key.scope.description, budget.key.name,
             budget.limit.map { HumanText.money($0) } ?? "unlimited", budget.key.windowText,
           ]
-        })
+        }, columns: columns)
       lines.append("")
     }
     lines += [redisLine, ""]

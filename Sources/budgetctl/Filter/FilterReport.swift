@@ -9,6 +9,9 @@ struct FilterReport {
   /// Whether the question had an estimate, which alone can deny below the limit.
   var estimatedCostUSD: Double
   var nowUnixMilliseconds: Int64
+  /// By position: the provider whose budget was asked, empty where there is none; fewer than there are
+  /// candidates where the server does not say.
+  private var providers: [String] = []
 
   init(
     _ response: FilterDeploymentsResponse, to request: FilterDeploymentsRequest,
@@ -20,8 +23,14 @@ struct FilterReport {
     candidates = response.candidates.isEmpty ? request.deployments : response.candidates
   }
 
-  /// A line a candidate, and below the denied ones a sentence a denial.
-  var lines: [String] {
+  /// Takes over which providers the server derived.
+  mutating func add(_ explained: ExplainRequestResponse) {
+    providers = explained.candidates.map(\.provider)
+  }
+
+  /// A line a candidate, and below the denied ones a sentence a denial; `columns` as a terminal has
+  /// them.
+  func lines(columns: Int?) -> [String] {
     guard !candidates.isEmpty else { return ["no candidates"] }
     let allowed = Set(response.allowed)
     let denials = Dictionary(grouping: response.denials, by: \.position)
@@ -33,9 +42,9 @@ struct FilterReport {
           allowed.contains(position) ? "allowed" : "denied",
           candidate.id.isEmpty ? "(candidate \(position))" : candidate.id,
           candidate.model.isEmpty ? "-" : candidate.model,
-          candidate.provider.isEmpty ? "derived" : candidate.provider,
+          provider(position),
         ]
-      })
+      }, columns: columns)
     lines.append(table[0])
     for position in candidates.indices {
       lines.append(table[position + 1])
@@ -45,6 +54,13 @@ struct FilterReport {
       lines.append("... and \(response.denialsOmitted) denials more")
     }
     return lines
+  }
+
+  private func provider(_ position: Int) -> String {
+    let given = candidates[position].provider
+    if !given.isEmpty { return given }
+    guard providers.indices.contains(position) else { return "derived" }
+    return providers[position].isEmpty ? "none" : providers[position]
   }
 
   /// Why one budget denies, and until when.
@@ -62,9 +78,16 @@ struct FilterReport {
         + "\(HumanText.money(estimatedCostUSD)) are over \(HumanText.money(denial.limitUSD))"
     let end =
       denial.resetsAtUnixMilliseconds.map {
-        ", resets in \(HumanText.duration(milliseconds: $0 - nowUnixMilliseconds))"
+        ", resets in \(HumanText.duration(from: nowUnixMilliseconds, to: $0))"
       } ?? ""
     return "\(scope) \(denial.name.escapedForTerminal): \(amounts)\(withheld)\(end)"
+  }
+
+  /// The provider that the server derived, null for none; nothing where it does not say.
+  private func derived(_ position: Int) -> [(key: String, value: JSONValue)] {
+    guard providers.indices.contains(position) else { return [] }
+    let provider = providers[position]
+    return [("derived_provider", provider.isEmpty ? .null : .string(provider))]
   }
 
   /// The answer for machines.
@@ -90,11 +113,12 @@ struct FilterReport {
       (
         "candidates",
         .array(
-          candidates.map { candidate in
-            .object([
-              ("id", .string(candidate.id)), ("model_name", .string(candidate.modelName)),
-              ("model", .string(candidate.model)), ("provider", .string(candidate.provider)),
-            ])
+          candidates.enumerated().map { position, candidate in
+            .object(
+              [
+                ("id", .string(candidate.id)), ("model_name", .string(candidate.modelName)),
+                ("model", .string(candidate.model)), ("provider", .string(candidate.provider)),
+              ] + derived(position))
           })
       ),
       ("exhausted", .bool(response.isExhausted)),

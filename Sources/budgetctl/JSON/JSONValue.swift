@@ -1,5 +1,17 @@
 import BudgetModel
 
+extension Timestamp {
+  /// The instant, unless it lies outside the years 0 to 9999, where no instant of this service does.
+  init?(showable unixMilliseconds: Int64) {
+    let instant = Timestamp(unixMilliseconds: unixMilliseconds)
+    guard unixMilliseconds >= Self.earliestShown, instant <= .latest else { return nil }
+    self = instant
+  }
+
+  /// 0000-01-01T00:00:00Z.
+  private static let earliestShown: Int64 = -62_167_219_200_000
+}
+
 /// A value of JSON whose keys keep their order.
 indirect enum JSONValue: Equatable {
   case null
@@ -17,7 +29,8 @@ indirect enum JSONValue: Equatable {
 
   /// The instant in ISO 8601, UTC, or null where there is none.
   static func instant(_ unixMilliseconds: Int64?) -> JSONValue {
-    unixMilliseconds.map { .string(Timestamp(unixMilliseconds: $0).iso8601) } ?? .null
+    // Whatever a server says: outside the years that have four digits there is no such text.
+    unixMilliseconds.flatMap { Timestamp(showable: $0) }.map { .string($0.iso8601) } ?? .null
   }
 
   /// The value in one line.
@@ -26,7 +39,7 @@ indirect enum JSONValue: Equatable {
     case .null: "null"
     case .bool(let bool): bool ? "true" : "false"
     case .integer(let integer): "\(integer)"
-    // JSON has no infinities; none of this service's numbers is one.
+    // JSON has no infinities and no NaN; no honest server sends one.
     case .number(let number): number.isFinite ? Self.digits(number) : "null"
     case .string(let text): Self.quoted(text)
     case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"

@@ -40,6 +40,19 @@ extension String {
     return head + "…" + String(tail.reversed())
   }
 
+  /// The text in at most `columns` columns; what is too long loses its end.
+  func cut(to columns: Int) -> String {
+    guard displayWidth > columns else { return self }
+    var text = ""
+    var width = 0
+    for character in self {
+      guard width + character.displayWidth < columns else { break }
+      text.append(character)
+      width += character.displayWidth
+    }
+    return columns > 0 ? text + "…" : ""
+  }
+
   /// The text with blanks behind it, or before it, up to `columns` columns.
   func padded(to columns: Int, isRight: Bool) -> String {
     let blanks = String(repeating: " ", count: max(0, columns - displayWidth))

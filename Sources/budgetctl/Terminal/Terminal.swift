@@ -14,6 +14,9 @@ struct Terminal {
     var rows: Int
   }
 
+  /// How wide lines may be; nil: nobody looks, or it is not known.
+  var columns: Int? { size?.columns }
+
   /// The terminal of standard output as it is now.
   static func current(
     environment: [String: String] = ProcessInfo.processInfo.environment
@@ -22,51 +25,72 @@ struct Terminal {
     let isPlain = environment["NO_COLOR", default: ""] != "" || environment["TERM"] == "dumb"
     return Terminal(
       isInteractive: isInteractive, isColoured: isInteractive && !isPlain,
-      size: isInteractive ? currentSize() : nil)
+      size: isInteractive ? Size(known: .ofStandardOutput(), environment: environment) : nil)
   }
 
-  /// Asks `stty`, since asking the kernel takes unsafe code, which this program is free of.
-  private static func currentSize() -> Size? {
-    let process = Process()
-    let output = Pipe()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["stty", "size"]
-    process.standardInput = FileHandle.standardInput
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    // Without a size the table is simply not fitted.
-    guard (try? process.run()) != nil,
-      let bytes = try? output.fileHandleForReading.readToEnd()
-    else { return nil }
-    process.waitUntilExit()
-    return Size(stty: String(decoding: bytes, as: UTF8.self))
-  }
-
-  /// Writes to standard output at once.
+  /// Writes to standard output at once. Ends the process where it cannot be written: with 74 on a
+  /// full disk, and quietly where nobody reads any more.
   static func write(_ text: String) {
-    // Where nobody reads any more, nobody is left to be told.
-    try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    do {
+      try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    } catch {
+      end(Failure(output: error))
+    }
   }
 
-  /// Writes lines to standard output.
+  /// Writes lines to standard output; ends the process as `write` does.
   static func write(lines: [String]) {
     write(lines.map { $0 + "\n" }.joined())
+  }
+
+  /// Closes standard output: some file systems say only now that the disk is full.
+  static func closeOutput() {
+    do {
+      try FileHandle.standardOutput.close()
+    } catch {
+      end(Failure(output: error))
+    }
+  }
+
+  /// Says what went wrong and ends the process.
+  static func end(_ failure: Failure) -> Never {
+    complain(failure.message)
+    exit(failure.code.rawValue)
   }
 
   /// Writes to standard error, each line headed by the program's name.
   static func complain(_ message: String) {
     let lines = message.split(separator: "\n", omittingEmptySubsequences: true)
     let text = lines.map { "budgetctl: \(String($0).escapedForTerminal)\n" }.joined()
-    // As above.
+    // Where standard error cannot be written, nobody is left to be told.
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 }
 
 extension Terminal.Size {
-  /// Reads what `stty size` prints: rows and columns. Nil where it has no sensible ones.
-  init?(stty text: String) {
-    let numbers = text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
-    guard numbers.count == 2, numbers[0] > 0, numbers[1] > 0 else { return nil }
-    self.init(columns: numbers[1], rows: numbers[0])
+  /// The size that the environment's COLUMNS and LINES ask for, else the one that is `known`.
+  init?(known: Terminal.Size?, environment: [String: String]) {
+    func asked(_ name: String) -> Int? {
+      environment[name].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+    }
+    guard let columns = asked("COLUMNS") ?? known?.columns else { return nil }
+    self.init(columns: columns, rows: asked("LINES") ?? known?.rows ?? .max)
+  }
+}
+
+extension Failure {
+  /// Standard output could not be written.
+  init(output error: any Error) {
+    let error = error as NSError
+    let cause = error.userInfo[NSUnderlyingErrorKey] as? NSError ?? error
+    if cause.domain == NSPOSIXErrorDomain, cause.code == Int(EPIPE) {
+      // Quiet, as whoever closed the pipe knows it.
+      self.init("", .readerGone)
+      return
+    }
+    let words = cause.localizedFailureReason ?? cause.localizedDescription
+    self.init(
+      "standard output cannot be written (\(words)): what was asked of the server was done, and its "
+        + "answer is not shown", .outputFailed)
   }
 }

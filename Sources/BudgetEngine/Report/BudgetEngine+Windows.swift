@@ -1,0 +1,20 @@
+public import BudgetModel
+
+extension BudgetEngine {
+  /// The last window of every budget that `catalog` has in force and that ever opened one. With
+  /// `countsPending` what waits to be recorded is part of the spend, in a window that opens at `now`
+  /// where none is open: for recorders that never take it back.
+  public func windows(
+    of catalog: BudgetCatalog, countsPending: Bool, at now: Timestamp
+  ) -> [BudgetWindowState] {
+    catalog.budgets.compactMap { budget in
+      var state = shards.state(of: budget.slot)
+      let pending = countsPending ? state.pending : .zero
+      if pending > .zero { state.openWindow(at: now) }
+      guard state.end != SlotState.never else { return nil }
+      return BudgetWindowState(
+        key: budget.definition.key, start: state.start, end: state.end,
+        spend: state.spend + pending, others: state.others)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import Locks
+
+/// How often each budget kept a candidate out, as one writer counted it. Anyone reads.
+///
+/// Memory: nothing until something is denied, then 2 KiB for each 256 slots of which one denied.
+final class DenialCounts: Sendable {
+  private let rows = Locked<[CounterRow?]>([])
+
+  /// The rows as they are: rows are added, never taken away.
+  var all: [CounterRow?] { rows.withLock { $0 } }
+
+  /// The row of `index`, made if there is none.
+  fileprivate func row(at index: Int) -> [CounterRow?] {
+    rows.withLock { rows in
+      while rows.count <= index { rows.append(nil) }
+      if rows[index] == nil { rows[index] = CounterRow() }
+      return rows
+    }
+  }
+}
+
+/// The writer's end: a lane's own, so that counting takes no lock but where a row is new.
+struct DenialTally {
+  private let counts: DenialCounts
+  private var rows: [CounterRow?] = []
+
+  init(_ counts: DenialCounts) { self.counts = counts }
+
+  /// Counts `times` candidates that the budget of `slot` kept out.
+  mutating func add(_ times: Int, slot: Int32) {
+    let index = Int(slot) / CounterRow.width
+    if index < rows.count, let row = rows[index] {
+      row.add(times, at: Int(slot) % CounterRow.width)
+    } else {
+      rows = counts.row(at: index)
+      rows[index]?.add(times, at: Int(slot) % CounterRow.width)
+    }
+  }
+}
+
+/// What all writers counted, at the time of asking.
+struct DenialReading {
+  private let writers: [[CounterRow?]]
+
+  init(_ writers: [[CounterRow?]]) { self.writers = writers }
+
+  /// How many candidates the budget of `slot` kept out.
+  func count(_ slot: Int32) -> Int {
+    let (index, place) = (Int(slot) / CounterRow.width, Int(slot) % CounterRow.width)
+    return writers.reduce(0) { sum, rows in
+      sum + (index < rows.count ? rows[index]?.value(at: place) ?? 0 : 0)
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+/// What a trace keeps of requests: their names as texts. Only where a trace is written.
+extension BudgetService {
+  /// Candidates and the answer, once that is decided.
+  func traced(
+    _ request: FilterDeploymentsView, group: ArraySlice<Int32>, in catalog: BudgetCatalog
+  ) -> TracedFilter {
+    var candidates = group.map { catalog.deployments[Int($0)] }
+    if candidates.isEmpty {
+      candidates = (0..<request.deploymentCount).map { position in
+        let deployment = request.deployment(at: position)
+        return ConfiguredDeployment(
+          id: deployment.id.text, modelName: deployment.modelName.text,
+          model: deployment.model.text,
+          provider: provider(
+            id: deployment.id, model: deployment.model, given: deployment.provider, in: catalog))
+      }
+    }
+    return TracedFilter(
+      candidates: candidates, tags: (0..<request.tagCount).map { request.tag(at: $0).text },
+      estimate: question.estimate, allowed: decision.allowed,
+      message: decision.isExhausted
+        ? String(decoding: filterReply.statusMessage, as: UTF8.self) : nil)
+  }
+
+  /// A cost, before the ledger has seen it.
+  func traced(
+    _ request: RecordSpendView, cost: PicoUSD, in catalog: BudgetCatalog
+  ) -> TracedRecord {
+    TracedRecord(
+      provider: provider(
+        id: request.deploymentID, model: request.model, given: request.provider, in: catalog) ?? "",
+      deploymentID: request.deploymentID.text,
+      tags: (0..<request.tagCount).map { request.tag(at: $0).text }, cost: cost)
+  }
+
+  /// The provider whose budget is looked at; a model that can be none names none.
+  private func provider(
+    id: NameBytes, model: NameBytes, given: NameBytes, in catalog: BudgetCatalog
+  ) -> String? {
+    let usable = given.isEmpty && model.isWellFormed ? model : .absent
+    return catalog.providerName(id: id, model: usable, provider: given)
+  }
+}

@@ -1,0 +1,61 @@
+import BudgetEngine
+import BudgetModel
+import SpendLedger
+
+/// What came by, in the order in which it was taken in.
+enum TraceEvent: Sendable {
+  /// A configuration and its windows: a scenario of its own from here on.
+  case begin(TraceState)
+  case filter(TracedFilter, at: Timestamp)
+  /// A cost that may yet turn out to be a duplicate, or not to be recorded.
+  case record(TracedRecord, token: LedgerToken, at: Timestamp)
+  /// What became of it: when its spend counted as spent; nil: nothing was added.
+  case settled(LedgerToken, recordedAt: Timestamp?)
+
+  /// About how much memory it takes.
+  var byteCount: Int {
+    switch self {
+    case .begin: 0
+    case .settled: 64
+    case .filter(let filter, _):
+      256 + (filter.message?.utf8.count ?? 0) + Self.count(filter.tags)
+        + filter.candidates.reduce(0) {
+          $0 + 128 + $1.id.utf8.count + $1.modelName.utf8.count + $1.model.utf8.count
+        }
+    case .record(let record, _, _):
+      256 + record.provider.utf8.count + record.deploymentID.utf8.count + Self.count(record.tags)
+    }
+  }
+
+  private static func count(_ texts: [String]) -> Int {
+    texts.reduce(0) { $0 + 32 + $1.utf8.count }
+  }
+}
+
+/// Where the budgets stand when a scenario begins.
+struct TraceState: Sendable {
+  var catalog: BudgetCatalog
+  var windows: [BudgetWindowState]
+  var at: Timestamp
+}
+
+/// Candidates that were filtered, and the answer.
+struct TracedFilter: Sendable {
+  /// The candidates, each with the provider whose budget was asked.
+  var candidates: [ConfiguredDeployment]
+  var tags: [String]
+  var estimate: PicoUSD
+  /// Positions of those allowed.
+  var allowed: [UInt32]
+  /// The text where every candidate was over budget.
+  var message: String?
+}
+
+/// A cost, and whose it is.
+struct TracedRecord: Sendable {
+  /// The provider that it is charged to, given or derived; empty: none.
+  var provider: String
+  var deploymentID: String
+  var tags: [String]
+  var cost: PicoUSD
+}
