@@ -22,8 +22,8 @@ struct LedgerArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Idempotency keys that are remembered: for 24 hours, or until so many came after. One takes "
-        + "about 35 bytes of memory and 60 of disk.", valueName: "count"))
+      "Idempotency keys that are remembered, each for 24 hours or until so many newer ones came. One "
+        + "takes about 35 bytes of memory and 60 of disk.", valueName: "count"))
   var keysKept = 20_000_000
 
   func validate() throws {

@@ -73,6 +73,11 @@ import Testing
     }
   }
 
+  /// Looks at all files before every commit.
+  private func fixture() throws -> LedgerFixture {
+    try LedgerFixture { $0.fileLookInterval = .zero }
+  }
+
   private func reason(_ fixture: LedgerFixture) -> String {
     switch fixture.ledger.state {
     case .ready: "ready"
@@ -82,7 +87,7 @@ import Testing
 
   @Test(arguments: Deed.allCases)
   func nothingIsAnsweredAsRecordedAfterwards(_ deed: Deed) throws {
-    let fixture = try LedgerFixture()
+    let fixture = try fixture()
     defer { try? files.removeItem(atPath: fixture.directory + ".aside") }
     #expect(fixture.record(amount, key: "before") == .recorded)
     try deed.happen(in: fixture.directory)
@@ -100,7 +105,7 @@ import Testing
 
   /// Between a commit and its answer: the answer waits until the file is seen in its place.
   @Test func aDatabaseThatGoesDuringACommitLeavesItInDoubt() throws {
-    let fixture = try LedgerFixture()
+    let fixture = try fixture()
     #expect(fixture.record(amount, key: "before") == .recorded)
     let directory = fixture.directory
     fixture.probe.once(at: .committed) {
@@ -111,9 +116,22 @@ import Testing
     #expect(fixture.ledger.counters.recorded == 1)
   }
 
-  /// What the log had is in the database before the answer.
+  /// Without a look before it: the look after the commit is enough for it not to be answered OK.
+  @Test(arguments: [Deed.removeDatabase, .moveDatabase, .replaceDatabase, .moveDirectory])
+  func aCommitIsNotAnsweredBeforeItsFileIsSeen(_ deed: Deed) throws {
+    let fixture = try LedgerFixture { $0.fileLookInterval = .seconds(3_600) }
+    defer { try? files.removeItem(atPath: fixture.directory + ".aside") }
+    #expect(fixture.record(amount, key: "before") == .recorded)
+    try deed.happen(in: fixture.directory)
+    // A look of the second may have come first.
+    let outcome = fixture.record(amount, key: "after")
+    #expect(outcome == .unknown || outcome == .notRecorded(.filesGone))
+    #expect(fixture.record(amount, key: "later") == .notRecorded(.filesGone))
+  }
+
+  /// What the log had goes to the database as soon as it is noticed.
   @Test func aLogThatGoesDuringACommitLosesNothing() throws {
-    let fixture = try LedgerFixture()
+    let fixture = try fixture()
     let directory = fixture.directory
     fixture.probe.once(at: .committed) { try? Deed.removeLog.happen(in: directory) }
     #expect(fixture.record(amount, key: "during") == .recorded)
@@ -124,7 +142,7 @@ import Testing
 
   /// A look a second finds it where nothing is recorded, and finds it back.
   @Test func anIdleLedgerNoticesAndGoesOnWhenTheDirectoryIsBack() throws {
-    let fixture = try LedgerFixture()
+    let fixture = try fixture()
     #expect(fixture.record(amount, key: "before") == .recorded)
     let aside = fixture.directory + ".aside"
     try files.moveItem(atPath: fixture.directory, toPath: aside)
@@ -140,7 +158,7 @@ import Testing
 
   /// A directory that goes during a commit and comes back: the file tells what became of it.
   @Test func aCommitInDoubtIsResolvedWhenItsFileIsBack() throws {
-    let fixture = try LedgerFixture()
+    let fixture = try fixture()
     #expect(fixture.record(amount, key: "before") == .recorded)
     let (directory, aside) = (fixture.directory, fixture.directory + ".aside")
     fixture.probe.fail(.committed, code: 1_034)
@@ -157,7 +175,7 @@ import Testing
 
   @Test(arguments: ["remove", "replace"])
   func aLockThatIsNotHeldAnyMoreIsNoticed(_ deed: String) throws {
-    let fixture = try LedgerFixture()
+    let fixture = try fixture()
     try files.removeItem(atPath: fixture.directory + "/LOCK")
     if deed == "replace" { try Data().write(to: URL(filePath: fixture.directory + "/LOCK")) }
     #expect(fixture.client.hears { if case .state(.refusing) = $0 { true } else { false } })
@@ -167,7 +185,7 @@ import Testing
 
   /// Of the same length, so that only a look into it tells.
   @Test func aDatabaseThatAnotherProgramWritesToIsNoticed() throws {
-    let fixture = try LedgerFixture()
+    let fixture = try fixture()
     let path = fixture.directory + "/ledger.sqlite"
     let file = try FileHandle(forUpdating: URL(filePath: path))
     try file.seek(toOffset: 40)
@@ -178,7 +196,7 @@ import Testing
   }
 
   @Test func aTouchIsHarmless() throws {
-    let fixture = try LedgerFixture()
+    let fixture = try fixture()
     let path = fixture.directory + "/ledger.sqlite"
     try files.setAttributes([.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: path)
     try files.setAttributes([.posixPermissions: 0o640], ofItemAtPath: path)
@@ -193,7 +211,7 @@ import Testing
 
   /// Nothing but a copy is left of what was recorded.
   @Test func aBackupIsTheWayOut() throws {
-    let fixture = try LedgerFixture()
+    let fixture = try fixture()
     #expect(fixture.record(amount, key: "before") == .recorded)
     try Deed.removeDatabase.happen(in: fixture.directory)
     #expect(fixture.record(amount, key: "after") == .notRecorded(.filesGone))

@@ -40,7 +40,7 @@ extension LedgerFixture {
     settings.readClock = self.settings.readClock
     try SpendLedger.open(settings).close()
     let store = try LedgerStore(path: DataDirectory.databasePath(in: copy), probe: nil)
-    let budgets = try LedgerReading.read(store, wanted: nil) { _, _ in }.budgets
+    let budgets = try LedgerReading.read(store, .init(keyBound: .max)) { _ in }.budgets
     var amounts: [WindowName: Int128] = [:]
     for (id, key) in budgets {
       for row in try store.fleet.balances(ofBudget: id, openedIn: .min ... .max)

@@ -332,7 +332,10 @@ extension LedgerRecorder: LedgerClient {
         "the ledger was opened again as \(origin) after a failed commit; its batch \(batch)")
     case .keysForgottenEarly(let horizon):
       log.warning(
-        "more idempotency keys than are kept: those from before \(horizon.iso8601) are forgotten")
+        """
+        more than \(ledger.keyBound) idempotency keys (--keys-kept): those from before \
+        \(horizon.iso8601) are forgotten
+        """)
     case .renameJoined(let from, let to):
       log.notice("the spend of \(from) was added to that of \(to)")
     case .upkeepFailed(let what, let reason):

@@ -54,6 +54,15 @@ extension MetricsPage {
     text.sample(counters.waiting)
     text.begin("budgetd_ledger_keys", .gauge, "Idempotency keys remembered.")
     text.sample(counters.keys)
+    text.begin(
+      "budgetd_ledger_keys_kept", .gauge, "Idempotency keys that are remembered at most.")
+    text.sample(ledger.keyBound)
+    text.begin(
+      "budgetd_idempotency_horizon_seconds", .gauge,
+      "How far back idempotency keys are remembered.")
+    let now = sources.time.now()
+    text.sample(
+      milliseconds: now.unixMilliseconds - ledger.horizon(at: now).unixMilliseconds)
     text.begin("budgetd_ledger_key_index_bytes", .gauge, "Memory that idempotency keys take.")
     text.sample(counters.keyIndexBytes)
     text.begin(

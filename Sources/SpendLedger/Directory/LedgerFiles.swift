@@ -63,7 +63,7 @@ struct LedgerFiles: ~Copyable {
 
   /// The database was read again; false: it is not the file that it was.
   mutating func reopened() -> Bool {
-    guard database.fate(SystemCalls.look(at: database.path)) == nil,
+    guard isDatabaseInPlace,
       let log = try? Held.taken(Self.logPath(database.path))
     else { return false }
     self.log = log
@@ -78,8 +78,9 @@ struct LedgerFiles: ~Copyable {
     header = Self.header(of: database)
   }
 
-  /// Whether database and log have names at all: two cheap calls, for after each commit.
-  var areLinked: Bool { database.isLinked && log.isLinked }
+  /// Whether the database's path leads to it: one look, for after each commit. A directory that is
+  /// not the same has another database, or none.
+  var isDatabaseInPlace: Bool { database.fate(SystemCalls.look(at: database.path)) == nil }
 
   /// What a commit needs: that the next start finds what it writes. Costs three looks at paths.
   ///

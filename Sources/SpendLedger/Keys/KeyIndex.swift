@@ -62,6 +62,28 @@ struct KeyIndex: ~Copyable, Sendable {
     }
   }
 
+  /// Forgets many keys, shard by shard as well.
+  func remove(_ keys: borrowing KeysByShard) {
+    for shard in 0..<Self.shardCount {
+      let range = keys.range(of: shard)
+      if range.isEmpty { continue }
+      let digests = keys.digests.span
+      for index in range { shards[shard].fetch(digests[index]) }
+      shards[shard].withTable { table in
+        for index in range { table.remove(keys.digests[index]) }
+      }
+    }
+  }
+
+  /// Adds a batch's keys, which are on disk.
+  func restore(_ keys: BatchKeys) {
+    for index in 0..<keys.count {
+      let ahead = index + Self.ahead
+      if ahead < keys.count { fetch(keys.digests[ahead]) }
+      _ = restore(keys.digests[index], keys.fingerprints[index])
+    }
+  }
+
   @inline(__always)
   static func shard(of digest: UInt128) -> Int {
     Int(truncatingIfNeeded: digest) & (shardCount - 1)

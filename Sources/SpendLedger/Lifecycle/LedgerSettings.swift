@@ -14,7 +14,8 @@ public struct LedgerSettings: Sendable {
   public var gatherInterval: Duration = .zero
   /// How long keys are remembered.
   public var keyRetention: Duration = .seconds(24 * 3_600)
-  /// How many keys are remembered: past it the oldest are forgotten early.
+  /// How many keys are remembered at most, on disk and in memory; past it the oldest are forgotten
+  /// early.
   public var keyBound = 20_000_000
   /// Where copies go.
   public var backups = BackupSettings()
@@ -32,6 +33,8 @@ public struct LedgerSettings: Sendable {
   public var failureWindow: Duration = .seconds(60)
   /// Reads the operating system's clocks.
   public var readClock: @Sendable () -> ClockReading = ClockReading.system
+  /// So long after a look at the files a commit need not look at all of them before it writes.
+  var fileLookInterval: Duration = .milliseconds(10)
   /// The most that one window's total may be.
   var totalBound = PicoUSD.maximumTotal
   /// Makes storage fail on purpose, and watches it; tests only.

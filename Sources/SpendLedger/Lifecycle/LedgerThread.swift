@@ -21,10 +21,9 @@ enum LedgerThread {
     let began = SystemCalls.monotonicNanoseconds()
     let directory = try DataDirectory(path: settings.directory)
     let ledger = try OpenedLedger.open(
-      path: directory.databasePath, settings: settings, mayCreate: true
-    ) { [shared] digest, fingerprint in
-      _ = shared.keys.restore(digest, fingerprint)
-    }
+      path: directory.databasePath, settings: settings, mayCreate: true,
+      reading: .init(keyBound: settings.keyBound)
+    ) { [shared] keys in shared.keys.restore(keys) }
     let writer = try LedgerWriter(
       settings: settings, shared: shared, directory: directory, opened: ledger)
     let took = SystemCalls.monotonicNanoseconds() - began

@@ -10,6 +10,8 @@ public final class SpendLedger: Sendable {
   /// What was found when the ledger was opened.
   public let opening: LedgerOpening
   let shared: LedgerShared
+  /// How many keys are remembered at most, beside those on their way to the disk.
+  public let keyBound: Int
   let backups: BackupSettings
   /// Where copies go.
   let backupPath: String
@@ -42,6 +44,7 @@ public final class SpendLedger: Sendable {
     _ settings: LedgerSettings, opening: LedgerOpening, shared: LedgerShared, ended: Waiting<Void>
   ) {
     self.opening = opening
+    keyBound = settings.keyBound
     backups = settings.backups
     backupPath = settings.backups.directory ?? settings.directory + "/backups"
     self.shared = shared

@@ -17,14 +17,50 @@ struct BatchReader {
     return try reader.read()
   }
 
-  private mutating func read() throws(Damage) -> BatchContents {
+  /// What stands before a batch's windows.
+  struct Head {
+    var id: Int64
+    var origin: Int64
+    /// The fleet time of the commit.
+    var time: Timestamp
+  }
+
+  /// When a batch was committed.
+  static func time(of bytes: [UInt8]) throws(Damage) -> Timestamp {
+    var reader = BatchReader(bytes)
+    return try reader.head().time
+  }
+
+  /// Reads only what keys there are, which allocates nothing once `keys` is large enough.
+  static func head(of bytes: [UInt8], keys: inout BatchKeys) throws(Damage) -> Head {
+    var reader = BatchReader(bytes)
+    let head = try reader.head()
+    keys.removeAll()
+    for _ in 0..<3 * (try reader.count()) { try reader.skipNumber() }
+    for _ in 0..<(try reader.count()) {
+      let flags = try reader.byte()
+      guard flags <= 1 else { throw Damage(finding: "a record with unknown flags") }
+      if flags == 1 { keys.add(try reader.digest(), try reader.digest()) }
+      try reader.skipNumber()
+      for _ in 0..<(try reader.count()) { try reader.skipNumber() }
+    }
+    guard reader.position == bytes.count else { throw Damage(finding: "a batch with a tail") }
+    return head
+  }
+
+  private mutating func head() throws(Damage) -> Head {
     let version = try byte()
     guard version == BatchWriter.version else {
       throw Damage(finding: "a batch of version \(version)")
     }
+    return Head(
+      id: try signed(), origin: try signed(), time: Timestamp(unixMilliseconds: try signed()))
+  }
+
+  private mutating func read() throws(Damage) -> BatchContents {
+    let head = try head()
     var contents = BatchContents(
-      id: try signed(), origin: try signed(), time: Timestamp(unixMilliseconds: try signed()),
-      windows: [], records: [])
+      id: head.id, origin: head.origin, time: head.time, windows: [], records: [])
     let windowCount = try count()
     contents.windows.reserveCapacity(windowCount)
     for _ in 0..<windowCount {
@@ -67,7 +103,14 @@ struct BatchReader {
     return bytes[position]
   }
 
+  private mutating func skipNumber() throws(Damage) {
+    while try byte() >= 0x80 {}
+  }
+
   private mutating func number() throws(Damage) -> UInt128 {
+    let first = try byte()
+    if first < 0x80 { return UInt128(first) }
+    position -= 1
     var value: UInt128 = 0
     for shift in stride(from: 0, to: 126, by: 7) {
       let next = try byte()
@@ -91,9 +134,14 @@ struct BatchReader {
 
   private mutating func digest() throws(Damage) -> UInt128 {
     guard position + 16 <= bytes.count else { throw Damage(finding: "a batch that ends early") }
-    var value: UInt128 = 0
-    for index in position..<position + 16 { value = value << 8 | UInt128(bytes[index]) }
+    let (high, low) = (word(at: position), word(at: position + 8))
     position += 16
-    return value
+    return UInt128(high) << 64 | UInt128(low)
+  }
+
+  private func word(at start: Int) -> UInt64 {
+    var word: UInt64 = 0
+    for index in start..<start + 8 { word = word << 8 | UInt64(bytes[index]) }
+    return word
   }
 }

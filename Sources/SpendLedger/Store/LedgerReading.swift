@@ -9,8 +9,11 @@ struct LedgerReading {
   var origins: [Int64: String] = [:]
   /// What batches after the last fold charged, by window and origin.
   var unfolded: [LaterBalance: (end: Int64, amount: PicoUSD)] = [:]
+  /// The oldest batch whose keys are remembered, and the newest batch.
   var firstBatch: Int64?
   var lastBatch: Int64?
+  /// The newest batch whose keys are forgotten, since there are more than may be, and its time.
+  var dropped: (batch: Int64, time: Timestamp)?
   var keyCount = 0
   /// The digest of the row that was asked for.
   var wantedDigest: [UInt8]?
@@ -21,14 +24,22 @@ struct LedgerReading {
     var origin: Int64
   }
 
-  /// Reads everything; `eachKey` gets every key that is remembered. `wanted` is a batch in doubt.
+  /// What is to be found out.
+  struct Plan {
+    /// A batch in doubt.
+    var wanted: Int64?
+    /// How many keys are remembered at most, the newest.
+    var keyBound: Int
+  }
+
+  /// Reads everything that is remembered; `eachBatch` gets the keys.
   static func read(
-    _ store: LedgerStore, wanted: Int64?, eachKey: (UInt128, UInt128) -> Void
+    _ store: LedgerStore, _ plan: Plan, eachBatch: (BatchKeys) -> Void
   ) throws(LedgerError) -> LedgerReading {
     var reading = LedgerReading()
     do {
       try reading.readFacts(store)
-      try reading.readBatches(store, wanted: wanted, eachKey: eachKey)
+      try reading.readBatches(store, plan, eachBatch: eachBatch)
     } catch {
       if let error = error as? SQLiteError { throw error.ledgerError(path: store.path) }
       if let damage = error as? BatchReader.Damage {
@@ -68,34 +79,41 @@ struct LedgerReading {
     }
   }
 
+  /// From the newest batch on: where there are more keys than may be, the oldest need not be read.
   private mutating func readBatches(
-    _ store: LedgerStore, wanted: Int64?, eachKey: (UInt128, UInt128) -> Void
+    _ store: LedgerStore, _ plan: Plan, eachBatch: (BatchKeys) -> Void
   ) throws {
-    let rows = try store.connection.prepare("SELECT id, digest, payload FROM batch ORDER BY id")
+    let rows = try store.connection.prepare(
+      "SELECT id, digest, payload FROM batch ORDER BY id DESC")
+    var keys = BatchKeys()
+    var before: Int64?
     while try rows.step("read the batches") {
       let (id, digest, payload) = (rows.integer(0), rows.blob(1), rows.blob(2))
       guard Array(SHA256Digest.bytes(of: payload).prefix(16)) == digest else {
         throw BatchReader.Damage(finding: "batch \(id) has changed")
       }
-      let contents = try BatchReader.contents(of: payload)
-      guard contents.id == id, origins[contents.origin] != nil else {
+      let head = try BatchReader.head(of: payload, keys: &keys)
+      guard head.id == id, origins[head.origin] != nil else {
         throw BatchReader.Damage(finding: "batch \(id) is not what its row says")
       }
-      if let lastBatch, id != lastBatch + 1 {
-        throw BatchReader.Damage(finding: "batch \(lastBatch + 1) is missing")
+      if let before, id != before - 1 {
+        throw BatchReader.Damage(finding: "batch \(before - 1) is missing")
       }
-      if firstBatch == nil { firstBatch = id }
-      lastBatch = id
-      if id == wanted { wantedDigest = digest }
-      for record in contents.records {
-        guard let digest = record.digest else { continue }
-        keyCount += 1
-        eachKey(digest, record.fingerprint)
+      before = id
+      lastBatch = lastBatch ?? id
+      if id == plan.wanted { wantedDigest = digest }
+      if id > meta.foldedThrough { try take(try BatchReader.contents(of: payload)) }
+      if dropped == nil, keyCount + keys.count > plan.keyBound { dropped = (id, head.time) }
+      if dropped == nil {
+        keyCount += keys.count
+        firstBatch = id
+        eachBatch(keys)
+      } else if id <= meta.foldedThrough {
+        break
       }
-      if id > meta.foldedThrough { try take(contents) }
     }
-    if let firstBatch, let lastBatch {
-      guard lastBatch >= meta.foldedThrough, firstBatch <= meta.foldedThrough + 1 else {
+    if let before, let lastBatch {
+      guard lastBatch >= meta.foldedThrough, before <= meta.foldedThrough + 1 else {
         throw BatchReader.Damage(finding: "batches are missing")
       }
     }
@@ -112,8 +130,9 @@ struct LedgerReading {
         let window = contents.windows[position]
         let later = LaterBalance(
           key: BalanceKey(budget: window.budget, start: window.start), origin: contents.origin)
-        let before = unfolded[later]?.amount ?? .zero
-        unfolded[later] = (window.end, before + record.amount)
+        // Later batches have been taken in before: the end that they tell is the last word.
+        let known = unfolded[later]
+        unfolded[later] = (known?.end ?? window.end, (known?.amount ?? .zero) + record.amount)
       }
     }
   }

@@ -11,7 +11,7 @@ final class LedgerStatements {
   private let getBalance: SQLiteStatement
   private let deleteBalance: SQLiteStatement
   private let setMeta: SQLiteStatement
-  private let deleteBatch: SQLiteStatement
+  private let deleteBatches: SQLiteStatement
   private let copy: SQLiteStatement
   private let getBatch: SQLiteStatement
   private let pruneBalances: SQLiteStatement
@@ -42,7 +42,7 @@ final class LedgerStatements {
       INSERT INTO meta(name, value, seal) VALUES(?1, ?2, ?3)
       ON CONFLICT DO UPDATE SET value = ?2, seal = ?3
       """)
-    deleteBatch = try connection.prepare("DELETE FROM batch WHERE id = ?")
+    deleteBatches = try connection.prepare("DELETE FROM batch WHERE id <= ?")
     copy = try connection.prepare("VACUUM INTO ?")
     getBatch = try connection.prepare("SELECT payload FROM batch WHERE id = ?")
     pruneBalances = try connection.prepare("DELETE FROM window_spend WHERE end_ms < ?")
@@ -131,9 +131,10 @@ final class LedgerStatements {
     try setMeta.run("write \(name)")
   }
 
-  func deleteBatch(id: Int64) throws(SQLiteError) {
-    deleteBatch.bind(id, at: 1)
-    try deleteBatch.run("forget a batch")
+  /// Deletes the batch with this id and all before it.
+  func deleteBatches(through id: Int64) throws(SQLiteError) {
+    deleteBatches.bind(id, at: 1)
+    try deleteBatches.run("forget batches")
   }
 
   /// A batch's row; nil where it is not there.

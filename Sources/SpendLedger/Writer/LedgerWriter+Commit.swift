@@ -16,18 +16,27 @@ extension LedgerWriter {
   func commit(id: Int64, digest: [UInt8], at now: Timestamp) -> CommitResult {
     guard let store else { return .refused(.closed) }
     let began = SystemCalls.monotonicNanoseconds()
-    let folds = isFoldDue(at: began)
+    // Records without a key count too: this only has to be enough.
+    let added = plan.leaders.count
+    let folds = isFoldDue(at: began) || mustFoldToForget(adding: added)
+    noteTime(now, passed: began)
+    let chosen = chooseForgotten(adding: added, folds: folds, at: now)
+    if !chosen.isEmpty { forgetting = chosen }
     let marks = began - lastMark >= settings.clockInterval.nanoseconds
     let result = store.transact { () throws(SQLiteError) in
       try writeBudgets(store)
       try store.statements.insertBatch(id: id, digest: digest, row.text)
       if folds { try writeBalances(store, through: id) }
       if marks { try writeMark(store, at: now) }
+      try chosen.write(to: store)
     }
+    if case .refused = result { forgetting = nil }
     guard case .committed = result else { return result }
     if let error = lossAfterCommit() { return .doubtful(error) }
     lastBatch = id
     written(folds: folds, marks: marks)
+    forgetting = nil
+    forgot(chosen, at: now)
     let took = UInt64(SystemCalls.monotonicNanoseconds() - began)
     let records = Int64(plan.leaders.count)
     shared.withStatus { status in

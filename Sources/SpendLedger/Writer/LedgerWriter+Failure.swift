@@ -19,7 +19,7 @@ extension LedgerWriter {
     // What is not in its place cannot be read again: it waits until it is, if ever.
     guard let (error, doubt) = reopening, lossBeforeWriting() == nil else { return }
     reopening = nil
-    defer { forgetting = [] }
+    defer { forgetting = nil }
     let instant = SystemCalls.monotonicNanoseconds()
     if let lastFailure, instant - lastFailure < settings.failureWindow.nanoseconds {
       return fail("the ledger's storage failed again: \(error.text)")
@@ -33,26 +33,27 @@ extension LedgerWriter {
     let opened: OpenedLedger
     do throws(LedgerError) {
       opened = try OpenedLedger.open(
-        path: directory.databasePath, settings: settings, mayCreate: false, wanted: doubt?.id
-      ) { [shared] digest, fingerprint in
-        _ = shared.keys.restore(digest, fingerprint)
-      }
+        path: directory.databasePath, settings: settings, mayCreate: false,
+        reading: .init(wanted: doubt?.id, keyBound: .max)
+      ) { [shared] keys in shared.keys.restore(keys) }
     } catch {
       return fail("the ledger could not be read again: \(error)")
     }
     let wasRecorded = doubt.map { $0.digest == opened.reading.wantedDigest }
     let added = wasRecorded == true ? doubt?.keys.count ?? 0 : 0
-    let areForgotten = opened.reading.keyCount == expected - forgetting.count
-    guard opened.reading.keyCount == expected + added || areForgotten else {
+    let found = opened.reading.keyCount
+    let forgotten = forgetting?.keys.count ?? 0
+    // A batch takes along what it forgets: both are there, or neither.
+    let areForgotten = wasRecorded != false && found == expected + added - forgotten
+    guard areForgotten || wasRecorded != true && found == expected else {
       return fail(
-        "the ledger's file holds \(opened.reading.keyCount) keys where \(expected + added) were "
-          + "recorded")
+        "the ledger's file holds \(found) keys where \(expected + added) were recorded")
     }
     guard files.reopened() else {
       return fail("\(directory.databasePath) was replaced while the ledger read it again")
     }
-    if areForgotten { for key in forgetting { shared.keys.remove(key) } }
     adopt(opened)
+    if areForgotten, let forgetting { shared.keys.remove(forgetting.keys) }
     noteAgain(noted, names)
     for key in doubt?.keys ?? [] {
       if wasRecorded == true { shared.keys.settle(key) } else { shared.keys.remove(key) }

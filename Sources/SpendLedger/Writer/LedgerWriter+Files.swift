@@ -22,17 +22,22 @@ extension LedgerWriter {
     take(found)
   }
 
-  /// Before a transaction: why nothing may be written; nil: the next start finds what is.
+  /// Before a transaction: why nothing may be written; nil: nothing is known to be wrong. Where
+  /// commits follow each other closely, most of them need not look.
   func lossBeforeWriting() -> SQLiteError? {
-    if loss == nil, let found = files.loss(logFrames: logFrames) { take(found) }
+    if loss == nil, lastTake - lastFileLook >= settings.fileLookInterval.nanoseconds {
+      lastFileLook = lastTake
+      if let found = files.loss(logFrames: logFrames) { take(found) }
+    }
     return loss.map { .filesGone($0.text) }
   }
 
-  /// After a commit: whether the next start finds it. Nil: it does.
+  /// After each commit, before anybody is answered: nil where the next start finds it. Of the log
+  /// no look is needed: where it goes, the database takes it over within a second.
   func lossAfterCommit() -> SQLiteError? {
-    guard !files.areLinked, let found = files.loss(logFrames: 0) else { return nil }
+    guard !files.isDatabaseInPlace, let found = files.loss(logFrames: 0) else { return nil }
     take(found)
-    return loss.flatMap { $0.isSaved ? nil : .filesGone($0.text) }
+    return loss.map { .filesGone($0.text) }
   }
 
   private func take(_ found: FileLoss) {

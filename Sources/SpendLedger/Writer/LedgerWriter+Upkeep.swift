@@ -2,9 +2,6 @@ import BudgetModel
 
 extension LedgerWriter {
   private static let second: Int64 = 1_000_000_000
-  /// Rows and keys that one step of forgetting takes at most.
-  private static let forgetRowBound = 4_096
-  private static let forgetKeyBound = 16_384
   /// How often the time is stored while nothing comes.
   private static let idleMarkInterval: Int64 = 60 * second
   private static let bytesPerFrame = 4_096 + 24
@@ -103,62 +100,6 @@ extension LedgerWriter {
       fleetMilliseconds: now.unixMilliseconds, passedMilliseconds: nanoseconds / 1_000_000)
     let jumped = jumps.milliseconds
     if jumped != before { shared.withStatus { $0.horizon.jumped = jumped } }
-  }
-
-  private var isForgettingDue: Bool {
-    firstBatch <= foldedThrough && (firstBatchTime == nil || keyCount > settings.keyBound)
-  }
-
-  /// Deletes rows of batches whose keys are no longer remembered, the oldest first.
-  private func forget(at now: Timestamp) {
-    guard let store, firstBatch <= foldedThrough else { return }
-    let kept = now.unixMilliseconds - settings.keyRetention.milliseconds - jumps.milliseconds
-    if let time = firstBatchTime, time.unixMilliseconds >= kept, keyCount <= settings.keyBound {
-      return
-    }
-    var forgotten: [UInt128] = []
-    var end = firstBatch
-    var early: Timestamp?
-    firstBatchTime = nil
-    do {
-      while end <= foldedThrough, end - firstBatch < Self.forgetRowBound,
-        forgotten.count < Self.forgetKeyBound, let payload = try store.statements.batch(id: end)
-      {
-        let contents = try BatchReader.contents(of: payload)
-        let isOver = contents.time.unixMilliseconds < kept
-        guard isOver || keyCount - forgotten.count > settings.keyBound else {
-          firstBatchTime = contents.time
-          break
-        }
-        if !isOver { early = contents.time }
-        forgotten.append(contentsOf: contents.records.compactMap(\.digest))
-        end += 1
-      }
-    } catch {
-      return upkeepFailed("forget old keys", "\(error)")
-    }
-    guard end > firstBatch else { return }
-    let (first, last, time) = (firstBatch, end, early)
-    forgetting = forgotten
-    let isWritten = write(folds: false, marks: false, at: now) { store throws(SQLiteError) in
-      for id in first..<last { try store.statements.deleteBatch(id: id) }
-      if let time {
-        try store.statements.setMeta(
-          LedgerMeta.Name.forgottenThrough, "\(time.unixMilliseconds)")
-      }
-    }
-    guard isWritten else { return }
-    forgetting = []
-    firstBatch = end
-    keyCount -= forgotten.count
-    if let early {
-      let horizon = shared.withStatus { status in
-        status.horizon.forgottenThrough = early
-        return status.horizon.horizon(at: now)
-      }
-      client?.report(.keysForgottenEarly(horizon: horizon))
-    }
-    for key in forgotten { shared.keys.remove(key) }
   }
 
   /// Deletes windows that ended long ago, and lets go of those that are over.

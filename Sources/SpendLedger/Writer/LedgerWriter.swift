@@ -36,8 +36,8 @@ final class LedgerWriter {
   var firstBatchTime: Timestamp?
   /// Keys on disk.
   var keyCount: Int
-  /// Keys that a transaction under way forgets.
-  var forgetting: [UInt128] = []
+  /// What a transaction under way, or in doubt, forgets.
+  var forgetting: Forgetting?
 
   var plan = BatchPlan()
   var row = BatchWriter()
@@ -51,10 +51,12 @@ final class LedgerWriter {
   var lastCommit: Int64
   var lastUpkeep: Int64
   var lastFileCheck: Int64
+  var lastFileLook: Int64 = 0
   var lastPruning: Int64
   var lastFailure: Int64?
   var lastUpkeepReport: Int64 = 0
   var jumps: TimeJumps
+  var lastForgettingReport: Int64?
   /// The file is to be closed and read again: why, and which batch is in doubt.
   var reopening: (error: SQLiteError, doubt: Doubt?)?
   /// Commands that a full disk kept from being done.
@@ -140,13 +142,16 @@ final class LedgerWriter {
   private var gathering: RecordQueue.Gathering? {
     let interval = settings.gatherInterval.nanoseconds
     guard interval > 0 else { return nil }
-    return RecordQueue.Gathering(enough: settings.batchBound, until: lastTake + interval)
+    return RecordQueue.Gathering(enough: batchBound, until: lastTake + interval)
   }
+
+  /// Records that one commit takes: a fraction of the keys that there may be.
+  private var batchBound: Int { min(settings.batchBound, max(1, settings.keyBound / 2)) }
 
   private func record(_ take: borrowing RecordQueue.Take) {
     var start = 0
     while start < take.records.count {
-      let end = min(start + settings.batchBound, take.records.count)
+      let end = min(start + batchBound, take.records.count)
       let putBack = recordBatch(take.records, take.slots, start..<end)
       reopenIfAsked()
       var bytes = 0

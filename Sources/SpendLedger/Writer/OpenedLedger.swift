@@ -13,14 +13,15 @@ struct OpenedLedger {
   var isNew: Bool
   var wasCopied: Bool
 
-  /// Opens the database at `path`, or makes one where `mayCreate`. `eachKey` gets every key.
+  /// Opens the database at `path`, or makes one where `mayCreate`. `eachBatch` gets the
+  /// keys that are remembered, the newest batch's first.
   ///
   /// Nothing is written before all was read and found whole. Then the WAL is taken over into the
   /// database, so that what a failed commit left in the page cache alone is on disk before it
   /// counts; then the balances are brought up to the last batch, under a new origin.
   static func open(
-    path: String, settings: LedgerSettings, mayCreate: Bool, wanted: Int64? = nil,
-    eachKey: (UInt128, UInt128) -> Void
+    path: String, settings: LedgerSettings, mayCreate: Bool, reading plan: LedgerReading.Plan,
+    eachBatch: (BatchKeys) -> Void
   ) throws(LedgerError) -> OpenedLedger {
     let isNew = SystemCalls.status(of: path) == nil
     if isNew {
@@ -33,7 +34,7 @@ struct OpenedLedger {
     let hadLog = SystemCalls.status(of: log) != nil
     do throws(LedgerError) {
       return try read(
-        path: path, settings: settings, isNew: isNew, wanted: wanted, eachKey: eachKey)
+        path: path, settings: settings, isNew: isNew, plan, eachBatch: eachBatch)
     } catch {
       // SQLite makes an empty WAL at the first read. By now nobody has the database open.
       if !hadLog, SystemCalls.status(of: log)?.size == 0 { SystemCalls.remove(log) }
@@ -42,11 +43,11 @@ struct OpenedLedger {
   }
 
   private static func read(
-    path: String, settings: LedgerSettings, isNew: Bool, wanted: Int64?,
-    eachKey: (UInt128, UInt128) -> Void
+    path: String, settings: LedgerSettings, isNew: Bool, _ plan: LedgerReading.Plan,
+    eachBatch: (BatchKeys) -> Void
   ) throws(LedgerError) -> OpenedLedger {
     let store = try LedgerStore(path: path, probe: settings.probe)
-    let reading = try LedgerReading.read(store, wanted: wanted, eachKey: eachKey)
+    let reading = try LedgerReading.read(store, plan, eachBatch: eachBatch)
     let found = try LedgerReading.image(store, budgets: reading.budgets)
     let fleet = try LedgerReading.fleet(store, budgets: reading.budgets)
     let time = ClockRecovery.time(after: reading.meta.clock, at: settings.readClock())
@@ -58,6 +59,8 @@ struct OpenedLedger {
       wasCopied: !reading.meta.place.isEmpty && reading.meta.place != place)
     opened.reading.meta.nodeID = nodeID
     opened.reading.meta.foldedThrough = reading.lastBatch ?? reading.meta.foldedThrough
+    opened.reading.meta.forgottenThrough = max(
+      reading.meta.forgottenThrough, reading.dropped?.time.unixMilliseconds ?? .min)
     do throws(SQLiteError) {
       try store.checkpoint(cuts: true)
     } catch {
@@ -90,6 +93,11 @@ struct OpenedLedger {
       bootID: time.reading.bootID)
     try statements.setMeta(LedgerMeta.Name.clock, LedgerMeta.text(mark))
     try statements.setMeta(LedgerMeta.Name.foldedThrough, "\(reading.meta.foldedThrough)")
+    if let dropped = reading.dropped {
+      try statements.deleteBatches(through: dropped.batch)
+      try statements.setMeta(
+        LedgerMeta.Name.forgottenThrough, "\(reading.meta.forgottenThrough)")
+    }
     for (later, charged) in reading.unfolded {
       let before = try statements.balance(later.key, origin: later.origin)
       try statements.setBalance(
