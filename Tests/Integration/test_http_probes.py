@@ -148,7 +148,13 @@ def test_probes_get_in_while_rpc_connections_take_all_descriptors(start):
         assert refused > 50
         for one in crowd:
             one.close()
-    eventually(lambda: code_of(server.call(ping={})) == OK, what="connections are taken again")
+
+    def is_taken():
+        # Those that went may still count.
+        with contextlib.suppress(ConnectionError, EOFError, AssertionError):
+            return code_of(server.call(ping={})) == OK
+
+    eventually(is_taken, what="connections are taken again")
 
 
 def test_peers_that_reset_leave_nothing_behind(start):
