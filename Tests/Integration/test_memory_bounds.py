@@ -83,7 +83,7 @@ def limited(start):
 
 @pytest.mark.parametrize("kind", ["address space", "cgroup"])
 def test_sixty_peers_that_read_nothing_under_300_mib(limited, kind):
-    server = limited(kind, 293)
+    server = limited(kind, 293, "--stall-timeout", "600")
     bound = 293 * MIB // 8
     assert scrape(server)["budgetd_unsent_bound_bytes"] == pytest.approx(bound, abs=1)
     with server.client() as client, contextlib.ExitStack() as stack:
@@ -103,7 +103,7 @@ def test_sixty_peers_that_read_nothing_under_300_mib(limited, kind):
 
 
 def test_a_hundred_and_fifty_take_what_the_bound_says_and_give_it_back(start):
-    server = start(CONFIG, "--max-unsent-total", str(64 * MIB))
+    server = start(CONFIG, "--max-unsent-total", str(64 * MIB), "--stall-timeout", "600")
     # What the first requests need stays.
     for _ in range(3):
         server.budgets()

@@ -44,7 +44,8 @@ final class PageServer: Sendable {
       engine: sources.engine, requests: sources.requests, time: sources.time)
     let port = HTTPPort(
       adopting: listener.release(), site: PageSite(sources, sampler: sampling),
-      bounds: Self.bounds(sources.transport), counters: sources.http, clock: { [time = sources.time] in time.now() })
+      bounds: Self.bounds(sources.transport), counters: sources.http,
+      clock: { [time = sources.time] in time.now() })
     guard let port else {
       throw .unavailable("no descriptors are left for the HTTP port: raise the limit (ulimit -n)")
     }
