@@ -51,6 +51,19 @@ import Testing
     #expect(requests.denials.count(1_000_000) == 1)
   }
 
+  @Test func aSlotThatBelongsToAnotherBudgetCountsFromZero() {
+    let requests = RequestCounters()
+    var tally = DenialTally(requests.writer().budgetDenials)
+    tally.add(5, slot: 3)
+    tally.add(2, slot: 4)
+    requests.forgetDenials(of: [3, 900])
+    #expect([3, 4, 900].map { requests.denials.count($0) } == [0, 2, 0])
+    tally.add(1, slot: 3)
+    #expect(requests.denials.count(3) == 1)
+    requests.forgetDenials(of: [3])
+    #expect(requests.denials.count(3) == 0)
+  }
+
   @Test func unusableNamesAreCountedByFieldAndReason() throws {
     let fixture = ServiceFixture([])
     let long = String(repeating: "x", count: 257)
@@ -73,8 +86,8 @@ import Testing
   @Test func pingNamesTheMethodsOfTheBuild() throws {
     #expect(
       try ServiceFixture([]).call(.ping).pinged.methods == [
-        "FilterDeployments", "RecordSpend", "GetProviderBudgets", "BackupLedger", "Ping",
-        "ExplainRequest",
+        "filter_deployments", "record_spend", "get_provider_budgets", "backup_ledger", "ping",
+        "explain_request",
       ])
     // Whatever it names is served: no more, and no less.
     for method in MethodName.allCases {

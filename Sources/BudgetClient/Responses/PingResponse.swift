@@ -18,8 +18,8 @@ public struct PingResponse: Hashable, Sendable {
   /// none.
   public var idempotencyHorizonUnixMilliseconds: Int64?
 
-  /// The methods that the server's build has, by their names in the contract's service; empty = a
-  /// build before 0.3.0, which does not say.
+  /// The methods that the server's build has, by their field in `Request`, such as
+  /// `filter_deployments`; empty = a build before 0.3.0, which does not say.
   public var methods: [String]
 
   init(_ result: PingResult) {

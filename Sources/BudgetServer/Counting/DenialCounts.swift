@@ -41,11 +41,19 @@ struct DenialTally {
 /// What all writers counted, at the time of asking.
 struct DenialReading {
   private let writers: [[CounterRow?]]
+  /// What budgets that had a slot before counted under it.
+  private let before: [Int32: Int]
 
-  init(_ writers: [[CounterRow?]]) { self.writers = writers }
+  init(_ writers: [[CounterRow?]], before: [Int32: Int]) {
+    self.writers = writers
+    self.before = before
+  }
 
   /// How many candidates the budget of `slot` kept out.
-  func count(_ slot: Int32) -> Int {
+  func count(_ slot: Int32) -> Int { total(slot) - before[slot, default: 0] }
+
+  /// The same, and what was counted for budgets that had the slot before.
+  func total(_ slot: Int32) -> Int {
     let (index, place) = (Int(slot) / CounterRow.width, Int(slot) % CounterRow.width)
     return writers.reduce(0) { sum, rows in
       sum + (index < rows.count ? rows[index]?.value(at: place) ?? 0 : 0)

@@ -5,6 +5,8 @@ import Locks
 final class RequestCounters: Sendable {
   private let writers = Locked<[RequestCounts]>([])
   private let others = Locked(RequestCounts())
+  /// By slot: denials of budgets that had it before.
+  private let denialsBefore = Locked<[Int32: Int]>([:])
 
   /// Counts for one writer more.
   func writer() -> RequestCounts {
@@ -20,7 +22,16 @@ final class RequestCounters: Sendable {
 
   /// What each budget kept out, so far.
   var denials: DenialReading {
-    DenialReading(writers.withLock { $0 }.map(\.budgetDenials.all))
+    DenialReading(
+      writers.withLock { $0 }.map(\.budgetDenials.all), before: denialsBefore.withLock { $0 })
+  }
+
+  /// Slots belong to other budgets from now on, and nobody counts for those that had them.
+  func forgetDenials(of slots: [Int32]) {
+    let reading = denials
+    denialsBefore.withLock { before in
+      for slot in slots where reading.total(slot) > 0 { before[slot] = reading.total(slot) }
+    }
   }
 
   /// The sum of all, each number right, not all of the same instant.

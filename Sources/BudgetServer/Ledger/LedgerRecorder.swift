@@ -190,6 +190,7 @@ final class LedgerRecorder: SpendRecorder {
       let now = time.now()
       let report = engine.reload(configuration, at: now)
       LedgerSync.write(report, to: ledger, at: now)
+      requests.forgetDenials(of: report.reusedSlots)
       trace.withLock { $0 }?.begin(engine, self, at: now)
       return report
     }

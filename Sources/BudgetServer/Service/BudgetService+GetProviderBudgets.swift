@@ -41,7 +41,7 @@ extension BudgetService {
     response.idempotencyHorizonUnixMilliseconds = standing.idempotencyHorizon.unixMilliseconds
     response.methods = MethodName.allCases.filter {
       CountedMethod.served.contains(CountedMethod.position(of: $0))
-    }.map(\.serviceName)
+    }.map(\.description)
     responses.appendPing(response, callID: callID, to: &output)
   }
 }

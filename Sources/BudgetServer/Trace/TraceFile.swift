@@ -32,7 +32,7 @@ final class TraceFile {
 
   /// Begins another file.
   func rotate() throws(TraceFileError) {
-    // What was written is written; nothing is lost by a failed close.
+    // A failed close loses nothing: all of it was written before.
     try? handle?.close()
     handle = nil
     try open()

@@ -87,7 +87,7 @@ struct TraceOrder {
   }
 
   private mutating func begin(_ state: TraceState) {
-    // What has been taken in and is not committed is not in the windows: it is part of both scenarios.
+    // Records that are not committed are not in the windows: they are part of both scenarios.
     let pending = entries.compactMap { entry -> (TracedRecord, LedgerToken)? in
       guard case .waiting(let record, _, let start, let token) = entry, start == self.start else {
         return nil

@@ -88,7 +88,7 @@ final class TrafficTrace: Sendable {
 
   /// The ledger is done with a batch.
   func settled(_ batch: LedgerBatch) {
-    // What the file says of these later is not written down.
+    // Their outcome, when the ledger's file tells it later, is not written down.
     let unknown = (0..<batch.count).count { batch.outcome(at: $0) == .unknown }
     if unknown > 0 { queue.countLost(UInt64(unknown)) }
     queue.add(

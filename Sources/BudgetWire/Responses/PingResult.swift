@@ -15,7 +15,7 @@ public struct PingResult: Hashable, Sendable {
   /// Idempotency keys are remembered back to here, Unix milliseconds.
   public var idempotencyHorizonUnixMilliseconds: Int64 = 0
 
-  /// The methods that the build has, by their names in the service.
+  /// The methods that the build has, by their field in `Request`.
   public var methods: [String] = []
 
   /// An empty answer.

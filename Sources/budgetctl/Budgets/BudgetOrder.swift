@@ -35,7 +35,7 @@ enum BudgetOrder: String, ExpressibleByArgument, CaseIterable {
     }
   }
 
-  /// What is no number comes last, and does not upset the order of the others.
+  /// A number to sort by: NaN and nil come last, and do not upset the order of the others.
   private static func number(_ number: Double?) -> Double {
     guard let number, !number.isNaN else { return -.infinity }
     return number
