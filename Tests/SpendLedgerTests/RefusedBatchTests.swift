@@ -12,7 +12,8 @@ import Testing
   @Test func aRefusedBatchOpensNoWindow() throws {
     let fixture = try LedgerFixture()
     fixture.probe.fail(.write, code: 13)
-    #expect(fixture.record(amount, slots: [3]) == .notRecorded(.diskFull))
+    #expect(fixture.record(amount, key: "k", slots: [3]) == .notRecorded(.diskFull))
+    #expect(fixture.ledger.counters.keys == 0, "its key is free")
     #expect(fixture.record(amount, slots: [0]) == .recorded)
     try fixture.restart()
     #expect(fixture.ledger.opening.windows.map(\.window.key.name) == ["p0"])
@@ -40,6 +41,23 @@ import Testing
     }
     #expect(fixture.ledger.counters.keys == 0)
     #expect(try fixture.afterKill().windows.isEmpty)
+  }
+
+  @Test func aKeyWhoseTotalWouldBeTooLargeIsFree() throws {
+    let fixture = try LedgerFixture { $0.totalBound = PicoUSD(pico: 100) }
+    #expect(fixture.record(PicoUSD(pico: 60)) == .recorded)
+    #expect(fixture.record(PicoUSD(pico: 41), key: "k") == .notRecorded(.totalTooLarge))
+    #expect(fixture.ledger.counters.keys == 0)
+  }
+
+  @Test func aKeyThatTheQueueRefusedIsFree() throws {
+    let fixture = try LedgerFixture { $0.queueRecordBound = 0 }
+    let record = LedgerRecord(
+      amount: amount, key: LedgerFixture.key("k", cost: amount),
+      token: LedgerToken(high: 0, low: 1))
+    let now = fixture.client.now()
+    #expect(fixture.ledger.accept(record, charging: [0], at: now) == .refused(.queueFull))
+    #expect(fixture.ledger.counters.keys == 0)
   }
 
   @Test func windowsThatWereNotedOutliveADoubt() throws {
