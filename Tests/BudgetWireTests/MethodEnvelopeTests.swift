@@ -62,11 +62,15 @@ import Testing
         #expect(PlainRecord(envelope.message) == nil)
       }
     }
-    let body = Array(try Self.record(RequestMessage(callID: 1, method: .ping)).dropFirst(2))
+    // A method that is read behind a call id, so that what is refused is what stands before it.
+    let body: [UInt8] = [11 << 3 | 2, 0]
+    Self.envelope([8, 1] + body) { #expect($0 != nil) }
     for frame in [
       [], [8], [8, 0] + body, [8, 1], [8, 1, 16], body, [8, 1] + body + [8, 1],
       [8, 1, 16] + RawField.varint(1 << 32) + body, [8, 1, 24, 1] + body,
       [8] + RawField.varint(.max) + body, [8, 1, 0x7A, 0],
+      // Something behind the method: another call id, another method.
+      [8, 1, 0x5A, 0, 8, 2], [8, 1, 0x5A, 0, 0x52, 0],
       // A length in six bytes, which the decoder refuses.
       [8, 1, 0x5A, 0x81, 0x80, 0x80, 0x80, 0x80, 0, 0],
     ] {
