@@ -657,3 +657,59 @@ def test_nonsense_ends_the_link_and_takes_no_memory(start, redis, nonsense):
                     LONG, "all pushed")
     assert len(complaints(node)) <= 4, node.log
     assert max(map(len, node.log.splitlines())) < 2000
+
+
+# Sums and keys that no fleet should meet
+
+def test_a_total_past_ten_to_the_fifteenth(pair):
+    """Carried to the last pico-dollar, by all nodes."""
+    key, other = KEYS["tags", "red"], Decimal("999999999999999.999999999999")
+    with pair.service.client() as client:
+        before = marker(client, key)
+        client("HSET", marker_key(key), "c:ffffffff.ffffffff", str(other),
+               "sum", f"{before.total + other:.12f}")
+        client("INCRBYFLOAT", key, str(other))
+        pair.record(cost=Decimal("9000000000"))
+        eventually(lambda: marker_total(client, key) == pair.expected["tags", "red"] + other, LONG,
+                   "the nodes' spend beside the other's")
+        for node in pair.nodes:
+            passes(node)
+            assert shown(node)["tags", "red"] > Decimal("1.000017e15")
+            assert complaints(node, "(?i)redis|shared|script|lua") == []
+    del pair.expected["tags", "red"]
+    keys = {budget: key for budget, key in KEYS.items() if budget in pair.expected}
+    agree(pair.service, pair.nodes, keys, pair.expected, adds=1000)
+
+
+def test_a_marker_without_amounts_is_named_with_the_way_out(pair):
+    key = KEYS["tags", "red"]
+    with pair.service.client() as client:
+        client("HSET", marker_key(key), "sum", "plenty")
+        pair.record()
+        for node in pair.nodes:
+            line = eventually(lambda: complaints(node, "cannot be shared"), LONG)[0]
+            assert marker_key(key) in line and "delete that key" in line and "BDTYPE" not in line
+        client("DEL", marker_key(key))
+    # What was pushed and not confirmed yet is none here: exact.
+    pair.agree()
+
+
+def test_the_nodes_key_is_of_another_type(pair):
+    """Costs the count of nodes and nothing else."""
+    for node in pair.nodes:
+        eventually(lambda: scrape(node).get("budgetd_fleet_nodes") == 2, LONG)
+    with pair.service.client() as client:
+        client("DEL", "budgetd:nodes")
+        client("SET", "budgetd:nodes", "mine")
+        for node in pair.nodes:
+            eventually(lambda: scrape(node).get("budgetd_fleet_nodes_faults_total") > 2, LONG)
+        pair.record()
+        pair.agree()
+        for node in pair.nodes:
+            assert ping(node).store_state == "ok"
+            assert scrape(node).get("budgetd_fleet_nodes") == 2, "as last known"
+            assert len(complaints(node, "budgetd:nodes")) == 1
+        client("DEL", "budgetd:nodes")
+        for node in pair.nodes:
+            eventually(lambda: "nodes are counted again" in node.log, LONG)
+            eventually(lambda: scrape(node).get("budgetd_fleet_nodes") == 2, LONG)

@@ -68,8 +68,8 @@ struct Mutant: CustomTestStringConvertible, Sendable {
       testDescription: "sums of doubles",
       changes: [
         (
-          "return join(ad + bd, af + bf)",
-          "return string.format('%.12f', ad + bd + af / 1e12 + bf / 1e12)"
+          "return join(ag + bg, ad + bd, af + bf)",
+          "return string.format('%.12f', (ag + bg) * 1e9 + ad + bd + af / 1e12 + bf / 1e12)"
         )
       ], scenarios: [.network]),
     Mutant(
@@ -81,6 +81,23 @@ struct Mutant: CustomTestStringConvertible, Sendable {
   ]
 
   private static let ofTheEdges = [
+    Mutant(
+      testDescription: "fifteen digits of dollars",
+      changes: [("if not d or #d > 24 then", "if not d or #d > 15 then")]),
+    Mutant(
+      testDescription: "billions do not carry",
+      changes: [("if d >= 1000000000 then g = g + 1; d = d - 1000000000 end", "")]),
+    Mutant(
+      testDescription: "billions do not borrow",
+      changes: [("if d < 0 then g = g - 1; d = d + 1000000000 end", "")]),
+    Mutant(
+      testDescription: "a sum may be too large",
+      changes: [
+        (
+          "if not split(sum) then return redis.error_reply('BDR",
+          "if false then return redis.error_reply('BDR"
+        )
+      ]),
     Mutant(
       testDescription: "windows are open at their end",
       changes: [("if now > fin then", "if now >= fin then")]),

@@ -106,6 +106,39 @@ struct ScriptRules {
         }
       ),
       (
+        "a total of 10^15 dollars and more is carried, to the last pico-dollar",
+        { bench in
+          bench.merge("a", "999999999999999.999999999999")
+          bench.merge("b", "0.000000000001")
+          guard bench.mark("sum") == "1000000000000000.000000000000" else { return false }
+          bench.merge("b", "900000000000000000.000000000002")
+          bench.merge("a", "1000000000999999999.999999999999")
+          return bench.mark("sum") == "1900000001000000000.000000000001"
+        }
+      ),
+      (
+        "a spend key above 10^15 dollars is mended where it is too small",
+        { bench in
+          bench.merge("a", "3000000000000000.500000000000")
+          bench.run("DEL", "{K}:bd")
+          bench.run("SET", "K", "1000000000999999999", "PXAT", "\(end)")
+          bench.run("SET", "K", "1000000999999999.75", "PXAT", "\(end)")
+          return bench.merge(
+            "a", "3000000000000000.500000000000", confirmed: "3000000000000000.500000000000",
+            seen: "1000000000000000") == "KLOST"
+            && bench.spend == "3000000000000000.5"
+        }
+      ),
+      (
+        "a sum that no text can hold is refused before any write",
+        { bench in
+          bench.merge("a", "999999999999999999999999.000000000000")
+          let writes = bench.redis.writes
+          return bench.merge("b", one).hasPrefix("BDRANGE") && bench.redis.writes == writes
+            && bench.mark("sum") == "999999999999999999999999.000000000000"
+        }
+      ),
+      (
         "a spend key smaller by a nano-dollar is mended",
         { bench in
           bench.merge("a", "0.000000002000")
@@ -225,7 +258,9 @@ struct ScriptRules {
         "strange arguments and strange keys are refused before any write",
         { bench in
           let writes = bench.redis.writes
-          let refused = ["1", "1.0", "-1.000000000000", "1234567890123456.000000000000", ""].map {
+          let refused = [
+            "1", "1.0", "-1.000000000000", "1234567890123456789012345.000000000000", "",
+          ].map {
             bench.merge("a", $0).hasPrefix("BDARG")
           }
           bench.run("SET", "K", "nan")

@@ -10,16 +10,17 @@ extension FleetMember {
   /// The standing is looked at so often, so that a pass that hangs does not hide an outage.
   private static let tickInterval = DispatchTimeInterval.milliseconds(250)
 
-  /// A pass has succeeded: `nodes` there were, this one included.
-  public func passSucceeded(nodes: Int, took duration: Duration = .zero) {
+  /// A pass has succeeded: `nodes` there were, this one included; nil: they could not be counted.
+  public func passSucceeded(nodes: Int?, took duration: Duration = .zero) {
     let (now, elapsed) = (time.now(), elapsed)
     change { state in
       state.passesSucceeded += 1
       state.lastPassDuration = duration
       state.passDurations.add(duration.nanoseconds)
       state.lastPassAt = now
+      if nodes == nil { state.nodesFaults += 1 }
       return state.standing.passSucceeded(
-        at: elapsed, nodes: max(nodes, 1), took: duration)
+        at: elapsed, nodes: nodes.map { max($0, 1) }, took: duration)
     }
   }
 
@@ -65,6 +66,7 @@ extension FleetMember {
       status.lateSpend = state.lateSpend
       status.isEvictionUnsafe = state.isEvictionUnsafe
       status.clockJumps = state.clockJumps
+      status.nodesFaults = state.nodesFaults
       status.isClockDoubted = state.clockDoubt != nil
       return status
     }

@@ -24,6 +24,7 @@ struct FleetMemberState: Sendable {
   var lateSpend = PicoUSD.zero
   var isEvictionUnsafe = false
   var clockJumps = 0
+  var nodesFaults = 0
   var hasHeardClock = false
   /// The store's clock says what is not believed; nil: it does not.
   var clockDoubt: ClockDoubt?

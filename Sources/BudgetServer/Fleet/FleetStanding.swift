@@ -39,13 +39,14 @@ struct FleetStanding: Equatable, Sendable {
   var isPolicyInForce: Bool { phase != .inTouch }
 
   mutating func passSucceeded(
-    at now: Duration, nodes: Int, took duration: Duration = .zero
+    at now: Duration, nodes: Int?, took duration: Duration = .zero
   ) -> [Action] {
     defer {
       passDuration = duration
       lastPass = now
       since = now
-      self.nodes = nodes
+      // Not counted: what was known holds.
+      self.nodes = nodes ?? self.nodes
       failure = nil
       phase = .inTouch
       isAnnounced = false

@@ -34,6 +34,8 @@ public struct FleetStatus: Equatable, Sendable {
   public var isEvictionUnsafe = false
   /// How often the store's clock has jumped by more than two seconds.
   public var clockJumps = 0
+  /// Passes that could not count the nodes.
+  public var nodesFaults = 0
   /// Whether the store's clock says what is not believed.
   public var isClockDoubted = false
 

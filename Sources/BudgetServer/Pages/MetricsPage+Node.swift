@@ -33,6 +33,10 @@ extension MetricsPage {
       "Times that Redis' clock jumped by more than two seconds.")
     text.sample(fleet.clockJumps)
     text.begin(
+      "budgetd_fleet_nodes_faults_total", .counter,
+      "Passes that could not count the nodes: what was last known holds.")
+    text.sample(fleet.nodesFaults)
+    text.begin(
       "budgetd_redis_clock_doubted", .gauge,
       "1 while Redis' clock says what this node does not believe.")
     text.sample(fleet.isClockDoubted)

@@ -29,6 +29,8 @@ struct BudgetState {
   var total: PicoUSD?
   /// The start key at the last pass.
   var startText: [UInt8]?
+  /// The start key that was set for windows of another length, and says nothing until it changes.
+  var ignoredStart: [UInt8]?
   /// Until then the spend key is the finished window's.
   var staleUntil: Timestamp?
   /// The spend key is smaller than it was: somebody deleted or overwrote it.

@@ -6,6 +6,8 @@ public struct PassReport: Sendable {
   public var time = Timestamp(unixMilliseconds: 0)
   /// Nodes of the fleet that were heard of in the last ten seconds, this one included.
   public var nodes = 1
+  /// Why nodes could not be counted, where `nodes` is what was last known; nil: they were.
+  public var nodesFault: String?
   /// Budgets whose totals were merged by the script.
   public var merged = 0
   /// Windows that became the node's own.
@@ -44,13 +46,16 @@ public struct PassReport: Sendable {
     public var key: BudgetKey
     /// What is wrong.
     public var reason: String
+    /// Whether the budget is shared all the same.
+    public var isShared = false
   }
 
   /// A report of nothing.
   public init() {}
 
-  mutating func fault(_ key: BudgetKey, _ reason: String) {
+  mutating func fault(_ key: BudgetKey, _ reason: String, isShared: Bool = false) {
     faultCount += 1
-    if faults.count < Self.faultBound { faults.append(BudgetFault(key: key, reason: reason)) }
+    guard faults.count < Self.faultBound else { return }
+    faults.append(BudgetFault(key: key, reason: reason, isShared: isShared))
   }
 }

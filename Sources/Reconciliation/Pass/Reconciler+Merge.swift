@@ -63,7 +63,7 @@ extension Reconciler {
   ) throws(PassFailure) {
     if let refusal = value.refusal {
       guard refusal.isAboutOneKey else { throw .refused(refusal) }
-      report.fault(states[index].key, "\(refusal)")
+      report.fault(states[index].key, words(refusal, states[index].keys))
       return
     }
     guard let reply = MergeReply(value) else { throw .unexpectedReply(command: "the script") }
@@ -80,6 +80,24 @@ extension Reconciler {
       states[index].hasFallen = false
     case .foreign: break
     }
+  }
+
+  /// What the script's refusal means, and the way out.
+  private func words(_ refusal: RedisRefusal, _ keys: BudgetKeys) -> String {
+    func text(_ key: [UInt8]) -> String { String(decoding: key, as: UTF8.self) }
+    if refusal.text.contains("BDTYPE the marker") {
+      return "its marker \(text(keys.mark)) in Redis holds no amount: delete that key, and the "
+        + "nodes make it again"
+    }
+    if refusal.text.contains("BDTYPE the spend key") {
+      return "its spend key \(text(keys.spend)) in Redis holds no number: delete that key, and the "
+        + "nodes make it again"
+    }
+    if refusal.text.contains("BDRANGE") {
+      return "the nodes' spend in its marker \(text(keys.mark)) in Redis adds up to 10^24 $ "
+        + "or more"
+    }
+    return "\(refusal)"
   }
 
   private mutating func confirm(

@@ -50,9 +50,7 @@ extension Reconciler {
           + Self.words("-inf", "\(now - 86_400_000)"))
     }
     let replies = try perform(commands, &store)
-    if replies[0].refusal != nil { throw failure(of: replies[0], to: "ZADD") }
-    guard let living = replies[1].integer else { throw failure(of: replies[1], to: "ZCOUNT") }
-    report.nodes = max(1, Int(clamping: living))
+    try countNodes(replies[0], replies[1], &report)
     var place = 0
     for read in reads {
       guard let values = replies[read].array, values.count == commands[read].count - 1 else {
@@ -63,6 +61,20 @@ extension Reconciler {
         place += 1
       }
     }
+  }
+
+  /// How many nodes live. A key that cannot be used costs only that: what was last known holds.
+  private func countNodes(
+    _ added: RedisValue, _ counted: RedisValue, _ report: inout PassReport
+  ) throws(PassFailure) {
+    if let refusal = added.refusal ?? counted.refusal {
+      guard refusal.isAboutOneKey else { throw .refused(refusal) }
+      report.nodesFault = "\(refusal)"
+      report.nodes = nodeCount
+      return
+    }
+    guard let living = counted.integer else { throw failure(of: counted, to: "ZCOUNT") }
+    report.nodes = max(1, Int(clamping: living))
   }
 
   private mutating func take(

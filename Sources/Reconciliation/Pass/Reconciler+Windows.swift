@@ -81,10 +81,10 @@ extension Reconciler {
         again.append(index)
         continue
       }
-      let startKey = StartKey(
-        answer[first].bytes, timeToLive: left, length: states[index].length, at: now)
+      let startKey = startKey(answer[first].bytes, timeToLive: left, index, at: now)
       if case .unusable(let reason) = startKey {
-        report.fault(states[index].key, "its start key cannot be used: \(reason)")
+        report.fault(
+          states[index].key, "its start key cannot be used: \(reason)", isShared: true)
       }
       let facts = WindowDecision.Facts(
         length: states[index].length, now: now, startKey: startKey,
@@ -114,6 +114,32 @@ extension Reconciler {
       }
     }
     return again
+  }
+
+  /// What the start key says of the budget's window. LiteLLM's key bears no window text: one that was
+  /// set for another text of the same budget is told from one of a host with a clock of its own by its
+  /// length, or by what this node knows of the other text's windows.
+  private mutating func startKey(
+    _ value: [UInt8]?, timeToLive: Int64, _ index: Int, at now: Timestamp
+  ) -> StartKey {
+    let length = states[index].length
+    var startKey = StartKey(value, timeToLive: timeToLive, length: length, at: now)
+    if let value, value == states[index].ignoredStart { startKey = .otherLength }
+    if case .window(let window) = startKey, StartKey.isSkewed(window, length: length),
+      isOfAnotherText(window.start, than: states[index].key)
+    {
+      startKey = .otherLength
+    }
+    states[index].ignoredStart = startKey == .otherLength ? value : nil
+    return startKey
+  }
+
+  private func isOfAnotherText(_ start: Timestamp, than key: BudgetKey) -> Bool {
+    states.contains { other in
+      other.position == nil && other.key.scope == key.scope && other.key.name == key.name
+        && other.key != key
+        && (other.record?.start == start || other.windows[start] != nil)
+    }
   }
 
   private func questions(_ open: [Int]) -> [[[UInt8]]] {

@@ -127,6 +127,7 @@ public struct Reconciler {
     var isTold: Set<Int> = []
     for record in records.sorted(by: { ($0.end, $0.start) > ($1.end, $1.start) }) {
       guard let index = place(of: record.key), isTold.insert(index).inserted else { continue }
+      if passes == 0 { nodeCount = max(nodeCount, record.nodes) }
       guard let known = states[index].record, known.start != record.start else {
         if states[index].record == nil { states[index].record = record }
         continue

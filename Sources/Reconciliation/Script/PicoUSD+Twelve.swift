@@ -9,10 +9,10 @@ extension PicoUSD {
     return "\(whole)." + String(repeating: "0", count: Self.decimals - digits.count) + digits
   }
 
-  /// Reads what `twelveDecimals` writes, at most 15 digits of dollars; nil for anything else.
+  /// Reads what `twelveDecimals` writes, at most 24 digits of dollars; nil for anything else.
   init?(twelveDecimals text: String) {
     let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    guard parts.count == 2, parts[1].count == Self.decimals, (1...15).contains(parts[0].count)
+    guard parts.count == 2, parts[1].count == Self.decimals, (1...24).contains(parts[0].count)
     else { return nil }
     var pico: Int128 = 0
     for digit in [parts[0], parts[1]].joined() {

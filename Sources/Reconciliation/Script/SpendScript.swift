@@ -27,38 +27,44 @@ public enum SpendScript {
     -- reply {code, w, fin, prev, rf, K, sum, now, epoch, added, stored ...}
     local K, M = KEYS[1], KEYS[2]
     local ZERO = '0.000000000000'
+    -- Billions of dollars, dollars, pico-dollars: each is exact in a double, up to 10^24 dollars.
     local function split(s)
       local d, f = string.match(s, '^(%d+)%.(%d%d%d%d%d%d%d%d%d%d%d%d)$')
-      if not d or #d > 15 then return nil end
-      return tonumber(d), tonumber(f)
+      if not d or #d > 24 then return nil end
+      if #d <= 9 then return 0, tonumber(d), tonumber(f) end
+      return tonumber(string.sub(d, 1, -10)), tonumber(string.sub(d, -9)), tonumber(f)
     end
-    local function join(d, f)
+    local function join(g, d, f)
       if f >= 1000000000000 then d = d + 1; f = f - 1000000000000 end
       if f < 0 then d = d - 1; f = f + 1000000000000 end
-      return string.format('%.0f.%012.0f', d, f)
+      if d >= 1000000000 then g = g + 1; d = d - 1000000000 end
+      if d < 0 then g = g - 1; d = d + 1000000000 end
+      if g == 0 then return string.format('%.0f.%012.0f', d, f) end
+      return string.format('%.0f%09.0f.%012.0f', g, d, f)
     end
     local function add(a, b)
-      local ad, af = split(a)
-      local bd, bf = split(b)
-      return join(ad + bd, af + bf)
+      local ag, ad, af = split(a)
+      local bg, bd, bf = split(b)
+      return join(ag + bg, ad + bd, af + bf)
     end
     local function sub(a, b)
-      local ad, af = split(a)
-      local bd, bf = split(b)
-      return join(ad - bd, af - bf)
+      local ag, ad, af = split(a)
+      local bg, bd, bf = split(b)
+      return join(ag - bg, ad - bd, af - bf)
     end
     local function less(a, b)
-      local ad, af = split(a)
-      local bd, bf = split(b)
+      local ag, ad, af = split(a)
+      local bg, bd, bf = split(b)
+      if ag ~= bg then return ag < bg end
       return ad < bd or (ad == bd and af < bf)
     end
     -- A number as Redis or LiteLLM write it, cut to twelve decimals; not negative.
     local function decimal(text, number)
       local d, f = string.match(text, '^(%d+)%.?(%d*)$')
-      if d and #d <= 15 then return d .. '.' .. string.sub(f .. '000000000000', 1, 12) end
+      if d and #d <= 24 then return d .. '.' .. string.sub(f .. '000000000000', 1, 12) end
       return number > 0 and string.format('%.12f', number) or ZERO
     end
-    local function num(a) local d, f = split(a); return d + f / 1e12 end
+    local function num(a) local g, d, f = split(a); return g * 1e9 + d + f / 1e12 end
     local function int(n) return string.format('%.0f', n) end
     local function eps(x) return 1e-12 + math.abs(x) * 1e-12 end
 
@@ -171,6 +177,7 @@ public enum SpendScript {
       end
       stored[#stored + 1] = have
     end
+    if not split(sum) then return redis.error_reply('BDRANGE the sum is too large') end
 
     -- 6. K only grows; where it fell, somebody deleted or overwrote it, with our part in it
     local grow, base = news, nil

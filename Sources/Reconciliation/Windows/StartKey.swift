@@ -8,6 +8,9 @@ enum StartKey: Equatable {
   case window(FleetWindow)
   /// The window that it names is over, though the key is still there: it goes by itself.
   case over
+  /// It was set for windows of another length, as before the budget's window was configured anew:
+  /// it says nothing of this one, which is agreed on through the marker alone until the key goes.
+  case otherLength
   /// It cannot be used: why. The window is then agreed on through the marker alone.
   case unusable(String)
 
@@ -15,6 +18,13 @@ enum StartKey: Equatable {
   private static let greatestSkewMilliseconds: Int64 = 310_000
   /// A key set in time for its start ends that near to start + length.
   private static let ordinaryDelayMilliseconds: Int64 = 2_000
+
+  /// Whether the key's end tells that another clock, or another length, was there when it was set.
+  static func isSkewed(_ window: FleetWindow, length: WindowLength) -> Bool {
+    let computed = length.end(ofWindowFrom: window.start)
+    let apart = abs(computed.unixMilliseconds - window.end.unixMilliseconds)
+    return apart > ordinaryDelayMilliseconds
+  }
 
   /// Reads the key's value and PTTL (-1: no end, -2: no key), both as of `now`.
   init(_ value: [UInt8]?, timeToLive: Int64, length: WindowLength, at now: Timestamp) {
@@ -40,9 +50,12 @@ enum StartKey: Equatable {
       self = computed >= now ? .window(FleetWindow(start: start, end: computed)) : .over
       return
     }
-    let hundredth = (computed.unixMilliseconds - start.unixMilliseconds) / 100
-    guard apart <= max(Self.greatestSkewMilliseconds, hundredth) else {
-      self = .unusable("it ends \(apart) ms from where its window would")
+    let whole = computed.unixMilliseconds - start.unixMilliseconds
+    // No host's clock makes a key last longer than its window from the moment at which it is set.
+    guard timeToLive <= whole + Self.ordinaryDelayMilliseconds,
+      apart <= max(Self.greatestSkewMilliseconds, whole / 100)
+    else {
+      self = .otherLength
       return
     }
     // The host that wrote it has another clock; when the key goes is on the store's.

@@ -43,7 +43,7 @@ enum WindowDecision: Equatable {
       return (markerIsLater ? open : named, false)
     case .over: return open.map { ($0, false) }
     case .missing: return (open ?? own(facts)).map { ($0, true) }
-    case .unusable: return (open ?? own(facts)).map { ($0, false) }
+    case .otherLength, .unusable: return (open ?? own(facts)).map { ($0, false) }
     }
   }
 

@@ -50,10 +50,15 @@ extension LedgerWriter {
         let place = try balancePlace(window, budget: budget)
         balances.end(place, at: min(now, balances.entries[place].end))
       }
-      // What is known of the fleet's would have a start find them open all the same.
-      guard try store.fleet.rows().contains(where: { $0.budget == budget }) else { return }
+      // What is known of the fleet's would have a start find them open all the same. What the store
+      // has confirmed stays known: the next start must not take it for late.
+      let open = try store.fleet.rows().filter { $0.budget == budget && $0.end >= now }
+      guard !open.isEmpty else { return }
       let isDone = write(folds: true, marks: false, at: time) { store throws(SQLiteError) in
-        try store.fleet.deleteAll(ofBudget: budget)
+        for var row in open {
+          row.end = max(row.start, now - 1)
+          try store.fleet.set(row)
+        }
       }
       if !isDone, self.store != nil { postponed.append(command) }
     } catch {

@@ -8,6 +8,7 @@ final class FleetVoice {
   private let log: Logger
   private var connectedTo: ServerFacts?
   private var faulty: [PassReport.BudgetFault] = []
+  private var nodesFault: String?
   private var isFailing = false
   private var lastFailure: String?
 
@@ -51,9 +52,23 @@ final class FleetVoice {
       log.warning(
         "\(report.mended) budgets had lost spend key or marker in Redis: mended from the ledgers")
     }
+    if report.nodesFault != nodesFault {
+      nodesFault = report.nodesFault
+      if let nodesFault {
+        log.error(
+          "nodes cannot be counted, budgetd:nodes in Redis cannot be used: \(nodesFault); the count that was last known holds; delete that key, and the nodes make it again"
+        )
+      } else {
+        log.notice("nodes are counted again: \(report.nodes)")
+      }
+    }
     if report.faults != faulty {
       faulty = report.faults
       for fault in faulty {
+        if fault.isShared {
+          log.warning("\(fault.key): \(fault.reason); the nodes agree on its window without it")
+          continue
+        }
         log.error(
           "\(fault.key) cannot be shared: \(fault.reason); this node goes on with its own spend")
       }

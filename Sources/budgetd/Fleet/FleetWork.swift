@@ -57,7 +57,8 @@ struct FleetWork {
       let report = try reconciler.pass(member, &store, isUrgent: isUrgent)
       let took = ContinuousClock.now - start
       voice.passed(report)
-      member.passSucceeded(nodes: report.nodes, took: took)
+      member.passSucceeded(
+        nodes: report.nodesFault == nil ? report.nodes : nil, took: took)
       for late in report.late { member.addLate(late.amount) }
       backoff.succeeded()
       isNextUrgent = report.isNextUrgent

@@ -37,21 +37,39 @@ import Testing
 
   @Test(arguments: [2_001, -2_001, 300_000, -300_000, 310_000, -310_000] as [Int64])
   func anotherHostsClock(_ skew: Int64) {
-    #expect(read(Self.text, endsAt: Self.end + skew) == window(Self.start, Self.end + skew))
+    // A second after it was set.
+    let now = Self.start + skew + 1_000
+    #expect(
+      read(Self.text, endsAt: Self.end + skew, now: now) == window(Self.start, Self.end + skew))
+  }
+
+  /// A key of a longer window lasts longer than this one could.
+  @Test(arguments: [2_001, 60_000, 295_000, 82_800_000] as [Int64])
+  func setForALongerWindow(_ more: Int64) {
+    #expect(read(Self.text, endsAt: Self.end + more + 1_001) == .otherLength)
+  }
+
+  @Test func howLongAKeyMayLast() {
+    let end = Self.end + 30_000
+    #expect(read(Self.text, endsAt: end, now: end - Self.length - 2_000) == window(Self.start, end))
+    #expect(read(Self.text, endsAt: end, now: end - Self.length - 2_001) == .otherLength)
   }
 
   @Test func tooFarOff() {
+    let late = Self.start + 1_000_000
     #expect(
-      read(Self.text, endsAt: Self.end + 310_001)
-        == .unusable("it ends 310001 ms from where its window would"))
+      read(Self.text, endsAt: Self.end + 310_000, now: late)
+        == window(Self.start, Self.end + 310_000))
+    #expect(read(Self.text, endsAt: Self.end + 310_001, now: late) == .otherLength)
+    #expect(read(Self.text, endsAt: Self.end - 310_001) == .otherLength)
     // A hundredth of a long window.
     let days = WindowLength.seconds(30 * 86_400)
     let end = Self.start + 30 * 86_400_000
     #expect(
-      read(Self.text, endsAt: end + 25_920_000, length: days)
+      read(Self.text, endsAt: end + 25_920_000, now: Self.start + 26_000_000, length: days)
         == window(Self.start, end + 25_920_000))
     #expect(
-      read(Self.text, endsAt: end + 25_920_001, length: days)
+      read(Self.text, endsAt: end + 25_920_001, now: Self.start + 26_000_000, length: days)
         != window(Self.start, end + 25_920_001))
   }
 
@@ -67,7 +85,7 @@ import Testing
     let key = StartKey(
       Array(Self.text.utf8), timeToLive: .max, length: Self.hour,
       at: Timestamp(unixMilliseconds: Self.start))
-    guard case .unusable = key else {
+    guard case .otherLength = key else {
       Issue.record("\(key)")
       return
     }

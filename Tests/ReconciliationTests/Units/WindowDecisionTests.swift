@@ -23,7 +23,8 @@ import Testing
   private static let over = window(now - 100_001)
 
   private static let startKeys: [StartKey] =
-    [.missing, .over, .unusable("")] + [early, later, last, skewed].map { .window($0) }
+    [.missing, .over, .otherLength, .unusable("")]
+    + [early, later, last, skewed].map { .window($0) }
 
   /// As HMGET tells it.
   private static func head(
