@@ -114,7 +114,7 @@ let package = Package(
     tests("HouseRulesTests", []),
     tests(
       "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
-      exclude: ["Vectors", "pyyaml_types.py"]),
+      exclude: ["Cases", "Vectors", "pyyaml_types.py"]),
     tests(
       "ReconciliationTests", ["BudgetModel", "CLuaHost", "Locks", "Reconciliation", "RedisStore"]),
     .target(

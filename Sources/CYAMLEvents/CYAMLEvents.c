@@ -87,6 +87,9 @@ void cyaml_next(cyaml_reader *reader, struct cyaml_event *out) {
       out->anchor = (const char *)event->data.scalar.anchor;
       out->tag = (const char *)event->data.scalar.tag;
       out->is_plain = event->data.scalar.plain_implicit;
+      out->has_form = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+      out->start = event->start_mark.index;
+      out->end = event->end_mark.index;
       return;
     case YAML_SEQUENCE_START_EVENT:
       out->kind = CYAML_SEQUENCE_START;

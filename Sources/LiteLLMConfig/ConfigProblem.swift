@@ -30,12 +30,13 @@ extension ConfigProblem: CustomStringConvertible {
   }
 }
 
-/// Why a configuration was refused: everything that is wrong with it, in the order of the lines.
+/// Why a configuration was refused: everything that is wrong with it, file by file in the order of
+/// the lines.
 public struct ConfigError: Error, Hashable, Sendable {
   /// At least one.
   public let problems: [ConfigProblem]
 
-  /// Makes an error of problems, which it sorts by line.
+  /// Makes an error of problems, which it sorts by file and line.
   public init(problems: [ConfigProblem]) {
     self.problems = ConfigProblem.sorted(problems)
   }
@@ -47,10 +48,15 @@ extension ConfigError: CustomStringConvertible {
 }
 
 extension ConfigProblem {
-  /// By line; those of one line stay in the order in which they were found.
+  /// By file, in the order in which the files first occur, then by line; those of one line stay in
+  /// the order in which they were found.
   static func sorted(_ problems: [ConfigProblem]) -> [ConfigProblem] {
-    problems.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }
-      .map(\.element)
+    var ranks: [String: Int] = [:]
+    for problem in problems where ranks[problem.file] == nil { ranks[problem.file] = ranks.count }
+    let keyed = problems.enumerated().map { index, problem in
+      (key: (ranks[problem.file] ?? 0, problem.line, index), problem: problem)
+    }
+    return keyed.sorted { $0.key < $1.key }.map(\.problem)
   }
 
   /// `value` in quotes for a message: control characters escaped, long ones cut.

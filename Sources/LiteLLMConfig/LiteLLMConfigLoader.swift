@@ -8,6 +8,8 @@ public struct LiteLLMConfigLoader: Sendable {
   public let environment: [String: String]
   /// How the providers of models are found.
   public let directory: ProviderDirectory
+  /// The operator's own models.
+  let operatorModels: [(model: String, provider: String)]
   /// Where the Redis is taken from.
   public let redis: RedisChoice
 
@@ -19,31 +21,31 @@ public struct LiteLLMConfigLoader: Sendable {
   ) {
     self.environment = environment
     self.redis = redis
+    operatorModels = providerMap.models
     directory = PublishedProviders.directory(operatorModels: providerMap.models)
   }
 
   /// Reads the text of a `config.yaml`; `file` is its name in messages.
   public func load(yaml text: String, file: String) throws(ConfigError) -> LiteLLMConfig {
-    try read(ConfigNode.parse(yaml: text, file: file), layout: .file, file: file)
+    try load(yaml: Array(text.utf8), file: file)
   }
 
-  /// Reads the bytes of a `config.yaml`, which have to be UTF-8; `file` is its name in messages.
-  public func load(yaml bytes: [UInt8], file: String) throws(ConfigError) -> LiteLLMConfig {
-    try read(ConfigNode.parse(yaml: bytes, file: file), layout: .file, file: file)
+  /// Reads the bytes of a `config.yaml`, which have to be UTF-8, and the files that it includes;
+  /// `file` is its name in messages, and its folder where the others are looked for.
+  public func load(
+    yaml bytes: [UInt8], file: String, includes: ConfigIncludes = .none
+  ) throws(ConfigError) -> LiteLLMConfig {
+    let outcome = try IncludeReader.read(bytes, file: file, includes: includes)
+    var reader = ConfigReader(outcome, loader: self, redis: redis)
+    return try reader.read(outcome.root, layout: .file)
   }
 
   /// Reads a trace's `config` object: budgets and the model list at the top level. `file` is the
   /// trace's name in messages.
   public func load(document: ConfigNode, file: String) throws(ConfigError) -> LiteLLMConfig {
-    try read(document, layout: .trace, file: file)
-  }
-
-  private func read(
-    _ root: ConfigNode, layout: ConfigReader.Layout, file: String
-  ) throws(ConfigError) -> LiteLLMConfig {
-    var reader = ConfigReader(
-      file: file, environment: environment, directory: directory,
-      redis: layout == .file ? redis : .off)
-    return try reader.read(root, layout: layout)
+    let outcome = IncludeReader.Outcome(
+      root: document, log: ProblemLog(file: file), warnings: ProblemLog(file: file))
+    var reader = ConfigReader(outcome, loader: self, redis: .off)
+    return try reader.read(document, layout: .trace)
   }
 }

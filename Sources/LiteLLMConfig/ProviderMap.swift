@@ -28,9 +28,9 @@ public struct ProviderMap: Sendable {
     var log = ProblemLog(file: file)
     var models: [(model: String, provider: String)] = []
     if let mapping = document.mapping {
-      for key in mapping.repetitions {
+      for repetition in mapping.repetitions {
         log.add(
-          key, key.pathSegment,
+          repetition.key, repetition.key.pathSegment,
           "this model stands here a second time, and only the last one would count: keep one")
       }
       for entry in mapping.entries {

@@ -21,7 +21,7 @@ import Testing
     let mapping = try #require(try ConfigNode.parse(json: #"{"a":1,"b":2,"a":3}"#).mapping)
     #expect(mapping.entries.map(\.key.text) == ["a", "b"])
     #expect(mapping["a"]?.number == 3)
-    #expect(mapping.repetitions.map(\.text) == ["a"])
+    #expect(mapping.repetitions.map(\.key.text) == ["a"])
   }
 
   @Test(arguments: [

@@ -149,15 +149,9 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
 
   static let refusals: [RedisRefusalCase] = [
     RedisRefusalCase(
-      yaml: router, environment: ["REDIS_HOST": "h", "REDIS_PORT": "1"],
-      place: "c.yaml:4: router_settings.redis_password",
-      words: ["variable REDIS_PASSWORD is not set"]),
-    RedisRefusalCase(
-      yaml: "router_settings:\n  redis_host: h", place: "c.yaml:2: router_settings.redis_host",
-      words: ["without redis_port"]),
-    RedisRefusalCase(
-      yaml: "router_settings: {redis_port: 1}", place: "c.yaml:1: router_settings.redis_port",
-      words: ["without redis_host"]),
+      yaml: router, environment: ["REDIS_HOST": "h"],
+      place: "c.yaml:3: router_settings.redis_port",
+      words: ["variable REDIS_PORT is not set"]),
     RedisRefusalCase(
       yaml: "router_settings:\n  redis_url: rediss://u:s3cr3t@h",
       place: "c.yaml:2: router_settings.redis_url", words: ["TLS", "stunnel", "--redis redis://"]),

@@ -74,9 +74,11 @@ struct Refusal: CustomTestStringConvertible, Sendable {
       "model_list: os.environ/LIST",
       "c.yaml:1: model_list: a section cannot come from the environment: write it here"),
     Refusal(
-      "router_settings: {}\nrouter_settings: {}",
+      "router_settings: {provider_budget_config: {openai: {budget_limit: 1, time_period: 1d}}}\n"
+        + "router_settings: {}",
       "c.yaml:2: router_settings: 'router_settings' stands here a second time, and only the last one "
-        + "would count: join them"),
+        + "would count: router_settings.provider_budget_config.openai of line 1 would be lost: join them"
+    ),
     Refusal(
       "router_settings:\n  tag_budget_config: {}\n",
       "c.yaml:2: router_settings.tag_budget_config: LiteLLM looks for this under litellm_settings only: "
@@ -87,8 +89,11 @@ struct Refusal: CustomTestStringConvertible, Sendable {
         + "there"),
     Refusal(
       "include: [more.yaml]\n",
-      "c.yaml:1: include: included files are not read, and their budgets would be missing: put them "
-        + "into this file"),
+      "c.yaml:1: include: there is no file more.yaml: write it, or its path"),
+    Refusal(
+      "budgetd:\n  budgets: []\n",
+      "c.yaml:2: budgetd.budgets: this version of budgetd has no budgets of its own, and would not "
+        + "enforce them: take them out, or run a version that knows them"),
   ]
 
   static let budgets: [Refusal] = [
@@ -98,7 +103,9 @@ struct Refusal: CustomTestStringConvertible, Sendable {
       "openai: 5\n",
       "3 .openai: this budget is the number 5: give it a budget_limit and a time_period"),
     .providers(
-      "openai: {}\n", "3 .openai: this budget has no window: give it a time_period, such as 30d"),
+      "openai: {}\n",
+      "3 .openai: this budget has no limit and no window: give it a budget_limit, and a time_period, "
+        + "such as {budget_limit: 100, time_period: 30d}"),
     .providers(
       "openai: {budget_limit: 1}\n",
       "3 .openai: this budget has a limit but no window, so LiteLLM would never enforce it: give it a "
@@ -183,7 +190,7 @@ struct Refusal: CustomTestStringConvertible, Sendable {
         + "join them"),
     .providers(
       "openai: {budget_limit: 1, time_period: 1d}\nazure: {budget_limit: 1, time_period: 1d}\n"
-        + "openai: {budget_limit: 1, time_period: 1d}\n",
+        + "openai: {budget_limit: 2, time_period: 1d}\n",
       "5 .openai: this provider has a second budget, and only the last one would count: keep one"),
     .providers(
       "123: {budget_limit: 1, time_period: 1d}",
@@ -210,12 +217,12 @@ struct Refusal: CustomTestStringConvertible, Sendable {
   static let deployments: [Refusal] = [
     .deployment(
       "max_budget: 1", "",
-      "5 .litellm_params: this deployment has max_budget but no budget_duration, so LiteLLM would never "
-        + "enforce it: give it both or none"),
+      "5 .litellm_params: this deployment has max_budget but no budget_duration beside it, so LiteLLM "
+        + "would never enforce it: give it both or none"),
     .deployment(
       "budget_duration: 1d", "",
-      "5 .litellm_params: this deployment has budget_duration but no max_budget, so LiteLLM would never "
-        + "enforce it: give it both or none"),
+      "5 .litellm_params: this deployment has budget_duration but no max_budget beside it, so LiteLLM "
+        + "would never enforce it: give it both or none"),
     .deployment(
       "max_budget: true\nbudget_duration: 5", "",
       "5 .litellm_params.max_budget: the limit is the truth value true: write dollars as a number, such as "
@@ -231,31 +238,21 @@ struct Refusal: CustomTestStringConvertible, Sendable {
       "max_bugdet: 1", "",
       "5 .litellm_params.max_bugdet: unknown spelling 'max_bugdet': did you mean max_budget?"),
     .deployment(
-      "max_budget: 1\nbudget_duration: 1d", "max_budget: 2",
-      "7 .max_budget: LiteLLM looks for this under litellm_params only: move it there"),
-    .deployment(
-      "", "model_info: {budget_duration: 1d}",
-      "5 .model_info.budget_duration: LiteLLM looks for this under litellm_params only: move it there"
-    ),
-    .deployment(
-      "api_key: os.environ/NOPE\nmax_budget: 1\nbudget_duration: 1d", "",
-      "2 : this budgeted deployment's id depends on the environment variable NOPE, which is not set: set "
-        + "model_info.id, or give NOPE"),
-    .deployment(
       "max_budget: os.environ/NOPE\nbudget_duration: 1d", "",
       "5 .litellm_params.max_budget: the environment variable NOPE is not set: set it, or write the value"
     ),
     .deployment(
-      "max_budget: 1\nbudget_duration: 1d", "model_info: {id: null}",
-      "7 .model_info.id: the id is null, so LiteLLM would take a new one at each start: write an id, or "
-        + "leave out the key"),
-    .deployment(
       "", "model_info: {id: 1.5}",
       "5 .model_info.id: the id is the number 1.5, not a text: quote it"),
     .deployment(
-      "", "litellm_params: {model: openai/x}",
-      "5 .litellm_params: 'litellm_params' stands here a second time, and only the last one would count: "
-        + "join them"),
+      "max_budget: 1\nbudget_duration: 1d", "litellm_params: {model: openai/x}",
+      "7 .litellm_params: 'litellm_params' stands here a second time, and only the last one would count: "
+        + "model_list[0].litellm_params.max_budget, model_list[0].litellm_params.budget_duration of line "
+        + "4 would be lost: join them"),
+    .deployment(
+      "model: os.environ/NOPE", "",
+      "5 .litellm_params.model: the environment variable NOPE is not set, so this is missing: set it"
+    ),
     .deployment(
       "custom_llm_provider: 5", "",
       "5 .litellm_params.custom_llm_provider: this is the number 5, not a text: quote it"),

@@ -184,10 +184,14 @@ final class LedgerRecorder: SpendRecorder {
   }
 
   /// Puts a configuration in force and takes what that changed about windows to the ledger, while no
-  /// batch is between its labels and its charges. Waits for the batch that is.
-  func reload(_ configuration: BudgetConfiguration) -> ReloadReport {
+  /// batch is between its labels and its charges. Waits for the batch that is. `look` sees the old
+  /// configuration for the last time.
+  func reload(
+    _ configuration: BudgetConfiguration, lookingBack look: (Timestamp) -> Void = { _ in }
+  ) -> ReloadReport {
     gate.withWindows {
       let now = time.now()
+      look(now)
       let report = engine.reload(configuration, at: now)
       LedgerSync.write(report, to: ledger, at: now)
       requests.forgetDenials(of: report.reusedSlots)

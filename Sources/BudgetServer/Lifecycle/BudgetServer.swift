@@ -38,8 +38,8 @@ public final class BudgetServer: Sendable {
   private let http: PageServer?
   /// Writes down what comes by; nil: nothing does.
   private let trace: TrafficTrace?
-  /// One reload at a time.
-  private let reloading = Locked<Void>(())
+  /// One reload at a time, with what it compares with.
+  private let reloading: Locked<ComputedIDs>
   /// Held while a new configuration is put in force; true: the server is ending, and none is.
   private let isEnding = Locked<Bool>(false)
 
@@ -126,6 +126,7 @@ public final class BudgetServer: Sendable {
     LogText.writeWindows(report, to: log)
     recorder.connect(to: transport.replies, trace: trace)
     self.config = ConfigState(path: options.configPath, acceptedAt: now)
+    reloading = Locked(ComputedIDs(config.accepted))
     self.readiness = readiness
     if let listener = pageListener.take() {
       let sources = PageSources(
@@ -202,19 +203,27 @@ public final class BudgetServer: Sendable {
   /// refused leaves the old configuration in force, and the log says why. It takes as long as reading
   /// takes; a drain does not wait for that, and what was read when it began is thrown away.
   public func reload() {
-    reloading.withLock { _ in
+    reloading.withLock { known in
       do throws(ServerError) {
         let config = try ConfigSource(options).load()
+        let moves = known.moves(to: config.accepted)
+        var losses: [ComputedIDs.Loss] = []
         let report = isEnding.withLock { isEnding in
-          isEnding ? nil : enforce(config.accepted.budgets)
+          isEnding
+            ? nil
+            : enforce(config.accepted.budgets) { now in
+              losses = engine.losses(of: moves, at: now)
+            }
         }
         guard let report else {
           log.notice("reload given up: the server is ending")
           return
         }
+        known = ComputedIDs(config.accepted)
         warnOfRedis(config.accepted.redis)
         config.log(to: log, as: "reloaded")
         LogText.write(report, to: log)
+        ComputedIDs.write(losses, to: log)
       } catch {
         self.config.refuse(error.description)
         log.error("reload refused, the configuration in force stays:")
@@ -224,9 +233,11 @@ public final class BudgetServer: Sendable {
     }
   }
 
-  private func enforce(_ budgets: BudgetConfiguration) -> ReloadReport {
+  private func enforce(
+    _ budgets: BudgetConfiguration, lookingBack look: (Timestamp) -> Void
+  ) -> ReloadReport {
     config.accept(at: time.now())
-    let report = recorder.reload(budgets)
+    let report = recorder.reload(budgets, lookingBack: look)
     http?.reloaded(report)
     member?.reloaded()
     return report

@@ -12,7 +12,9 @@ struct ConfigSource {
 
     /// One line that says what is in force, and one for each warning.
     func log(to log: Logger, as verb: String) {
-      log.info("\(verb) \(path): \(LogText.summary(of: accepted.budgets))")
+      let included = accepted.includedFiles
+      let files = included.isEmpty ? path : "\(path) and \(included.count) included files"
+      log.info("\(verb) \(files): \(LogText.summary(of: accepted))")
       for warning in accepted.warnings { log.warning("\(warning)") }
     }
   }
@@ -36,7 +38,8 @@ struct ConfigSource {
       if let mapPath { map = try ProviderMap(yaml: ConfigFile.bytes(path: mapPath), file: mapPath) }
       let loader = LiteLLMConfigLoader(
         environment: ProcessInfo.processInfo.environment, providerMap: map, redis: redis)
-      let accepted = try loader.load(yaml: ConfigFile.bytes(path: path), file: path)
+      let accepted = try loader.load(
+        yaml: ConfigFile.bytes(path: path), file: path, includes: ConfigFile.includes(of: path))
       try checkNames(accepted)
       return Loaded(path: path, accepted: accepted)
     } catch {

@@ -1,17 +1,21 @@
 import BudgetEngine
 import BudgetModel
+import LiteLLMConfig
 import Logging
 
 /// The lines that a load and a reload leave in the log.
 enum LogText {
   /// `3 provider, 2 deployment and 0 tag budgets; 12 deployments in the model list`.
-  static func summary(of budgets: BudgetConfiguration) -> String {
+  static func summary(of config: LiteLLMConfig) -> String {
+    let budgets = config.budgets
     func count(_ scope: BudgetScope) -> Int {
       budgets.budgets.count { $0.key.scope == scope }
     }
     return
       "\(count(.provider)) provider, \(count(.deployment)) deployment and \(count(.tag)) tag "
       + "budgets; \(budgets.deployments.count) deployments in the model list"
+      + (config.waitingBudgets.isEmpty
+        ? "" : "; \(config.waitingBudgets.count) budgets wait for their deployment's id")
   }
 
   /// What a reload changed: a line for each kind of change, and one for each window that went on

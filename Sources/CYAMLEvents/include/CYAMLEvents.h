@@ -25,11 +25,13 @@ enum cyaml_kind {
 struct cyaml_event {
   int32_t kind;
   bool is_plain;         // a scalar without quotes and tag: its form tells its type
+  bool has_form;         // a scalar in quotes or in a block: it may hold any white space
   const uint8_t *value;  // of a scalar, not terminated
   size_t value_count;
   const char *anchor;  // of any node, or the alias's target; may be null
   const char *tag;     // an explicit one; may be null
   const char *problem;  // of an error
+  size_t start, end;    // of a scalar: its bytes in the text, quotes and all
   size_t line;          // from 1
   size_t column;        // from 1
 };

@@ -1,12 +1,15 @@
 /// Keys and values of a document in their order; each key occurs once.
 ///
 /// Where the document repeats a key, its last value counts, in the first one's place: Python's
-/// rule. What was repeated is kept too, for readers that refuse it.
+/// rule. What was replaced is kept too, for readers that have to say so.
 public struct ConfigMapping: Hashable, Sendable {
   /// The keys and values.
   public private(set) var entries: [Entry]
-  /// The repetitions of keys, in the document's order.
-  public private(set) var repetitions: [ConfigNode]
+  /// The repetitions of keys, in the document's order: each key where it stands again, with the
+  /// value that it replaced.
+  public private(set) var repetitions: [Entry]
+  /// What releases of PyYAML read otherwise here, because of a list of merges.
+  public internal(set) var dependence: MergeDependence?
 
   /// One key and its value.
   public struct Entry: Hashable, Sendable {
@@ -26,6 +29,7 @@ public struct ConfigMapping: Hashable, Sendable {
   /// first, and repeating one of those is no repetition. Cost: linear.
   public init(_ entries: [Entry], inherited: [Entry] = []) {
     repetitions = []
+    dependence = nil
     let all = inherited.isEmpty ? entries : inherited + entries
     guard !inherited.isEmpty || Self.hasRepetition(entries) else {
       self.entries = all
@@ -34,20 +38,31 @@ public struct ConfigMapping: Hashable, Sendable {
     self.entries = []
     self.entries.reserveCapacity(all.count)
     var places: [ConfigNode: Int] = [:]
-    var seen: Set<ConfigNode> = []
+    var written: Set<ConfigNode> = []
     for (index, entry) in all.enumerated() {
       let key = entry.key.pythonKey
       if let place = places[key] {
+        if index >= inherited.count, !written.insert(key).inserted {
+          repetitions.append(Entry(key: entry.key, value: self.entries[place].value))
+        }
         self.entries[place].value = entry.value
       } else {
+        if index >= inherited.count { written.insert(key) }
         places[key] = self.entries.count
         self.entries.append(entry)
       }
-      if index >= inherited.count, !seen.insert(key).inserted {
-        repetitions.append(entry.key)
-      }
     }
   }
+
+  /// Makes a mapping of entries whose keys are distinct, with what they replaced.
+  init(_ entries: [Entry], replacing repetitions: [Entry]) {
+    self.entries = entries
+    self.repetitions = repetitions
+    dependence = nil
+  }
+
+  /// The same without a word of what was replaced.
+  var withoutRepetitions: ConfigMapping { ConfigMapping(entries, replacing: []) }
 
   /// The value of the text key `key`. Linear in the number of keys.
   public subscript(key: String) -> ConfigNode? { entry(key)?.value }

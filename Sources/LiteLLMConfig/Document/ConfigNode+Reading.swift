@@ -14,29 +14,50 @@ extension ConfigNode {
   /// Throws one problem with its line, and its column where it is one of syntax. Bounds:
   /// `maximumDepth` levels; aliases that stand for 10,000,000 values in all.
   public static func parse(yaml: String, file: String = "yaml") throws(ConfigError) -> ConfigNode {
-    try parse(utf8: Array(yaml.utf8), file: file)
+    try parse(utf8: Array(yaml.utf8), file: file, offset: 0)
   }
 
   /// Reads one YAML document from a file's bytes, which have to be UTF-8.
   public static func parse(
     yaml bytes: [UInt8], file: String = "yaml"
   ) throws(ConfigError) -> ConfigNode {
+    try parse(yaml: bytes, file: file, offset: 0)
+  }
+
+  /// The same for a file whose lines count from `offset` + 1 in a larger document; problems have
+  /// the file's own lines.
+  static func parse(
+    yaml bytes: [UInt8], file: String, offset: Int
+  ) throws(ConfigError) -> ConfigNode {
     // Judged in place: the text of a large file is not held twice.
     guard (try? UTF8Span(validating: bytes.span)) != nil else {
       let (line, column) = firstIllFormed(bytes)
       let problem = ConfigProblem(
         file: file, line: line, column: column, keyPath: "",
-        message: "the file is not UTF-8: save it as UTF-8")
+        message: encodingComplaint(bytes))
       throw ConfigError(problems: [problem])
     }
-    return try parse(utf8: bytes, file: file)
+    return try parse(utf8: bytes, file: file, offset: offset)
   }
 
-  private static func parse(utf8 bytes: [UInt8], file: String) throws(ConfigError) -> ConfigNode {
+  private static func parse(
+    utf8 bytes: [UInt8], file: String, offset: Int
+  ) throws(ConfigError) -> ConfigNode {
     // Python drops a byte order mark too.
     let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-    guard start < bytes.count else { return ConfigNode(.null) }
-    return try YAMLComposer.compose(bytes[start...], file: file) ?? ConfigNode(.null)
+    guard start < bytes.count else { return ConfigNode(.null, line: offset + 1) }
+    return try YAMLComposer.compose(bytes[start...], file: file, offset: offset)
+      ?? ConfigNode(.null, line: offset + 1)
+  }
+
+  /// What bytes that are not UTF-8 are more likely to be.
+  private static func encodingComplaint(_ bytes: [UInt8]) -> String {
+    if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+      return "the file is UTF-16: save it as UTF-8"
+    }
+    return bytes.prefix(8_192).contains(0)
+      ? "the file is not a text, it has bytes of zero: name the YAML file"
+      : "the file is not UTF-8: save it as UTF-8"
   }
 
   private static func firstIllFormed(_ bytes: [UInt8]) -> (line: Int, column: Int) {

@@ -5,10 +5,13 @@ public enum PublishedProviders {
   /// The version of LiteLLM that the lists are from.
   public static var liteLLMVersion: String { version }
 
-  /// The published facts, with the operator's own models in the last place.
-  public static func facts(operatorModels: [(model: String, provider: String)]) -> ProviderFacts {
+  /// The published facts, with the operator's own models in the last place, and further providers.
+  public static func facts(
+    operatorModels: [(model: String, provider: String)], customProviders: [String] = []
+  ) -> ProviderFacts {
     ProviderFacts(
-      providers: lines(providerLines).map(String.init), exceptions: pairs(exceptionLines),
+      providers: lines(providerLines).map(String.init) + customProviders,
+      exceptions: pairs(exceptionLines),
       knownModels: pairs(modelLines),
       endpoints: pairs(endpointLines).map { url, provider in
         (endpoint: url, provider: provider == "-" ? nil : provider)
@@ -18,9 +21,9 @@ public enum PublishedProviders {
 
   /// A directory of the published facts and the operator's own models. Cost: some milliseconds.
   public static func directory(
-    operatorModels: [(model: String, provider: String)] = []
+    operatorModels: [(model: String, provider: String)] = [], customProviders: [String] = []
   ) -> ProviderDirectory {
-    ProviderDirectory(facts(operatorModels: operatorModels))
+    ProviderDirectory(facts(operatorModels: operatorModels, customProviders: customProviders))
   }
 
   private static func lines(_ text: String) -> [Substring] { text.split(separator: "\n") }

@@ -16,21 +16,24 @@ extension ConfigReader {
     deployments.reserveCapacity(entries.count)
     var unresolved: Set<ExactText> = []
     for (index, entry) in entries.enumerated() {
-      readDeployment(entry, path: "model_list[\(index)]", unresolved: &unresolved)
+      readDeployment(entry, index: index, unresolved: &unresolved)
     }
+    countComputedIDs()
+    countDropped()
   }
 
   private mutating func readDeployment(
-    _ entry: ConfigNode, path: String, unresolved: inout Set<ExactText>
+    _ entry: ConfigNode, index: Int, unresolved: inout Set<ExactText>
   ) {
+    let path = "model_list[\(index)]"
     guard let mapping = entry.mapping else {
       log.add(entry, path, "this is \(entry.words): a deployment has to be a mapping")
       return
     }
     var elsewhere: [String] = []
     var unset: [String] = []
-    let found = log.problems.count
-    refuseRepetitions(of: ["litellm_params", "model_info"], in: mapping, at: path)
+    let found = log.count
+    judgeRepetitions(of: Self.parts, in: mapping, at: path)
     let modelName = text(
       "model_name", of: part("model_name", of: mapping, unset: &elsewhere), in: entry, path: path)
     guard let parametersNode = part("litellm_params", of: mapping, unset: &unset),
@@ -47,32 +50,53 @@ extension ConfigReader {
     }
     let parameters = parameters(resolved, unset: &unset)
     let parametersPath = "\(path).litellm_params"
-    let model = text("model", of: parameters["model"], in: parametersNode, path: parametersPath)
+    let written = mapping["litellm_params"] ?? parametersNode
+    let model = text("model", of: parameters["model"], in: written, path: parametersPath)
     let customProvider = customProvider(parameters, path: parametersPath)
-    refuseMisplacedBudget(mapping, parameters, path: path)
+    refuseMisplacedBudget(parameters, path: path)
+    warnOfMisplacedBudget(mapping, path: path)
     let terms = deploymentTerms(
       written: mapping["litellm_params"]?.mapping ?? parameters, path: parametersPath,
       line: parametersNode.line)
     let info = part("model_info", of: mapping, unset: &elsewhere)
-    let given = givenID(info, isBudgeted: terms != nil, path: path)
-    guard log.problems.count == found, let modelName, let model, let given else { return }
-    guard
-      let id = given.text
-        ?? computedID(
-          modelName, parameters, unset: terms == nil ? [] : unset, line: entry.line, path: path)
+    let given = givenID(info, path: path)
+    guard log.count == found, let modelName, let model, let given else { return }
+    guard let id = given.text ?? computedID(modelName, parameters, line: entry.line, path: path)
     else { return }
     let provider = directory.provider(
       ofModel: model, customProvider: customProvider,
       apiBase: parameters["api_base"]?.text)
+    let names = ConfiguredDeployment(id: id, modelName: modelName, model: model, provider: provider)
+    let place = Place(node: entry, path: path, index: index)
+    deployments.append(names)
+    noteFacts(of: names, parameters, info: info, isComputed: given.text == nil, at: place)
     if provider == nil, unresolved.insert(ExactText(model)).inserted {
+      let isDropped = deploymentFacts.last?.droppedBecause != nil
       warnings.add(
         parameters["model"] ?? entry, "\(parametersPath).model",
         "no rule names a provider for \(ConfigProblem.quoted(model)), so no provider's budget "
-          + "counts it: set custom_llm_provider, or add it to the provider map")
+          + "counts it" + (isDropped ? " and LiteLLM's proxy drops it" : "")
+          + ": set custom_llm_provider, or add it to the provider map")
     }
-    deployments.append(
-      ConfiguredDeployment(id: id, modelName: modelName, model: model, provider: provider))
-    if let terms { add(terms, id: id, line: entry.line, path: path) }
+    guard let terms else { return }
+    warnOfNothing(terms, entry, path: parametersPath)
+    if given.text == nil {
+      let isNull = info?["id"] != nil
+      guard isKnown(parameters, unset: unset, isNull: isNull, names, terms, at: place) else {
+        return
+      }
+    }
+    add(terms, id: id, line: entry.line, path: path)
+  }
+
+  /// The parts of an entry.
+  private static let parts: Set<String> = ["litellm_params", "model_info"]
+
+  /// Where an entry of the model list stands.
+  struct Place {
+    var node: ConfigNode
+    var path: String
+    var index: Int
   }
 
   /// The value of `key` in an entry of the model list, with its references replaced.
@@ -103,7 +127,12 @@ extension ConfigReader {
     _ key: String, of value: ConfigNode?, in node: ConfigNode, path: String
   ) -> String? {
     guard let value, !value.isNull else {
-      log.add(node, "\(path).\(key)", "this is missing: a deployment has to have it")
+      let name = node[key]?.text.flatMap(environment.unsetName)
+      log.add(
+        node[key] ?? node, "\(path).\(key)",
+        name.map {
+          "the environment variable \(ConfigProblem.plain($0)) is not set, so this is missing: set it"
+        } ?? "this is missing: a deployment has to have it")
       return nil
     }
     guard let text = value.text else {
@@ -139,8 +168,8 @@ extension ConfigReader {
         ? ("budget_duration", "max_budget") : ("max_budget", "budget_duration")
       log.add(
         limitNode ?? windowNode ?? ConfigNode(.null, line: line), path,
-        "this deployment has \(has) but no \(lacks), so LiteLLM would never enforce it: give it "
-          + "both or none")
+        "this deployment has \(has) but no \(lacks) beside it, so LiteLLM would never enforce it: give "
+          + "it both or none")
       return nil
     }
     let limit = fromEnvironment(limitNode, path: "\(path).max_budget")
@@ -155,6 +184,7 @@ extension ConfigReader {
         isLimitRefused = true
       }
     }
+    warnOfReleases(written, keys: ["max_budget", "budget_duration"], line: line, path: path)
     // The log says why where this gives nothing.
     if let window,
       let read = try? BudgetTerms.window(window, path: "\(path).budget_duration", log: &log),
@@ -165,21 +195,24 @@ extension ConfigReader {
     return terms
   }
 
-  /// Budgets where LiteLLM never looks, and spellings it does not read for deployments.
-  private mutating func refuseMisplacedBudget(
-    _ entry: ConfigMapping, _ parameters: ConfigMapping, path: String
-  ) {
+  /// Budgets where LiteLLM never looks: it has no budget there, and neither is one here.
+  private mutating func warnOfMisplacedBudget(_ entry: ConfigMapping, path: String) {
     let keys = ["max_budget", "budget_duration"]
     for (place, mapping) in [("", entry), (".model_info", entry["model_info"]?.mapping)] {
-      for written in mapping?.entries ?? [] {
-        guard let key = written.key.text, keys.contains(key), !written.value.isNull else {
-          continue
-        }
-        log.add(
-          written.key, "\(path)\(place).\(key)",
-          "LiteLLM looks for this under litellm_params only: move it there")
+      let written = (mapping?.entries ?? []).filter { entry in
+        !entry.value.isNull && entry.key.text.map(keys.contains) ?? false
       }
+      guard let first = written.first, let key = first.key.text else { continue }
+      let lacks = keys.filter { key in !written.contains { $0.key.text == key } }
+      warnings.add(
+        first.key, "\(path)\(place).\(key)",
+        "not enforced here, nor by LiteLLM, which looks for it under litellm_params only: move it "
+          + "there" + (lacks.first.map { ", with a \($0) beside it" } ?? ""))
     }
+  }
+
+  /// Spellings that LiteLLM does not read for deployments.
+  private mutating func refuseMisplacedBudget(_ parameters: ConfigMapping, path: String) {
     for written in parameters.entries {
       guard let key = written.key.text, let meant = meant(by: key) else { continue }
       log.add(
@@ -211,9 +244,7 @@ extension ConfigReader {
   }
 
   /// Nil: refused.
-  private mutating func givenID(
-    _ info: ConfigNode?, isBudgeted: Bool, path: String
-  ) -> GivenID? {
+  private mutating func givenID(_ info: ConfigNode?, path: String) -> GivenID? {
     guard let info, !info.isNull else { return GivenID() }
     guard let mapping = info.mapping else {
       log.add(info, "\(path).model_info", "this is \(info.words): it has to be a mapping")
@@ -222,13 +253,7 @@ extension ConfigReader {
     guard let node = mapping["id"] else { return GivenID() }
     let place = "\(path).model_info.id"
     switch node.value {
-    case .null:
-      guard isBudgeted else { return GivenID() }
-      log.add(
-        node, place,
-        "the id is null, so LiteLLM would take a new one at each start: write an id, or leave out "
-          + "the key")
-      return nil
+    case .null: return GivenID()
     case .string(let text):
       guard let complaint = NameRule.complaint(text) else { return GivenID(text: text) }
       log.add(node, place, complaint)
@@ -244,15 +269,8 @@ extension ConfigReader {
   }
 
   private mutating func computedID(
-    _ modelName: String, _ parameters: ConfigMapping, unset: [String], line: Int, path: String
+    _ modelName: String, _ parameters: ConfigMapping, line: Int, path: String
   ) -> String? {
-    if let name = unset.first {
-      log.add(
-        line: line, path,
-        "this budgeted deployment's id depends on the environment variable \(name), which is not "
-          + "set: set model_info.id, or give \(name)")
-      return nil
-    }
     guard let id = DeploymentIdentity.computed(modelName: modelName, parameters: parameters) else {
       log.add(
         line: line, "\(path).litellm_params",
@@ -267,7 +285,8 @@ extension ConfigReader {
       guard first.terms != terms else { return }
       log.add(
         line: line, path,
-        "the deployment \(ConfigProblem.quoted(id)) has another budget in line \(first.line): "
+        "the deployment \(ConfigProblem.quoted(id)) has another budget in "
+          + "\(log.lines.words(first.line, from: line)): "
           + "give both the same, or different ids")
       return
     }

@@ -22,10 +22,16 @@ extension ConfigReader {
 
   /// Reads all budgets of one scope; a bad one does not hide the others' problems.
   mutating func readNamedBudgets(_ mapping: ConfigMapping, scope: BudgetScope, path: String) {
-    for key in mapping.repetitions {
-      log.add(
-        key, "\(path).\(key.pathSegment)",
-        "this \(scope) has a second budget, and only the last one would count: keep one")
+    for repetition in mapping.repetitions {
+      let place = "\(path).\(repetition.key.pathSegment)"
+      if let name = repetition.key.text, mapping[name] == repetition.value {
+        warnings.add(
+          repetition.key, place, "this \(scope) has the same budget a second time: keep one")
+      } else {
+        log.add(
+          repetition.key, place,
+          "this \(scope) has a second budget, and only the last one would count: keep one")
+      }
     }
     for entry in mapping.entries {
       let place = "\(path).\(entry.key.pathSegment)"
@@ -34,6 +40,7 @@ extension ConfigReader {
       guard let terms = terms(of: entry, path: place), complaint == nil,
         let name = entry.key.text
       else { continue }
+      warnOfNothing(terms, entry.key, path: place)
       let definition = BudgetDefinition(
         key: BudgetKey(scope: scope, name: name, windowText: terms.windowText),
         windowLength: terms.windowLength, limit: terms.limit)
@@ -53,7 +60,7 @@ extension ConfigReader {
         "this budget is \(entry.value.words): give it a budget_limit and a time_period")
       return nil
     }
-    let found = log.problems.count
+    let found = log.count
     refuseRepetitions(of: Self.limitKeys + Self.windowKeys, in: mapping, at: path)
     refuseMisspellings(in: mapping, at: path)
     let limit = oneOf(Self.limitKeys, in: mapping, at: path) { node, path, log throws(Refused) in
@@ -62,17 +69,57 @@ extension ConfigReader {
     let window = oneOf(Self.windowKeys, in: mapping, at: path) { node, path, log throws(Refused) in
       try BudgetTerms.window(node, path: path, log: &log).map(Window.init)
     }
-    guard log.problems.count == found else { return nil }
+    guard log.count == found else { return nil }
+    if let stranger = strangerWithoutLimit(mapping) {
+      log.add(
+        stranger, "\(path).\(stranger.pathSegment)",
+        "unknown key \(ConfigProblem.quoted(stranger.text ?? "")), and no limit"
+          + (window == nil ? " and no window" : "")
+          + ": did you mean budget_limit? A budget is such as {budget_limit: 100, time_period: 30d}"
+      )
+      return nil
+    }
     guard let window else {
       log.add(
         entry.key, path,
         limit == nil
-          ? "this budget has no window: give it a time_period, such as 30d"
+          ? "this budget has no limit and no window: give it a budget_limit, and a time_period, "
+            + "such as {budget_limit: 100, time_period: 30d}"
           : "this budget has a limit but no window, so LiteLLM would never enforce it: give it a "
             + "time_period, such as 30d")
       return nil
     }
+    warnOfReleases(
+      mapping, keys: Self.limitKeys + Self.windowKeys, line: entry.key.line, path: path)
     return BudgetTerms(limit: limit, windowText: window.text, windowLength: window.length)
+  }
+
+  /// A key that may have been meant to be the limit, in a budget that names none.
+  private func strangerWithoutLimit(_ mapping: ConfigMapping) -> ConfigNode? {
+    guard !Self.limitKeys.contains(where: { mapping[$0] != nil }) else { return nil }
+    let known = Self.windowKeys + Self.otherKeys
+    return mapping.entries.first { entry in
+      entry.key.text.map { !known.contains($0) } ?? false && !entry.value.isNull
+    }?.key
+  }
+
+  /// A limit of 0 is often meant to be none.
+  mutating func warnOfNothing(_ terms: BudgetTerms, _ node: ConfigNode, path: String) {
+    guard terms.limit == .zero else { return }
+    warnings.add(
+      node, path, "the limit is 0: nothing may be spent; no limit is written null")
+  }
+
+  /// Values that PyYAML's releases read otherwise.
+  mutating func warnOfReleases(
+    _ mapping: ConfigMapping, keys: [String], line: Int, path: String
+  ) {
+    let differing = (mapping.dependence?.keys ?? []).compactMap(\.text).filter(keys.contains)
+    guard let key = differing.first else { return }
+    warnings.add(
+      line: line, "\(path).\(key)",
+      "several mappings are merged here, and from PyYAML 6.0.4 on the last one's value counts, not "
+        + "the first one's, which counts here: write the value itself")
   }
 
   private struct Window: Equatable {
@@ -117,6 +164,9 @@ extension ConfigReader {
   mutating func fromEnvironment(_ node: ConfigNode, path: @autoclosure () -> String) -> ConfigNode?
   {
     var node = node
+    if let text = node.text, let late = lateValue(of: text) {
+      return ConfigNode(.string(late), line: node.line)
+    }
     // A variable may refer to another one, as deep as LiteLLM looks.
     for _ in 0..<EnvironmentReferences.passes {
       var unset: [String] = []
@@ -126,12 +176,21 @@ extension ConfigReader {
       guard unset.isEmpty else {
         log.add(
           node, path(),
-          "the environment variable \(unset[0]) is not set: set it, or write the value")
+          "the environment variable \(ConfigProblem.plain(unset[0])) is not set: set it, or write the "
+            + "value")
         return nil
       }
       node = ConfigNode(value, line: node.line)
     }
     return node
+  }
+
+  /// The file's own variable that a reference means, where the process has none: LiteLLM would find
+  /// nothing, since it sets them later.
+  private func lateValue(of text: String) -> String? {
+    var unset: [String] = []
+    guard environment.value(of: text, unset: &unset) != nil, !unset.isEmpty else { return nil }
+    return environment.lateValue(of: text)
   }
 
   private mutating func refuseMisspellings(in mapping: ConfigMapping, at path: String) {

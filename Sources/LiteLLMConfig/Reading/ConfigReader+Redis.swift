@@ -14,9 +14,9 @@ extension ConfigReader {
     case .given(var source):
       // Of the configuration's own Redis nothing counts but the namespace, so nothing else is
       // complained of.
-      let before = log
+      let before = (log, warnings)
       let parameters = redisParameters(sections)
-      log = before
+      (log, warnings) = before
       source.namespace = parameters.flatMap { namespace($0) }
       return source
     }
@@ -30,7 +30,7 @@ extension ConfigReader {
   private mutating func source(
     _ parameters: RedisParameters, password: RedisSecret?
   ) -> RedisSource? {
-    let found = log.problems.count
+    let found = log.count
     refuseOtherKinds(parameters)
     let namespace = namespace(parameters)
     let username = text("username", of: parameters)
@@ -40,7 +40,7 @@ extension ConfigReader {
     } else {
       source = fromHost(parameters, username: username)
     }
-    guard log.problems.count == found, var source else { return nil }
+    guard log.count == found, var source else { return nil }
     source.namespace = namespace
     if let password { source.password = password }
     return source
@@ -64,7 +64,7 @@ extension ConfigReader {
     }
     // A URL says by itself whether it is TLS; LiteLLM then ignores the variable.
     if let ssl = parameters["ssl"], isTrue(ssl),
-      parameters["url"] == nil || ssl.path != "REDIS_SSL"
+      parameters["url"] == nil || !ssl.path.hasSuffix("REDIS_SSL")
     {
       refuseTLS(ssl)
     }

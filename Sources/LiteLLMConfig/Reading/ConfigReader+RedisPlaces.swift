@@ -48,8 +48,10 @@ extension ConfigReader {
       parameters.line = present.node.line
       guard host != nil, port != nil else {
         let lacking = host == nil ? "redis_host" : "redis_port"
-        redisProblem(
-          present, "LiteLLM's router ignores this without \(lacking): give both, or neither")
+        warnings.add(
+          present.node, present.path,
+          "LiteLLM's router ignores this without \(lacking), so it names no Redis: give both, or "
+            + "neither")
         return nil
       }
     }
@@ -130,19 +132,31 @@ extension ConfigReader {
     var parameters = RedisParameters(origin: "the environment's REDIS_HOST", line: 1)
     for name in names {
       let variable = "REDIS_\(name.uppercased())"
-      // Empty ones are how a container's settings say "none".
-      guard let value = environment.environment[variable], !value.isEmpty else { continue }
-      parameters.set(name, ConfigNode(.string(value)), path: variable)
+      set(name, variable, in: &parameters)
     }
     for (variable, name) in [
       ("REDIS_CLUSTER_NODES", "startup_nodes"), ("REDIS_SENTINEL_NODES", "sentinel_nodes"),
       ("REDIS_AZURE_AD_TOKEN", "azure_redis_ad_token"),
     ] {
-      guard let value = environment.environment[variable], !value.isEmpty else { continue }
-      parameters.set(name, ConfigNode(.string(value)), path: variable)
+      set(name, variable, in: &parameters)
     }
-    if parameters["url"] != nil { parameters.origin = "the environment's REDIS_URL" }
+    let named = parameters["url"] != nil ? "REDIS_URL" : "REDIS_HOST"
+    if let variable = environment.fileVariables[named] {
+      parameters.origin = "environment_variables.\(named)"
+      parameters.line = variable.line
+    } else {
+      parameters.origin = "the environment's \(named)"
+    }
     return parameters
+  }
+
+  /// The file's variable, else the process's. Empty ones are how a container's settings say "none".
+  private func set(_ name: String, _ variable: String, in parameters: inout RedisParameters) {
+    guard let value = environment.variable(variable), !value.isEmpty else { return }
+    let line = environment.fileVariables[variable]?.line
+    parameters.set(
+      name, ConfigNode(.string(value), line: line ?? 1),
+      path: line == nil ? variable : "environment_variables.\(variable)")
   }
 
   /// A section that is a mapping; others are for those who read budgets to complain of.

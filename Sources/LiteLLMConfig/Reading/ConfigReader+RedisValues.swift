@@ -13,12 +13,26 @@ extension ConfigReader {
 
   /// A text; nil where it is absent, empty, or refused.
   mutating func text(_ name: String, of parameters: RedisParameters) -> String? {
-    guard let value = parameters[name], let node = fromEnvironment(value) else { return nil }
+    guard let value = parameters[name], !isUnsetPassword(name, value),
+      let node = fromEnvironment(value)
+    else { return nil }
     if let text = node.text { return text.isEmpty ? nil : text }
     // A password's own value is never repeated.
     let words = name == "password" ? "not a text" : node.words
     redisProblem(value, "the \(name) is \(words): quote it")
     return nil
+  }
+
+  /// LiteLLM goes on without a password, or a user, that is not set; Redis says if it wants one.
+  private mutating func isUnsetPassword(_ name: String, _ value: RedisParameters.Value) -> Bool {
+    guard name == "password" || name == "username", let text = value.node.text,
+      let variable = environment.unsetName(text), environment.lateValue(of: text) == nil
+    else { return false }
+    warnings.add(
+      value.node, value.path,
+      "the environment variable \(ConfigProblem.plain(variable)) is not set, so no \(name) is sent, as "
+        + "in LiteLLM: set it, or take this out")
+    return true
   }
 
   mutating func number(
@@ -49,9 +63,9 @@ extension ConfigReader {
 
   /// The value with its references replaced; adds a problem where a variable is not set.
   mutating func fromEnvironment(_ value: RedisParameters.Value) -> ConfigNode? {
-    let found = log.problems.count
+    let found = log.count
     let node = fromEnvironment(value.node, path: value.path)
-    guard node == nil, log.problems.count > found else { return node }
+    guard node == nil, log.count > found else { return node }
     log.rewordLast { $0 + ", \(Self.wayOut)" }
     return nil
   }

@@ -2,8 +2,9 @@ import BudgetModel
 
 /// Reads one configuration from its document: what is accepted, and all that is wrong.
 struct ConfigReader {
-  let environment: EnvironmentReferences
-  let directory: ProviderDirectory
+  var environment: EnvironmentReferences
+  var directory: ProviderDirectory
+  let operatorModels: [(model: String, provider: String)]
   let redis: RedisChoice
   var log: ProblemLog
   var warnings: ProblemLog
@@ -12,6 +13,10 @@ struct ConfigReader {
   var deploymentBudgets: [BudgetDefinition] = []
   var tagBudgets: [BudgetDefinition] = []
   var deployments: [ConfiguredDeployment] = []
+  var deploymentFacts: [DeploymentFacts] = []
+  var waitingBudgets: [WaitingBudget] = []
+  /// The providers of `custom_provider_map`.
+  var customProviders: [String] = []
   /// The budgeted names of providers, where they stand.
   var providerKeys: [ConfigNode] = []
   /// What the keys of deployments' parameters misspell, nil for most: looked up once each.
@@ -20,15 +25,21 @@ struct ConfigReader {
   var modelListLine = 1
   /// Budgets of deployments by id, with the line of the first entry that has them.
   var deploymentTerms: [ConfigNode.Value: (terms: BudgetTerms, line: Int)] = [:]
+  /// How many budgeted deployments have an id that is computed.
+  var computedIDs = 0
+  /// Settings that nearly are budgets, which were warned of.
+  var nearBudgets: Set<String> = []
+  /// How many deployments LiteLLM drops.
+  var droppedDeployments = 0
 
-  init(
-    file: String, environment: [String: String], directory: ProviderDirectory, redis: RedisChoice
-  ) {
+  /// A reader of `document` that knows what `loader` does.
+  init(_ document: IncludeReader.Outcome, loader: LiteLLMConfigLoader, redis: RedisChoice) {
     self.redis = redis
-    self.environment = EnvironmentReferences(environment: environment)
-    self.directory = directory
-    log = ProblemLog(file: file)
-    warnings = ProblemLog(file: file)
+    environment = EnvironmentReferences(environment: loader.environment)
+    directory = loader.directory
+    operatorModels = loader.operatorModels
+    log = document.log
+    warnings = document.warnings
   }
 
   /// Where a document has its parts.
@@ -55,9 +66,12 @@ struct ConfigReader {
       log.add(root, "", "the configuration is \(found): it has to be a mapping")
       throw ConfigError(problems: log.sorted())
     }
-    refuseRepetitions(
-      of: layout == .file ? Self.fileSections : Self.traceSections, in: sections, at: "")
-    if layout == .file { refuseMisplaced(sections) }
+    judgeRepetitions(in: sections, at: "")
+    if layout == .file {
+      readEnvironmentVariables(sections)
+      readCustomProviders(sections)
+      refuseMisplaced(sections)
+    }
     if let entries = budgetMapping(sections, at: layout.providerBudgets) {
       readNamedBudgets(
         entries, scope: .provider, path: layout.providerBudgets.joined(separator: "."))
@@ -72,18 +86,20 @@ struct ConfigReader {
     guard log.isEmpty else { throw ConfigError(problems: log.sorted()) }
     warnOfUnknownProviders(path: layout.providerBudgets.joined(separator: "."))
     warnOfLargeGroups()
+    if layout == .file {
+      warnOfStrangers(sections)
+      warnOfUnenforced(sections)
+    }
     return LiteLLMConfig(
       budgets: BudgetConfiguration(
         budgets: providerBudgets + deploymentBudgets + tagBudgets, deployments: deployments,
         directory: directory),
-      redis: redis, warnings: warnings.sorted())
+      redis: redis, deploymentFacts: deploymentFacts, waitingBudgets: waitingBudgets,
+      includedFiles: log.lines.included, warnings: warnings.sorted())
   }
 
-  private static let fileSections = ["router_settings", "model_list", "litellm_settings"]
-  private static let traceSections = ["provider_budget_config", "model_list", "tag_budget_config"]
-
   /// A section's value; nil where it is absent or null.
-  private mutating func section(
+  mutating func section(
     _ mapping: ConfigMapping, _ key: String, path: String
   ) -> ConfigNode? {
     guard let node = mapping[key] else { return nil }
@@ -106,7 +122,7 @@ struct ConfigReader {
       walked.append(key)
       let place = walked.joined(separator: ".")
       if walked.count > 1 {
-        refuseRepetitions(of: [key], in: mapping, at: walked.dropLast().joined(separator: "."))
+        judgeRepetitions(of: [key], in: mapping, at: walked.dropLast().joined(separator: "."))
       }
       guard let node = section(mapping, key, path: place) else { return nil }
       guard let next = node.mapping else {
@@ -119,19 +135,7 @@ struct ConfigReader {
     return mapping
   }
 
-  /// A section that stands there twice: only the last one would count.
-  mutating func refuseRepetitions(of keys: [String], in mapping: ConfigMapping, at path: String) {
-    for key in mapping.repetitions {
-      guard let text = key.text, keys.contains(text) else { continue }
-      let place = path.isEmpty ? text : "\(path).\(text)"
-      log.add(
-        key, place,
-        "'\(text)' stands here a second time, and only the last one would count: "
-          + "join them")
-    }
-  }
-
-  /// Budgets in a place where LiteLLM never looks, and files that are not read here.
+  /// Budgets in a place where LiteLLM never looks, and those that this version does not know.
   private mutating func refuseMisplaced(_ sections: ConfigMapping) {
     let homes = [
       "provider_budget_config": "router_settings", "tag_budget_config": "litellm_settings",
@@ -147,10 +151,11 @@ struct ConfigReader {
         }
       }
     }
-    if let include = sections["include"], !include.isNull, include.sequence?.isEmpty != true {
+    if let found = sections["budgetd"].flatMap({ Self.key("budgets", in: $0) }) {
       log.add(
-        include, "include",
-        "included files are not read, and their budgets would be missing: put them into this file")
+        found, "budgetd.budgets",
+        "this version of budgetd has no budgets of its own, and would not enforce them: take them "
+          + "out, or run a version that knows them")
     }
   }
 

@@ -11,7 +11,28 @@ struct EnvironmentReferences: Sendable {
   /// How often LiteLLM replaces references among the parameters of a deployment.
   static let passes = 3
 
+  /// The process's own variables.
   let environment: [String: String]
+  /// Those of the file's `environment_variables`.
+  var fileVariables: [String: FileVariable] = [:]
+
+  /// One of the file's variables.
+  struct FileVariable {
+    var value: String
+    var line: Int
+  }
+
+  init(environment: [String: String]) { self.environment = environment }
+
+  /// The value of the reference `text` among the file's variables, which LiteLLM sets too late for
+  /// references; nil where it is none of them.
+  func lateValue(of text: String) -> String? {
+    guard text.utf8.starts(with: Self.prefix.utf8) else { return nil }
+    return fileVariables[String(text.dropFirst(Self.prefix.count))]?.value
+  }
+
+  /// A variable as LiteLLM finds it once it runs: the file's, else the process's.
+  func variable(_ name: String) -> String? { fileVariables[name]?.value ?? environment[name] }
 
   /// Keys whose values LiteLLM keeps as references: pointers to secrets, read at the time of use.
   private static let pointers: Set<String> = [
@@ -38,6 +59,13 @@ struct EnvironmentReferences: Sendable {
     case "false": return .bool(false)
     default: return .string(value)
     }
+  }
+
+  /// The variable that `text` refers to, where it is not set.
+  func unsetName(_ text: String) -> String? {
+    var unset: [String] = []
+    _ = value(of: text, unset: &unset)
+    return unset.first
   }
 
   /// The value of `entry` in a mapping `depth` levels below the document's root, with its references

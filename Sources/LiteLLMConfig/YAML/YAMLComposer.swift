@@ -9,7 +9,10 @@ struct YAMLComposer {
 
   private static let tooDeep = "nested deeper than \(ConfigNode.maximumDepth) levels"
 
-  private var file: String
+  private let file: String
+  /// What is added to the text's lines: where it is part of a larger document.
+  private let offset: Int
+  private var tabs: YAMLTabs
   private var frames: [Frame] = []
   private var anchors: [String: Anchored] = [:]
   private var aliased = 0
@@ -53,19 +56,25 @@ struct YAMLComposer {
     var message: String
   }
 
-  private init(file: String) { self.file = file }
+  private init(_ text: ArraySlice<UInt8>, file: String, offset: Int) {
+    self.file = file
+    self.offset = offset
+    tabs = YAMLTabs(text)
+  }
 
-  /// The document in `text`, UTF-8 without byte order mark. Nil: there is none, only comments.
+  /// The document in `text`, UTF-8 without byte order mark; its lines count from `offset` + 1. Nil:
+  /// there is none, only comments.
   static func compose(
-    _ text: ArraySlice<UInt8>, file: String
+    _ text: ArraySlice<UInt8>, file: String, offset: Int = 0
   ) throws(ConfigError) -> ConfigNode? {
     let result = YAMLEventReader.with(text) { reader -> Result<ConfigNode?, ConfigError> in
-      var composer = YAMLComposer(file: file)
+      var composer = YAMLComposer(text, file: file, offset: offset)
       do throws(Failure) {
         return .success(try composer.run(&reader))
       } catch {
         let problem = ConfigProblem(
-          file: file, line: error.line, column: error.column, keyPath: "", message: error.message)
+          file: file, line: error.line - offset, column: error.column, keyPath: "",
+          message: error.message)
         return .failure(ConfigError(problems: [problem]))
       }
     }
@@ -76,9 +85,11 @@ struct YAMLComposer {
     var documents = 0
     while true {
       let event = reader.next()
-      let line = reader.line
+      let line = reader.line + offset
       switch event {
-      case .end: return root
+      case .end:
+        try refuse(tabs.refusedAtEnd())
+        return root
       case .failure(let problem) where problem.hasPrefix("Maximum nesting"):
         // The C reader's own bound, which is higher, but it reads ahead.
         throw Failure(line: line, message: Self.tooDeep)
@@ -92,7 +103,9 @@ struct YAMLComposer {
             message: "a second document starts here: a configuration is one document")
         }
       case .documentEnd: break
-      case .scalar(let scalar): try add(item(scalar, line: line), line: line)
+      case .scalar(let scalar):
+        try refuse(tabs.refused(upTo: scalar))
+        try add(item(scalar, line: line), line: line)
       case .alias(let name): try add(alias(name, line: line), line: line)
       case .sequenceStart(let anchor, let tag):
         try open(isMapping: false, anchor: anchor, tag: tag, line: line)
@@ -101,6 +114,13 @@ struct YAMLComposer {
       case .sequenceEnd, .mappingEnd: try close(line: line)
       }
     }
+  }
+
+  private func refuse(_ tab: YAMLTabs.Place?) throws(Failure) {
+    guard let tab else { return }
+    throw Failure(
+      line: tab.line + offset, column: tab.column,
+      message: "no valid YAML: found a tab where no token can start, as PyYAML does: write a blank")
   }
 
   private func item(_ scalar: YAMLScalarEvent, line: Int) throws(Failure) -> Item {
@@ -162,30 +182,36 @@ struct YAMLComposer {
     guard let frame = frames.popLast() else { return }
     let node: ConfigNode
     if frame.isMapping {
-      let inherited = try frame.merges.isEmpty ? [] : inherited(frame)
-      node = ConfigNode(
-        .mapping(ConfigMapping(frame.entries, inherited: inherited)), line: frame.line)
+      node = ConfigNode(.mapping(try mapping(frame)), line: frame.line)
     } else {
       node = ConfigNode(.sequence(frame.nodes), line: frame.line)
     }
     try add(.node(node, count: frame.count, anchor: frame.anchor), line: frame.line)
   }
 
-  /// The entries that `<<` brings: of a list of mappings the first one's count, so it comes last.
-  private func inherited(_ frame: Frame) throws(Failure) -> [ConfigMapping.Entry] {
-    var entries: [ConfigMapping.Entry] = []
+  /// The mapping of a frame with what `<<` brings: of a list of mappings the first one's values
+  /// count, so it comes last.
+  private func mapping(_ frame: Frame) throws(Failure) -> ConfigMapping {
+    guard !frame.merges.isEmpty else { return ConfigMapping(frame.entries) }
+    var sources: [ConfigMapping] = []
+    var inherited: [ConfigMapping.Entry] = []
     for merge in frame.merges {
-      let sources = merge.sequence?.reversed() ?? [merge]
-      for source in sources {
-        guard let mapping = source.mapping else {
-          throw Failure(
-            line: source.line,
-            message: "<< takes a mapping or a list of mappings, this is \(source.words)")
-        }
-        entries += mapping.entries
+      let merged = try (merge.sequence ?? [merge]).map { source throws(Failure) in
+        try Self.merged(source)
       }
+      sources += merged
+      for mapping in merged.reversed() { inherited += mapping.entries }
     }
-    return entries
+    var mapping = ConfigMapping(frame.entries, inherited: inherited)
+    mapping.dependence = MergeDependence(of: mapping, frame.entries, merging: sources)
+    return mapping
+  }
+
+  private static func merged(_ source: ConfigNode) throws(Failure) -> ConfigMapping {
+    if let mapping = source.mapping { return mapping }
+    throw Failure(
+      line: source.line,
+      message: "<< takes a mapping or a list of mappings, this is \(source.words)")
   }
 
   private mutating func add(_ item: Item, line: Int) throws(Failure) {

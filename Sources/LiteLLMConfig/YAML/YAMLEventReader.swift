@@ -19,6 +19,10 @@ struct YAMLScalarEvent {
   var text: String
   /// Whether its form tells its type: no quotes, no tag.
   var isPlain: Bool
+  /// Where it stands among the text's characters, quotes and all.
+  var place: Range<Int>
+  /// Whether it stands in quotes or in a block, where tabs are text.
+  var holdsTabs: Bool
   var anchor: String?
   var tag: String?
 }
@@ -65,7 +69,8 @@ struct YAMLScalarEvent {
       return .scalar(
         YAMLScalarEvent(
           text: unsafe String(decoding: bytes, as: UTF8.self), isPlain: unsafe event.is_plain,
-          anchor: anchor, tag: tag))
+          place: unsafe Int(event.start)..<max(Int(event.start), Int(event.end)),
+          holdsTabs: unsafe event.has_form, anchor: anchor, tag: tag))
     case CYAML_ALIAS: return .alias(anchor ?? "")
     case CYAML_SEQUENCE_START: return .sequenceStart(anchor: anchor, tag: tag)
     case CYAML_SEQUENCE_END: return .sequenceEnd

@@ -6,7 +6,8 @@ struct CheckConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check-config", abstract: "Reads a LiteLLM config.yaml as budgetd would.",
     discussion: """
-      Shows every deployment with its provider, every budget, and warnings. A config that budgetd \
+      The file may be a pipe, and - is standard input; what it includes is read too. Shows every \
+      deployment with its provider, every budget, and warnings. A config that budgetd \
       would refuse exits 78 and shows a line a problem: file:line: key: what is wrong.
       """)
 

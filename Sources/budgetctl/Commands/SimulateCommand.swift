@@ -9,9 +9,10 @@ struct SimulateCommand: ParsableCommand {
     abstract: "Replays recorded traffic in virtual time, without a server.",
     discussion: """
       A trace is JSON lines: {"name", "start", "config", "steps": [...]}, steps record, filter and \
-      budgets with "at" in seconds. Prints a JSON line per scenario. With --check it compares with \
-      what each step expects, says how it differs, ends with how many scenarios agree, and exits 1 \
-      if one does not. deploy/trace-format.md describes traces; budgetd --trace writes them.
+      budgets with "at" in seconds; it may be a pipe, and - is standard input. Prints a JSON line \
+      per scenario. With --check it compares with what each step expects, says how it differs, ends \
+      with how many scenarios agree, and exits 1 if one does not. deploy/trace-format.md describes \
+      traces; budgetd --trace writes them.
       """)
 
   @Argument(help: ArgumentHelp("The trace.", valueName: "trace.jsonl"), completion: .file())
@@ -35,7 +36,7 @@ struct SimulateCommand: ParsableCommand {
       } else {
         replay = TraceReplay(loader: try CheckedConfig.loader(providerMapPath: nil))
       }
-      trace = try ConfigFile.bytes(path: self.trace)
+      trace = try ConfigFile.bytesOnce(path: self.trace, atMost: ConfigFile.maximumTraceBytes)
     } catch {
       throw Failure(error.description, .badConfig)
     }

@@ -6,7 +6,9 @@ struct ConfigReport {
   var path: String
   var budgets: [BudgetDefinition]
   var deployments: [ConfiguredDeployment]
-  var computedIDs: [Bool]
+  var facts: [DeploymentFacts]
+  var waiting: [WaitingBudget]
+  var included: [String]
   var redis: RedisSource?
   var warnings: [ConfigProblem]
 
@@ -14,7 +16,9 @@ struct ConfigReport {
     self.path = path
     budgets = file.config.budgets.budgets
     deployments = file.config.budgets.deployments
-    computedIDs = file.computedIDs
+    facts = file.config.deploymentFacts
+    waiting = file.config.waitingBudgets
+    included = file.config.includedFiles
     redis = file.config.redis
     warnings = file.config.warnings
   }
@@ -31,12 +35,12 @@ struct ConfigReport {
         deployments.enumerated().map { index, deployment in
           [
             deployment.id, deployment.modelName, deployment.model, deployment.provider ?? "NONE",
-            isComputed(index) ? "id computed" : "",
+            note(index),
           ]
         }, columns: columns)
       lines.append("")
     }
-    if !budgets.isEmpty {
+    if !budgets.isEmpty || !waiting.isEmpty {
       lines += PlainTable.lines(
         ["BUDGET", "NAME", "LIMIT", "WINDOW"],
         budgets.map { budget in
@@ -44,8 +48,17 @@ struct ConfigReport {
             budget.key.scope.description, budget.key.name,
             budget.limit.map { HumanText.money($0) } ?? "unlimited", budget.key.windowText,
           ]
-        }, columns: columns)
+        }
+          + waiting.map { budget in
+            [
+              "deployment", "\(budget.modelName) (\(budget.model)) waits for its id",
+              budget.limit.map { HumanText.money($0) } ?? "unlimited", budget.windowText,
+            ]
+          }, columns: columns)
       lines.append("")
+    }
+    if !included.isEmpty {
+      lines.append("Included: \(included.joined(separator: ", "))".escapedForTerminal)
     }
     lines += [redisLine, ""]
     lines += warnings.map { "warning: \($0.description.escapedForTerminal)" }
@@ -66,7 +79,9 @@ struct ConfigReport {
     let unnamed = deployments.filter { $0.provider == nil }.count
     return "\(path.escapedForTerminal) is fine: \(counted(deployments.count, "deployment"))"
       + (unnamed > 0 ? " (\(unnamed) without a provider)" : "")
-      + ", \(counted(budgets.count, "budget")), \(counted(warnings.count, "warning"))"
+      + ", \(counted(budgets.count, "budget"))"
+      + (waiting.isEmpty ? "" : " and \(waiting.count) that wait for an id")
+      + ", \(counted(warnings.count, "warning"))"
   }
 
   /// The same for machines.
@@ -78,9 +93,14 @@ struct ConfigReport {
         .array(
           deployments.enumerated().map { index, deployment in
             .object([
-              ("id", .string(deployment.id)), ("id_computed", .bool(isComputed(index))),
+              ("id", .string(deployment.id)),
+              ("id_computed", .bool(fact(index)?.hasComputedID ?? false)),
               ("model_name", .string(deployment.modelName)), ("model", .string(deployment.model)),
               ("provider", deployment.provider.map(JSONValue.string) ?? .null),
+              (
+                "dropped_by_litellm",
+                fact(index)?.droppedBecause.map(JSONValue.string) ?? .null
+              ),
             ])
           })
       ),
@@ -95,6 +115,8 @@ struct ConfigReport {
             ])
           })
       ),
+      ("waiting_budgets", .array(waiting.map(Self.json))),
+      ("included_files", .array(included.map(JSONValue.string))),
       ("redis", redis.map(Self.json) ?? .null),
       ("warnings", .array(warnings.map(Self.json))),
       ("problems", .array([])),
@@ -113,6 +135,14 @@ struct ConfigReport {
     ])
   }
 
+  private static func json(_ budget: WaitingBudget) -> JSONValue {
+    .object([
+      ("model_name", .string(budget.modelName)), ("model", .string(budget.model)),
+      ("limit_usd", .optional(budget.limit?.dollars)), ("time_period", .string(budget.windowText)),
+      ("reason", .string(budget.reason)),
+    ])
+  }
+
   /// A refused config for machines.
   static func json(refused error: ConfigError) -> JSONValue {
     .object([
@@ -128,7 +158,13 @@ struct ConfigReport {
     ])
   }
 
-  private func isComputed(_ index: Int) -> Bool {
-    computedIDs.indices.contains(index) && computedIDs[index]
+  private func fact(_ index: Int) -> DeploymentFacts? {
+    facts.indices.contains(index) ? facts[index] : nil
+  }
+
+  private func note(_ index: Int) -> String {
+    guard let fact = fact(index) else { return "" }
+    if fact.droppedBecause != nil { return "LiteLLM drops it" }
+    return fact.hasComputedID ? "id computed" : ""
   }
 }

@@ -1,0 +1,56 @@
+/// What releases of PyYAML read otherwise in a mapping that a list of merges (`<<: [*a, *b]`) gives
+/// its keys: up to 6.0.3 the last mapping's keys stand first and the first one's values count; from
+/// 6.0.4 on it is the other way round. This reader does as YAML says, and as 6.0.3.
+public struct MergeDependence: Hashable, Sendable {
+  /// The keys whose values differ; empty: only their order does.
+  public let keys: [ConfigNode]
+
+  /// What differs between `mapping`, as 6.0.3 reads it, and the same as 6.0.4 does; nil: nothing.
+  /// What a merged mapping depends on, this one does.
+  init?(
+    of mapping: ConfigMapping, _ entries: [ConfigMapping.Entry], merging sources: [ConfigMapping]
+  ) {
+    let nested = sources.compactMap(\.dependence)
+    guard sources.count > 1 else {
+      guard let first = nested.first else { return nil }
+      self = first
+      return
+    }
+    var inherited: [ConfigMapping.Entry] = []
+    var seen: Set<Pair> = []
+    for entry in sources.lazy.flatMap(\.entries) {
+      guard seen.insert(Pair(entry)).inserted else { continue }
+      inherited.append(entry)
+    }
+    let other = ConfigMapping(entries, inherited: inherited)
+    guard other.entries != mapping.entries || !nested.isEmpty else { return nil }
+    let differing = mapping.entries.filter { !other.entries.contains($0) }.map(\.key)
+    keys = nested.flatMap(\.keys) + differing
+  }
+
+  /// What 6.0.4 takes once only: the same pair of the document; and, since it goes by the identity of
+  /// Python's texts, any pair whose key is a single character.
+  private enum Pair: Hashable {
+    case character(String)
+    case pair(ConfigMapping.Entry, line: Int)
+
+    init(_ entry: ConfigMapping.Entry) {
+      let text = entry.key.pythonText
+      let isShared =
+        text.unicodeScalars.count == 1 && text.unicodeScalars.allSatisfy { $0.value < 256 }
+      self = isShared ? .character(text) : .pair(entry, line: entry.key.line)
+    }
+  }
+}
+
+extension ConfigNode {
+  /// Whether PyYAML's releases read this value, or one in it, otherwise.
+  var dependsOnPyYAML: Bool {
+    switch value {
+    case .mapping(let mapping):
+      mapping.dependence != nil || mapping.entries.contains { $0.value.dependsOnPyYAML }
+    case .sequence(let nodes): nodes.contains(where: \.dependsOnPyYAML)
+    default: false
+    }
+  }
+}
