@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import selectors
 import subprocess
 from pathlib import Path
@@ -12,14 +13,18 @@ import pytest
 from conftest import LONG, ROOT
 
 HERE = Path(__file__).resolve().parent
-VENV = Path(os.environ.get("BUDGETD_LITELLM_VENV", ROOT / ".build" / "litellm-venv"))
+# Which LiteLLM: the one that the vectors are of, or the newest that was looked at.
+NEWEST = os.environ.get("BUDGETD_LITELLM") == "newest"
+VENV = Path(os.environ.get(
+    "BUDGETD_LITELLM_VENV", ROOT / ".build" / ("litellm-venv-newest" if NEWEST else "litellm-venv")))
+REQUIREMENTS = HERE / f"litellm-requirements{'-newest' if NEWEST else ''}.txt"
+VERSION = re.search("^litellm==(.*)$", REQUIREMENTS.read_text(), re.MULTILINE)[1]
 
 
 def litellm_python():
     """The Python that has LiteLLM. The only reason to skip: PyPI was out of reach."""
-    wanted = HERE / "litellm-requirements.txt"
     installed = VENV / "requirements.txt"
-    if installed.exists() and installed.read_bytes() == wanted.read_bytes():
+    if installed.exists() and installed.read_bytes() == REQUIREMENTS.read_bytes():
         return str(VENV / "bin" / "python")
     if (VENV / "unreachable").exists():
         pytest.skip((VENV / "unreachable").read_text().strip())
@@ -51,7 +56,7 @@ class LiteLLMPeer:
         self.send(setup)
 
     def wait_until_ready(self):
-        self.version = self.receive(2 * LONG)["version"]
+        self.version = self.receive(4 * LONG)["version"]  # its imports take long
         return self
 
     def send(self, message):

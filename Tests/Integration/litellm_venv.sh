@@ -1,11 +1,20 @@
 #!/usr/bin/env bash
 # Makes the virtual environment with the real LiteLLM that the fleet's tests run beside budgetd:
-# `litellm_venv.sh DIRECTORY`. Where PyPI cannot be reached it says so in one line, leaves that line
-# in DIRECTORY/unreachable, and the tests that need LiteLLM are skipped with it. Any other failure
-# is an error.
+# `litellm_venv.sh DIRECTORY`. BUDGETD_LITELLM=newest: with the newest LiteLLM that was looked at, and
+# not with the one that the vectors are of. Where PyPI cannot be reached it says so in one line, leaves
+# that line in DIRECTORY/unreachable, and the tests that need LiteLLM are skipped with it. Any other
+# failure is an error.
 set -euo pipefail
 venv=$1
-wanted=$(cd "$(dirname "$0")" && pwd)/litellm-requirements.txt
+case ${BUDGETD_LITELLM:-reference} in
+  reference) list=litellm-requirements.txt ;;
+  newest) list=litellm-requirements-newest.txt ;;
+  *)
+    echo "litellm_venv.sh: BUDGETD_LITELLM is '$BUDGETD_LITELLM': give reference or newest" >&2
+    exit 64
+    ;;
+esac
+wanted=$(cd "$(dirname "$0")" && pwd)/$list
 
 if [ -x "$venv/bin/python" ] && cmp -s "$wanted" "$venv/requirements.txt"; then exit 0; fi
 rm -rf "$venv"

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from conftest import LONG, config_text, eventually
-from litellm_peer import litellm_peers
+from litellm_peer import VERSION, litellm_peers
 from redis_client import RedisClient, RedisError
 from redis_servers import redis_service
 from shifted_clock import ShiftedClock
@@ -101,7 +101,7 @@ def test_litellm_processes_share_a_redis(redis, tmp_path):
     budgets = dict(providers={"openai": [1.0, "1h"], "anthropic": [5.0, "1h"]},
                    deployments={"o1": [10.0, "1h"]}, tags={"blue": [2.0, "1d"]})
     with litellm_peers(redis, tmp_path, count=2, **budgets) as (a, b):
-        assert a.version == "1.106.2"
+        assert a.version == VERSION
         assert a.filter(MODELS, ["blue"]) == b.filter(MODELS, ["blue"]) == ["o1", "a1"]
         a.record(0.75, "openai", "o1", ["blue", "nobody's"])
         b.record(0.25, "openai", "o1", ["blue"])
