@@ -96,6 +96,27 @@ import Testing
     #expect(fixture.client.outcome(first) == .recorded)
   }
 
+  /// However many of its records charge a budget, a batch asks for its window once.
+  @Test func aBatchNamesEachBudgetOnce() {
+    var plan = BatchPlan()
+    let slots: [Int32] = [4, 2, 2, 4, 4]
+    for amount in [Int128(1), 100] {
+      plan.begin()
+      let records = [(0, 2), (2, 1), (3, 2)].map { first, count in
+        QueuedRecord(
+          LedgerRecord(amount: PicoUSD(pico: amount), token: LedgerToken(high: 0, low: 0)),
+          firstSlot: first, slotCount: count, isClaimed: false)
+      }
+      plan.places = [0, 1, 2]
+      plan.leaders = [0, 1]
+      plan.collectSlots(of: records, slots)
+      plan.sumUp(records, slots)
+      #expect(plan.slots == [4, 2])
+      #expect(plan.sums.map { $0?.pico } == [amount, 2 * amount])
+      #expect(plan.position(of: 2) == 1)
+    }
+  }
+
   private static func batch(_ outcomes: [LedgerOutcome]) -> LedgerBatch {
     let records = outcomes.indices.map {
       QueuedRecord(
