@@ -46,7 +46,10 @@ def change(start, service, nodes, text, how):
         return nodes
     for node in nodes:
         node.stop()
-    return [start(text, "--redis", service.url, *FAST, directory=node.directory) for node in nodes]
+    # First those that have spent nothing: all they know of the old window is that it was the fleet's.
+    again = [start(text, "--redis", service.url, *FAST, directory=node.directory)
+             for node in reversed(nodes)]
+    return list(reversed(again))
 
 
 def keys_of(window):

@@ -29,6 +29,8 @@ struct BudgetState {
   var total: PicoUSD?
   /// The start key at the last pass.
   var startText: [UInt8]?
+  /// The start of the fleet's window that ended last.
+  var endedStart: Timestamp?
   /// The start key that was set for windows of another length, and says nothing until it changes.
   var ignoredStart: [UInt8]?
   /// Until then the spend key is the finished window's.
@@ -97,7 +99,10 @@ struct BudgetState {
   /// Lets go of the fleet's window; what the store had of it is kept with the node's own.
   mutating func endRecord() {
     let confirmed = confirmed
-    if let record { windows[record.start]?.confirmed = confirmed }
+    if let record {
+      windows[record.start]?.confirmed = confirmed
+      endedStart = record.start
+    }
     record = nil
     total = nil
     mergedAt = nil

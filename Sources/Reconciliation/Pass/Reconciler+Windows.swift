@@ -138,7 +138,8 @@ extension Reconciler {
     states.contains { other in
       other.position == nil && other.key.scope == key.scope && other.key.name == key.name
         && other.key != key
-        && (other.record?.start == start || other.windows[start] != nil)
+        && (other.record?.start == start || other.endedStart == start
+          || other.windows[start] != nil)
     }
   }
 
