@@ -83,16 +83,19 @@ import Testing
           model_info: {id: given}
         - model_name: g
           litellm_params: {model: nobody-knows-this}
+        - model_name: g
+          litellm_params: {model: azure/gpt-4o}
       """)
     defer { try? FileManager.default.removeItem(atPath: path) }
     let report = ConfigReport(try CheckedConfig(path: path, providerMapPath: nil), path: path)
     let lines = report.lines
     #expect(lines[1].hasPrefix("given ") && lines[1].hasSuffix("openai"))
-    #expect(lines[2].contains("NONE") && lines[2].hasSuffix("id computed"))
+    #expect(lines[2].contains("NONE") && lines[2].hasSuffix("LiteLLM drops it"))
+    #expect(lines[3].contains("azure") && lines[3].hasSuffix("id computed"))
     #expect(lines.contains { $0.hasPrefix("deployment  given  $1.00  1d") })
     #expect(lines.contains { $0.hasPrefix("warning: \(path):6: ") })
     #expect(
-      lines.last?.hasSuffix("2 deployments (1 without a provider), 1 budget, 1 warning") == true)
+      lines.last?.hasSuffix("3 deployments (1 without a provider), 1 budget, 1 warning") == true)
   }
 
   @Test func refusedConfigsListEveryProblem() throws {
