@@ -54,8 +54,9 @@ struct BudgetsTable {
         widths = self.widths(shown, title, rows, barWidth: barWidth)
       }
       fitName(&widths, columns)
-      if total(widths) > columns {
-        shown.removeAll { $0 == .remaining }
+      // What the others tell as well goes first.
+      for column in [Column.remaining, .bar, .resets] where total(widths) > columns {
+        shown.removeAll { $0 == column }
         widths = self.widths(shown, title, rows, barWidth: barWidth)
         fitName(&widths, columns)
       }

@@ -77,7 +77,8 @@ struct ConfigReport {
       "\(count) \(noun)\(count == 1 ? "" : "s")"
     }
     let unnamed = deployments.filter { $0.provider == nil }.count
-    return "\(path.escapedForTerminal) is fine: \(counted(deployments.count, "deployment"))"
+    let verdict = budgets.isEmpty ? "loads, but no budget is in force" : "is fine"
+    return "\(path.escapedForTerminal) \(verdict): \(counted(deployments.count, "deployment"))"
       + (unnamed > 0 ? " (\(unnamed) without a provider)" : "")
       + ", \(counted(budgets.count, "budget"))"
       + (waiting.isEmpty ? "" : " and \(waiting.count) that wait for an id")
