@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from budget_client import pb
-from conftest import OK, code_of, config_text, name_of
+from conftest import OK, code_of, config_text, eventually, name_of
 from wire_bytes import field, uint
 
 CALL_ID, PING = 1, 21
@@ -132,6 +132,8 @@ def test_a_record_that_a_silent_node_took_counts_once(server):
         for _ in range(3):
             assert code_of(client.call(record_spend=record)) == OK
         assert client.call(record_spend=record).record_spend.duplicate
+    # Shown once it is on the disk, which under `memory` is a moment later.
+    eventually(lambda: server.spend("p0") > 0, what="the spend is shown")
     assert server.spend("p0") == 0.25
 
 

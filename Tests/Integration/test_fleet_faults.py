@@ -280,8 +280,8 @@ def test_an_outage_is_one_line_with_the_way_out(fleet):
         tries(node)
         fleet.service.proxy.heal()
         store_state(node, "ok")
-        said = [line for line in node.log[began:].splitlines() if " warning " in line
-                or " error " in line]
+        said = [line for line in node.log[began:].splitlines()
+                if (" warning " in line or " error " in line) and "in the model list" not in line]
         assert 1 <= len(said) <= LINES_OF_AN_OUTAGE, "\n".join(said)
         address = f"127.0.0.1:{fleet.service.proxy.port}"
         assert any(address in line and "--outage-policy share" in line for line in said), said

@@ -249,4 +249,5 @@ def test_the_process_is_as_proc_says(start):
     started = float(metrics["process_start_time_seconds"])
     assert abs(started - Path(f"/proc/{server.pid}").stat().st_ctime) < 5
     assert metrics["budgetd_insecure_listener"] == 0
-    assert metrics.get("budgetd_build_info", version=server.ready_line["more"].split("=")[1]) == 1
+    version = re.search(r" version=(\S+)", server.ready_line["more"])[1]
+    assert metrics.get("budgetd_build_info", version=version) == 1

@@ -176,7 +176,8 @@ def watched(start, tmp_path):
     """(budgetd, a Prometheus that has scraped it once)"""
     providers = {"openai": (10, "1d"), "azure": (5, "1d"), "closed": (0, "1d")}
     models = [("d-1", "g", "openai/gpt-4o", 3, "1d"), ("d-2", "g", "azure/gpt-4o", 100, "30d")]
-    server = start(config_text(providers, {"team:a": (1, "1h"), HOSTILE: (100, "1h")}, models))
+    server = start(config_text(providers, {"team:a": (1, "1h"), HOSTILE: (100, "1h")}, models),
+                   "--trace", str(tmp_path / "trace.jsonl"))
     with prometheus_on(tmp_path / "prometheus", server) as prometheus:
         prometheus.scraped()
         yield server, prometheus
