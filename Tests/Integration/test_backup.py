@@ -139,6 +139,20 @@ def test_what_is_there_is_left_alone(start, tmp_path):
     assert not (tmp_path / "target").exists()
 
 
+def test_the_operators_own_files_stay(start, tmp_path):
+    """A copy that a crash left half-way goes with the next one; files of others do not."""
+    place = tmp_path / "copies"
+    place.mkdir()
+    for name in (".precious.partial", ".precious.partial-journal"):
+        (place / name).write_text("mine")
+    before = files(place)
+    (place / ".budgetd-0123456789abcdef.partial").write_text("half")
+    server = start(CONFIG, "--backup-dir", str(place))
+    copy = by_rpc(server, None, "copy.db")
+    copy.unlink()
+    assert files(place) == before
+
+
 def test_a_directory_that_is_not_to_be_had(start, tmp_path):
     (tmp_path / "file").write_text("")
     server = start(CONFIG, "--backup-dir", str(tmp_path / "file" / "copies"))
@@ -219,7 +233,7 @@ def test_a_copy_does_not_hold_up_the_end(start, tmp_path):
         # The file is made, and SQLite is about to open it, which takes two seconds.
         with inject(server, tmp_path / "trace", "openat", "delay_enter=2000000"):
             client.send(backup_ledger=dict(path="copy.db"))
-            eventually(lambda: list(place.glob(".copy.db.*")), LONG, "the copy's beginning")
+            eventually(lambda: list(place.glob(".budgetd-*.partial")), LONG, "the copy's beginning")
             began = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
             response = client.receive()

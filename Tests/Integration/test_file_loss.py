@@ -50,11 +50,16 @@ def restore_over_the_database(data):
     subprocess.run(["cp", copy, data / "ledger.sqlite"], check=True)
 
 
+def cut_log(data):
+    os.truncate(data / "ledger.sqlite-wal", 0)
+
+
 DEEDS = {
     remove_database: "ledger.sqlite was removed", remove_log: "ledger.sqlite-wal was removed",
     remove_lock: "LOCK was removed", remove_directory: "data was removed",
     move_directory: "data was moved away", restore_directory: "data was replaced",
     restore_over_the_database: "ledger.sqlite was written to by another program",
+    cut_log: "ledger.sqlite-wal was written to by another program",
 }
 
 
@@ -105,6 +110,67 @@ def test_no_record_is_answered_that_is_not_found(start, tmp_path, deed):
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(mode=0o700)
     shutil.copy(tmp_path / "rescue" / "copy.sqlite", data / "ledger.sqlite")
+    books.audit(start(CONFIG, directory=tmp_path / "node"))
+
+
+def test_a_log_that_is_cut_under_load(start, budgetctl, tmp_path):
+    """Later commits would grow it again, and the next start would find no database."""
+    server = start(CONFIG, directory=tmp_path / "node")
+    books = Books(SEED)
+    data = tmp_path / "node" / "data"
+    with Load(server.rpc, books, connections=4, depth=8):
+        books.wait_for(500)
+        cut_log(data)
+        eventually(lambda: says(server, DEEDS[cut_log]), SHORT, "not ready")
+        acknowledged = len(books.of(ACKNOWLEDGED))
+    assert len(books.of(ACKNOWLEDGED)) == acknowledged, "a record was answered OK afterwards"
+    reason = ping(server).not_ready_reason
+    assert "do not restart it before" in reason and "budgetctl backup" in reason
+    refused = server.call(record_spend=dict(provider="openai", cost_usd=1))
+    assert "restart" not in refused.status.message and "/readyz" in refused.status.message
+    rescue = run(budgetctl, "--server", "%s:%d" % server.rpc, "backup", "rescue", timeout=LONG)
+    assert rescue.returncode == 0, rescue
+    server.stop()
+    (data / "backups" / "rescue").rename(data / "ledger.sqlite")
+    (data / "ledger.sqlite-wal").unlink()
+    books.audit(start(CONFIG, directory=tmp_path / "node"))
+
+
+@pytest.mark.parametrize("link", ["node", "node/data"])
+def test_a_data_directory_by_a_link(start, tmp_path, link):
+    """An operator has it on another disk; the link that leads elsewhere is noticed."""
+    place = tmp_path / link
+    place.parent.mkdir(exist_ok=True)
+    (tmp_path / "disk").mkdir()
+    place.symlink_to(tmp_path / "disk")
+    server = start(CONFIG, directory=tmp_path / "node")
+    books = Books(SEED)
+    with Load(server.rpc, books):
+        books.wait_for(100)
+    server.kill()
+    server = start(CONFIG, directory=tmp_path / "node")
+    books.audit(server)
+    (tmp_path / "other").mkdir()
+    place.unlink()
+    place.symlink_to(tmp_path / "other")
+    data = tmp_path / "node" / "data"
+    eventually(lambda: says(server, f"{data} was "), SHORT, "not ready")
+
+
+def test_a_backup_after_the_directory_is_gone(start, budgetctl, tmp_path):
+    """With nothing but what the advice says."""
+    server = start(CONFIG, directory=tmp_path / "node")
+    books = Books(SEED)
+    data = tmp_path / "node" / "data"
+    with Load(server.rpc, books):
+        books.wait_for(100)
+        remove_directory(data)
+        eventually(lambda: says(server, "data was removed"), SHORT, "not ready")
+    rescue = run(budgetctl, "--server", "%s:%d" % server.rpc, "backup", "rescue", timeout=LONG)
+    assert rescue.returncode == 0, rescue
+    assert data.stat().st_mode & 0o777 == 0o700
+    server.stop()
+    (data / "backups" / "rescue").rename(data / "ledger.sqlite")
     books.audit(start(CONFIG, directory=tmp_path / "node"))
 
 

@@ -86,8 +86,8 @@ import Testing
     try Data("mine".utf8).write(to: URL(filePath: place + "/file"))
     try files.createDirectory(atPath: place + "/folder", withIntermediateDirectories: false)
     try files.createSymbolicLink(atPath: place + "/dangling", withDestinationPath: target)
-    let draft = place + "/" + BackupDirectory.draftName(of: "trap")
-    try files.createSymbolicLink(atPath: draft, withDestinationPath: target)
+    let draft = ".budgetd-0123456789abcdef.partial"
+    try files.createSymbolicLink(atPath: place + "/" + draft, withDestinationPath: target)
     for name in ["first", "file", "folder", "dangling"] {
       guard case .backupName(name, _)? = refusal(fixture, name) else {
         Issue.record("\(name) was taken")
@@ -97,7 +97,7 @@ import Testing
     #expect(refusal(fixture, "trap") == nil)
     #expect(!files.fileExists(atPath: target))
     #expect(try String(contentsOfFile: place + "/file", encoding: .utf8) == "mine")
-    #expect(try entries(fixture) == ["dangling", "file", "first", "folder", "trap"])
+    #expect(try entries(fixture) == [draft, "dangling", "file", "first", "folder", "trap"])
   }
 
   @Test func namesOfTheDateAreTakenInTurn() throws {
@@ -138,14 +138,34 @@ import Testing
     let fixture = try fixture()
     _ = try copy(fixture, "first")
     let place = directory(fixture)
-    for name in [".gone.partial", ".gone.partial-journal", ".other.partial"] {
+    let (gone, alone, locked) = (
+      ".budgetd-0123456789abcdef.partial", ".budgetd-fedcba9876543210.partial-journal",
+      ".budgetd-00000000000000ff.partial"
+    )
+    for name in [gone, gone + "-journal", alone, locked, locked + "-journal"] {
       try Data("half".utf8).write(to: URL(filePath: place + "/" + name))
     }
-    let other = try Descriptor(place + "/.other.partial", O_RDONLY)
+    let other = try Descriptor(place + "/" + locked, O_RDONLY)
     let isLocked = other.lock()
     #expect(isLocked, "another node works on it")
     _ = try copy(fixture, "second")
-    #expect(try entries(fixture) == [".other.partial", "first", "second"])
+    #expect(try entries(fixture) == [locked, locked + "-journal", "first", "second"])
+  }
+
+  /// An operator's directory may hold anything.
+  @Test func othersFilesAreLeftAlone() throws {
+    let fixture = try fixture()
+    _ = try copy(fixture, "first")
+    let others = [
+      ".precious.partial", ".precious.partial-journal", ".budgetd-.partial",
+      ".budgetd-0123456789abcdeF.partial", ".budgetd-0123456789abcdef0.partial",
+      ".budgetd-0123456789abcdef.partial.old",
+    ]
+    for name in others {
+      try Data("mine".utf8).write(to: URL(filePath: directory(fixture) + "/" + name))
+    }
+    _ = try copy(fixture, "second")
+    #expect(try entries(fixture) == (others + ["first", "second"]).sorted())
   }
 
   /// A directory elsewhere, by a link, as an operator may have it.

@@ -223,4 +223,33 @@ import Testing
     try? files.removeItem(atPath: database + "-wal")
     #expect(try fixture.afterKill().spend(of: "p0") == amount)
   }
+
+  /// Its place in the directory went with it.
+  @Test func aBackupIsMadeWithoutTheDirectory() throws {
+    let fixture = try fixture()
+    #expect(fixture.record(amount, key: "before") == .recorded)
+    try Deed.removeDirectory.happen(in: fixture.directory)
+    #expect(fixture.record(amount, key: "after") == .notRecorded(.filesGone))
+    let copy = try fixture.ledger.backup(named: "rescue", at: fixture.client.now())
+    #expect(copy.path == fixture.directory + "/backups/rescue")
+    let mode = try files.attributesOfItem(atPath: fixture.directory)[.posixPermissions] as? Int
+    #expect(mode == 0o700)
+    #expect(fixture.record(amount, key: "later") == .notRecorded(.filesGone))
+    #expect(reason(fixture).contains(" was removed"), "not by the next look either")
+    fixture.ledger.close()
+    try files.moveItem(atPath: copy.path, toPath: fixture.directory + "/ledger.sqlite")
+    #expect(try fixture.afterKill().spend(of: "p0") == amount)
+  }
+
+  /// A new directory in its place would keep it from being moved back.
+  @Test func noDirectoryIsMadeInThePlaceOfOneThatWasMoved() throws {
+    let fixture = try fixture()
+    defer { try? files.removeItem(atPath: fixture.directory + ".aside") }
+    try Deed.moveDirectory.happen(in: fixture.directory)
+    #expect(fixture.record(amount, key: "after") == .notRecorded(.filesGone))
+    #expect(throws: LedgerError.self) {
+      try fixture.ledger.backup(named: "rescue", at: fixture.client.now())
+    }
+    #expect(!files.fileExists(atPath: fixture.directory))
+  }
 }

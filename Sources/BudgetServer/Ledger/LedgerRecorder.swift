@@ -130,7 +130,7 @@ final class LedgerRecorder: SpendRecorder {
         "the ledger's queue is full: \(queueBound) records wait for the disk"
       case .ready: nil
       case .refusing(let reason): "the ledger cannot record: \(reason)"
-      case .failed(let reason): "the ledger has failed, restart budgetd: \(reason)"
+      case .failed(let reason): "the ledger has failed: \(reason)"
       }
     return RecorderStanding(
       durability: durability.rawValue, notReadyReason: reason,
@@ -330,7 +330,7 @@ extension LedgerRecorder: LedgerClient {
     case .state(.refusing(let reason)):
       log.error("the ledger cannot record, filtering goes on: \(reason)")
     case .state(.failed(let reason)):
-      log.critical("the ledger has failed, filtering goes on; restart budgetd: \(reason)")
+      log.critical("the ledger has failed, filtering goes on: \(reason)")
     case .reopened(let origin, let wasRecorded):
       let batch = wasRecorded.map { $0 ? "was recorded" : "was not recorded" } ?? "was not in doubt"
       log.warning(

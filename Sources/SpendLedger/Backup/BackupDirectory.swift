@@ -53,48 +53,66 @@ struct BackupDirectory: ~Copyable {
 
   // MARK: - A copy on its way
 
-  private static let draftEnding = ".partial"
+  /// The file that a copy grows in, by a name that nobody else makes. It is locked meanwhile.
+  struct Draft: ~Copyable {
+    let name: String
+    fileprivate let file: Descriptor
+  }
 
-  static func draftName(of name: String) -> String { "." + name + draftEnding }
+  private static let (draftBeginning, draftEnding) = (".budgetd-", ".partial")
+  private static let companion = "-journal"
 
-  /// Makes the empty file that a copy grows in. It is locked while somebody works on it.
-  func begin(_ name: String) throws(SystemFailure) -> Descriptor {
+  private static func draftName() -> String {
+    let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+    return draftBeginning + String(repeating: "0", count: 16 - digits.count) + digits + draftEnding
+  }
+
+  /// The draft that a file is, or belongs to; nil: it is another's.
+  private static func draft(of name: String) -> String? {
+    let draft = name.hasSuffix(companion) ? String(name.dropLast(companion.count)) : name
+    guard draft.hasPrefix(draftBeginning), draft.hasSuffix(draftEnding) else { return nil }
+    let digits = draft.utf8.dropFirst(draftBeginning.utf8.count).dropLast(draftEnding.utf8.count)
+    let isHex = digits.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    return digits.count == 16 && isHex ? draft : nil
+  }
+
+  /// Makes the empty file that a copy grows in.
+  func begin() throws(SystemFailure) -> Draft {
     try sweep()
-    let draft = Self.draftName(of: name)
-    let file = try descriptor.open(draft, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+    let name = Self.draftName()
+    let file = try descriptor.open(name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
     _ = file.lock()
     try file.setMode(0o600)
-    return file
+    return Draft(name: name, file: file)
   }
 
   /// Removes what processes that ended half-way have left; nobody has those files locked.
   private func sweep() throws(SystemFailure) {
-    for name in try names() where name.hasPrefix(".") {
-      let draft = name.hasSuffix("-journal") ? String(name.dropLast(8)) : name
-      guard draft.hasSuffix(Self.draftEnding) else { continue }
-      if let file = try? descriptor.open(draft, O_RDONLY | O_NOFOLLOW | O_NONBLOCK), !file.lock() {
-        continue
+    for name in try names() {
+      guard let draft = Self.draft(of: name) else { continue }
+      if descriptor.hasEntry(draft) {
+        guard let file = try? descriptor.open(draft, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
+          file.lock()
+        else { continue }
       }
       descriptor.remove(name)
     }
   }
 
   /// Gives the whole copy its name, which nothing may have by now; its bytes.
-  func finish(_ file: borrowing Descriptor, as name: String) throws(SystemFailure) -> Int64 {
-    let draft = Self.draftName(of: name)
-    guard let status = file.status, status.size > 0,
-      descriptor.entry(draft)?.isSameFile(as: status) == true
+  func finish(_ draft: borrowing Draft, as name: String) throws(SystemFailure) -> Int64 {
+    guard let status = draft.file.status, status.size > 0,
+      descriptor.entry(draft.name)?.isSameFile(as: status) == true
     else { throw SystemFailure(call: "find the copy", code: ENOENT) }
-    try file.synchronize()
-    try descriptor.give(draft, theName: name)
+    try draft.file.synchronize()
+    try descriptor.give(draft.name, theName: name)
     try descriptor.synchronize()
     return status.size
   }
 
   /// Nothing of a copy that failed stays behind.
-  func discard(_ name: String) {
-    let draft = Self.draftName(of: name)
-    descriptor.remove(draft + "-journal")
-    descriptor.remove(draft)
+  func discard(_ draft: borrowing Draft) {
+    descriptor.remove(draft.name + Self.companion)
+    descriptor.remove(draft.name)
   }
 }

@@ -13,7 +13,6 @@ extension SpendLedger {
   public func backup(
     named name: String, at now: Timestamp
   ) throws(LedgerError) -> LedgerBackup {
-    if case .failed = state { throw .closed }
     if shared.stop.isSet { throw .closed }
     if !name.isEmpty, let complaint = BackupName.complaint(name) {
       throw .backupName(name, reason: complaint)
@@ -26,6 +25,10 @@ extension SpendLedger {
     defer { shared.isBackingUp.store(false, ordering: .releasing) }
     let result: Result<LedgerBackup, LedgerError>
     do throws(SystemFailure) {
+      // Its usual place went with the data directory.
+      if backups.directory == nil, shared.isDirectoryGone.load(ordering: .acquiring) {
+        try SystemCalls.makeDirectories(backupPath)
+      }
       result = try copy(to: try .opened(backupPath), name, at: now)
     } catch {
       throw .backup("\(backupPath): \(error.text)")
@@ -47,10 +50,10 @@ extension SpendLedger {
             + "or raise --backups-kept"))
     }
     let room = try directory.freeBytes() - backups.reserveBytes
-    let file = try directory.begin(name)
+    let file = try directory.begin()
     var isWhole = false
-    defer { if !isWhole { directory.discard(name) } }
-    let path = directory.path + "/" + BackupDirectory.draftName(of: name)
+    defer { if !isWhole { directory.discard(file) } }
+    let path = directory.path + "/" + file.name
     if let error = draw(BackupDraft(path: path, room: room)) { return .failure(error) }
     let bytes = try directory.finish(file, as: name)
     isWhole = true

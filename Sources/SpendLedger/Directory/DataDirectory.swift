@@ -2,15 +2,28 @@ import Glibc
 
 /// The data directory while this process has it: made where missing, and locked.
 struct DataDirectory: ~Copyable {
+  /// As it was given: where the next start looks.
   let path: String
+  /// The database by a path without links: SQLite follows none.
+  let realDatabasePath: String
   /// Its file is locked for as long as it is open.
   let lock: Descriptor
 
   /// Makes or takes the directory. Nothing in it is touched but `LOCK`.
   init(path: String) throws(LedgerError) {
+    let lock = try Self.locked(path)
+    realDatabasePath = Self.databasePath(in: try Self.real(path))
     self.path = path
-    lock = try Self.locked(path)
-    lock.write("\(SystemCalls.processID)\n")
+    self.lock = lock
+    self.lock.write("\(SystemCalls.processID)\n")
+  }
+
+  private static func real(_ path: String) throws(LedgerError) -> String {
+    do throws(SystemFailure) {
+      return try SystemCalls.realPath(path)
+    } catch {
+      throw .directory(path: path, reason: error.text)
+    }
   }
 
   private static func locked(_ path: String) throws(LedgerError) -> Descriptor {

@@ -36,6 +36,10 @@ struct FileLoss: Equatable {
     switch (part, fate) {
     case (_, .movedAway) where !isSaved: "Move it back"
     case (.lock, _): "What was recorded is on disk; restart budgetd"
+    case (.log, .overwritten):
+      "What was recorded last is in this process alone: do not restart it before you have made a "
+        + "copy with 'budgetctl backup'. Then stop budgetd, put the copy, or where none can be made "
+        + "a backup, in the place of ledger.sqlite, remove ledger.sqlite-wal, and start it again"
     case (_, .overwritten):
       "Stop budgetd, put a backup in the place of the ledger, and start it again"
     case _ where isSaved:

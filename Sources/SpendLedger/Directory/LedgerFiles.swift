@@ -37,6 +37,8 @@ struct LedgerFiles: ~Copyable {
   private var size: Int64
   private var written: Int64
   private var header: [UInt8]
+  /// The log's first bytes as this process left them; nil: not read yet.
+  private var logHeader: SIMD4<UInt64>?
 
   /// Takes the files of an open ledger.
   static func taken(of directory: borrowing DataDirectory) throws(LedgerError) -> LedgerFiles {
@@ -45,10 +47,12 @@ struct LedgerFiles: ~Copyable {
       let database = try Held.taken(path)
       let (size, written) = (database.status.size, database.status.written)
       let header = header(of: database)
+      let log = try Held.taken(logPath(path))
+      let logHeader = log.descriptor.words(at: 0)
       return LedgerFiles(
-        directory: try .taken(directory.path), database: database, log: try .taken(logPath(path)),
+        directory: try .taken(directory.path), database: database, log: log,
         lock: try .taken(DataDirectory.lockPath(in: directory.path)), size: size, written: written,
-        header: header)
+        header: header, logHeader: logHeader)
     } catch {
       throw .directory(path: directory.path, reason: error.text)
     }
@@ -66,6 +70,7 @@ struct LedgerFiles: ~Copyable {
     guard isDatabaseInPlace,
       let log = try? Held.taken(Self.logPath(database.path))
     else { return false }
+    logHeader = log.descriptor.words(at: 0)
     self.log = log
     noteDatabase()
     return true
@@ -99,10 +104,40 @@ struct LedgerFiles: ~Copyable {
       return FileLoss(part: .database, path: database.path, fate: .overwritten)
     }
     if let fate = log.fate(atLog) { return FileLoss(part: .log, path: log.path, fate: fate) }
-    if case .there(let status) = atLog, status.size < logBytes(logFrames) {
-      return FileLoss(part: .log, path: log.path, fate: .overwritten)
+    if case .there(let status) = atLog, logFrames > 0, status.size < logBytes(logFrames) {
+      return overwrittenLog
     }
     return nil
+  }
+
+  /// Before each commit, and before the log is taken over: whether another program has cut it.
+  func cutLog(frames: Int) -> FileLoss? {
+    guard frames > 0, let status = log.descriptor.status, status.size < logBytes(frames) else {
+      return nil
+    }
+    return overwrittenLog
+  }
+
+  /// After each commit: whether the log is what this process wrote, from its first byte to its last.
+  /// `before`: so many frames it had before the commit; 0: it began anew.
+  ///
+  /// A log that was cut meanwhile has grown again, past a hole of zeros. The hole ends where the
+  /// commit's frames begin, so that it takes the header or what stands before them: each frame
+  /// bears the salts of the header.
+  mutating func cutLog(before: Int, frames: Int) -> FileLoss? {
+    guard frames > 0, pageBytes > 0 else { return nil }
+    if let loss = cutLog(frames: frames) { return loss }
+    let last = logBytes(max(before, 1) - 1)
+    guard let header = log.descriptor.words(at: 0), let frame = log.descriptor.words(at: last)
+    else { return nil }
+    let isSame = before == 0 || frames < before || logHeader == nil || header == logHeader
+    guard isSame, header[0] != 0, frame[1] == header[2] else { return overwrittenLog }
+    logHeader = header
+    return nil
+  }
+
+  private var overwrittenLog: FileLoss {
+    FileLoss(part: .log, path: log.path, fate: .overwritten)
   }
 
   /// As `loss`, and looks at the lock and into the database too.
@@ -122,9 +157,14 @@ struct LedgerFiles: ~Copyable {
 
   /// How long a log of so many frames is at least.
   private func logBytes(_ frames: Int) -> Int {
-    guard frames > 0, header.count == FileCheck.headerBytes else { return 0 }
-    let page = Int(header[16]) << 8 | Int(header[17])
-    let pageBytes = page == 1 ? 65_536 : page
+    guard pageBytes > 0 else { return 0 }
     return LogCheck.headerBytes + frames * (LogCheck.frameHeaderBytes + pageBytes)
+  }
+
+  /// 0 where the header could not be read.
+  private var pageBytes: Int {
+    guard header.count == FileCheck.headerBytes else { return 0 }
+    let page = Int(header[16]) << 8 | Int(header[17])
+    return page == 1 ? 65_536 : page
   }
 }

@@ -63,6 +63,19 @@ enum SystemCalls {
     }
   }
 
+  /// As `makeDirectory`, with the missing directories above it.
+  static func makeDirectories(_ path: String) throws(SystemFailure) {
+    let parent = DataDirectory.parent(of: path)
+    if parent != path, status(of: parent) == nil { try makeDirectories(parent) }
+    try makeDirectory(path)
+    try synchronize(parent)
+  }
+
+  static func isLink(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFLNK
+  }
+
   static func isWritable(_ path: String) throws(SystemFailure) {
     if unsafe access(path, R_OK | W_OK | X_OK) != 0 {
       throw SystemFailure(call: "access", code: errno)
@@ -175,6 +188,15 @@ extension Descriptor {
     if read < 0 { throw SystemFailure(call: "read", code: errno) }
     bytes.removeLast(count - read)
     return bytes
+  }
+
+  /// 32 bytes at `offset`, for a comparison; nil where there are not so many.
+  func words(at offset: Int) -> SIMD4<UInt64>? {
+    var words = SIMD4<UInt64>()
+    let read = unsafe withUnsafeMutableBytes(of: &words) {
+      unsafe pread(number, $0.baseAddress, $0.count, off_t(offset))
+    }
+    return read == 32 ? words : nil
   }
 
   /// Locks the file for this descriptor, without waiting.

@@ -21,7 +21,7 @@ enum LedgerThread {
     let began = SystemCalls.monotonicNanoseconds()
     let directory = try DataDirectory(path: settings.directory)
     let ledger = try OpenedLedger.open(
-      path: directory.databasePath, settings: settings, mayCreate: true,
+      path: directory.realDatabasePath, settings: settings, mayCreate: true,
       reading: .init(keyBound: settings.keyBound)
     ) { [shared] keys in shared.keys.restore(keys) }
     let writer = try LedgerWriter(

@@ -12,6 +12,14 @@ enum LedgerCommand: Sendable {
   case remember([FleetWindow], reply: Waiting<Result<Void, LedgerError>>)
   case backup(BackupDraft, reply: Waiting<LedgerError?>)
 
+  /// Whether it only tells something: nobody waits for it.
+  var isNote: Bool {
+    switch self {
+    case .opened, .closed, .rename: true
+    case .start, .settle, .changes, .adopt, .remember, .backup: false
+    }
+  }
+
   /// Whether it asks for what was recorded before it: the records that were taken with it come first.
   var followsRecords: Bool {
     switch self {

@@ -13,7 +13,7 @@ public enum LedgerRefusal: Equatable, Sendable {
   case filesGone
   /// The ledger is closing, or closed.
   case closing
-  /// The ledger has failed and records nothing more until the process starts again.
+  /// The ledger has failed: this process records nothing more.
   case failed
 }
 
@@ -28,7 +28,7 @@ extension LedgerRefusal: CustomStringConvertible {
     case .filesGone:
       "files of the ledger were removed or replaced while budgetd ran; /readyz and Ping name them"
     case .closing: "the ledger is closing"
-    case .failed: "the ledger has failed; restart budgetd"
+    case .failed: "the ledger has failed; /readyz and Ping say why, and the way out"
     }
   }
 }

@@ -15,7 +15,10 @@ import CSQLite
     let code = unsafe sqlite3_open_v2(path, &opened, flags, nil)
     guard code == SQLITE_OK, let handle = unsafe opened else {
       unsafe sqlite3_close_v2(opened)
-      throw SQLiteError(code: code, message: Self.text(of: code), operation: "open the database")
+      let isLink = SystemCalls.isLink(path)
+      throw SQLiteError(
+        code: code, message: isLink ? Self.linkText : Self.text(of: code),
+        operation: "open \(path)")
     }
     unsafe self.handle = handle
     unsafe frames = .allocate(capacity: 1)
@@ -30,6 +33,9 @@ import CSQLite
     unsafe sqlite3_close_v2(handle)
     unsafe frames.deallocate()
   }
+
+  private static let linkText =
+    "it is a symbolic link; put the file itself there (the data directory may be a link)"
 
   private static func text(of code: Int32) -> String {
     guard let text = unsafe sqlite3_errstr(code) else { return "error \(code)" }

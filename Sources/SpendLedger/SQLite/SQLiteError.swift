@@ -31,6 +31,10 @@ struct SQLiteError: Error, Equatable {
     SQLiteError(code: movedCode, message: text, operation: "write")
   }
 
+  static func unreadable(_ finding: String) -> SQLiteError {
+    SQLiteError(code: SQLITE_CORRUPT, message: finding, operation: "read what was recorded")
+  }
+
   static let damagedBalance = SQLiteError(
     code: SQLITE_CORRUPT, message: "the balance of a window has changed", operation: "read it")
 

@@ -136,6 +136,19 @@ final class LedgerStore {
     return (pages - free) * (try Self.integer("PRAGMA page_size", connection))
   }
 
+  /// Reads all that a start reads and checks it, as the connection sees it.
+  func check() throws(SQLiteError) {
+    let finding = try Self.text("PRAGMA quick_check(1)", connection)
+    guard finding == "ok" else { throw .unreadable(finding) }
+    do throws(LedgerError) {
+      let reading = try LedgerReading.read(self, .init(keyBound: .max)) { _ in }
+      _ = try LedgerReading.image(self, budgets: reading.budgets)
+      _ = try LedgerReading.fleet(self, budgets: reading.budgets)
+    } catch {
+      throw .unreadable("\(error)")
+    }
+  }
+
   /// Writes a copy to an empty file; given up soon after `flag` is set.
   func copy(to path: String, stoppingOn flag: StopFlag) throws(SQLiteError) {
     try connection.stopping(on: flag) { () throws(SQLiteError) in

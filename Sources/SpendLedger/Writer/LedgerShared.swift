@@ -18,6 +18,8 @@ final class LedgerShared: Sendable {
   /// Whether a copy is being made, and whether that shall stop.
   let isBackingUp = Atomic<Bool>(false)
   let stop = StopFlag()
+  /// Whether the data directory has no name any more: nothing brings it back.
+  let isDirectoryGone = Atomic<Bool>(false)
 
   init(settings: LedgerSettings) {
     queue = RecordQueue(

@@ -43,7 +43,7 @@ extension LedgerWriter {
   private func refuseAll(
     _ records: [QueuedRecord], _ slots: [Int32], _ range: Range<Int>, at now: Timestamp
   ) {
-    let reason = store == nil ? LedgerRefusal.failed : .filesGone
+    let reason = hasFailed ? LedgerRefusal.failed : .filesGone
     for place in range {
       plan.places.append(Int32(place))
       plan.outcomes.append(.notRecorded(reason))

@@ -2,6 +2,8 @@ import BudgetModel
 
 extension LedgerWriter {
   func perform(_ command: LedgerCommand) {
+    // Nobody waits for these, and they would never be done.
+    if hasFailed, command.isNote { return }
     switch command {
     case .start(let client):
       self.client = client
@@ -118,6 +120,7 @@ extension LedgerWriter {
   private func copy(to draft: BackupDraft) -> LedgerError? {
     guard let store, !shared.stop.isSet else { return .closed }
     do throws(SQLiteError) {
+      if hasFailed { try store.check() }
       let bytes = try store.copyBytes()
       guard bytes <= draft.room else {
         return .backup(
@@ -128,6 +131,7 @@ extension LedgerWriter {
       try store.copy(to: draft.path, stoppingOn: shared.stop)
       return nil
     } catch {
+      if hasFailed { return .backup("\(error.text). Restore a backup that was made before") }
       return shared.stop.isSet ? .closed : .backup(error.text)
     }
   }

@@ -23,6 +23,7 @@ extension LedgerWriter {
     let chosen = chooseForgotten(adding: added, folds: folds, at: now)
     if !chosen.isEmpty { forgetting = chosen }
     let marks = began - lastMark >= settings.clockInterval.nanoseconds
+    let frames = logFrames
     let result = store.transact { () throws(SQLiteError) in
       try writeBudgets(store)
       try store.statements.insertBatch(id: id, digest: digest, row.text)
@@ -32,7 +33,7 @@ extension LedgerWriter {
     }
     if case .refused = result { forgetting = nil }
     guard case .committed = result else { return result }
-    if let error = lossAfterCommit() { return .doubtful(error) }
+    if let error = lossAfterCommit(logFrames: frames) { return .doubtful(error) }
     lastBatch = id
     written(folds: folds, marks: marks)
     forgetting = nil

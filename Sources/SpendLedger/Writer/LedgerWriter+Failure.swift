@@ -1,10 +1,16 @@
 import BudgetModel
 
 extension LedgerWriter {
+  private static let restart = "Restart budgetd"
+
   /// A transaction was definitely refused: the next one tries again, unless the file is damaged.
   func refused(_ error: SQLiteError) {
-    if error.isFilesGone { return }
-    if error.isDamage { return fail("the ledger's database is damaged: \(error.text)") }
+    if error.isFilesGone || hasFailed { return }
+    if error.isDamage {
+      return fail(
+        "the ledger's database is damaged: \(error.text). Restart budgetd, and restore a backup "
+          + "where it then refuses the file")
+    }
     setState(.refusing(reason: error.text))
     if store?.connection.isInTransaction == true { reopen(after: error, doubt: nil) }
   }
@@ -22,7 +28,7 @@ extension LedgerWriter {
     defer { forgetting = nil }
     let instant = SystemCalls.monotonicNanoseconds()
     if let lastFailure, instant - lastFailure < settings.failureWindow.nanoseconds {
-      return fail("the ledger's storage failed again: \(error.text)")
+      return fail("the ledger's storage failed again: \(error.text). \(Self.restart)")
     }
     lastFailure = instant
     setState(.refusing(reason: "the ledger reads its file again: \(error.text)"))
@@ -33,11 +39,11 @@ extension LedgerWriter {
     let opened: OpenedLedger
     do throws(LedgerError) {
       opened = try OpenedLedger.open(
-        path: directory.databasePath, settings: settings, mayCreate: false,
+        path: directory.realDatabasePath, settings: settings, mayCreate: false,
         reading: .init(wanted: doubt?.id, keyBound: .max)
       ) { [shared] keys in shared.keys.restore(keys) }
     } catch {
-      return fail("the ledger could not be read again: \(error)")
+      return fail("the ledger could not be read again: \(error). \(Self.restart)")
     }
     let wasRecorded = doubt.map { $0.digest == opened.reading.wantedDigest }
     let added = wasRecorded == true ? doubt?.keys.count ?? 0 : 0
@@ -47,10 +53,12 @@ extension LedgerWriter {
     let areForgotten = wasRecorded != false && found == expected + added - forgotten
     guard areForgotten || wasRecorded != true && found == expected else {
       return fail(
-        "the ledger's file holds \(found) keys where \(expected + added) were recorded")
+        "the ledger's file holds \(found) keys where \(expected + added) were recorded. "
+          + Self.restart)
     }
     guard files.reopened() else {
-      return fail("\(directory.databasePath) was replaced while the ledger read it again")
+      return fail(
+        "\(directory.databasePath) was replaced while the ledger read it again. \(Self.restart)")
     }
     adopt(opened)
     if areForgotten, let forgetting { shared.keys.remove(forgetting.keys) }

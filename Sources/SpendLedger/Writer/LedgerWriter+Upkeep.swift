@@ -16,7 +16,7 @@ extension LedgerWriter {
 
   /// How long the thread may sleep, in nanoseconds.
   func nextWait() -> Int64 {
-    guard client != nil, let store else { return 3_600 * Self.second }
+    guard client != nil, !hasFailed, let store else { return 3_600 * Self.second }
     let now = SystemCalls.monotonicNanoseconds()
     var wake = min(lastMark + Self.idleMarkInterval, lastFileCheck + Self.fileCheckInterval)
     if isRefusing || !postponed.isEmpty { wake = min(wake, now + Self.second) }
@@ -70,6 +70,7 @@ extension LedgerWriter {
   ) -> SQLiteError? {
     guard let store else { return .closed }
     if let error = lossBeforeWriting() { return error }
+    let frames = logFrames
     let result = store.transact { () throws(SQLiteError) in
       try writeBudgets(store)
       if folds { try writeBalances(store, through: lastBatch) }
@@ -78,6 +79,7 @@ extension LedgerWriter {
     }
     switch result {
     case .committed:
+      if let error = cutAfterCommit(logFrames: frames) { return error }
       written(folds: folds, marks: marks)
       return nil
     case .refused(.totalTooLarge): return .totalTooLarge
@@ -121,7 +123,8 @@ extension LedgerWriter {
     let isDue =
       isLast || bytes > settings.checkpointBytes
       || isIdle && instant - lastCommit >= Self.second
-    guard isDue else { return }
+    // From a log that was cut zeros would go to the database.
+    guard isDue, lossBeforeWriting() == nil else { return }
     defer { files.noteDatabase() }
     do throws(SQLiteError) {
       try store.checkpoint(cuts: isLast || bytes > settings.truncateBytes)

@@ -12,7 +12,7 @@ final class LedgerWriter {
   var files: LedgerFiles
   var loss: FileLoss?
 
-  /// Nil once the ledger has failed.
+  /// Nil once the ledger has failed, unless it holds what no file has.
   var store: LedgerStore?
   var originID: Int64
   /// The names of all origins of this database.
@@ -183,9 +183,9 @@ final class LedgerWriter {
     if isNew { client?.report(.state(state)) }
   }
 
-  /// Nothing more is recorded in this process.
-  func fail(_ reason: String) {
-    store = nil
+  /// Nothing more is recorded in this process. `keeping`: its connection may hold what no file has.
+  func fail(_ reason: String, keeping: Bool = false) {
+    if !keeping { store = nil }
     shared.queue.close(.failed, ends: false)
     setState(.failed(reason: reason))
   }
