@@ -20,7 +20,7 @@ struct Budgetctl: AsyncParsableCommand {
         69  the server cannot be reached, or did not answer
         70  unknown: the spend may or may not be recorded
         74  the output could not be written
-        78  the config is refused
+        78  the config is refused, or a trace (simulate)
 
       Completion: budgetctl --generate-completion-script bash|zsh|fish
       """,

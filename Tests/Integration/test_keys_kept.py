@@ -1,11 +1,12 @@
 """The bound of idempotency keys: it holds while records come and at a start, and is told."""
 
+import random
 import re
 import time
 
 from conftest import LONG, OK, code_of, eventually
 from http_client import scrape
-from ledger_clients import CONFIG, Books, Load, ping
+from ledger_clients import CONFIG, Books, Load, ping, uuid7
 
 SEED = 6
 KEPT = 1_000
@@ -44,6 +45,28 @@ def test_the_bound_holds_and_is_told(start, tmp_path):
     again = start(CONFIG, "--keys-kept", str(KEPT), directory=tmp_path / "node")
     known = books.sums(books.records)
     books.compare(again, known, "accepted")
+
+
+def test_a_retry_of_a_key_from_ahead_counts_once(start, tmp_path):
+    """A caller's clock is minutes ahead, and the bound forgets within a moment."""
+    server = start(CONFIG, "--keys-kept", str(KEPT), directory=tmp_path / "node")
+    rng = random.Random(SEED)
+
+    def record(key):
+        response = server.call(
+            record_spend=dict(provider="openai", cost_usd=1.0, idempotency_key=key))
+        assert code_of(response) == OK, response.status
+        return response.record_spend.duplicate
+
+    keys = [uuid7(rng, offset) for offset in (5, 60, 240, 295)]
+    assert [record(key) for key in keys] == [False] * len(keys)
+    books = Books(SEED)
+    with Load(server.rpc, books, connections=4, depth=16):
+        books.wait_for(4 * KEPT)
+    assert [record(key) for key in keys] == [True] * len(keys)
+    # Nor does it refuse a key that is made now.
+    assert not record(uuid7(rng))
+    assert scrape(server)["budgetd_ledger_keys"] <= KEPT + len(keys)
 
 
 def test_a_start_keeps_the_newest(start, tmp_path):

@@ -188,6 +188,15 @@ def test_a_trace_that_is_none(budgetctl, tmp_path, text):
     assert re.search(r"broken\.jsonl:(2|\s*line 2)\b", result.stderr), result.stderr
 
 
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_a_trace_without_a_scenario_agrees_with_nothing(budgetctl, tmp_path, text):
+    trace = tmp_path / "empty.jsonl"
+    trace.write_text(text)
+    result = run(budgetctl, "simulate", trace, "--check")
+    assert result.returncode == 78 and "no scenario" in result.stderr, result
+    assert not result.stdout
+
+
 def test_a_trace_that_is_not_there(budgetctl, tmp_path):
     result = run(budgetctl, "simulate", tmp_path / "nowhere.jsonl")
     assert result.returncode not in (0, 1) and "nowhere.jsonl" in result.stderr

@@ -253,6 +253,12 @@ struct Refusal: CustomTestStringConvertible, Sendable {
       "model: os.environ/NOPE", "",
       "5 .litellm_params.model: the environment variable NOPE is not set, so this is missing: set it"
     ),
+    Refusal(
+      "environment_variables: {LATE: openai/x}\nmodel_list:\n- model_name: g\n"
+        + "  litellm_params: {model: os.environ/LATE}",
+      "c.yaml:4: model_list[0].litellm_params.model: the environment variable LATE is not set for the "
+        + "process, so this is missing: LiteLLM replaces references before it sets the file's "
+        + "environment_variables; set it for the process, or write the value here"),
     .deployment(
       "custom_llm_provider: 5", "",
       "5 .litellm_params.custom_llm_provider: this is the number 5, not a text: quote it"),

@@ -48,7 +48,8 @@ final class ClockWatch: Sendable {
       isShared
       ? "it is Redis' clock: set the clock of Redis' machine or of this one right"
       : "the wall clock was set since the start, or is behind what the ledger has recorded: windows "
-        + "go on by the time that passes; a restart takes a wall clock that is ahead"
+        + "go on by the time that passes, also over restarts of budgetd. A reboot of the machine takes "
+        + "a wall clock that is ahead; fleet time never goes back"
     return "fleet time, which windows go by, is \(seconds) s \(direction) this host's wall clock, "
       + "which idempotency keys are judged by; \(cause)"
   }

@@ -122,6 +122,16 @@ extension ConfigReader {
     return parameters
   }
 
+  /// Why a reference to the variable gives nothing.
+  private func unset(_ name: String) -> String {
+    let start = "the environment variable \(ConfigProblem.plain(name)) is not set"
+    guard environment.fileVariables[name] != nil else {
+      return "\(start), so this is missing: set it"
+    }
+    return "\(start) for the process, so this is missing: LiteLLM replaces references before it "
+      + "sets the file's environment_variables; set it for the process, or write the value here"
+  }
+
   /// A text that a deployment has to have: a name as requests may have it.
   private mutating func text(
     _ key: String, of value: ConfigNode?, in node: ConfigNode, path: String
@@ -130,9 +140,7 @@ extension ConfigReader {
       let name = node[key]?.text.flatMap(environment.unsetName)
       log.add(
         node[key] ?? node, "\(path).\(key)",
-        name.map {
-          "the environment variable \(ConfigProblem.plain($0)) is not set, so this is missing: set it"
-        } ?? "this is missing: a deployment has to have it")
+        name.map { unset($0) } ?? "this is missing: a deployment has to have it")
       return nil
     }
     guard let text = value.text else {

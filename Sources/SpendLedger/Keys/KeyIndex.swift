@@ -62,15 +62,17 @@ struct KeyIndex: ~Copyable, Sendable {
     }
   }
 
-  /// Forgets many keys, shard by shard as well.
-  func remove(_ keys: borrowing KeysByShard) {
+  /// Forgets many keys but those `staying`, shard by shard as well.
+  func remove(_ keys: borrowing KeysByShard, but staying: Set<UInt128>) {
     for shard in 0..<Self.shardCount {
       let range = keys.range(of: shard)
       if range.isEmpty { continue }
       let digests = keys.digests.span
       for index in range { shards[shard].fetch(digests[index]) }
       shards[shard].withTable { table in
-        for index in range { table.remove(keys.digests[index]) }
+        for index in range where staying.isEmpty || !staying.contains(keys.digests[index]) {
+          table.remove(keys.digests[index])
+        }
       }
     }
   }

@@ -102,6 +102,7 @@ extension LedgerWriter {
   ) {
     switch result {
     case .committed:
+      if let row { noteKeysAhead(records, batch: row.id, at: now) }
       keyCount += plan.settleKeys(records, in: shared.keys)
       countOutcomes()
       tell(records, slots, at: now)
@@ -121,6 +122,7 @@ extension LedgerWriter {
       // The file is not read again for a while, if ever: nothing in doubt is told of meanwhile.
       if loss != nil, row != nil { undoCharges(records, slots) }
       let keys = leaderKeys(records)
+      if let row { noteKeysAhead(records, batch: row.id, at: now) }
       let batch = tell(records, slots, at: now)
       let doubt = row.map {
         Doubt(

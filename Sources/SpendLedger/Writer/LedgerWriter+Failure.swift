@@ -61,7 +61,8 @@ extension LedgerWriter {
         "\(directory.databasePath) was replaced while the ledger read it again. \(Self.restart)")
     }
     adopt(opened)
-    if areForgotten, let forgetting { shared.keys.remove(forgetting.keys) }
+    if let doubt, wasRecorded != true { keysAhead.drop(batch: doubt.id) }
+    if areForgotten, let forgetting, let client { removeKeys(of: forgetting, at: client.now()) }
     noteAgain(noted, names)
     for key in doubt?.keys ?? [] {
       if wasRecorded == true { shared.keys.settle(key) } else { shared.keys.remove(key) }

@@ -62,7 +62,37 @@ extension LedgerWriter {
       }
       tellOfForgetting(horizon)
     }
-    shared.keys.remove(chosen.keys)
+    removeKeys(of: chosen, at: now)
+  }
+
+  /// Takes forgotten keys out of the index, but for those that the horizon has not passed.
+  func removeKeys(of chosen: borrowing Forgetting, at now: Timestamp) {
+    let horizon = shared.withStatus { $0.horizon.horizon(at: now) }
+    let staying = keysAhead.hold(
+      through: chosen.rows.upperBound - 1, horizon: horizon.unixMilliseconds,
+      jumped: jumps.milliseconds)
+    shared.keys.remove(chosen.keys, but: staying)
+  }
+
+  /// The keys of a batch that is on disk, or may be: which of them are ahead of their commit.
+  func noteKeysAhead(_ records: [QueuedRecord], batch: Int64, at now: Timestamp) {
+    let now = now.unixMilliseconds
+    for index in plan.leaders {
+      let place = Int(plan.places[index])
+      let madeAt = records[place].keyMadeAt
+      guard KeysAhead.isNoted(madeAt: madeAt, at: now) else { continue }
+      keysAhead.note(
+        records[place].digest, madeAt: madeAt, batch: batch, at: (now, jumps.milliseconds))
+    }
+  }
+
+  /// Lets go of keys that stayed in the index, once the horizon has passed them.
+  func releaseKeysAhead(at now: Timestamp) {
+    guard keysAhead.isReleaseDue(at: now.unixMilliseconds) else { return }
+    let horizon = shared.withStatus { $0.horizon.horizon(at: now) }
+    let released = keysAhead.release(
+      before: horizon.unixMilliseconds, jumped: jumps.milliseconds, at: now.unixMilliseconds)
+    for digest in released { shared.keys.remove(digest) }
   }
 
   /// Once a minute at most: under load it happens with every commit.

@@ -35,6 +35,7 @@ extension LedgerWriter {
     let began = SystemCalls.monotonicNanoseconds()
     let now = client.now()
     noteTime(now, passed: began)
+    releaseKeysAhead(at: now)
     let folds = isIdle && (isFoldDue(at: began) || isLast) && hasUnfolded
     let marks =
       isLast || began - lastMark >= Self.idleMarkInterval

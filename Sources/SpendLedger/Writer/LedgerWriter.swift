@@ -38,6 +38,8 @@ final class LedgerWriter {
   var keyCount: Int
   /// What a transaction under way, or in doubt, forgets.
   var forgetting: Forgetting?
+  /// Keys that the horizon passes later than their rows go.
+  var keysAhead: KeysAhead
 
   var plan = BatchPlan()
   var row = BatchWriter()
@@ -71,6 +73,7 @@ final class LedgerWriter {
     files = try LedgerFiles.taken(of: directory)
     self.directory = directory
     jumps = TimeJumps(retention: settings.keyRetention.milliseconds)
+    keysAhead = KeysAhead(keyBound: settings.keyBound)
     let now = SystemCalls.monotonicNanoseconds()
     (lastFold, lastMark, lastCommit, lastUpkeep, lastPruning) = (now, now, now, now, now)
     lastFileCheck = now

@@ -57,7 +57,7 @@ struct SimulateCommand: ParsableCommand {
       }
     }
     if let outcome = replay.finish() { tally.add(outcome) }
-    if check { try tally.finish() }
+    if check { try tally.finish(self.trace) }
   }
 }
 
@@ -82,8 +82,13 @@ private struct Tally {
     differences += outcome.differences
   }
 
-  /// Says how many agree; throws where one does not.
-  func finish() throws(Failure) {
+  /// Says how many agree; throws where one does not, or where the trace has none.
+  func finish(_ trace: String) throws(Failure) {
+    guard played + skipped > 0 else {
+      throw Failure(
+        "\(trace): the trace holds no scenario, so there is nothing to compare: see "
+          + "deploy/trace-format.md", .badConfig)
+    }
     Terminal.write(lines: [
       "\(agreed) of \(played) agree" + (skipped > 0 ? ", \(skipped) skipped" : "")
     ])
