@@ -13,8 +13,14 @@ import Testing
   /// Never looks at all files, beside once a second; some records are in the log.
   private func fixture() throws -> LedgerFixture {
     let fixture = try LedgerFixture { $0.fileLookInterval = .seconds(3_600) }
+    keepLog(of: fixture)
     for number in 0..<8 { #expect(fixture.record(amount, key: "k\(number)") == .recorded) }
     return fixture
+  }
+
+  /// However slow the machine is, no checkpoint of an idle second takes the log over.
+  private func keepLog(of fixture: LedgerFixture) {
+    fixture.probe.fail(.checkpoint, code: 13, times: .max)
   }
 
   private func reason(_ fixture: LedgerFixture) -> String {
@@ -116,5 +122,36 @@ import Testing
     try files.moveItem(atPath: copy.path, toPath: database)
     let spend = try #require(try fixture.afterKill().spend(of: "p0"))
     #expect(spend.pico == 42 * 8 || outcome == .unknown && spend.pico == 42 * 9, "\(spend)")
+  }
+
+  /// More than SQLite keeps in memory: what is gone with the log is not copied as zeros.
+  @Test func noCopyIsMadeOfWhatCannotBeRead() throws {
+    let fixture = try LedgerFixture {
+      $0.fileLookInterval = .seconds(3_600)
+      $0.checkpointBytes = .max
+      $0.queueRecordBound = 200_000
+    }
+    keepLog(of: fixture)
+    let directory = fixture.directory
+    for number in 1...120_000 {
+      let token = UInt64(number) << 32
+      // Spread as a digest is.
+      let digest = UInt128(number) &* 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835
+      let key = RecordKey(digest: digest, fingerprint: 1)
+      let record = LedgerRecord(amount: amount, key: key, token: .init(high: 0, low: token))
+      #expect(fixture.ledger.submit(record, charging: [0]) == .queued)
+    }
+    #expect(fixture.client.wait(120_000))
+    let log = SystemCalls.status(of: directory + "/ledger.sqlite-wal")?.size ?? 0
+    #expect(log > 3 << 20, "SQLite keeps 2 MB")
+    fixture.probe.once(at: .commit) { try? Self.cut(directory, to: 0) }
+    #expect(fixture.record(amount) == .unknown)
+    do {
+      _ = try fixture.ledger.backup(named: "rescue", at: fixture.client.now())
+      Issue.record("a copy was made")
+    } catch {
+      #expect("\(error)".contains("Restore a backup"), "\(error)")
+    }
+    #expect(try files.contentsOfDirectory(atPath: directory + "/backups").isEmpty)
   }
 }
