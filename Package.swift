@@ -96,7 +96,8 @@ let package = Package(
     .target(name: "CYAMLEvents", dependencies: [yams]),
 
     tests(
-      "BudgetClientTests", ["Locks", "BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport"]),
+      "BudgetClientTests",
+      ["Locks", "BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport", "WholeRequests"]),
     tests("BudgetEngineTests", ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount"]),
     tests("BudgetModelTests", ["BudgetModel"]),
     tests(
@@ -108,7 +109,11 @@ let package = Package(
       ]),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
-    tests("BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount"]),
+    tests(
+      "BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount", "WholeRequests"]),
+    .target(
+      name: "WholeRequests", dependencies: ["BudgetWire"], path: "Tests/WholeRequests",
+      swiftSettings: strict),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
     tests("HTTPPortTests", ["BudgetModel", "HTTPPort", "Locks"]),
     tests("HouseRulesTests", []),

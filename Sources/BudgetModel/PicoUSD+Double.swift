@@ -89,6 +89,12 @@ struct ShortestDecimal {
   /// The value is `digits` · 10^`exponent`.
   var exponent: Int
 
+  /// `digits` · 10^`exponent`, known to be the shortest.
+  init(digits: UInt64, exponent: Int) {
+    self.digits = digits
+    self.exponent = exponent
+  }
+
   /// Reads the digits of a finite double that is not negative.
   init(_ value: Double) {
     digits = 0

@@ -1,6 +1,7 @@
 import BudgetWire
 import Locks
 import TCPTransport
+import WholeRequests
 
 @testable import BudgetClient
 

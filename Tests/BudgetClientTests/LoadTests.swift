@@ -1,6 +1,7 @@
 import BudgetModel
 import BudgetWire
 import Testing
+import WholeRequests
 
 @testable import BudgetClient
 @testable import TCPTransport

@@ -81,19 +81,17 @@ import Testing
         limit: PicoUSD(pico: limit))
     }
     let million: Int128 = 1_000_000_000_000
-    NameBytes.with("o1") { id in
-      let candidate = DenialText.Candidate(id: id, modelName: id, model: id)
+    let candidate = ConfiguredDeployment(id: "o1", modelName: "o1", model: "o1", provider: nil)
+    text.add(
+      denial(.provider, spend: million * 3 / 10, limit: million / 10), name: "openai",
+      candidate: candidate, estimate: .zero)
+    text.add(
+      denial(.deployment, spend: 1, limit: million), name: "o1", candidate: candidate,
+      estimate: PicoUSD(dollars: 2))
+    for _ in 0..<5 {
       text.add(
-        denial(.provider, spend: million * 3 / 10, limit: million / 10), name: "openai",
-        candidate: candidate, estimate: .zero)
-      text.add(
-        denial(.deployment, spend: 1, limit: million), name: "o1", candidate: candidate,
-        estimate: PicoUSD(dollars: 2))
-      for _ in 0..<5 {
-        text.add(
-          denial(.tag, spend: million, limit: million), name: "blue", candidate: candidate,
-          estimate: .zero)
-      }
+        denial(.tag, spend: million, limit: million), name: "blue", candidate: candidate,
+        estimate: .zero)
     }
     text.finish(unlisted: 7)
     #expect(

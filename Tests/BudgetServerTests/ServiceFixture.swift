@@ -93,7 +93,8 @@ struct ServiceFixture {
   let contradictions: ProviderContradictions
   let requests = RequestCounters()
   let readiness: Readiness
-  let service: LaneService
+  let context: ServiceContext
+  private(set) var service: LaneService
   let recorder: InstantRecorder
   let connection = ConnectionID(lane: LaneIndex(0), slot: 0, generation: 1)
   /// Whether each request is a turn of its own.
@@ -116,11 +117,18 @@ struct ServiceFixture {
     recorder = InstantRecorder(engine: engine)
     readiness = Readiness(recorder: recorder, fleet: fleet)
     contradictions = ProviderContradictions { [reports] in reports.add($0) }
-    service = LaneService(
-      context: ServiceContext(
-        engine: engine, time: time, recorder: recorder, bounds: .standard,
-        identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
-        contradictions: contradictions, requests: requests, readiness: readiness, fleet: fleet))
+    context = ServiceContext(
+      engine: engine, time: time, recorder: recorder, bounds: .standard,
+      identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
+      contradictions: contradictions, requests: requests, readiness: readiness, fleet: fleet)
+    service = LaneService(context: context)
+  }
+
+  /// The same server, with a lane that has met nothing yet.
+  func withNewLane() -> ServiceFixture {
+    var fixture = self
+    fixture.service = LaneService(context: context)
+    return fixture
   }
 
   /// The reply to a request's body that arrived `age` ago.

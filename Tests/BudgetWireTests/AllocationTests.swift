@@ -1,6 +1,7 @@
 import BudgetModel
 import CAllocationCount
 import Testing
+import WholeRequests
 
 @testable import BudgetWire
 

@@ -1,5 +1,6 @@
 import BudgetModel
 import Testing
+import WholeRequests
 
 @testable import BudgetWire
 
@@ -36,7 +37,13 @@ import Testing
 
   private static func passesWalk(_ message: [UInt8]) -> Bool {
     // A refusal is the answer here, whichever it is.
-    (try? WireWalk.walk(unsafe message.span.bytes, bounds: .standard)) != nil
+    do {
+      let head = try RequestHead(frame: unsafe message.span.bytes, bounds: .standard)
+      try WireWalk.judge(head, bounds: .standard)
+      return true
+    } catch {
+      return false
+    }
   }
 
   @Test func noResponseCrashesTheClient() throws {

@@ -35,7 +35,8 @@ import Testing
         "the field at byte 2 ends behind its message"
       ),
       (
-        "inner length leaves its message", id + RawField.bytes(10, [0x0A, 1]) + [0], 9,
+        "inner length leaves its message",
+        id + RawField.bytes(10, [0x0A, 1]) + RawField.integer(2, 5), 9,
         "the field at byte 4 ends behind its message"
       ),
       (

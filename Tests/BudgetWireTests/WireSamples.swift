@@ -1,5 +1,6 @@
 import BudgetModel
 import Testing
+import WholeRequests
 
 @testable import BudgetWire
 

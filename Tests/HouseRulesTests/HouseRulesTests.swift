@@ -49,7 +49,7 @@ import Testing
     "BudgetModel/ByteText.swift",
     "BudgetServer/Lifecycle/SystemTimeSource.swift",
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
-    "BudgetWire/Requests/MethodEnvelope.swift", "BudgetWire/Requests/RequestDecoder.swift",
+    "BudgetWire/Requests/PlainBytes.swift", "BudgetWire/Requests/RequestDecoder.swift",
     "BudgetWire/Requests/RequestViews.swift",
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
     "HTTPPort/Sockets/SystemCalls.swift",

@@ -24,6 +24,18 @@ public struct FilterQuestion: Sendable {
     estimate = .zero
   }
 
+  /// Adds a candidate behind those that are there.
+  public mutating func add(_ candidate: CandidateSlots) {
+    candidates.append(candidate)
+    if candidate.contradictsModelList { contradictions += 1 }
+  }
+
+  /// Adds candidates that were resolved before; `contradictions` of them are.
+  public mutating func add(contentsOf slots: [CandidateSlots], contradictions: Int) {
+    candidates.append(contentsOf: slots)
+    self.contradictions += contradictions
+  }
+
   /// Becomes a copy of `other` in its own storage.
   public mutating func copy(_ other: borrowing FilterQuestion) {
     begin()
@@ -34,10 +46,9 @@ public struct FilterQuestion: Sendable {
     maximumDenials = other.maximumDenials
   }
 
-  /// Adds a candidate behind those that are there.
-  public mutating func add(_ candidate: CandidateSlots) {
-    candidates.append(candidate)
-    if candidate.contradictsModelList { contradictions += 1 }
+  /// Whether any budget has a say.
+  public var hasBudget: Bool {
+    !tags.isEmpty || candidates.contains { $0.hasProviderBudget || $0.hasDeploymentBudget }
   }
 
   /// Adds a budgeted tag, unless it is there: a repeated tag counts once.

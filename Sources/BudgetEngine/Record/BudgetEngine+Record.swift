@@ -16,13 +16,6 @@ public struct ChargedSlots: Sendable {
     contradictsModelList = false
   }
 
-  /// Becomes a copy of `other` in its own storage.
-  public mutating func copy(_ other: borrowing ChargedSlots) {
-    begin()
-    slots.append(contentsOf: other.slots)
-    contradictsModelList = other.contradictsModelList
-  }
-
   /// Adds the candidate's provider and deployment, where they have budgets.
   public mutating func add(_ candidate: CandidateSlots) {
     if candidate.provider != Slot.none { slots.append(candidate.provider) }

@@ -2,21 +2,14 @@ import BudgetModel
 import BudgetWire
 import TCPTransport
 
-/// What a lane hands its frames to: decodes each and has it served.
+/// What a lane hands its frames to.
 ///
-/// Confined to its lane. All that a request changes is in two values, so that a request enters each
-/// of them once, and nothing below is looked up or guarded a second time.
+/// Confined to its lane. All that a request changes is in one value, so that a request enters it
+/// once, and nothing below is looked up or guarded a second time.
 final class LaneService: FrameHandler {
-  private var decoder: RequestDecoder
   private var service: BudgetService
-  /// A trace needs the names that messages hold: then none is answered by what it meant before.
-  private let answersKnown: Bool
 
-  init(context: ServiceContext) {
-    decoder = RequestDecoder(bounds: context.bounds)
-    service = BudgetService(context: context)
-    answersKnown = context.trace == nil
-  }
+  init(context: ServiceContext) { service = BudgetService(context: context) }
 
   func connectionOpened(_ connection: ConnectionID) {}
 
@@ -25,38 +18,19 @@ final class LaneService: FrameHandler {
   }
 
   func replied(to connection: ConnectionID, tag: UInt64) {
-    service.forget(tag, on: connection)
+    service.answered(tag, on: connection)
   }
 
   func handle(
     _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,
     output: inout [UInt8]
   ) -> FrameOutcome {
-    let envelope = MethodEnvelope(frame: body)
-    if let envelope, answersKnown,
-      let outcome = service.answerKnown(
-        envelope, from: connection, receivedAt: receivedAt, output: &output)
-    {
-      return outcome
-    }
-    let message = envelope?.message ?? .absent
-    do throws(WireRefusal) {
-      return try decoder.withRequest(frame: body) { request in
-        service.serve(
-          request, message: message, from: connection, receivedAt: receivedAt, output: &output)
-      }
-    } catch {
-      service.reply(error.status, to: error.callID, output: &output)
-      service.finish(CountedMethod.unknown, receivedAt: receivedAt)
-      return .answered
-    }
+    service.serve(body, from: connection, receivedAt: receivedAt, output: &output)
   }
 
   func turnEnded() { service.endTurn() }
 
   func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
-    service.reply(BudgetService.status(of: reason), to: 0, output: &output)
-    // It answers no request: the transport counts it.
-    service.answer = .ok
+    service.refuse(reason, output: &output)
   }
 }

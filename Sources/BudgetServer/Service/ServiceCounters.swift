@@ -38,15 +38,15 @@ public final class ServiceCounters: Sendable {
   /// Requests that were answered with INVALID_ARGUMENT.
   public var refusedRequests: Int { refused.load(ordering: .relaxed) }
 
-  func countUnusable(_ field: NameField, _ fault: NameFault) {
-    unusable[Self.place(field, fault)].add(1, ordering: .relaxed)
+  func countUnusable(_ field: NameField, _ fault: NameFault, times: Int) {
+    unusable[Self.place(field, fault)].add(times, ordering: .relaxed)
   }
 
   private static func place(_ field: NameField, _ fault: NameFault) -> Int {
     field.rawValue * NameFault.allCases.count + Int(fault.rawValue)
   }
 
-  func countUnresolvedModel() { unresolved.add(1, ordering: .relaxed) }
+  func countUnresolvedModels(_ count: Int) { unresolved.add(count, ordering: .relaxed) }
   func countUnbudgetedRecord() { unbudgeted.add(1, ordering: .relaxed) }
   func countRefusedRequest() { refused.add(1, ordering: .relaxed) }
 }

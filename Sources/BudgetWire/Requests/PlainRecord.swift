@@ -1,47 +1,73 @@
 public import BudgetModel
 
-/// A RecordSpend message in its usual shape, taken apart without unpacking it: what is charged, then
-/// the cost, then the idempotency key if there is one, and nothing else.
-///
-/// `subject` is the message's first part as it stands. It is judged, unpacked and resolved by the way
-/// through `RequestDecoder` when it is met first; what is the same byte by byte means the same.
-public struct PlainRecord {
-  /// Provider, deployment id, model and tags, unjudged; borrowed from the message.
-  public let subject: NameBytes
-  /// US dollars, unchecked.
-  public let costUSD: Double
-  /// Names the record; absent: it is not deduplicated. Borrowed from the message.
-  public let idempotencyKey: NameBytes
+/// A RecordSpend message in its usual shape, taken apart without unpacking it: every field once but
+/// for the tags, in any order.
+public struct PlainRecord: RecordSpendFields {
+  /// The explicit provider.
+  public private(set) var provider = NameBytes.absent
+  /// The deployment that served the request.
+  public private(set) var deploymentID = NameBytes.absent
+  /// The model, to derive the provider from.
+  public private(set) var model = NameBytes.absent
+  /// US dollars, unchecked; nil where the field was absent.
+  public private(set) var costUSD: Double?
+  /// Makes a retry harmless; absent = not deduplicated.
+  public private(set) var idempotencyKey = NameBytes.absent
+  /// The reservation that this settles.
+  public private(set) var reservationID = NameBytes.absent
+  private let message: NameBytes
 
-  /// Takes `message` apart; nil where it has another shape.
+  private static let tagKey: UInt8 = 4 << 3 | 2
+
+  /// Takes `message` apart; nil where it has another shape or is past a bound.
   @inline(__always)
-  public init?(_ message: NameBytes) {
+  public init?(_ message: NameBytes, bounds: WireBounds) {
     guard
       let record = message.withBytes({ bytes -> PlainRecord? in
-        PlainRecord(in: bytes)
+        PlainRecord(message, in: bytes, bounds: bounds)
       })
     else { return nil }
     self = record
   }
 
   @inline(__always)
-  private init?(in bytes: RawSpan) {
-    var (seen, listed): (UInt32, Int32) = (0, 0)
-    var offset = PlainFields.recordSubject.skip(
-      in: bytes, from: 0, to: bytes.byteCount, seen: &seen, listed: &listed)
-    subject = MethodEnvelope.name(in: bytes, from: 0, count: offset)
-    guard MethodEnvelope.key(5 << 3 | 1, in: bytes, &offset), bytes.byteCount - offset >= 8
-    else { return nil }
-    costUSD = Double(bitPattern: bytes.word(at: offset))
-    offset += 8
-    guard offset < bytes.byteCount else {
-      idempotencyKey = .absent
-      return
+  private init?(_ message: NameBytes, in bytes: RawSpan, bounds: WireBounds) {
+    self.message = message
+    var offset = 0
+    var tagCount = 0
+    var seen: UInt8 = 0
+    while offset < bytes.byteCount {
+      let key = bytes.byte(at: offset)
+      offset += 1
+      if key == Self.tagKey {
+        guard bytes.textRange(at: &offset) != nil else { return nil }
+        tagCount += 1
+        continue
+      }
+      let bit: UInt8 = 1 << (key >> 3)
+      guard seen & bit == 0 else { return nil }
+      seen |= bit
+      if key == 5 << 3 | 1 {
+        guard let dollars = bytes.double(at: &offset) else { return nil }
+        costUSD = dollars
+        continue
+      }
+      guard let text = bytes.text(at: &offset) else { return nil }
+      switch key {
+      case 1 << 3 | 2: provider = text
+      case 2 << 3 | 2: deploymentID = text
+      case 3 << 3 | 2: model = text
+      case 6 << 3 | 2: idempotencyKey = text
+      case 7 << 3 | 2: reservationID = text
+      default: return nil
+      }
     }
-    guard MethodEnvelope.key(6 << 3 | 2, in: bytes, &offset),
-      let length = MethodEnvelope.length(in: bytes, &offset),
-      length == UInt64(bytes.byteCount - offset)
-    else { return nil }
-    idempotencyKey = MethodEnvelope.name(in: bytes, from: offset, count: Int(length))
+    guard tagCount <= bounds.maximumTags else { return nil }
+  }
+
+  /// Calls `body` with each tag, as sent, repeated ones too.
+  @inline(__always)
+  public func forEachTag(_ body: (NameBytes) -> Void) {
+    message.forEachPlainText(of: Self.tagKey, body)
   }
 }

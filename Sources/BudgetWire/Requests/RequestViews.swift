@@ -2,30 +2,12 @@ public import BudgetModel
 import CBudgetWire
 
 // Why the views are safe: each holds a pointer into the decoder's arena, made by protobuf-c from
-// bytes that the walk had passed, and hands out values and `NameBytes` only. They are handed to the
-// closure of `RequestDecoder.withRequest` and must not be kept beyond it, as `NameBytes` must not.
-// A list's pointer is read below its count only.
-
-/// A `Deployment` of a request.
-@safe public struct DeploymentView {
-  private let message: UnsafePointer<Budget__V1__Deployment>
-
-  fileprivate init(_ message: UnsafePointer<Budget__V1__Deployment>) {
-    unsafe self.message = message
-  }
-
-  /// LiteLLM's `model_info.id`.
-  public var id: NameBytes { unsafe NameBytes(message.pointee.id) }
-  /// The public name, its model group.
-  public var modelName: NameBytes { unsafe NameBytes(message.pointee.model_name) }
-  /// `litellm_params.model`.
-  public var model: NameBytes { unsafe NameBytes(message.pointee.model) }
-  /// The explicit provider; absent = derived from `model`.
-  public var provider: NameBytes { unsafe NameBytes(message.pointee.provider) }
-}
+// bytes that the walk had passed, and hands out values and `NameBytes` only. They are valid until the
+// decoder is used again, which is its lane's to know, and must not be kept beyond that, as
+// `NameBytes` must not. A list's pointer is read below its count only.
 
 /// A `FilterDeploymentsRequest`.
-@safe public struct FilterDeploymentsView {
+@safe public struct FilterDeploymentsView: FilterDeploymentsFields {
   private let message: UnsafePointer<Budget__V1__FilterDeploymentsRequest>
 
   init(_ message: UnsafePointer<Budget__V1__FilterDeploymentsRequest>) {
@@ -36,12 +18,12 @@ import CBudgetWire
   public var deploymentCount: Int { unsafe message.pointee.n_deployments }
 
   /// The candidate at `index`, which lies in `0..<deploymentCount`.
-  public func deployment(at index: Int) -> DeploymentView {
+  public func deployment(at index: Int) -> DeploymentNames {
     precondition(index >= 0 && index < deploymentCount, "a deployment outside the request")
     guard let deployment = unsafe message.pointee.deployments[index] else {
       preconditionFailure("protobuf-c left an entry of a list empty")
     }
-    return unsafe DeploymentView(deployment)
+    return unsafe DeploymentNames(deployment.pointee)
   }
 
   /// How many tags were sent, at most 256.
@@ -53,6 +35,11 @@ import CBudgetWire
     return unsafe NameBytes(message.pointee.tags[index])
   }
 
+  /// Calls `body` with each tag.
+  public func forEachTag(_ body: (NameBytes) -> Void) {
+    for index in 0..<tagCount { body(tag(at: index)) }
+  }
+
   /// Whose configured entries are the candidates when none were sent.
   public var modelName: NameBytes { unsafe NameBytes(message.pointee.model_name) }
 
@@ -61,7 +48,7 @@ import CBudgetWire
 }
 
 /// A `RecordSpendRequest`.
-@safe public struct RecordSpendView {
+@safe public struct RecordSpendView: RecordSpendFields {
   private let message: UnsafePointer<Budget__V1__RecordSpendRequest>
 
   init(_ message: UnsafePointer<Budget__V1__RecordSpendRequest>) {
@@ -82,6 +69,11 @@ import CBudgetWire
   public func tag(at index: Int) -> NameBytes {
     precondition(index >= 0 && index < tagCount, "a tag outside the request")
     return unsafe NameBytes(message.pointee.tags[index])
+  }
+
+  /// Calls `body` with each tag.
+  public func forEachTag(_ body: (NameBytes) -> Void) {
+    for index in 0..<tagCount { body(tag(at: index)) }
   }
 
   /// US dollars, unchecked; nil where the field was absent.
@@ -153,6 +145,16 @@ import CBudgetWire
 
   /// Where the copy is to be written, on the server's disk.
   public var path: NameBytes { unsafe NameBytes(message.pointee.path) }
+}
+
+extension DeploymentNames {
+  fileprivate init(_ message: Budget__V1__Deployment) {
+    self.init()
+    id = unsafe NameBytes(message.id)
+    modelName = unsafe NameBytes(message.model_name)
+    model = unsafe NameBytes(message.model)
+    provider = unsafe NameBytes(message.provider)
+  }
 }
 
 extension NameBytes {

@@ -97,9 +97,14 @@ public struct FilterReply {
   /// Counts `count` denials that are not given.
   public mutating func omitDenials(_ count: UInt32) { denialsOmitted += count }
 
-  /// The candidates that the server supplied, to be given again.
-  public var candidates: CandidateList {
-    CandidateList(count: candidateCount, bytes: candidateBytes)
+  /// How many bytes the candidates take that the server supplied.
+  public var candidateByteCount: Int { candidateBytes.count }
+
+  /// Copies the candidates that the server supplied, to be given again.
+  public func copyCandidates(to list: inout CandidateList) {
+    list.count = candidateCount
+    list.bytes.removeAll(keepingCapacity: true)
+    list.bytes.append(contentsOf: candidateBytes)
   }
 
   /// Adds candidates as they were given before.
@@ -161,21 +166,6 @@ extension FilterReply {
 
     /// No candidates.
     public init() {}
-
-    fileprivate init(count: Int, bytes: [UInt8]) {
-      self.count = count
-      self.bytes = bytes
-    }
-
-    /// How many bytes they take in a reply.
-    public var byteCount: Int { bytes.count }
-
-    /// Becomes a copy of `other` in its own storage.
-    public mutating func copy(_ other: borrowing CandidateList) {
-      count = other.count
-      bytes.removeAll(keepingCapacity: true)
-      bytes.append(contentsOf: other.bytes)
-    }
   }
 
   /// A candidate that the server supplied. Its names are borrowed until `addCandidate` returns.

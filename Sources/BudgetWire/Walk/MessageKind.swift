@@ -11,3 +11,20 @@ enum MessageKind: UInt8, CaseIterable, Hashable, Sendable {
   case authenticate
   case ping
 }
+
+extension MethodName {
+  /// The kind of the method's message.
+  var messageKind: MessageKind {
+    switch self {
+    // Explained is what would be filtered.
+    case .filterDeployments, .explainRequest: .filterDeployments
+    case .recordSpend: .recordSpend
+    case .getProviderBudgets: .getProviderBudgets
+    case .reserveSpend: .reserveSpend
+    case .releaseReservation: .releaseReservation
+    case .backupLedger: .backupLedger
+    case .authenticate: .authenticate
+    case .ping: .ping
+    }
+  }
+}

@@ -34,6 +34,19 @@ public enum WireFault: Error, Hashable, Sendable {
 }
 
 extension WireFault {
+  /// The same fault of a message that starts at `start` of what offsets are counted in.
+  func offset(by start: Int) -> WireFault {
+    switch self {
+    case .truncated(let offset): .truncated(offset: start + offset)
+    case .overlongVarint(let offset, let bound):
+      .overlongVarint(offset: start + offset, bound: bound)
+    case .fieldNumber(let number, let offset): .fieldNumber(number, offset: start + offset)
+    case .group(let offset): .group(offset: start + offset)
+    case .wireType(let type, let offset): .wireType(type, offset: start + offset)
+    default: self
+    }
+  }
+
   /// The code to answer with.
   public var code: StatusCode {
     switch self {

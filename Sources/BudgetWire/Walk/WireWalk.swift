@@ -1,40 +1,92 @@
-/// One pass over a request's bytes before protobuf-c sees them.
+import BudgetModel
+
+/// One pass over a request's bytes before protobuf-c sees them: the envelope's, then the message's.
 ///
 /// protobuf-c guards little by itself: it merges a repeated singular message in quadratic time
 /// (20 s for 1 MiB), takes 60 times the frame in memory for floods of 2-byte fields, and checks no
 /// wire type. What the walk lets through costs protobuf-c time and memory in proportion to the
-/// frame. It allocates nothing, never looks twice at a byte of an accepted request, and goes no
+/// frame. It allocates nothing, never looks twice at a byte of an accepted message, and goes no
 /// deeper than the schema does.
 struct WireWalk {
-  /// The call id; 0 where none was met.
-  private(set) var callID: UInt64 = 0
-  /// The timeout; 0 where none was met.
-  private(set) var timeoutMilliseconds: UInt32 = 0
-  /// The method whose member is set, if any.
-  private(set) var method: MethodName?
-
   /// Places to count a message's lists in, by field number: each list's is below.
   static let listPlaces = 8
 
   private let bounds: WireBounds
-  private var unknownFields = 0
+  private var unknownFields: Int
 
-  private init(bounds: WireBounds) {
+  private init(bounds: WireBounds, unknownFields: Int) {
     self.bounds = bounds
+    self.unknownFields = unknownFields
   }
 
-  /// Walks over `bytes`, one request without its header.
-  static func walk(
-    _ bytes: borrowing RawSpan, bounds: WireBounds
-  ) throws(WireRefusal) -> WireWalk {
-    var walk = WireWalk(bounds: bounds)
+  /// Walks over the envelope of `frame`, one request without its header, and over no message in it.
+  static func head(of frame: RawSpan, bounds: WireBounds) throws(WireRefusal) -> RequestHead {
+    let length = frame.byteCount
+    guard length <= bounds.maximumRequestBytes else {
+      throw WireRefusal(
+        callID: 0, fault: .frameTooLong(length: length, bound: bounds.maximumRequestBytes))
+    }
+    var walk = WireWalk(bounds: bounds, unknownFields: 0)
+    var head = Head()
     do {
-      try walk.walkMessage(.request, in: bytes, from: 0, to: bytes.byteCount, depth: 1)
+      try walk.walkEnvelope(frame, into: &head)
     } catch {
-      let callID = walk.callID != 0 ? walk.callID : WireCursor.firstCallID(in: bytes)
+      let callID = head.callID != 0 ? head.callID : WireCursor.firstCallID(in: frame)
       throw WireRefusal(callID: callID, fault: error)
     }
-    return walk
+    guard head.callID != 0 || length == 0 else {
+      throw WireRefusal(callID: 0, fault: .noCallID)
+    }
+    return RequestHead(
+      callID: head.callID, timeoutMilliseconds: head.timeoutMilliseconds, method: head.method,
+      in: frame, message: head.message, unknownFields: walk.unknownFields)
+  }
+
+  /// Walks over the method's message of `head`.
+  static func judge(_ head: RequestHead, bounds: WireBounds) throws(WireFault) {
+    guard let kind = head.method?.messageKind else { return }
+    var walk = WireWalk(bounds: bounds, unknownFields: head.unknownFields)
+    var fault: WireFault?
+    head.message.withBytes { bytes in
+      do throws(WireFault) {
+        try walk.walkMessage(kind, in: bytes, from: 0, to: bytes.byteCount, depth: 2)
+      } catch {
+        fault = error.offset(by: head.messageOffset)
+      }
+    }
+    if let fault { throw fault }
+  }
+
+  /// What the envelope says about itself.
+  private struct Head {
+    var callID: UInt64 = 0
+    var timeoutMilliseconds: UInt32 = 0
+    var method: MethodName?
+    var message = 0..<0
+  }
+
+  private mutating func walkEnvelope(
+    _ bytes: borrowing RawSpan, into head: inout Head
+  ) throws(WireFault) {
+    var seen: UInt32 = 0
+    var cursor = WireCursor(at: 0, end: bytes.byteCount)
+    while cursor.offset < bytes.byteCount {
+      let field = try cursor.nextField(in: bytes)
+      guard let rule = try rule(of: field, in: .request) else { continue }
+      try note(field, seen: &seen, in: .request)
+      switch field.number {
+      case 1: head.callID = field.value
+      case 2: head.timeoutMilliseconds = UInt32(truncatingIfNeeded: field.value)
+      default:
+        precondition(rule.holdsMessage, "a field of the envelope that nobody reads")
+        guard let second = MethodName(rawValue: UInt8(truncatingIfNeeded: field.number)) else {
+          continue
+        }
+        if let first = head.method { throw .twoMethods(first: first, second: second) }
+        head.method = second
+        head.message = field.start..<cursor.offset
+      }
+    }
   }
 
   /// Walks over the message at `start..<end`. Recursion is bounded by `bounds.maximumDepth`.
@@ -52,47 +104,52 @@ struct WireWalk {
     var cursor = WireCursor(at: start, end: end)
     while cursor.offset < end {
       let field = try cursor.nextField(in: bytes)
-      guard let rule = FieldRule.rule(for: field.number, of: kind) else {
-        unknownFields += 1
-        if unknownFields > bounds.maximumUnknownFields {
-          throw .tooManyUnknownFields(bound: bounds.maximumUnknownFields)
-        }
-        continue
-      }
-      let name = WireField(message: kind, number: field.number)
-      if field.wireType != rule.wireType {
-        throw .wrongWireType(name, given: field.wireType, expected: rule.wireType)
-      }
-      switch rule.occurrence {
-      case .once:
-        let bit: UInt32 = 1 << field.number
-        if seen & bit != 0 { throw .givenTwice(name) }
-        seen |= bit
-      case .deployments, .tags, .list:
+      guard let rule = try rule(of: field, in: kind) else { continue }
+      if rule.occurrence == .once {
+        try note(field, seen: &seen, in: kind)
+      } else {
         counts[Int(field.number)] += 1
       }
-      if kind == .request { try note(field) }
       if rule.holdsMessage {
-        if depth >= bounds.maximumDepth { throw .tooDeep(name, bound: bounds.maximumDepth) }
+        if depth >= bounds.maximumDepth {
+          throw .tooDeep(
+            WireField(message: kind, number: field.number), bound: bounds.maximumDepth)
+        }
         try walkMessage(
           rule.inner, in: bytes, from: field.start, to: cursor.offset, depth: depth + 1)
       }
     }
-    if kind != .deployment, kind != .request { try judge(counts, of: kind) }
+    if kind != .deployment { try judge(counts, of: kind) }
   }
 
-  /// Takes what the envelope says about itself.
-  private mutating func note(_ field: WireCursor.Field) throws(WireFault) {
-    switch field.number {
-    case 1: callID = field.value
-    case 2: timeoutMilliseconds = UInt32(truncatingIfNeeded: field.value)
-    default:
-      guard let second = MethodName(rawValue: UInt8(truncatingIfNeeded: field.number)) else {
-        return
+  /// The rule of a field; nil, and counted, where the schema does not know it.
+  @inline(__always)
+  private mutating func rule(
+    of field: WireCursor.Field, in kind: MessageKind
+  ) throws(WireFault) -> FieldRule? {
+    guard let rule = FieldRule.rule(for: field.number, of: kind) else {
+      unknownFields += 1
+      if unknownFields > bounds.maximumUnknownFields {
+        throw .tooManyUnknownFields(bound: bounds.maximumUnknownFields)
       }
-      if let first = method { throw .twoMethods(first: first, second: second) }
-      method = second
+      return nil
     }
+    if field.wireType != rule.wireType {
+      throw .wrongWireType(
+        WireField(message: kind, number: field.number), given: field.wireType,
+        expected: rule.wireType)
+    }
+    return rule
+  }
+
+  /// Notes a field that may stand once.
+  @inline(__always)
+  private func note(
+    _ field: WireCursor.Field, seen: inout UInt32, in kind: MessageKind
+  ) throws(WireFault) {
+    let bit: UInt32 = 1 << field.number
+    if seen & bit != 0 { throw .givenTwice(WireField(message: kind, number: field.number)) }
+    seen |= bit
   }
 
   /// Judges the lists of a message when all of it was seen, so that the sentence gives the number

@@ -5,20 +5,25 @@ import BudgetWire
 extension BudgetService {
   /// What every budget says that `filter` would ask about the same request. Not the hot path: it may
   /// allocate. Nothing is counted: whoever asks this looks for a cause, and is no traffic.
-  mutating func explain(
-    _ request: FilterDeploymentsView, callID: UInt64, output: inout [UInt8]
+  mutating func explainRequest(
+    _ head: RequestHead, output: inout [UInt8]
   ) throws(ServiceRefusal) {
-    try checkBounds(of: request.modelName, field: "model_name")
+    let request = try ServiceRefusal.of { () throws(WireFault) in
+      try reader.decoder.filterDeployments(head)
+    }
+    try ServiceRefusal.check(request.modelName, field: "model_name")
     let catalog = catalogs.current()
     var estimate = PicoUSD.zero
     if request.estimatedCostUSD != 0 {
-      estimate = try amount(request.estimatedCostUSD, field: "estimated_cost_usd")
+      estimate = try ServiceRefusal.amount(request.estimatedCostUSD, field: "estimated_cost_usd")
     }
     var explainer = RequestExplainer(
       engine: context.engine, catalog: catalog, estimate: estimate, now: now())
     for position in 0..<request.tagCount { explainer.addTag(request.tag(at: position)) }
     if request.deploymentCount == 0, !request.modelName.isEmpty {
-      for index in try configuredCandidates(of: request.modelName, in: catalog) {
+      let group = try catalog.candidates(
+        ofModelName: request.modelName, atMost: context.bounds.maximumDeployments)
+      for index in group {
         explainer.addConfigured(index)
       }
     } else {
@@ -28,6 +33,6 @@ extension BudgetService {
     }
     // As the filter would be refused.
     if let refusal = context.fleet?.refusal, explainer.hasBudget { throw ServiceRefusal(refusal) }
-    responses.appendExplained(explainer.result, callID: callID, to: &output)
+    responses.appendExplained(explainer.result, callID: head.callID, to: &output)
   }
 }

@@ -23,7 +23,9 @@ final class ProviderContradictions: Sendable {
   }
 
   /// Notes one: `deployment` is of `listed` in the model list, and the request says `given`.
-  func note(deployment: NameBytes, listed: String?, given: NameBytes) {
+  func note(
+    deployment: NameBytes, listed: @autoclosure () -> String?, given: NameBytes
+  ) {
     guard reported.load(ordering: .relaxed) < Self.deploymentBound, isNew(deployment) else {
       return
     }
@@ -31,7 +33,7 @@ final class ProviderContradictions: Sendable {
     guard number <= Self.deploymentBound else { return }
     var line =
       "a request names the provider '\(given.text)' for the deployment '\(deployment.text)', which "
-      + "is of '\(listed ?? "")' in the model list: the request's provider counts; give the model "
+      + "is of '\(listed() ?? "")' in the model list: the request's provider counts; give the model "
       + "list's, or none, in filters and in records"
     if number == Self.deploymentBound {
       line += "; further deployments are counted only (budgetd_contradicting_providers_total)"

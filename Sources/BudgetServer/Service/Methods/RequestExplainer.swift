@@ -33,7 +33,7 @@ struct RequestExplainer {
   }
 
   /// Adds a candidate as the request names it.
-  mutating func add(_ deployment: DeploymentView) {
+  mutating func add(_ deployment: DeploymentNames) {
     let (id, model, given) = (deployment.id, deployment.model, deployment.provider)
     // As the filter resolves it: an explicit provider needs no derivation.
     let usable = given.isEmpty && model.isWellFormed ? model : .absent
@@ -54,8 +54,8 @@ struct RequestExplainer {
     if !id.isEmpty { budgets.append(explain(.deployment, id, catalog.deploymentBudget(of: slots))) }
     add(
       DeploymentMessage(
-        id: printable(id), modelName: printable(deployment.modelName), model: printable(model),
-        provider: printable(given)), provider: provider, budgets)
+        id: id.printable, modelName: deployment.modelName.printable, model: model.printable,
+        provider: given.printable), provider: provider, budgets)
   }
 
   /// Adds a candidate of the configuration's own.
@@ -98,7 +98,7 @@ struct RequestExplainer {
     guard let budget else {
       let fault = name.fault
       return ExplainedBudget(
-        scope: scope, name: printable(name), verdict: fault == nil ? .noBudget : .unusableName,
+        scope: scope, name: name.printable, verdict: fault == nil ? .noBudget : .unusableName,
         reason: fault.map { "the name \($0)" } ?? "")
     }
     hasBudget = true
@@ -118,11 +118,5 @@ struct RequestExplainer {
     if model.isEmpty { return "no provider and no model are given" }
     if let fault = model.fault { return "the model's name \(fault)" }
     return "no provider is given and none follows from the model"
-  }
-
-  private func printable(_ name: NameBytes) -> String {
-    var bytes: [UInt8] = []
-    name.appendPrintable(to: &bytes)
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

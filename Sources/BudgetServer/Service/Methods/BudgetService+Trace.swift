@@ -4,11 +4,18 @@ import BudgetWire
 
 /// What a trace keeps of requests: their names as texts. Only where a trace is written.
 extension BudgetService {
-  /// Candidates and the answer, once that is decided.
-  func traced(
-    _ request: FilterDeploymentsView, group: ArraySlice<Int32>, in catalog: BudgetCatalog
-  ) -> TracedFilter {
+  /// Candidates and the answer, once that is decided. The message is unpacked for it: `reader` must
+  /// not be asked for anything of the request after that.
+  mutating func traced(
+    _ head: RequestHead, _ candidates: RequestCandidates, estimate: PicoUSD,
+    in catalog: BudgetCatalog
+  ) throws(ServiceRefusal) -> TracedFilter {
+    var group: ArraySlice<Int32> = []
+    if case .configured(let configured) = candidates { group = configured }
     var candidates = group.map { catalog.deployments[Int($0)] }
+    let request = try ServiceRefusal.of { () throws(WireFault) in
+      try reader.decoder.filterDeployments(head)
+    }
     if candidates.isEmpty {
       candidates = (0..<request.deploymentCount).map { position in
         let deployment = request.deployment(at: position)
@@ -21,16 +28,19 @@ extension BudgetService {
     }
     return TracedFilter(
       candidates: candidates, tags: (0..<request.tagCount).map { request.tag(at: $0).text },
-      estimate: question.estimate, allowed: decision.allowed,
+      estimate: estimate, allowed: decision.allowed,
       message: decision.isExhausted
-        ? String(decoding: filterReply.statusMessage, as: UTF8.self) : nil)
+        ? String(decoding: filter.reply.statusMessage, as: UTF8.self) : nil)
   }
 
   /// A cost, before the ledger has seen it.
-  func traced(
-    _ request: RecordSpendView, cost: PicoUSD, in catalog: BudgetCatalog
-  ) -> TracedRecord {
-    TracedRecord(
+  mutating func traced(
+    _ head: RequestHead, cost: PicoUSD, in catalog: BudgetCatalog
+  ) throws(ServiceRefusal) -> TracedRecord {
+    let request = try ServiceRefusal.of { () throws(WireFault) in
+      try reader.decoder.recordSpend(head)
+    }
+    return TracedRecord(
       provider: provider(
         id: request.deploymentID, model: request.model, given: request.provider, in: catalog) ?? "",
       deploymentID: request.deploymentID.text,

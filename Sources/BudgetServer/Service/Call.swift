@@ -1,0 +1,27 @@
+import BudgetWire
+import SpendLedger
+import TCPTransport
+
+/// One request on its way: where it came from, and what it is.
+struct Call {
+  let connection: ConnectionID
+  /// Names the call on its connection.
+  let id: UInt64
+  /// Milliseconds after which the caller no longer waits; 0 = none.
+  let timeoutMilliseconds: UInt32
+  /// A `CountedMethod`.
+  let method: Int
+  let receivedAt: MonotonicInstant
+
+  @inline(__always)
+  init(_ head: RequestHead, from connection: ConnectionID, receivedAt: MonotonicInstant) {
+    self.connection = connection
+    id = head.callID
+    timeoutMilliseconds = head.timeoutMilliseconds
+    method = head.method.map { CountedMethod.position(of: $0) } ?? CountedMethod.unknown
+    self.receivedAt = receivedAt
+  }
+
+  /// Where a reply goes that comes later.
+  var token: LedgerToken { LedgerToken(high: connection.word, low: id) }
+}

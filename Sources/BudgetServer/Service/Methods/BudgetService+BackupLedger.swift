@@ -1,0 +1,22 @@
+import BudgetModel
+import BudgetWire
+import SpendLedger
+
+extension BudgetService {
+  /// Copies the ledger to a file of the server's disk; the reply comes when that is done.
+  mutating func backupLedger(
+    _ head: RequestHead, token: LedgerToken
+  ) throws(ServiceRefusal) {
+    let request = try ServiceRefusal.of { () throws(WireFault) in
+      try reader.decoder.backupLedger(head)
+    }
+    let name = request.path
+    guard name.isEmpty || name.count <= SpendLedger.longestBackupName && name.isPlainText else {
+      throw ServiceRefusal(
+        .invalidArgument,
+        "path of \(name.count) bytes: give a name of 1 to \(SpendLedger.longestBackupName) bytes of "
+          + "UTF-8 without control characters, or none")
+    }
+    context.recorder.backUp(named: name.isEmpty ? "" : name.text, token: token)
+  }
+}

@@ -1,0 +1,93 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+extension BudgetService {
+  /// Which candidates may be used: those given, or the configured ones of `model_name`.
+  mutating func filterDeployments(
+    _ head: RequestHead, output: inout [UInt8]
+  ) throws(ServiceRefusal) {
+    let catalog = catalogs.current()
+    let asked = try questions.resolve(head, in: catalog, with: &reader, into: &filter)
+    if let refusal = context.fleet?.refusal,
+      questions.withQuestion(of: asked, or: filter, { $0.hasBudget })
+    {
+      throw ServiceRefusal(refusal)
+    }
+    let now = now()
+    let estimate = decide(asked, in: catalog, at: now)
+    fillReply(in: catalog)
+    if decision.isExhausted {
+      denialText.begin()
+      denialText.add(decision, of: asked.candidates, estimate: estimate, in: catalog)
+      answer = .resourceExhausted
+      filter.reply.statusCode = .resourceExhausted
+      filter.reply.statusMessage.append(contentsOf: denialText.bytes)
+    }
+    if let trace = context.trace {
+      trace.filtered(
+        try traced(head, asked.candidates, estimate: estimate, in: catalog), at: now)
+    }
+    appendReply(callID: head.callID, output: &output)
+  }
+
+  /// Puts the answer into `decision` and returns the request's estimate.
+  @inline(__always)
+  private mutating func decide(
+    _ asked: QuestionResolver.Asked, in catalog: BudgetCatalog, at now: Timestamp
+  ) -> PicoUSD {
+    let engine = context.engine
+    var decision = FilterDecision()
+    swap(&decision, &self.decision)
+    defer { swap(&decision, &self.decision) }
+    let (estimate, contradictions) = questions.withQuestion(of: asked, or: filter) { question in
+      engine.filter(question, in: catalog, at: now, into: &decision)
+      return (question.estimate, question.contradictions)
+    }
+    counts.countContradictions(contradictions)
+    return estimate
+  }
+
+  private mutating func appendReply(callID: UInt64, output: inout [UInt8]) {
+    let start = output.count
+    if responses.appendFilterDeployments(&filter.reply, callID: callID, to: &output) { return }
+    // Candidates of the server's own fill the frame: the denials are counted instead.
+    output.removeSubrange(start...)
+    filter.reply.omitAllDenials()
+    responses.appendFilterDeployments(&filter.reply, callID: callID, to: &output)
+  }
+
+  /// The decision as the bytes that go out, beside the candidates that are there.
+  private mutating func fillReply(in catalog: BudgetCatalog) {
+    filter.reply.allow(decision.allowed)
+    if decision.denials.isEmpty { return }
+    countDenials()
+    for denial in decision.denials {
+      catalog.withName(of: denial) { name in
+        filter.reply.deny(
+          FilterReply.Denial(
+            position: denial.candidate, scope: denial.scope, name: name,
+            spendUSD: denial.spend.dollars, limitUSD: denial.limit.dollars,
+            resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds,
+            withheldUSD: denial.withheld.dollars))
+      }
+    }
+    filter.reply.omitDenials(decision.denialsOmitted)
+    if decision.denialsOmitted > 0 { counts.countOmitted(Int(decision.denialsOmitted)) }
+  }
+
+  /// Counts what was found, by scope and by budget: candidates of one provider come together.
+  private mutating func countDenials() {
+    var (slot, run) = (Int32(-1), 0)
+    for denial in decision.denials {
+      counts.countDenial(by: denial.scope)
+      if denial.slot == slot {
+        run += 1
+        continue
+      }
+      if run > 0 { denied.add(run, slot: slot) }
+      (slot, run) = (denial.slot, 1)
+    }
+    if run > 0 { denied.add(run, slot: slot) }
+  }
+}

@@ -1,0 +1,128 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+/// What was asked before. Routers ask about the same candidates again and again, mostly with other
+/// tags each time, so a list of candidates is known byte by byte, as it stands in the message; and a
+/// message that comes again as a whole, tags and all, is known as a whole. The configured candidates
+/// of a model are known by its name.
+///
+/// Memory: nothing at first; at most 64 MiB, for 4,096 lists and 4,096 messages of the greatest
+/// length, and a tenth of it for usual ones.
+struct CandidateMemo {
+  private struct List {
+    var slots: [CandidateSlots] = []
+    /// How many of them contradict the model list.
+    var contradictions = 0
+    /// The configured candidates, as they go out; none where the message gave its own.
+    var configured = FilterReply.CandidateList()
+  }
+
+  /// What a whole message asks.
+  private struct Message {
+    var question = FilterQuestion()
+    /// The configured candidates, as they go out.
+    var configured = FilterReply.CandidateList()
+    var asked = AskedCandidates.list(length: 0)
+  }
+
+  private var lists = MessageMemo(placeCount: 4_096, partBound: 4_096, empty: List())
+  private var messages = MessageMemo(placeCount: 4_096, partBound: 2_048, empty: Message())
+
+  private static let candidateBound = 64
+  private static let tagBound = 16
+  private static let configuredByteBound = 4_096
+
+  /// What `list` is known by; nil where it is never remembered.
+  @inline(__always)
+  func hash(of list: NameBytes) -> UInt64? { lists.hash(of: list) }
+
+  /// What a whole message is known by; nil where it is never remembered.
+  @inline(__always)
+  func hash(ofMessage message: NameBytes) -> UInt64? { messages.hash(of: message) }
+
+  /// Where the question of `message` is, if it is known under the configuration `generation`. The
+  /// configured candidates that it asks for are added to `reply`.
+  @inline(__always)
+  mutating func place(
+    ofMessage message: NameBytes, _ hash: UInt64, under generation: UInt64,
+    into reply: inout FilterReply
+  ) -> (place: Int, candidates: AskedCandidates)? {
+    guard let place = messages.place(of: message, hash, under: generation) else { return nil }
+    let candidates = messages.withMeaning(at: place) { meaning in
+      if meaning.configured.count > 0 { reply.addCandidates(meaning.configured) }
+      return meaning.asked
+    }
+    return (place, candidates)
+  }
+
+  /// Lends the question at `place`.
+  @inline(__always)
+  mutating func withQuestion<Result>(
+    at place: Int, _ body: (borrowing FilterQuestion) -> Result
+  ) -> Result {
+    messages.withMeaning(at: place) { body($0.question) }
+  }
+
+  /// Remembers what `message` asks under the configuration `generation`.
+  mutating func remember(
+    message: NameBytes, _ hash: UInt64, under generation: UInt64, as filter: FilterInProgress,
+    _ candidates: AskedCandidates
+  ) {
+    guard filter.question.candidates.count <= Self.candidateBound,
+      filter.question.tags.count <= Self.tagBound,
+      filter.reply.candidateByteCount <= Self.configuredByteBound
+    else { return }
+    messages.remember(message, hash, under: generation) { meaning in
+      meaning.question.copy(filter.question)
+      filter.reply.copyCandidates(to: &meaning.configured)
+      meaning.asked = candidates
+    }
+  }
+
+  /// Adds what `list` stands for under the configuration `generation` to a question and a reply, if
+  /// it is known; says whether.
+  @inline(__always)
+  mutating func recall(
+    _ list: NameBytes, _ hash: UInt64, under generation: UInt64,
+    into filter: inout FilterInProgress
+  ) -> Bool {
+    guard let place = lists.place(of: list, hash, under: generation) else { return false }
+    lists.withMeaning(at: place) { meaning in
+      filter.question.add(contentsOf: meaning.slots, contradictions: meaning.contradictions)
+      if meaning.configured.count > 0 { filter.reply.addCandidates(meaning.configured) }
+    }
+    return true
+  }
+
+  /// Remembers what `list` stands for under the configuration `generation`: the candidates that are
+  /// in the question and, where the server supplied them, in the reply.
+  mutating func remember(
+    _ list: NameBytes, _ hash: UInt64, under generation: UInt64, as filter: FilterInProgress
+  ) {
+    guard filter.question.candidates.count <= Self.candidateBound,
+      filter.reply.candidateByteCount <= Self.configuredByteBound
+    else { return }
+    lists.remember(list, hash, under: generation) { meaning in
+      meaning.slots.removeAll(keepingCapacity: true)
+      meaning.slots.append(contentsOf: filter.question.candidates)
+      meaning.contradictions = filter.question.contradictions
+      filter.reply.copyCandidates(to: &meaning.configured)
+    }
+  }
+}
+
+/// Whose candidates a message asks about.
+enum AskedCandidates {
+  /// Its own, which stand in its first bytes.
+  case list(length: Int)
+  /// Those of the model list, by their places in it.
+  case configured(ArraySlice<Int32>)
+}
+
+/// A filter on its way: what is asked of the engine, and the reply as it grows. Reused from request
+/// to request.
+struct FilterInProgress {
+  var question = FilterQuestion()
+  var reply: FilterReply
+}

@@ -1,0 +1,110 @@
+import BudgetModel
+
+/// What parts of messages that were met before stand for: a table of a fixed number of places, four
+/// for each hash, of which a new part takes the one that was written longest ago.
+///
+/// Whole parts are compared, so that a meaning is never another part's; the seed is random, so that
+/// nobody can choose parts that push each other out. A part is remembered when it is met the second
+/// time: one that never comes again would cost more to write down than to resolve.
+/// Memory: nothing until the first part is met; then a table of hashes, and the parts.
+struct MessageMemo<Meaning> {
+  private struct Place {
+    /// The configuration that the meaning was resolved under.
+    var generation: UInt64 = 0
+    var part: [UInt8] = []
+    var age: UInt64 = 0
+    var meaning: Meaning
+  }
+
+  private static var ways: Int { 4 }
+
+  private var places: [Place] = []
+  /// Each place's hash, apart: those of one set share a cache line.
+  private var hashes: [UInt64] = []
+  /// The hashes of parts that were met lately. Sometimes one pushes another out, which costs a
+  /// second meeting more.
+  private var met: [UInt64] = []
+  private let seed = UInt64.random(in: 1 ... .max)
+  private let placeCount: Int
+  private let partBound: Int
+  private let empty: Meaning
+  /// Counts what was remembered: the places' age.
+  private var age: UInt64 = 0
+
+  /// A table of `placeCount` places, a power of two, for parts of up to `partBound` bytes.
+  init(placeCount: Int, partBound: Int, empty: Meaning) {
+    precondition(placeCount.nonzeroBitCount == 1 && placeCount >= Self.ways, "no such table")
+    self.placeCount = placeCount
+    self.partBound = partBound
+    self.empty = empty
+  }
+
+  /// What `place` and `remember` know a part by. Nil where it is past the bound.
+  @inline(__always)
+  func hash(of part: NameBytes) -> UInt64? {
+    part.isEmpty || part.count > partBound ? nil : part.hash(seed: seed)
+  }
+
+  /// Where `part`, whose hash is `hash`, is, if it is known under the configuration `generation`.
+  @inline(__always)
+  func place(of part: NameBytes, _ hash: UInt64, under generation: UInt64) -> Int? {
+    guard !places.isEmpty else { return nil }
+    let (hashes, places) = (hashes.span, places.span)
+    let first = firstPlace(hash)
+    for index in first..<first + Self.ways where hashes[index] == hash {
+      guard places[index].generation == generation, places[index].part.count == part.count,
+        part.isEqual(to: places[index].part, from: 0)
+      else { return nil }
+      return index
+    }
+    return nil
+  }
+
+  /// Lends the meaning at `place`, to be changed in place if need be.
+  @inline(__always)
+  mutating func withMeaning<Result>(
+    at place: Int, _ body: (inout Meaning) -> Result
+  ) -> Result {
+    body(&places[place].meaning)
+  }
+
+  /// Remembers `part`, whose hash is `hash`, under the configuration `generation`, if it was met
+  /// before; `write` puts down what it stands for.
+  mutating func remember(
+    _ part: NameBytes, _ hash: UInt64, under generation: UInt64, _ write: (inout Meaning) -> Void
+  ) {
+    guard wasMet(hash) else { return }
+    if places.isEmpty {
+      places = Array(repeating: Place(meaning: empty), count: placeCount)
+      hashes = Array(repeating: 0, count: placeCount)
+    }
+    let place = placeToWrite(hash)
+    age += 1
+    hashes[place] = hash
+    places[place].age = age
+    places[place].generation = generation
+    places[place].part.removeAll(keepingCapacity: true)
+    part.append(to: &places[place].part)
+    write(&places[place].meaning)
+  }
+
+  /// Whether a part of this hash was met lately; it was from now on.
+  private mutating func wasMet(_ hash: UInt64) -> Bool {
+    if met.isEmpty { met = Array(repeating: 0, count: placeCount) }
+    let place = Int(truncatingIfNeeded: hash) & (placeCount - 1)
+    if met[place] == hash { return true }
+    met[place] = hash
+    return false
+  }
+
+  /// The place that has the hash, so that no hash stands twice, or the oldest of its set.
+  private func placeToWrite(_ hash: UInt64) -> Int {
+    let set = firstPlace(hash)..<firstPlace(hash) + Self.ways
+    if let same = set.first(where: { hashes[$0] == hash }) { return same }
+    return set.min { places[$0].age < places[$1].age } ?? set.lowerBound
+  }
+
+  private func firstPlace(_ hash: UInt64) -> Int {
+    Int(truncatingIfNeeded: hash) & (placeCount - Self.ways)
+  }
+}

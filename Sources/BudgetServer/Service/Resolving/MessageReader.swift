@@ -1,0 +1,58 @@
+import BudgetModel
+import BudgetWire
+
+/// What turns a message's bytes into what is asked: the decoder of its lane, and its names' judge.
+struct MessageReader: ~Copyable {
+  var decoder: RequestDecoder
+  var names: RequestNames
+
+  init(context: ServiceContext) {
+    decoder = RequestDecoder(bounds: context.bounds)
+    names = RequestNames(
+      counters: context.counters, contradictions: context.contradictions)
+  }
+}
+
+extension ServiceRefusal {
+  /// What `read` makes of a message, or the refusal of one that is wrong.
+  static func of<Message>(
+    _ read: () throws(WireFault) -> Message
+  ) throws(ServiceRefusal) -> Message {
+    do throws(WireFault) {
+      return try read()
+    } catch {
+      throw ServiceRefusal(error.code, error.description)
+    }
+  }
+
+  /// Refuses a name that has to be taken as it is.
+  static func check(_ name: NameBytes, field: String) throws(ServiceRefusal) {
+    guard !name.isWellFormed else { return }
+    throw ServiceRefusal(
+      .invalidArgument,
+      "\(field) of \(name.count) bytes: give at most \(NameBytes.maximumLength) bytes of UTF-8 "
+        + "without control characters")
+  }
+
+  /// The amount that a field names.
+  static func amount(_ dollars: Double, field: String) throws(ServiceRefusal) -> PicoUSD {
+    do throws(MoneyError) {
+      return try PicoUSD(dollars: dollars, atMost: .maximumRecord)
+    } catch {
+      let what =
+        error == .notANumber ? "not a number" : error == .negative ? "negative" : "too much"
+      throw ServiceRefusal(
+        .invalidArgument,
+        "\(field) \(dollars.pythonText) is \(what): give 0 to \(PicoUSD.maximumRecord.exactText)")
+    }
+  }
+}
+
+extension NameBytes {
+  /// The name as it may stand in a message.
+  var printable: String {
+    var bytes: [UInt8] = []
+    appendPrintable(to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

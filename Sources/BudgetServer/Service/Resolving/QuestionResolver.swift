@@ -1,0 +1,222 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+/// Turns a FilterDeployments message into the question that the engine is asked. What repeats from
+/// request to request is remembered: the candidates; or the whole message, where the tags repeat as
+/// well. Any shape that is not the usual one is unpacked. Nobody outside knows which way a message
+/// went.
+struct QuestionResolver {
+  private var memo = CandidateMemo()
+  /// The most candidates of one request.
+  private let maximumDeployments: Int
+
+  init(bounds: WireBounds) { maximumDeployments = bounds.maximumDeployments }
+
+  /// What a message asks.
+  struct Asked {
+    /// Valid as long as the message is.
+    var candidates: RequestCandidates
+    /// Where the question is remembered; nil: it is in the filter.
+    var place: Int?
+  }
+
+  /// Reads what `head` asks: the question is remembered or goes into `filter`, whose reply gets the
+  /// configured candidates, if these are asked for.
+  mutating func resolve(
+    _ head: RequestHead, in catalog: BudgetCatalog, with reader: inout MessageReader,
+    into filter: inout FilterInProgress
+  ) throws(ServiceRefusal) -> Asked {
+    filter.reply.reset()
+    let hash = memo.hash(ofMessage: head.message)
+    if let hash,
+      let known = memo.place(
+        ofMessage: head.message, hash, under: catalog.generation, into: &filter.reply)
+    {
+      return Asked(
+        candidates: RequestCandidates(known.candidates, of: head.message), place: known.place)
+    }
+    guard let plain = PlainFilter(head.message, bounds: reader.decoder.bounds),
+      let candidates = try resolve(plain, in: catalog, with: &reader, into: &filter)
+    else {
+      let candidates = try resolveUnpacked(head, in: catalog, with: &reader, into: &filter)
+      reader.names.count()
+      return Asked(candidates: candidates, place: nil)
+    }
+    // Not where something was counted on the way: what is known is not counted again.
+    if let hash, !reader.names.hasFindings {
+      memo.remember(
+        message: head.message, hash, under: catalog.generation, as: filter, candidates)
+    }
+    reader.names.count()
+    return Asked(candidates: RequestCandidates(candidates, of: head.message), place: nil)
+  }
+
+  /// Lends the question that was read.
+  @inline(__always)
+  mutating func withQuestion<Result>(
+    of asked: Asked, or filter: borrowing FilterInProgress,
+    _ body: (borrowing FilterQuestion) -> Result
+  ) -> Result {
+    guard let place = asked.place else { return body(filter.question) }
+    return memo.withQuestion(at: place, body)
+  }
+
+  /// Nil where a candidate has an unusual shape.
+  private mutating func resolve(
+    _ plain: PlainFilter, in catalog: BudgetCatalog, with reader: inout MessageReader,
+    into filter: inout FilterInProgress
+  ) throws(ServiceRefusal) -> AskedCandidates? {
+    try begin(plain, &reader, &filter)
+    let candidates: AskedCandidates
+    if plain.deploymentCount == 0, !plain.modelName.isEmpty {
+      candidates = .configured(try addConfigured(of: plain.modelName, in: catalog, to: &filter))
+    } else {
+      guard add(plain.candidates, in: catalog, with: &reader, to: &filter) else { return nil }
+      candidates = .list(length: plain.candidates.count)
+    }
+    addTags(of: plain, in: catalog, with: &reader, to: &filter)
+    return candidates
+  }
+
+  private mutating func resolveUnpacked(
+    _ head: RequestHead, in catalog: BudgetCatalog, with reader: inout MessageReader,
+    into filter: inout FilterInProgress
+  ) throws(ServiceRefusal) -> RequestCandidates {
+    let view = try ServiceRefusal.of { () throws(WireFault) in
+      try reader.decoder.filterDeployments(head)
+    }
+    try begin(view, &reader, &filter)
+    let candidates: RequestCandidates
+    if view.deploymentCount == 0, !view.modelName.isEmpty {
+      candidates = .configured(try addConfigured(of: view.modelName, in: catalog, to: &filter))
+    } else {
+      for position in 0..<view.deploymentCount {
+        let names = view.deployment(at: position)
+        filter.question.add(
+          reader.names.slots(
+            id: names.id, model: names.model, provider: names.provider, in: catalog))
+      }
+      candidates = .unpacked(view)
+    }
+    addTags(of: view, in: catalog, with: &reader, to: &filter)
+    return candidates
+  }
+
+  private func begin(
+    _ fields: some FilterDeploymentsFields, _ reader: inout MessageReader,
+    _ filter: inout FilterInProgress
+  ) throws(ServiceRefusal) {
+    reader.names.begin()
+    filter.reply.reset()
+    filter.question.begin()
+    filter.question.maximumDenials = reader.decoder.bounds.maximumDenials
+    if !fields.modelName.isEmpty { try ServiceRefusal.check(fields.modelName, field: "model_name") }
+    if fields.estimatedCostUSD != 0 {
+      filter.question.estimate = try ServiceRefusal.amount(
+        fields.estimatedCostUSD, field: "estimated_cost_usd")
+    }
+  }
+
+  /// Adds the candidates that a message gives in the usual shape; false where one has another.
+  private mutating func add(
+    _ list: NameBytes, in catalog: BudgetCatalog, with reader: inout MessageReader,
+    to filter: inout FilterInProgress
+  ) -> Bool {
+    let hash = memo.hash(of: list)
+    if let hash, memo.recall(list, hash, under: catalog.generation, into: &filter) { return true }
+    var deployments = PlainDeployments(list)
+    reading: while true {
+      switch deployments.next() {
+      case .deployment(let names):
+        filter.question.add(
+          reader.names.slots(
+            id: names.id, model: names.model, provider: names.provider, in: catalog))
+      case .unusual: return false
+      case .end: break reading
+      }
+    }
+    // Not where something was counted on the way: what is known is not counted again.
+    if let hash, !reader.names.hasFindings {
+      memo.remember(list, hash, under: catalog.generation, as: filter)
+    }
+    return true
+  }
+
+  /// Adds the configured candidates of a model, and gives their places in the model list.
+  private mutating func addConfigured(
+    of modelName: NameBytes, in catalog: BudgetCatalog, to filter: inout FilterInProgress
+  ) throws(ServiceRefusal) -> ArraySlice<Int32> {
+    let group = try catalog.candidates(
+      ofModelName: modelName, atMost: maximumDeployments)
+    let hash = memo.hash(of: modelName)
+    if let hash, memo.recall(modelName, hash, under: catalog.generation, into: &filter) {
+      return group
+    }
+    for index in group {
+      filter.question.add(catalog.candidate(at: index))
+      filter.reply.addCandidate(at: Int(index), of: catalog.deployments)
+    }
+    if let hash { memo.remember(modelName, hash, under: catalog.generation, as: filter) }
+    return group
+  }
+
+  private func addTags(
+    of fields: some FilterDeploymentsFields, in catalog: BudgetCatalog,
+    with reader: inout MessageReader, to filter: inout FilterInProgress
+  ) {
+    fields.forEachTag { tag in
+      if let slot = catalog.tagSlot(tag) {
+        filter.question.addTag(slot: slot)
+      } else {
+        _ = reader.names.usable(tag, as: .tag)
+      }
+    }
+  }
+}
+
+extension BudgetCatalog {
+  /// Where the configured candidates of `modelName` stand in the model list.
+  func candidates(
+    ofModelName modelName: NameBytes, atMost bound: Int
+  ) throws(ServiceRefusal) -> ArraySlice<Int32> {
+    guard let group = group(modelName) else {
+      throw ServiceRefusal(
+        .notFound,
+        "model_name '\(modelName.printable)' is not in the model list; give deployments, or add it")
+    }
+    guard group.count <= bound else {
+      throw ServiceRefusal(
+        .failedPrecondition,
+        "model_name '\(modelName.printable)' has \(group.count) deployments; at most \(bound) are "
+          + "filtered in one request: give the deployments, in parts")
+    }
+    return group
+  }
+}
+
+extension FilterReply {
+  /// Adds the entry at `index` of the model list.
+  fileprivate mutating func addCandidate(at index: Int, of deployments: CatalogDeployments) {
+    deployments.withNames(at: index) { id, modelName, model, provider in
+      addCandidate(Candidate(id: id, modelName: modelName, model: model, provider: provider))
+    }
+  }
+}
+
+extension CatalogDeployments {
+  /// Lends the names of the entry at `index`; no text is built.
+  func withNames<Result>(
+    at index: Int, _ body: (NameBytes, NameBytes, NameBytes, NameBytes) -> Result
+  ) -> Result {
+    withID(at: index) { id in
+      NameBytes.with(modelName(at: index)) { modelName in
+        NameBytes.with(model(at: index)) { model in
+          NameBytes.with(provider(at: index) ?? "") { provider in
+            body(id, modelName, model, provider)
+          }
+        }
+      }
+    }
+  }
+}

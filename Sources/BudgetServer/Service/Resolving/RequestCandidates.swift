@@ -1,0 +1,86 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+/// The candidates of a request, for the sentences that name them. Valid as long as the message is.
+enum RequestCandidates {
+  /// Those of the message, in the usual shape.
+  case plain(NameBytes)
+  /// Those of the message, unpacked.
+  case unpacked(FilterDeploymentsView)
+  /// Those of the model list, by their places in it.
+  case configured(ArraySlice<Int32>)
+
+  /// Those that `message`, in its usual shape, asks about.
+  init(_ asked: AskedCandidates, of message: NameBytes) {
+    switch asked {
+    case .list(let length): self = .plain(message[0..<length])
+    case .configured(let group): self = .configured(group)
+    }
+  }
+}
+
+extension DenialText {
+  /// Adds the sentences of `decision`, whose candidates ascend.
+  mutating func add(
+    _ decision: borrowing FilterDecision, of candidates: RequestCandidates, estimate: PicoUSD,
+    in catalog: BudgetCatalog
+  ) {
+    var cursor = CandidateCursor(candidates)
+    for denial in decision.denials {
+      if isFull {
+        omit()
+        continue
+      }
+      catalog.withName(of: denial) { name in
+        // Only a deployment's own budget speaks of the deployment.
+        guard denial.scope == .deployment else {
+          return add(denial, name: name, candidate: .unnamed, estimate: estimate)
+        }
+        cursor.withNames(at: Int(denial.candidate), in: catalog) { candidate in
+          add(denial, name: name, candidate: candidate, estimate: estimate)
+        }
+      }
+    }
+    finish(unlisted: Int(decision.denialsOmitted))
+  }
+}
+
+extension DenialText.Candidate {
+  fileprivate static var unnamed: Self {
+    Self(id: .absent, modelName: .absent, model: .absent)
+  }
+}
+
+/// Finds candidates' names, for positions that ascend: the usual shape is read once.
+private struct CandidateCursor {
+  private let candidates: RequestCandidates
+  private var plain = PlainDeployments(.absent)
+  private var names = DeploymentNames()
+  /// How many of `plain` have been read.
+  private var read = 0
+
+  init(_ candidates: RequestCandidates) {
+    self.candidates = candidates
+    if case .plain(let list) = candidates { plain = PlainDeployments(list) }
+  }
+
+  mutating func withNames(
+    at position: Int, in catalog: BudgetCatalog, _ body: (DenialText.Candidate) -> Void
+  ) {
+    switch candidates {
+    case .plain:
+      while read <= position, case .deployment(let next) = plain.next() {
+        names = next
+        read += 1
+      }
+    case .unpacked(let view): names = view.deployment(at: position)
+    case .configured(let group):
+      return catalog.deployments.withNames(at: Int(group[group.startIndex + position])) {
+        id, modelName, model, _ in
+        body(DenialText.Candidate(id: id, modelName: modelName, model: model))
+      }
+    }
+    body(DenialText.Candidate(id: names.id, modelName: names.modelName, model: names.model))
+  }
+}

@@ -1,0 +1,188 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+import SeededRandom
+import SpendLedger
+import Testing
+
+@testable import BudgetServer
+@testable import TCPTransport
+
+/// Whatever a lane remembers, and whichever way a message is read, the answer is the same byte for
+/// byte; and nothing gets past the gate.
+@Suite struct OneDoorTests {
+  /// Three servers of the same budgets: one with one lane for all requests, which remembers; one with
+  /// a new lane for each, which knows nothing; one that is asked the same in unusual shapes, which
+  /// protobuf-c unpacks.
+  private struct Trio {
+    let warm: ServiceFixture
+    let cold: ServiceFixture
+    let odd: ServiceFixture
+
+    init(_ configuration: BudgetConfiguration) {
+      func fixture() -> ServiceFixture {
+        ServiceFixture(
+          engine: BudgetEngine(configuration: configuration, at: ServiceFixture.start),
+          time: ManualTimeSource(ServiceFixture.start))
+      }
+      (warm, cold, odd) = (fixture(), fixture(), fixture())
+    }
+
+    var all: [ServiceFixture] { [warm, cold, odd] }
+  }
+
+  @Test func rememberedOrNotTheBytesAreTheSame() throws {
+    let seed = UInt64.random(in: 0 ... .max)
+    var random = SeededRandom(seed: seed)
+    var traffic = DoorTraffic()
+    let trio = Trio(try DoorTraffic.configuration(0))
+    for index in 0..<6_000 {
+      if index % 500 == 499 {
+        let configuration = try DoorTraffic.configuration(index / 500 % 3)
+        let nothing = RequestBytes(callID: 1 << 40).bytes(.usual, using: &random)
+        for fixture in trio.all {
+          _ = fixture.engine.reload(configuration, at: fixture.time.now())
+          // A lane that asks nothing more would hold the configuration before, and with it the
+          // windows of dropped budgets.
+          _ = fixture.rawReply(to: nothing)
+        }
+      }
+      if index % 700 == 699 {
+        for fixture in trio.all { fixture.time.advance(milliseconds: 86_400_001) }
+      }
+      let request = traffic.request(callID: UInt64(index + 1), using: &random)
+      let usual = request.bytes(.usual, using: &random)
+      let expected = trio.warm.rawReply(to: usual)
+      let comment: Comment = "seed \(seed), request \(index): \(request)"
+      #expect(trio.cold.withNewLane().rawReply(to: usual) == expected, comment)
+      let unusual = request.bytes(.unusual, using: &random)
+      #expect(trio.odd.rawReply(to: unusual) == expected, comment)
+      if index % 50 == 0 { Self.expectSameCounts(trio, comment) }
+    }
+    Self.expectSameCounts(trio, "seed \(seed)")
+    #expect(trio.warm.recorder.taken.count > 500)
+  }
+
+  private static func expectSameCounts(_ trio: Trio, _ comment: Comment) {
+    let expected = trio.warm.counted
+    #expect(trio.cold.counted == expected, comment)
+    #expect(trio.odd.counted == expected, comment)
+    #expect(trio.cold.recorder.taken == trio.warm.recorder.taken, comment)
+    #expect(trio.odd.recorder.taken == trio.warm.recorder.taken, comment)
+  }
+
+  /// Bytes that are no request, or nearly one: the usual shape never takes what the walk refuses.
+  @Test func whatIsWrongIsWrongBothWays() throws {
+    let seed = UInt64.random(in: 0 ... .max)
+    var random = SeededRandom(seed: seed)
+    var traffic = DoorTraffic()
+    let warm = ServiceFixture(
+      engine: BudgetEngine(
+        configuration: try DoorTraffic.configuration(0), at: ServiceFixture.start),
+      time: ManualTimeSource(ServiceFixture.start))
+    for index in 0..<4_000 {
+      let request = traffic.request(callID: UInt64(index + 1), using: &random)
+      var bytes = request.bytes(.usual, using: &random)
+      _ = warm.rawReply(to: bytes)
+      for _ in 0..<Int.random(in: 1...3, using: &random) { Self.damage(&bytes, using: &random) }
+      // The same message behind a field that nobody knows: not the usual shape any more.
+      let odd = RequestBytes.unknownField + bytes
+      let comment: Comment = "seed \(seed), \(bytes)"
+      let taken = warm.recorder.taken.count
+      let plain = try warm.replyIfAny(to: bytes)
+      let added = warm.recorder.taken.count - taken
+      let walked = try warm.withNewLane().replyIfAny(to: odd)
+      #expect(plain?.status?.code == walked?.status?.code, comment)
+      #expect(plain?.callID == walked?.callID, comment)
+      #expect(warm.recorder.taken.count - taken == added * 2, comment)
+    }
+  }
+
+  private static func damage(_ bytes: inout [UInt8], using random: inout SeededRandom) {
+    guard bytes.count > 3 else { return }
+    let place = Int.random(in: 2..<bytes.count, using: &random)
+    switch Int.random(in: 0..<4, using: &random) {
+    case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
+    case 1: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+    case 2: bytes.remove(at: place)
+    default: bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
+    }
+  }
+
+  /// A call whose id is in use or whose time is over reaches no method, known or not, in any shape.
+  @Test func nothingPassesTheGate() throws {
+    let seed = UInt64.random(in: 0 ... .max)
+    var random = SeededRandom(seed: seed)
+    var traffic = DoorTraffic()
+    let fixture = ServiceFixture(
+      engine: BudgetEngine(
+        configuration: try DoorTraffic.configuration(0), at: ServiceFixture.start),
+      time: ManualTimeSource(ServiceFixture.start))
+    fixture.recorder.answer(.deferred)
+    var held = RecordSpendMessage(costUSD: 1)
+    held.provider = "openai"
+    try fixture.callDeferred(.recordSpend(held), callID: 9)
+    fixture.recorder.answer(.recorded)
+    for index in 0..<1_500 {
+      var request = traffic.request(callID: 9, using: &random)
+      for form in [RequestBytes.Form.usual, .unusual] {
+        let comment: Comment = "seed \(seed), request \(index), \(form): \(request)"
+        // Known to the lane by now, on a call that is free.
+        request.callID = UInt64(index + 10)
+        _ = fixture.rawReply(to: request.bytes(form, using: &random))
+        let before = (fixture.recorder.taken, fixture.engine.totalSpend(at: fixture.time.now()))
+        request.callID = 9
+        let inUse = try ServiceFixture.message(
+          in: fixture.rawReply(to: request.bytes(form, using: &random)))
+        #expect(inUse.status?.code == .invalidArgument, comment)
+        #expect(inUse.status?.message.hasPrefix("call_id 9 is under way") == true, comment)
+        request.callID = UInt64(index + 10)
+        request.timeoutMilliseconds = 5
+        let late = try ServiceFixture.message(
+          in: fixture.rawReply(to: request.bytes(form, using: &random), age: .milliseconds(6)))
+        #expect(late.status?.code == .deadlineExceeded, comment)
+        request.timeoutMilliseconds = 0
+        #expect(fixture.recorder.taken == before.0, comment)
+        #expect(fixture.engine.totalSpend(at: fixture.time.now()) == before.1, comment)
+      }
+    }
+  }
+}
+
+extension BudgetEngine {
+  /// The sum over all budgets: what no refused call may change.
+  fileprivate func totalSpend(at now: Timestamp) -> PicoUSD {
+    catalog.budgets.reduce(.zero) { $0 + report(on: $1, at: now).spend }
+  }
+}
+
+extension ServiceFixture {
+  /// The bytes of the reply to `body`; none where it comes later.
+  func rawReply(to body: [UInt8], age: Duration = .zero) -> [UInt8] {
+    var output: [UInt8] = []
+    _ = service.handle(
+      unsafe body.span.bytes, from: connection,
+      receivedAt: MonotonicInstant.now().advanced(by: .zero - age), output: &output)
+    service.turnEnded()
+    return output
+  }
+
+  /// The reply to `body`; nil where it comes later.
+  func replyIfAny(to body: [UInt8]) throws -> ResponseMessage? {
+    let reply = rawReply(to: body)
+    return reply.isEmpty ? nil : try Self.message(in: reply)
+  }
+
+  /// What was counted on the way, but for the methods of requests that could not be read.
+  var counted: [Int] {
+    let totals = requests.totals
+    var counts = [
+      counters.unusableNames, counters.unresolvedModels, counters.unbudgetedRecords,
+      counters.refusedRequests, totals.denialsOmitted, totals.repliesShortened,
+      totals.contradictions,
+    ]
+    counts += totals.denials
+    for method in totals.answers { counts += method }
+    return counts
+  }
+}
