@@ -330,7 +330,10 @@ def test_narrow_terminals_cut(budgetctl, server, arguments, columns, monkeypatch
     assert table and all(len(line) <= columns for line in table)
     rows = [line for line in shown if re.match(r"(openai|azure|d-|allowed|denied|red|blue)", line)]
     assert rows and all(len(line) <= columns for line in rows), shown
-    if len(header) > columns + 40:
+    # Budgets lose the columns that others tell as well, before any is cut.
+    if arguments[0] == "budgets" and columns >= 40:
+        assert all("$" in line for line in rows) and "LIMIT" in table[0], shown
+    elif len(header) > columns + 40:
         assert any(line.endswith("…") for line in table + rows)
 
 

@@ -597,11 +597,23 @@ def test_reader_that_pauses_is_held_back_and_then_answered(buffering_server):
         sender.join(10)
 
 
+def settled_descriptors(server):
+    """How many the process has, once those of connections that have gone are closed."""
+    counts = []
+
+    def is_settled():
+        counts.append(server.descriptors())
+        return len(set(counts[-40:])) == 1 and len(counts) > 40
+
+    eventually(is_settled)
+    return counts[-1]
+
+
 def test_reader_that_has_stopped_is_closed_after_ten_seconds(buffering_server):
     server = buffering_server
     request = dict(get_provider_budgets=dict(include_tags=True, include_deployments=True))
     body = pb.Request(**request).SerializeToString()
-    descriptors = server.descriptors()
+    descriptors = settled_descriptors(server)
     with server.client() as client:
         began = time.monotonic()
         client.socket.settimeout(None)
