@@ -98,7 +98,9 @@ let package = Package(
     tests(
       "BudgetClientTests",
       ["Locks", "BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport", "WholeRequests"]),
-    tests("BudgetEngineTests", ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount"]),
+    tests(
+      "BudgetEngineTests",
+      ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount", "SeededRandom"]),
     tests("BudgetModelTests", ["BudgetModel"]),
     tests(
       "BudgetServerTests",
