@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>  // of CYaml, the C part of Yams
+#include <yaml.h>
 
 struct cyaml_reader {
   yaml_parser_t parser;

@@ -1,7 +1,8 @@
-// YAML as a flat run of events, over the C library that is part of Yams (libyaml 0.2.5).
+// YAML as a flat run of events, over Debian's libyaml (0.2.5).
 //
-// Yams itself answers trees of nodes only: it refuses duplicate keys that LiteLLM's parser accepts,
-// and needs several times the memory. A node of a list of a million deployments must be cheap.
+// A tree of nodes, as libraries for Swift make it, would refuse duplicate keys that LiteLLM's parser
+// accepts, and needs several times the memory. A node of a list of a million deployments must be
+// cheap.
 #pragma once
 
 #include <stdbool.h>
