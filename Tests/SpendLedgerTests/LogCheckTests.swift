@@ -15,10 +15,38 @@ import Testing
     let log: Data
     let path: String
 
-    init() throws {
-      let fixture = try LedgerFixture()
+    static let frameBytes = LogCheck.frameHeaderBytes + 4_096
+
+    static func offset(_ frame: Int) -> Int { LogCheck.headerBytes + frame * frameBytes }
+
+    /// Pages of the database after the transaction that the frame ends; 0: it ends none.
+    func pages(_ frame: Int) -> Int {
+      log[(Self.offset(frame) + 4)..<(Self.offset(frame) + 8)].reduce(0) { $0 << 8 | Int($1) }
+    }
+
+    func isCommit(_ frame: Int) -> Bool { pages(frame) > 0 }
+
+    func finding(log: Data) throws -> String? {
+      let file = LedgerFixture.temporaryPath()
+      defer { try? FileManager.default.removeItem(atPath: file) }
+      try log.write(to: URL(filePath: file))
+      return LogCheck.finding(file)
+    }
+
+    /// `untilPages`: commits go on until the last but one leaves so many pages.
+    init(untilPages pages: Int = 0) throws {
+      let fixture = try LedgerFixture { $0.checkpointBytes = .max }
+      fixture.probe.fail(.checkpoint, code: 13, times: .max)
       for index in 0..<LogCheckTests.commits {
         #expect(fixture.record(PicoUSD(pico: 1), key: "key-\(index)") == .recorded)
+      }
+      let file = URL(filePath: fixture.directory).appending(path: "ledger.sqlite-wal")
+      for index in 0..<2_000 where pages > 0 {
+        let log = try Data(contentsOf: file)
+        let end = log.count - Self.frameBytes
+        let found = log[(end + 4)..<(end + 8)].reduce(0) { $0 << 8 | Int($1) }
+        #expect(fixture.record(PicoUSD(pico: 1), key: "more-\(index)") == .recorded)
+        if found == pages { break }
       }
       path = LedgerFixture.temporaryPath()
       let source = URL(filePath: fixture.directory)
@@ -73,6 +101,34 @@ import Testing
       }
     }
     #expect(found > 100, "seed \(random.seed): \(found) of 200 found")
+  }
+
+  /// A frame's header says which transaction it is of: a bit that has flipped there must not hide a
+  /// transaction that was acknowledged.
+  @Test func aFlippedBitInAFrameHeaderCostsNoMoreThanATornEndWould() throws {
+    let killed = try Killed()
+    let frames = (killed.log.count - LogCheck.headerBytes) / Killed.frameBytes
+    let last = try #require((0..<frames - 1).last { killed.isCommit($0) })
+    for frame in last - 4..<frames {
+      for bit in 0..<LogCheck.frameHeaderBytes * 8 {
+        var log = killed.log
+        log[Killed.offset(frame) + bit / 8] ^= 1 << UInt8(bit % 8)
+        let finding = try killed.finding(log: log)
+        #expect(finding != nil || frame > last, "bit \(bit) of frame \(frame + 1) of \(frames)")
+      }
+    }
+  }
+
+  /// Where the database has a power of two of pages, one bit is all of a commit's mark.
+  @Test func aCommitThatLostItsMarkIsFound() throws {
+    let killed = try Killed(untilPages: 16)
+    let frames = (killed.log.count - LogCheck.headerBytes) / Killed.frameBytes
+    let last = try #require((0..<frames - 1).last { killed.isCommit($0) })
+    #expect(killed.pages(last) == 16)
+    var log = killed.log
+    log[Killed.offset(last) + 7] = 0
+    #expect(try killed.finding(log: log) != nil)
+    #expect(try killed.keys(log: log) == nil)
   }
 
   @Test func aFlippedBitInTheHeaderIsFound() throws {

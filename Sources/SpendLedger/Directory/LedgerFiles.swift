@@ -39,6 +39,7 @@ struct LedgerFiles: ~Copyable {
   private var header: [UInt8]
   /// The log's first bytes as this process left them; nil: not read yet.
   private var logHeader: SIMD4<UInt64>?
+  private var read = [UInt8](repeating: 0, count: 16_384)
 
   /// Takes the files of an open ledger.
   static func taken(of directory: borrowing DataDirectory) throws(LedgerError) -> LedgerFiles {
@@ -104,10 +105,9 @@ struct LedgerFiles: ~Copyable {
       return FileLoss(part: .database, path: database.path, fate: .overwritten)
     }
     if let fate = log.fate(atLog) { return FileLoss(part: .log, path: log.path, fate: fate) }
-    if case .there(let status) = atLog, logFrames > 0, status.size < logBytes(logFrames) {
-      return overwrittenLog
-    }
-    return nil
+    guard case .there(let status) = atLog, logFrames > 0 else { return nil }
+    let isHeaderKept = logHeader == nil || log.descriptor.words(at: 0) == logHeader
+    return status.size < logBytes(logFrames) || !isHeaderKept ? overwrittenLog : nil
   }
 
   /// Before each commit, and before the log is taken over: whether another program has cut it.
@@ -122,18 +122,30 @@ struct LedgerFiles: ~Copyable {
   /// `before`: so many frames it had before the commit; 0: it began anew.
   ///
   /// A log that was cut meanwhile has grown again, past a hole of zeros. The hole ends where the
-  /// commit's frames begin, so that it takes the header or what stands before them: each frame
-  /// bears the salts of the header.
+  /// commit's frames begin, so that it takes what stands before them, the last frame or the header:
+  /// each frame bears the salts of the header. A commit of a few frames costs one read here.
   mutating func cutLog(before: Int, frames: Int) -> FileLoss? {
     guard frames > 0, pageBytes > 0 else { return nil }
-    if let loss = cutLog(frames: frames) { return loss }
-    let last = logBytes(max(before, 1) - 1)
-    guard let header = log.descriptor.words(at: 0), let frame = log.descriptor.words(at: last)
-    else { return nil }
-    let isSame = before == 0 || frames < before || logHeader == nil || header == logHeader
-    guard isSame, header[0] != 0, frame[1] == header[2] else { return overwrittenLog }
-    logHeader = header
-    return nil
+    let isNew = before == 0 || frames < before
+    if isNew || logHeader == nil {
+      guard let header = log.descriptor.words(at: 0) else { return cutLog(frames: frames) }
+      guard header[0] != 0 else { return overwrittenLog }
+      logHeader = header
+    }
+    guard let header = logHeader else { return nil }
+    let first = logBytes(isNew ? 0 : before - 1)
+    let rest = logBytes(frames) - first
+    let isShort = rest <= read.count
+    let wanted = isShort ? rest : LogCheck.frameHeaderBytes
+    guard let count = log.descriptor.read(wanted, at: first, into: &read) else { return nil }
+    if count < wanted { return overwrittenLog }
+    let salts = Self.word(read, 8)
+    guard salts == header[2] else { return overwrittenLog }
+    return isShort ? nil : cutLog(frames: frames)
+  }
+
+  private static func word(_ bytes: [UInt8], _ offset: Int) -> UInt64 {
+    (0..<8).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64(8 * $1) }
   }
 
   private var overwrittenLog: FileLoss {

@@ -23,15 +23,15 @@ enum SystemCalls {
     Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
   }
 
-  /// Time that only passes, for waits and durations.
-  @inline(__always)
   /// The monotonic clock as of the last tick, some milliseconds ago: a fifth of the cost.
+  @inline(__always)
   static func coarseMonotonicNanoseconds() -> Int64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 
+  /// Time that only passes, for waits and durations.
   static func monotonicNanoseconds() -> Int64 {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)
@@ -197,6 +197,16 @@ extension Descriptor {
       unsafe pread(number, $0.baseAddress, $0.count, off_t(offset))
     }
     return read == 32 ? words : nil
+  }
+
+  /// Reads up to `count` bytes at `offset` into `bytes`, which has room for them; how many there
+  /// were, nil where the call fails.
+  func read(_ count: Int, at offset: Int, into bytes: inout [UInt8]) -> Int? {
+    precondition(count <= bytes.count, "room for what is read")
+    let read = unsafe bytes.withUnsafeMutableBytes {
+      unsafe pread(number, $0.baseAddress, count, off_t(offset))
+    }
+    return read < 0 ? nil : read
   }
 
   /// Locks the file for this descriptor, without waiting.

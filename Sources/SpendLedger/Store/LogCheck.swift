@@ -53,12 +53,12 @@ private struct Log {
       return hasFrames ? "the log's header has changed, and records stand behind it" : nil
     }
     let count = (bytes.count - LogCheck.headerBytes) / frameBytes(of: pageSize)
-    guard let fault = firstFault(count) else { return nil }
-    guard
-      let end = (fault..<count).first(where: {
-        isOfThisGeneration($0, of: pageSize) && isCommit($0)
-      }), end + 1 < count, isOfThisGeneration(end + 1, of: pageSize)
-    else { return nil }
+    guard let (fault, sum) = firstFault(count) else { return nil }
+    let end =
+      wasCommit(fault, after: sum)
+      ? fault
+      : (fault..<count).first { isOfThisGeneration($0, of: pageSize) && isCommit($0) }
+    guard let end, end + 1 < count, isOfThisGeneration(end + 1, of: pageSize) else { return nil }
     return "frame \(fault + 1) of the log has changed, and later transactions stand behind it"
   }
 
@@ -82,13 +82,31 @@ private struct Log {
     return Checksum(Self.number(bytes, start + 16), Self.number(bytes, start + 20))
   }
 
-  private func firstFault(_ count: Int) -> Int? {
+  /// The first frame that SQLite does not read, and the checksum up to it.
+  private func firstFault(_ count: Int) -> (frame: Int, sum: Checksum)? {
     var sum = headerSum
     for frame in 0..<count {
+      let before = sum
       sum = self.sum(sum, throughFrame: frame)
-      if !isOfThisGeneration(frame, of: pageSize) || sum != writtenSum(frame) { return frame }
+      if !hasBothSalts(frame) || sum != writtenSum(frame) { return (frame, before) }
     }
     return nil
+  }
+
+  /// Whether the frame ended a transaction before a single bit was lost: then its mark, the size of
+  /// the database, had that bit alone. With it the frame's checksum is right.
+  private func wasCommit(_ frame: Int, after sum: Checksum) -> Bool {
+    guard hasBothSalts(frame), !isCommit(frame) else { return false }
+    let start = offset(frame, of: pageSize)
+    let page = start + LogCheck.frameHeaderBytes
+    return (0..<32).contains { bit in
+      var head = Array(bytes[start..<start + 8])
+      head[4 + bit / 8] = 1 << UInt8(bit % 8)
+      var sum = sum
+      sum.add(head, 0..<8, isBigEndian: isBigEndian)
+      sum.add(bytes, page..<page + pageSize, isBigEndian: isBigEndian)
+      return sum == writtenSum(frame)
+    }
   }
 
   private func frameBytes(of pageSize: Int) -> Int { LogCheck.frameHeaderBytes + pageSize }
@@ -97,10 +115,24 @@ private struct Log {
     LogCheck.headerBytes + frame * frameBytes(of: pageSize)
   }
 
+  /// Whether the frame bears a salt of this generation. One of the two is enough: another
+  /// generation has both others, and no torn write parts them, since they lie in eight aligned
+  /// bytes. So a bit that has flipped in one of them does not hide the frame.
   private func isOfThisGeneration(_ frame: Int, of pageSize: Int) -> Bool {
+    guard let found = foundSalts(frame, of: pageSize) else { return false }
+    return found.0 == salts.0 || found.1 == salts.1
+  }
+
+  /// What SQLite asks of a frame that it reads.
+  private func hasBothSalts(_ frame: Int) -> Bool {
+    guard let found = foundSalts(frame, of: pageSize) else { return false }
+    return found == salts
+  }
+
+  private func foundSalts(_ frame: Int, of pageSize: Int) -> (UInt32, UInt32)? {
     let start = offset(frame, of: pageSize)
-    guard start + LogCheck.frameHeaderBytes <= bytes.count else { return false }
-    return Self.number(bytes, start + 8) == salts.0 && Self.number(bytes, start + 12) == salts.1
+    guard start + LogCheck.frameHeaderBytes <= bytes.count else { return nil }
+    return (Self.number(bytes, start + 8), Self.number(bytes, start + 12))
   }
 
   private func isCommit(_ frame: Int) -> Bool {
