@@ -39,12 +39,12 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
-    // 6: thin executables
+    // 7: thin executables
     .executableTarget(
       name: "budgetd",
       dependencies: [
-        "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "Reconciliation",
-        "RedisStore", "TCPTransport", argumentParser, logging,
+        "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "RedisStore",
+        "TCPTransport", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "budgetctl",
@@ -52,13 +52,20 @@ let package = Package(
         "BudgetClient", "BudgetModel", "BudgetSimulation", "LiteLLMConfig", argumentParser,
       ], exclude: ["README.md"], swiftSettings: strict),
 
-    // 5: the request path and the process, traces in virtual time
+    // 5: the node in its fleet
+    module(
+      "BudgetFleet",
+      [
+        "BudgetEngine", "BudgetModel", "Locks", "Reconciliation", "RedisStore", "SpendLedger",
+        logging,
+      ]),
+
+    // 6: the request path and the process, traces in virtual time
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetModel", "BudgetWire", "CMalloc", "Digest", "HTTPPort",
-        "LiteLLMConfig", "Locks", "PrometheusText", "Reconciliation", "SpendLedger", "TCPTransport",
-        logging,
+        "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetWire", "CMalloc", "Digest", "HTTPPort",
+        "LiteLLMConfig", "Locks", "PrometheusText", "SpendLedger", "TCPTransport", logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
@@ -99,13 +106,24 @@ let package = Package(
     tests(
       "BudgetEngineTests",
       ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount", "SeededRandom"]),
+    tests(
+      "BudgetFleetTests",
+      [
+        "BudgetEngine", "BudgetFleet", "BudgetModel", "Locks", "NodeFixture", "Reconciliation",
+        "RedisStore", "SpendLedger", logging,
+      ]),
+    .target(
+      name: "NodeFixture",
+      dependencies: [
+        "BudgetEngine", "BudgetFleet", "BudgetModel", "Locks", "SpendLedger", logging,
+      ], path: "Tests/NodeFixture", swiftSettings: strict),
     tests("BudgetModelTests", ["BudgetModel"]),
     tests(
       "BudgetServerTests",
       [
-        "Locks", "BudgetEngine", "BudgetModel", "BudgetServer", "BudgetWire", "CAllocationCount",
-        "HTTPPort", "LiteLLMConfig", "Reconciliation", "SeededRandom", "SpendLedger",
-        "TCPTransport", logging,
+        "Locks", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire",
+        "CAllocationCount", "HTTPPort", "LiteLLMConfig", "NodeFixture", "Reconciliation",
+        "SeededRandom", "SpendLedger", "TCPTransport", logging,
       ]),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),

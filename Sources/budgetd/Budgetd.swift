@@ -1,4 +1,5 @@
 import ArgumentParser
+import BudgetFleet
 import BudgetServer
 import Foundation
 import LiteLLMConfig

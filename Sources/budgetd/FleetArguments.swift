@@ -1,5 +1,5 @@
 public import ArgumentParser
-public import BudgetServer
+public import BudgetFleet
 
 /// How the node is part of a fleet; without a Redis none of it has a meaning.
 struct FleetArguments: ParsableArguments {

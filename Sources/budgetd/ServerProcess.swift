@@ -1,3 +1,4 @@
+import BudgetFleet
 import BudgetServer
 import Dispatch
 import Foundation
@@ -62,8 +63,8 @@ struct ServerProcess {
 
   private func drain() async {
     log.notice("draining: answering what has arrived; a second signal ends the process at once")
-    let cutOff = await server.drain(within: drainDeadline) { [fleet, log] allowance in
-      fleet?.end(within: allowance, log: log)
+    let cutOff = await server.drain(within: drainDeadline) { [fleet] allowance in
+      fleet?.end(within: allowance)
     }
     if cutOff > 0 {
       log.warning("\(cutOff) connections were cut off with requests or replies under way")

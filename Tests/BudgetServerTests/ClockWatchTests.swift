@@ -1,6 +1,7 @@
 import BudgetModel
 import Locks
 import Logging
+import NodeFixture
 import Testing
 
 @testable import BudgetServer
@@ -14,7 +15,7 @@ import Testing
   }
 
   private func setWall(ahead milliseconds: Int64) {
-    time.wallAhead.withLock { $0 = milliseconds }
+    time.setWall(aheadBy: milliseconds)
   }
 
   @Test(arguments: [1, -1] as [Int64]) func aMinuteApartIsSaid(_ sign: Int64) throws {

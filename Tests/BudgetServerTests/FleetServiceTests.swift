@@ -1,10 +1,12 @@
 import BudgetEngine
+import BudgetFleet
 import BudgetModel
 import BudgetWire
 import Foundation
 import LiteLLMConfig
 import Locks
 import Logging
+import NodeFixture
 import Reconciliation
 import SpendLedger
 import TCPTransport
@@ -13,8 +15,8 @@ import Testing
 @testable import BudgetServer
 
 @Suite struct FleetServiceTests {
-  private func fixture(_ policy: OutagePolicy) throws -> (FleetMemberFixture, ServiceFixture) {
-    let member = try FleetMemberFixture([try providerBudget("p", 90)]) {
+  private func fixture(_ policy: OutagePolicy) throws -> (MemberFixture, ServiceFixture) {
+    let member = try MemberFixture([try providerBudget("p", 90)]) {
       $0.policy = policy
       $0.size = 3
     }
@@ -48,7 +50,7 @@ import Testing
     ping = try service.call(.ping).pinged
     #expect(ping.storeState == "ok")
     #expect(ping.isReady)
-    member.member.passIsOverdue()
+    member.passIsOverdue()
     #expect(try service.call(filter("p")).status?.code == .unavailable)
     ping = try service.call(.ping).pinged
     #expect(!ping.isReady)
@@ -61,13 +63,13 @@ import Testing
     #expect(page.reconciledAtUnixMilliseconds == 0)
     let known = try #require(member.member.budgets(otherThan: nil))
     member.member.show(
-      [FleetView(budget: 0, start: FleetMemberFixture.start, others: PicoUSD(pico: 50))],
+      [FleetView(budget: 0, start: MemberFixture.start, others: PicoUSD(pico: 50))],
       of: known.generation)
     member.time.advance(milliseconds: 5)
     member.member.passSucceeded(nodes: 2)
     page = try service.call(.getProviderBudgets(.init())).page
     #expect(
-      page.reconciledAtUnixMilliseconds == FleetMemberFixture.start.unixMilliseconds + 5)
+      page.reconciledAtUnixMilliseconds == MemberFixture.start.unixMilliseconds + 5)
     #expect(page.providers.map(\.spendUSD) == [50e-12])
     #expect(page.providers.map(\.remainingUSD) == [40e-12])
   }
@@ -75,7 +77,7 @@ import Testing
   @Test func aDenialSaysWhatShareWithholds() throws {
     let (member, service) = try fixture(.share)
     member.member.start()
-    member.record(30, provider: "p")
+    #expect(member.record(30, provider: "p"))
     let result = try service.call(filter("p"))
     #expect(result.status?.code == .resourceExhausted)
     #expect(try result.filtered.denials.map(\.withheldUSD) == [60e-12])

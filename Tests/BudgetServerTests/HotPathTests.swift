@@ -4,6 +4,7 @@ import BudgetWire
 import CAllocationCount
 import Foundation
 import Logging
+import NodeFixture
 import SpendLedger
 import Testing
 

@@ -2,6 +2,7 @@ import BudgetModel
 import BudgetWire
 import Dispatch
 import Locks
+import NodeFixture
 import Testing
 
 @testable import BudgetServer

@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetModel
 import BudgetWire
+import NodeFixture
 import Testing
 
 @testable import BudgetServer

@@ -1,6 +1,7 @@
 import BudgetModel
 import BudgetWire
 import Locks
+import NodeFixture
 import SpendLedger
 import Testing
 
@@ -128,7 +129,7 @@ import Testing
   @Test(arguments: [0, -600_000, 600_000, 90_000_000, -90_000_000] as [Int64])
   func timesInKeysAreJudgedByTheWallClock(_ ahead: Int64) throws {
     let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1, "1d")])
-    fixture.time.wallAhead.withLock { $0 = ahead }
+    fixture.time.setWall(aheadBy: ahead)
     let wall = fixture.time.wall().unixMilliseconds
     let digits = String(wall + 7, radix: 16)
     let hex = String(repeating: "0", count: 12 - digits.count) + digits

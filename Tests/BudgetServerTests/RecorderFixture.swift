@@ -5,6 +5,7 @@ import Dispatch
 import Foundation
 import Locks
 import Logging
+import NodeFixture
 import Testing
 
 @testable import BudgetServer

@@ -1,33 +1,14 @@
 import BudgetEngine
+import BudgetFleet
 import BudgetModel
 import BudgetWire
 import Locks
+import NodeFixture
 import SpendLedger
 import Testing
 
 @testable import BudgetServer
 @testable import TCPTransport
-
-/// Time that moves by hand.
-final class ManualTimeSource: TimeSource {
-  private let instant: Locked<Timestamp>
-  /// The wall clock less this time, in milliseconds.
-  let wallAhead = Locked<Int64>(0)
-
-  init(_ instant: Timestamp) { self.instant = Locked(instant) }
-
-  func now() -> Timestamp { instant.withLock { $0 } }
-
-  func wall() -> Timestamp {
-    Timestamp(unixMilliseconds: now().unixMilliseconds + wallAhead.withLock { $0 })
-  }
-
-  func advance(milliseconds: Int64) {
-    instant.withLock {
-      $0 = Timestamp(unixMilliseconds: $0.unixMilliseconds + milliseconds)
-    }
-  }
-}
 
 /// Charges at once, without a disk, and says what it is told to say.
 final class InstantRecorder: SpendRecorder {

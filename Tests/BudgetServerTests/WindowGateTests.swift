@@ -2,6 +2,7 @@ import BudgetEngine
 import BudgetModel
 import Dispatch
 import Locks
+import NodeFixture
 import SpendLedger
 import Testing
 

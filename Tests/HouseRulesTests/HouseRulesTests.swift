@@ -21,9 +21,14 @@ import Testing
       "Synchronization",
     ],
     "Reconciliation": ["BudgetModel", "RedisStore"],
+    "BudgetFleet": [
+      "BudgetModel", "BudgetEngine", "Locks", "Reconciliation", "RedisStore", "SpendLedger",
+      "Dispatch", "Logging", "Synchronization",
+    ],
     "BudgetServer": [
-      "BudgetModel", "BudgetEngine", "BudgetWire", "CMalloc", "Digest", "HTTPPort", "TCPTransport",
-      "LiteLLMConfig", "Locks", "PrometheusText", "Reconciliation", "SpendLedger",
+      "BudgetModel", "BudgetEngine", "BudgetFleet", "BudgetWire", "CMalloc", "Digest", "HTTPPort",
+      "TCPTransport",
+      "LiteLLMConfig", "Locks", "PrometheusText", "SpendLedger",
       "Dispatch",
       "Foundation", "Glibc", "Logging", "Synchronization",
     ],
@@ -32,7 +37,7 @@ import Testing
       "Locks", "BudgetWire", "TCPTransport", "BudgetModel", "Dispatch", "Synchronization",
     ],
     "budgetd": [
-      "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "Reconciliation",
+      "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig",
       "RedisStore", "TCPTransport", "ArgumentParser", "Dispatch",
       "Synchronization",
       "Foundation", "Logging",

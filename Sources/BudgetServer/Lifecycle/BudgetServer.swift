@@ -1,4 +1,5 @@
 import BudgetEngine
+public import BudgetFleet
 public import BudgetModel
 import BudgetWire
 import Foundation
@@ -73,7 +74,8 @@ public final class BudgetServer: Sendable {
     let now = time.now()
     let engine = BudgetEngine(
       restoring: source == nil
-        ? LedgerSync.windows(opening) : FleetRestoring.windows(opening, at: now))
+        ? LedgerSync.windows(opening)
+        : FleetRestoring.windows(opening, besides: LedgerSync.windows(opening), at: now))
     let requests = RequestCounters()
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
@@ -88,7 +90,9 @@ public final class BudgetServer: Sendable {
     let member =
       source == nil
       ? nil
-      : FleetMember(engine: engine, ledger: ledger, time: time, options: options.fleet, log: log)
+      : FleetMember(
+        FleetSurroundings(engine: engine, ledger: ledger, time: time, log: log),
+        options: options.fleet)
     let clocks = ClockWatch(time, isShared: source != nil, log: log)
     let readiness = Readiness(recorder: recorder, fleet: member, clocks: clocks)
     let identity = NodeIdentity(
@@ -297,7 +301,10 @@ public final class BudgetServer: Sendable {
     isShared: Bool, startingAt first: Timestamp, _ fleet: FleetOptions
   ) -> any TimeSource {
     isShared
-      ? FleetClock(startingAt: first, jumpBound: fleet.clockJumpBound)
+      ? FleetClock(
+        startingAt: first, jumpBound: fleet.clockJumpBound,
+        boottime: { SystemTimeSource.boottimeNanoseconds() / 1_000_000 },
+        wallClock: SystemTimeSource.wallClock)
       : SystemTimeSource(startingAt: first)
   }
 

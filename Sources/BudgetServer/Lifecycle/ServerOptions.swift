@@ -1,3 +1,4 @@
+public import BudgetFleet
 public import BudgetModel
 public import BudgetWire
 public import LiteLLMConfig

@@ -73,11 +73,6 @@ extension MetricsPage {
 }
 
 extension Duration {
-  /// The duration in nanoseconds; below 292 years.
-  var nanoseconds: Int64 {
-    components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
-  }
-
   /// The duration in seconds, to the nanosecond.
   var wholeSeconds: Double { Double(nanoseconds) / 1e9 }
 }

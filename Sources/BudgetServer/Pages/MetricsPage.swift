@@ -1,3 +1,4 @@
+import BudgetFleet
 import BudgetModel
 import HTTPPort
 import Locks

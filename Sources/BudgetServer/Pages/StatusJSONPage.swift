@@ -1,4 +1,5 @@
 import BudgetEngine
+import BudgetFleet
 import BudgetModel
 import HTTPPort
 import SpendLedger

@@ -1,4 +1,5 @@
 import BudgetEngine
+import BudgetFleet
 import BudgetModel
 import BudgetWire
 
@@ -17,6 +18,13 @@ struct ServiceContext: Sendable {
   var fleet: FleetMember? = nil
   /// Nil where no trace is written.
   var trace: TrafficTrace? = nil
+
+  /// Why a request that has a budget is refused; nil: it is not. Cheap: one atomic load.
+  @inline(__always)
+  var refusal: RPCStatus? {
+    guard let reason = fleet?.refusal else { return nil }
+    return RPCStatus(.unavailable, reason)
+  }
 }
 
 /// What Ping says of the node.

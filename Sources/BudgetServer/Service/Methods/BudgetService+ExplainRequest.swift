@@ -32,7 +32,7 @@ extension BudgetService {
       }
     }
     // As the filter would be refused.
-    if let refusal = context.fleet?.refusal, explainer.hasBudget { throw ServiceRefusal(refusal) }
+    if let refusal = context.refusal, explainer.hasBudget { throw ServiceRefusal(refusal) }
     responses.appendExplained(explainer.result, callID: head.callID, to: &output)
   }
 }

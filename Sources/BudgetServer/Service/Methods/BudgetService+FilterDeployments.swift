@@ -9,7 +9,7 @@ extension BudgetService {
   ) throws(ServiceRefusal) {
     let catalog = catalogs.current()
     let asked = try questions.resolve(head, in: catalog, with: &reader, into: &filter)
-    if let refusal = context.fleet?.refusal,
+    if let refusal = context.refusal,
       questions.withQuestion(of: asked, or: filter, { $0.hasBudget })
     {
       throw ServiceRefusal(refusal)

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import BudgetServer
+@testable import BudgetFleet
 
 @Suite struct FleetStandingTests {
   private var standing = FleetStanding(staleness: .seconds(3))

@@ -3,7 +3,7 @@ import Locks
 import Reconciliation
 import Testing
 
-@testable import BudgetServer
+@testable import BudgetFleet
 
 /// A machine's clock, and a store's that lies so far from it.
 private final class Clocks: Sendable {
@@ -24,7 +24,9 @@ private final class Clocks: Sendable {
 
   private func clock(at time: Int64 = 50_000) -> FleetClock {
     let clocks = clocks
-    return FleetClock(startingAt: Timestamp(unixMilliseconds: time)) { clocks.boottime }
+    return FleetClock(
+      startingAt: Timestamp(unixMilliseconds: time), boottime: { clocks.boottime },
+      wallClock: { Timestamp(unixMilliseconds: 1_768_435_200_000) })
   }
 
   private func hear(_ clock: FleetClock, ahead: Int64, roundTrip: Int64) -> ClockCorrection {

@@ -19,3 +19,13 @@ public struct FleetOptions: Sendable {
   /// How long after the last pass that succeeded the store counts as away.
   public var stalenessInForce: Duration { staleness ?? max(interval * 3, .seconds(3)) }
 }
+
+/// What filtering goes by while the store is away, as `--outage-policy` says.
+public enum OutagePolicy: String, CaseIterable, Sendable {
+  /// By what this node knows: its own spend, and others' as it was heard last.
+  case open
+  /// Nothing passes that has a budget.
+  case closed
+  /// Each node gives out its part of what was left of each limit.
+  case share
+}

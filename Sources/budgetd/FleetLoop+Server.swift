@@ -1,5 +1,17 @@
+import BudgetFleet
+import BudgetServer
 import LiteLLMConfig
+import Logging
 import RedisStore
+
+extension FleetLoop {
+  /// Keeps `server` in step with its fleet. Nil: the server has no Redis.
+  convenience init?(_ server: BudgetServer, interval: Duration, log: Logger) {
+    guard let source = server.redis, let member = server.member else { return nil }
+    log.info("budgets are shared through Redis at \(source), from \(source.origin)")
+    self.init(RedisSettings(source), interval: interval, member: member, log: log)
+  }
+}
 
 extension RedisSettings {
   /// The settings of a link to the Redis that the configuration or the command line names.

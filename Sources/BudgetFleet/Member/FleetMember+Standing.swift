@@ -1,6 +1,5 @@
 import BudgetEngine
 public import BudgetModel
-import BudgetWire
 import Dispatch
 import Locks
 import Logging
@@ -15,7 +14,6 @@ extension FleetMember {
     let (now, elapsed) = (time.now(), elapsed)
     change { state in
       state.passesSucceeded += 1
-      state.lastPassDuration = duration
       state.passDurations.add(duration.nanoseconds)
       state.lastPassAt = now
       if nodes == nil { state.nodesFaults += 1 }
@@ -35,8 +33,8 @@ extension FleetMember {
     }
   }
 
-  /// A pass was left out.
-  public func passSkipped() { state.withLock { $0.passesSkipped += 1 } }
+  /// So many passes were due while one lasted, and were left out.
+  public func passesSkipped(_ count: Int) { state.withLock { $0.passesSkipped += count } }
 
   /// Spend came after its window had ended for the fleet: the ledger keeps it, the fleet's total
   /// lacks it.
@@ -61,7 +59,6 @@ extension FleetMember {
       status.passesSucceeded = state.passesSucceeded
       status.passesFailed = state.passesFailed
       status.passesSkipped = state.passesSkipped
-      status.lastPassDuration = state.lastPassDuration
       status.passDurations = state.passDurations
       status.lateSpend = state.lateSpend
       status.isEvictionUnsafe = state.isEvictionUnsafe
@@ -73,7 +70,7 @@ extension FleetMember {
   }
 
   /// Puts the outage policy in force, until the first pass has succeeded, and watches the time.
-  func start() {
+  public func start() {
     if options.policy == .share, options.size == nil {
       log.notice(
         """
@@ -86,18 +83,23 @@ extension FleetMember {
   }
 
   /// Watches no more.
-  func stop() { isStopped.store(true, ordering: .relaxed) }
+  public func stop() { isStopped.store(true, ordering: .relaxed) }
 
   private func scheduleTick() {
     DispatchQueue.global().asyncAfter(deadline: .now() + Self.tickInterval) { [weak self] in
       guard let self, !isStopped.load(ordering: .relaxed) else { return }
-      let elapsed = elapsed
-      change { $0.standing.tick(at: elapsed) }
+      look()
       scheduleTick()
     }
   }
 
-  func change(_ step: (inout FleetMemberState) -> [FleetStanding.Action]) {
+  /// Looks at the standing now: the store may have been away for too long.
+  public func look() {
+    let elapsed = elapsed
+    change { $0.standing.tick(at: elapsed) }
+  }
+
+  private func change(_ step: (inout FleetMemberState) -> [FleetStanding.Action]) {
     changing.withLock { _ in carryOut(state.withLock { step(&$0) }) }
   }
 
@@ -123,7 +125,7 @@ extension FleetMember {
   }
 
   /// The configuration is another: what is new in it is shared out too.
-  func reloaded() {
+  public func reloaded() {
     changing.withLock { _ in
       let isInForce = state.withLock { $0.standing.isPolicyInForce }
       if isInForce, options.policy == .share { withhold() }

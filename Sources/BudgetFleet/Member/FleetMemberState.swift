@@ -19,7 +19,6 @@ struct FleetMemberState: Sendable {
   var passesSucceeded = 0
   var passesFailed = 0
   var passesSkipped = 0
-  var lastPassDuration = Duration.zero
   var passDurations = Histogram(upperBounds: FleetStatus.passDurationBounds)
   var lateSpend = PicoUSD.zero
   var isEvictionUnsafe = false

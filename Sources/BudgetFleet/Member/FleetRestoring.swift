@@ -1,9 +1,9 @@
-import BudgetEngine
-import BudgetModel
-import SpendLedger
+public import BudgetEngine
+public import BudgetModel
+public import SpendLedger
 
 /// Finds, at a start, the windows that a member of a fleet goes on with.
-enum FleetRestoring {
+public enum FleetRestoring {
   /// The fleet's window that is open at `now`, of each budget that has one: of several
   /// the last to end, as reconciling has it.
   static func inForce(
@@ -22,15 +22,18 @@ enum FleetRestoring {
     return inForce
   }
 
-  /// The windows that the ledger knows, as the engine of a member restores them.
+  /// The windows that the ledger knows, as the engine of a member restores them; `own` are those
+  /// that a node without a fleet would restore.
   ///
   /// Where the fleet's window is still open it is the one, and what the budget's other open windows
   /// hold is counted in it: they are moved to it at the first pass.
-  static func windows(_ opening: LedgerOpening, at now: Timestamp) -> [BudgetWindowState] {
+  public static func windows(
+    _ opening: LedgerOpening, besides own: [BudgetWindowState], at now: Timestamp
+  ) -> [BudgetWindowState] {
     let inForce = inForce(opening.fleet, at: now)
     var spends: [BudgetKey: PicoUSD] = [:]
     for open in opening.openWindows { spends[open.window.key, default: .zero] += open.spend }
-    var windows = LedgerSync.windows(opening).filter { inForce[$0.key] == nil }
+    var windows = own.filter { inForce[$0.key] == nil }
     for (key, fleet) in inForce.sorted(by: { $0.key.description < $1.key.description }) {
       windows.append(
         BudgetWindowState(

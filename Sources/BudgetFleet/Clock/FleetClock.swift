@@ -29,22 +29,17 @@ public final class FleetClock: TimeSource {
   private static let jumpMilliseconds: Int64 = 2_000
 
   /// Begins at `first`, until the store is heard. A reading past `jumpBound` from fleet time is not
-  /// followed at once. `boottime` tells the milliseconds that have passed; tests move both clocks.
+  /// followed at once. `boottime` tells the milliseconds that the machine has been up, asleep or
+  /// awake.
   public init(
     startingAt first: Timestamp, jumpBound: Duration = FleetOptions().clockJumpBound,
-    boottime: @escaping @Sendable () -> Int64 = FleetClock.boottime,
-    wallClock: @escaping @Sendable () -> Timestamp = SystemTimeSource.wallClock
+    boottime: @escaping @Sendable () -> Int64, wallClock: @escaping @Sendable () -> Timestamp
   ) {
     self.boottime = boottime
     self.wallClock = wallClock
     knowledge = Locked(Knowledge(trust: ClockTrust(bound: jumpBound)))
     offset = Atomic(first.unixMilliseconds - boottime())
     given = Atomic(first.unixMilliseconds)
-  }
-
-  /// Milliseconds that the machine has been up, asleep or awake.
-  @Sendable public static func boottime() -> Int64 {
-    SystemTimeSource.boottimeNanoseconds() / 1_000_000
   }
 
   /// The fleet time now.
@@ -101,9 +96,14 @@ public final class FleetClock: TimeSource {
   }
 }
 
-extension Duration {
-  /// Whole milliseconds, rounded towards zero.
-  var wholeMilliseconds: Int64 {
-    components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000
-  }
+/// What hearing the store's clock has changed.
+enum ClockCorrection: Equatable, Sendable {
+  /// Nothing: the difference may be the way there and back.
+  case none
+  /// The fleet's time lies so much later or earlier now.
+  case moved(milliseconds: Int64)
+  /// So does the store's clock jump, by more than it can have drifted.
+  case jumped(milliseconds: Int64)
+  /// Nothing: what the store's clock says is not believed.
+  case doubted(ClockDoubt)
 }

@@ -1,19 +1,18 @@
-import BudgetModel
-import BudgetWire
+public import BudgetModel
 import Locks
 import Synchronization
 
 extension FleetMember {
   /// What Ping says: `ok`, or `partitioned` while the outage policy is in force.
-  var storeState: String {
+  public var storeState: String {
     state.withLock { $0.standing.isPolicyInForce } ? "partitioned" : "ok"
   }
 
   /// When this node last agreed with the store; nil: never.
-  var reconciledAt: Timestamp? { state.withLock { $0.lastPassAt } }
+  public var reconciledAt: Timestamp? { state.withLock { $0.lastPassAt } }
 
   /// Why requests should go elsewhere; nil: they need not.
-  var notReadyReason: String? {
+  public var notReadyReason: String? {
     let (phase, doubt) = state.withLock { ($0.standing.phase, $0.clockDoubt) }
     if let doubt { return "\(doubt)" }
     switch phase {
@@ -24,9 +23,9 @@ extension FleetMember {
   }
 
   /// Why a request that has a budget is refused; nil: it is not. Cheap: one atomic load.
-  var refusal: RPCStatus? {
+  public var refusal: String? {
     guard isClosed.load(ordering: .relaxed) else { return nil }
-    return RPCStatus(.unavailable, "\(outageText). \(policyText)")
+    return "\(outageText). \(policyText)"
   }
 
   /// What is wrong, and since when.

@@ -1,11 +1,31 @@
-import BudgetEngine
+public import BudgetEngine
 public import BudgetModel
-import BudgetWire
 import Locks
-import Logging
+public import Logging
 public import Reconciliation
-import SpendLedger
+public import SpendLedger
 import Synchronization
+
+/// What a member of a fleet stands on.
+public struct FleetSurroundings: Sendable {
+  let engine: BudgetEngine
+  let ledger: SpendLedger
+  /// Fleet time; the store's clock moves it where it is a `FleetClock`.
+  let time: any TimeSource
+  let log: Logger
+  /// The time that has passed since some instant, asleep or awake.
+  public var uptime: @Sendable () -> Duration
+
+  /// Makes them, with the machine's own uptime.
+  public init(engine: BudgetEngine, ledger: SpendLedger, time: any TimeSource, log: Logger) {
+    self.engine = engine
+    self.ledger = ledger
+    self.time = time
+    self.log = log
+    let start = ContinuousClock.now
+    uptime = { ContinuousClock.now - start }
+  }
+}
 
 /// This node as a member of its fleet: what reconciling reads and changes of it, and what it does
 /// while the store is away.
@@ -31,18 +51,19 @@ public final class FleetMember: FleetNode, Sendable {
   /// Whether requests that have a budget are refused.
   let isClosed = Atomic<Bool>(false)
   let isStopped = Atomic<Bool>(false)
-  private let started = ContinuousClock.now
+  let uptime: @Sendable () -> Duration
+  private let started: Duration
 
-  init(
-    engine: BudgetEngine, ledger: SpendLedger, time: any TimeSource, options: FleetOptions,
-    log: Logger
-  ) {
-    self.engine = engine
-    self.ledger = ledger
-    self.time = time
+  /// Makes the member; it says nothing and watches nothing until `start`.
+  public init(_ surroundings: FleetSurroundings, options: FleetOptions) {
+    engine = surroundings.engine
+    ledger = surroundings.ledger
+    time = surroundings.time
     clock = time as? FleetClock
+    log = surroundings.log
+    uptime = surroundings.uptime
+    started = uptime()
     self.options = options
-    self.log = log
     state = Locked(
       FleetMemberState(
         options: options, startedAt: time.now(), stored: ledger.opening.fleet))
@@ -161,5 +182,5 @@ public final class FleetMember: FleetNode, Sendable {
   public func now() -> Timestamp { time.now() }
 
   /// What has passed since the start, for the standing.
-  var elapsed: Duration { ContinuousClock.now - started }
+  var elapsed: Duration { uptime() - started }
 }

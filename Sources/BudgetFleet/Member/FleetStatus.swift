@@ -22,10 +22,8 @@ public struct FleetStatus: Equatable, Sendable {
   public var passesSucceeded = 0
   /// Passes that failed.
   public var passesFailed = 0
-  /// Passes that were left out.
+  /// Passes that were due while the one before had not ended: they were left out.
   public var passesSkipped = 0
-  /// How long the last pass took that succeeded.
-  public var lastPassDuration = Duration.zero
   /// How long passes took that succeeded, in nanoseconds.
   public var passDurations = Histogram(upperBounds: FleetStatus.passDurationBounds)
   /// Spend that came after its window had ended for the fleet, since the start.
@@ -47,5 +45,5 @@ public struct FleetStatus: Equatable, Sendable {
   ]
 
   /// Starts with nothing heard.
-  init(policy: OutagePolicy) { self.policy = policy }
+  public init(policy: OutagePolicy) { self.policy = policy }
 }

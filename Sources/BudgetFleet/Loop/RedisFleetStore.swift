@@ -1,20 +1,30 @@
 import Reconciliation
 import RedisStore
 
+/// The fleet's store together with the link to it.
+protocol FleetLink: FleetStore {
+  /// Whether there is a link that can be used.
+  var isConnected: Bool { get }
+
+  /// Makes a fresh link. Returns what the store said of itself.
+  mutating func connect() throws(RedisError) -> ServerFacts
+
+  /// Closes the link: after anything unexpected the next pass begins with a fresh one.
+  mutating func disconnect()
+}
+
 /// The fleet's store over a link to Redis: made when it is first needed, and anew after any error.
 ///
 /// Used on one thread.
-final class RedisFleetStore: FleetStore {
+final class RedisFleetStore: FleetLink {
   private let settings: RedisSettings
   private var link: RedisLink?
   private(set) var lastRoundTrip = Duration.zero
 
   init(_ settings: RedisSettings) { self.settings = settings }
 
-  /// Whether there is a link that can be used.
   var isConnected: Bool { link?.isOpen ?? false }
 
-  /// Makes a fresh link. Returns what Redis said of itself.
   func connect() throws(RedisError) -> ServerFacts {
     link = nil
     let made = try RedisLink.connect(settings)
@@ -23,7 +33,6 @@ final class RedisFleetStore: FleetStore {
     return facts
   }
 
-  /// Closes the link: after anything unexpected the next pass begins with a fresh one.
   func disconnect() { link = nil }
 
   func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {

@@ -1,0 +1,96 @@
+import Logging
+import Reconciliation
+import RedisStore
+
+/// What the thread that talks to Redis does: passes at their time, fresh links after failures, each
+/// next attempt later than the one before.
+///
+/// It has no clock and no thread of its own: the member tells it what time passes, and whoever runs
+/// it how long it may wait.
+struct FleetWork<Link: FleetLink> {
+  private let member: FleetMember
+  private var link: Link
+  private let voice: FleetVoice
+  private let interval: Duration
+  private var reconciler: Reconciler
+  private var backoff = RedisBackoff()
+  private var random = SystemRandomNumberGenerator()
+  private var isNextUrgent = false
+  private var hasSucceeded = false
+
+  init(_ link: Link, _ reconciler: Reconciler, member: FleetMember, log: Logger) {
+    self.member = member
+    self.link = link
+    self.reconciler = reconciler
+    voice = FleetVoice(log: log)
+    interval = reconciler.settings.interval
+    // An attempt costs little, and an outage lasts until the first one that succeeds.
+    backoff.longest = max(interval, .seconds(1))
+  }
+
+  /// Works until a wait is over for the end: then there is one pass more. `onFirstPass` is called
+  /// once, after the first success.
+  mutating func run(waiting: (Duration) -> RedisThread.Wakeup, onFirstPass: () -> Void) {
+    var delay = Duration.zero
+    while true {
+      let isLast = waiting(delay) == .ending
+      delay = attempt(isUrgent: isNextUrgent && !isLast, onFirstPass)
+      if isLast {
+        reconciler.close(member)
+        return
+      }
+    }
+  }
+
+  /// One attempt at a pass. Returns when the next one is due.
+  private mutating func attempt(isUrgent: Bool, _ onFirstPass: () -> Void) -> Duration {
+    let start = member.uptime()
+    do throws(PassFailure) {
+      try connect()
+      let report = try reconciler.pass(member, &link, isUrgent: isUrgent)
+      let took = member.uptime() - start
+      succeeded(report, took: took)
+      if !hasSucceeded {
+        hasSucceeded = true
+        onFirstPass()
+      }
+      return max(.zero, report.nextPass - took)
+    } catch {
+      return delay(after: error)
+    }
+  }
+
+  private mutating func connect() throws(PassFailure) {
+    if link.isConnected { return }
+    do throws(RedisError) {
+      let facts = try link.connect()
+      voice.connected(facts)
+      member.noteEviction(isUnsafe: facts.mayEvict)
+    } catch {
+      throw .store(error)
+    }
+    reconciler.linkWasMade()
+  }
+
+  private mutating func succeeded(_ report: PassReport, took: Duration) {
+    voice.passed(report)
+    member.passSucceeded(nodes: report.nodesFault == nil ? report.nodes : nil, took: took)
+    member.passesSkipped(Int(took / interval))
+    for late in report.late { member.addLate(late.amount) }
+    backoff.succeeded()
+    isNextUrgent = report.isNextUrgent
+  }
+
+  private mutating func delay(after failure: PassFailure) -> Duration {
+    isNextUrgent = false
+    switch failure {
+    case .clock, .clockMoved: break
+    // A refusal leaves replies in order, but what refuses may be another server by now.
+    default: link.disconnect()
+    }
+    let isClock = if case .clock = failure { true } else { false }
+    member.passFailed(failure.description, forItsClock: isClock)
+    voice.failed(failure)
+    return backoff.delayAfterFailure(using: &random)
+  }
+}

@@ -1,0 +1,58 @@
+import BudgetModel
+import NodeFixture
+import Reconciliation
+import RedisStore
+
+@testable import BudgetFleet
+
+/// A store without any budgets' keys that answers as it is told, in virtual time.
+final class ScriptedLink: FleetLink {
+  private(set) var isConnected = false
+  private(set) var lastRoundTrip = Duration.zero
+  /// What each attempt to connect meets, the first one first; then it succeeds.
+  var connecting: [RedisError] = []
+  /// What each call meets, the first one first, nil: nothing; then they succeed.
+  var calling: [RedisError?] = []
+  var facts = ServerFacts()
+  /// What the count of nodes is answered with.
+  var nodes = RedisValue.integer(2)
+  /// How long a call takes.
+  var callDuration = Duration.zero
+  private(set) var connects = 0
+  private(set) var calls = 0
+  private let fixture: MemberFixture
+  /// The store's clock less the fixture's.
+  var ahead = Duration.zero
+
+  init(_ fixture: MemberFixture) { self.fixture = fixture }
+
+  func connect() throws(RedisError) -> ServerFacts {
+    connects += 1
+    if !connecting.isEmpty { throw connecting.removeFirst() }
+    isConnected = true
+    return facts
+  }
+
+  func disconnect() { isConnected = false }
+
+  func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
+    calls += 1
+    fixture.advance(callDuration)
+    if !calling.isEmpty, let error = calling.removeFirst() { throw error }
+    return commands.map { answer(String(decoding: $0[0], as: UTF8.self)) }
+  }
+
+  func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] { [] }
+
+  private func answer(_ command: String) -> RedisValue {
+    switch command {
+    case "TIME":
+      let now = fixture.time.now().unixMilliseconds + ahead.wholeMilliseconds
+      return .array([
+        .bytes(Array("\(now / 1_000)".utf8)), .bytes(Array("\(now % 1_000 * 1_000)".utf8)),
+      ])
+    case "ZCOUNT": return nodes
+    default: return .integer(1)
+    }
+  }
+}
