@@ -49,7 +49,8 @@ let package = Package(
     .executableTarget(
       name: "budgetctl",
       dependencies: [
-        "BudgetClient", "BudgetModel", "BudgetSimulation", "LiteLLMConfig", argumentParser,
+        "BudgetClient", "BudgetModel", "BudgetSimulation", "LiteLLMConfig", "LoadTest",
+        argumentParser,
       ], exclude: ["README.md"], swiftSettings: strict),
 
     // 5: the node in its fleet
@@ -68,6 +69,7 @@ let package = Package(
         "LiteLLMConfig", "Locks", "PrometheusText", "SpendLedger", "TCPTransport", logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
+    module("LoadTest", ["BudgetClient", "BudgetWire", "TCPTransport"]),
     module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
 
     // 4: when and how engine, ledger and store agree
@@ -142,6 +144,9 @@ let package = Package(
       "ReconciliationTests", ["BudgetModel", "CLuaHost", "Locks", "Reconciliation", "RedisStore"]),
     .target(
       name: "CLuaHost", path: "Tests/CLuaHost", linkerSettings: [.linkedLibrary("lua5.1")]),
+    tests(
+      "LoadTestTests",
+      ["BudgetModel", "BudgetWire", "LoadTest", "TCPTransport", "WholeRequests"]),
     tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SeededRandom", "SpendLedger"]),

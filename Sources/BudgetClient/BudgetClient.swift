@@ -2,7 +2,7 @@ import BudgetWire
 import Dispatch
 import Locks
 import Synchronization
-import TCPTransport
+package import TCPTransport
 
 /// A client of budgetd: many calls at once over one connection.
 ///
@@ -20,10 +20,13 @@ import TCPTransport
 public final class BudgetClient: Sendable {
   /// The server, as `HOST:PORT`.
   public var server: String { address.description }
+  /// Whether the server's address can only be reached from this machine.
+  public var isLoopback: Bool { address.isLoopback }
   /// What the client was told.
   public let settings: BudgetClientSettings
 
-  let address: SocketAddress
+  /// For modules of this package that open connections of their own, such as `LoadTest`.
+  package let address: SocketAddress
   private let nextTicket = Atomic<Call.Ticket>(1)
   private let timer = DispatchQueue(label: "budgetd.client.deadlines", qos: .userInitiated)
   private let state: Locked<State>

@@ -1,5 +1,5 @@
 public import BudgetWire
-import TCPTransport
+package import TCPTransport
 
 /// Why a call has no result, and above all: what that says about the request.
 ///
@@ -111,7 +111,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
   }
 
   /// Why no connection could be made, in the words of the system.
-  static func unreachable(server: SocketAddress, _ error: TransportError) -> Self {
+  package static func unreachable(server: SocketAddress, _ error: TransportError) -> Self {
     let why: String
     switch error {
     case .system(let call, let number, _):
@@ -127,7 +127,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
   }
 
   /// Why a connection ended. `nil`: the server closed it between two answers.
-  static func lost(_ error: TransportError?) -> Self {
+  package static func lost(_ error: TransportError?) -> Self {
     switch error {
     case nil: .connectionLost(why: "the server closed it", nil)
     case .frameTooLarge(let length, let bound)?:
@@ -140,7 +140,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
 
 extension BudgetClientError.Reason {
   /// Why a request has no bytes.
-  static func unsendable(_ fault: WireFault) -> Self {
+  package static func unsendable(_ fault: WireFault) -> Self {
     guard case .frameTooLong(let length, let bound) = fault else {
       // `appendFrame` judges nothing but the length.
       preconditionFailure("a request cannot be written: \(fault)")

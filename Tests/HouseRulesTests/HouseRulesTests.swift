@@ -36,6 +36,7 @@ import Testing
     "BudgetClient": [
       "Locks", "BudgetWire", "TCPTransport", "BudgetModel", "Dispatch", "Synchronization",
     ],
+    "LoadTest": ["BudgetClient", "BudgetWire", "TCPTransport"],
     "budgetd": [
       "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig",
       "RedisStore", "TCPTransport", "ArgumentParser", "Dispatch",
@@ -43,8 +44,8 @@ import Testing
       "Foundation", "Logging",
     ],
     "budgetctl": [
-      "BudgetClient", "BudgetSimulation", "BudgetModel", "LiteLLMConfig", "ArgumentParser",
-      "Foundation",
+      "BudgetClient", "BudgetSimulation", "BudgetModel", "LiteLLMConfig", "LoadTest",
+      "ArgumentParser", "Foundation",
     ],
   ]
 

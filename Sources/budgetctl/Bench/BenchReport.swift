@@ -1,4 +1,4 @@
-import BudgetClient
+import LoadTest
 
 /// What a load test saw, as a table for people and as JSON.
 struct BenchReport {

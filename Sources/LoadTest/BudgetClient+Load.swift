@@ -1,12 +1,10 @@
+public import BudgetClient
 import BudgetWire
 import TCPTransport
 
 extension BudgetClient {
-  /// Whether nobody outside this machine is reached.
-  public var isLoopback: Bool { address.isLoopback }
-
-  /// Loads the server as `plan` says, over connections of its own, and returns what came of it when
-  /// the last request was answered. Keeps the calling thread busy until then.
+  /// Loads the server as `plan` says, over connections of its own, and returns what was seen once
+  /// the last request is answered. Keeps the calling thread busy until then.
   ///
   /// Throws `unreachable` or `connectionLost` where connections cannot be made or end, or nothing is
   /// answered within the settings' timeout.

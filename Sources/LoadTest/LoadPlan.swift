@@ -1,3 +1,5 @@
+public import BudgetClient
+
 /// What a load test does.
 public struct LoadPlan: Hashable, Sendable {
   /// What is asked, again and again.

@@ -3,7 +3,7 @@ import BudgetWire
 import Testing
 import WholeRequests
 
-@testable import BudgetClient
+@testable import LoadTest
 @testable import TCPTransport
 
 @Suite struct LoadTests {
