@@ -1,4 +1,4 @@
-import BudgetWire
+public import BudgetWire
 
 // One method per RPC. Each waits for its answer at most `timeout`, else the settings' timeout, and
 // throws `BudgetClientError`.
@@ -10,11 +10,11 @@ extension BudgetClient {
   public func filterDeployments(
     _ request: FilterDeploymentsRequest, timeout: Duration? = nil
   ) async throws(BudgetClientError) -> FilterDeploymentsResponse {
-    let response = try await answer(to: .filterDeployments(request.message), timeout: timeout)
+    let response = try await answer(to: .filterDeployments(request), timeout: timeout)
     guard case .filterDeployments(let result)? = response.result else {
       throw .notApplied(.unreadableAnswer("the answer to filter_deployments is to another method"))
     }
-    return FilterDeploymentsResponse(result, status: response.status)
+    return result
   }
 
   /// Asks what every budget says that `filterDeployments` would ask about the same request. Only
@@ -22,11 +22,11 @@ extension BudgetClient {
   public func explainRequest(
     _ request: FilterDeploymentsRequest, timeout: Duration? = nil
   ) async throws(BudgetClientError) -> ExplainRequestResponse {
-    let response = try await answer(to: .explainRequest(request.message), timeout: timeout)
+    let response = try await answer(to: .explainRequest(request), timeout: timeout)
     guard case .explained(let result)? = response.result else {
       throw .notApplied(.unreadableAnswer("the answer to explain_request is to another method"))
     }
-    return ExplainRequestResponse(result)
+    return result
   }
 
   /// Records what a request cost. Returning means that it is recorded.
@@ -36,23 +36,23 @@ extension BudgetClient {
   public func recordSpend(
     _ request: RecordSpendRequest, timeout: Duration? = nil
   ) async throws(BudgetClientError) -> RecordSpendResponse {
-    let response = try await answer(to: .recordSpend(request.message), timeout: timeout)
+    let response = try await answer(to: .recordSpend(request), timeout: timeout)
     guard case .recordSpend(let result)? = response.result else {
       throw .unknown(.unreadableAnswer("the answer to record_spend is to another method"))
     }
-    return RecordSpendResponse(result)
+    return result
   }
 
   /// Asks where the budgets stand: one page. Only reads: the error is always `notApplied`.
   public func getProviderBudgets(
     _ request: GetProviderBudgetsRequest = GetProviderBudgetsRequest(), timeout: Duration? = nil
   ) async throws(BudgetClientError) -> GetProviderBudgetsResponse {
-    let response = try await answer(to: .getProviderBudgets(request.message), timeout: timeout)
+    let response = try await answer(to: .getProviderBudgets(request), timeout: timeout)
     guard case .providerBudgets(let result)? = response.result else {
       throw .notApplied(
         .unreadableAnswer("the answer to get_provider_budgets is to another method"))
     }
-    return GetProviderBudgetsResponse(result)
+    return result
   }
 
   /// Asks where the budgets stand, page after page from the request's, each within `timeout`.
@@ -82,10 +82,10 @@ extension BudgetClient {
     named name: String = "", timeout: Duration? = nil
   ) async throws(BudgetClientError) -> BackupLedgerResponse {
     let response = try await answer(to: .backupLedger(path: name), timeout: timeout)
-    guard case .backupLedger(let bytes, let path)? = response.result else {
+    guard case .backupLedger(let result)? = response.result else {
       throw .unknown(.unreadableAnswer("the answer to backup_ledger is to another method"))
     }
-    return BackupLedgerResponse(bytes: bytes, path: path)
+    return result
   }
 
   /// Asks who answers, and how it is. Only reads: the error is always `notApplied`.
@@ -94,6 +94,17 @@ extension BudgetClient {
     guard case .ping(let result)? = response.result else {
       throw .notApplied(.unreadableAnswer("the answer to ping is to another method"))
     }
-    return PingResponse(result)
+    return result
+  }
+}
+
+extension GetProviderBudgetsResponse {
+  /// Adds the budgets of the next page.
+  fileprivate mutating func append(_ page: GetProviderBudgetsResponse) {
+    providers += page.providers
+    deployments += page.deployments
+    tags += page.tags
+    reconciledAtUnixMilliseconds = page.reconciledAtUnixMilliseconds
+    nextPageToken = page.nextPageToken
   }
 }

@@ -41,8 +41,8 @@ struct LoadFrames {
     frames.append(Frame(bytes: try request.frame(), method: name))
   }
 
-  private static func filter(_ index: Int, _ names: LoadNames) -> FilterDeploymentsMessage {
-    var message = FilterDeploymentsMessage()
+  private static func filter(_ index: Int, _ names: LoadNames) -> FilterDeploymentsRequest {
+    var message = FilterDeploymentsRequest()
     message.tags = tags(index, names)
     if !names.models.isEmpty {
       message.modelName = names.models[index % names.models.count]
@@ -51,15 +51,15 @@ struct LoadFrames {
     for place in 0..<deploymentsPerFilter {
       let provider = names.providers[(index + place / 2) % names.providers.count]
       message.deployments.append(
-        DeploymentMessage(
+        Deployment(
           id: names.deployments[(index * deploymentsPerFilter + place) % names.deployments.count],
           modelName: "bench", model: "\(provider)/bench", provider: provider))
     }
     return message
   }
 
-  private static func record(_ index: Int, _ names: LoadNames) -> RecordSpendMessage {
-    var message = RecordSpendMessage(costUSD: 0)
+  private static func record(_ index: Int, _ names: LoadNames) -> RecordSpendRequest {
+    var message = RecordSpendRequest(costUSD: 0)
     message.provider = names.providers[index % names.providers.count]
     message.deploymentID = names.deployments[index % names.deployments.count]
     message.model = "\(message.provider)/bench"

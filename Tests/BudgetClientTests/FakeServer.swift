@@ -70,10 +70,10 @@ final class FakeServer: Sendable {
     if request.isRecord {
       // The charge tells which call it answers.
       writer.appendRecordSpend(
-        RecordSpendResult(isDuplicate: false, budgetsCharged: UInt32(request.callID)),
+        RecordSpendResponse(isDuplicate: false, budgetsCharged: Int(request.callID)),
         callID: callID, to: &output)
     } else {
-      var ping = PingResult()
+      var ping = PingResponse()
       ping.nodeID = "\(request.callID)"
       ping.isReady = true
       writer.appendPing(ping, callID: callID, to: &output)

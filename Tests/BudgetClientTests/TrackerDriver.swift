@@ -26,7 +26,7 @@ struct TrackerDriver {
     _ ticket: Call.Ticket, reads: Bool = false, timeout: Duration = .seconds(5)
   ) {
     let call = Call(
-      method: reads ? .ping : .recordSpend(RecordSpendMessage(costUSD: 1)), timeout: timeout,
+      method: reads ? .ping : .recordSpend(RecordSpendRequest(costUSD: 1)), timeout: timeout,
       deadline: now.advanced(by: timeout))
     take(tracker.begin(ticket, call, at: now))
   }

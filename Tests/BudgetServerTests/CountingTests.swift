@@ -6,8 +6,8 @@ import Testing
 @testable import BudgetServer
 
 @Suite struct CountingTests {
-  private func record(_ dollars: Double) -> RecordSpendMessage {
-    var message = RecordSpendMessage(costUSD: dollars)
+  private func record(_ dollars: Double) -> RecordSpendRequest {
+    var message = RecordSpendRequest(costUSD: dollars)
     message.provider = "openai"
     return message
   }
@@ -32,8 +32,8 @@ import Testing
     _ = try fixture.call(nil)
     _ = try fixture.call(.recordSpend(record(2)))
     _ = try fixture.call(.recordSpend(record(-2)))
-    let filter = FilterDeploymentsMessage(
-      deployments: [DeploymentMessage(id: "a", model: "m", provider: "openai")], tags: ["t"])
+    let filter = FilterDeploymentsRequest(
+      deployments: [Deployment(id: "a", model: "m", provider: "openai")], tags: ["t"])
     _ = try fixture.call(.filterDeployments(filter))
     let totals = fixture.requests.totals
     func count(_ method: Int, _ status: StatusCode) -> Int {

@@ -18,10 +18,10 @@ import Testing
         ServiceFixture.budget(.deployment, "d", 0), ServiceFixture.budget(.tag, "t", 0),
       ],
       deployments: [ConfiguredDeployment(id: "d", modelName: "g", model: "m", provider: "q")])
-    let question = FilterDeploymentsMessage(deployments: [
-      DeploymentMessage(id: "a", provider: "p"), DeploymentMessage(id: "b", provider: "p"),
-      DeploymentMessage(id: "d", provider: "q"), DeploymentMessage(id: "e", provider: "q"),
-      DeploymentMessage(id: "f", provider: "p"),
+    let question = FilterDeploymentsRequest(deployments: [
+      Deployment(id: "a", provider: "p"), Deployment(id: "b", provider: "p"),
+      Deployment(id: "d", provider: "q"), Deployment(id: "e", provider: "q"),
+      Deployment(id: "f", provider: "p"),
     ])
     // The first takes the long way, the others are known.
     for _ in 0..<3 { _ = try fixture.call(.filterDeployments(question)) }
@@ -69,9 +69,9 @@ import Testing
     let long = String(repeating: "x", count: 257)
     _ = try fixture.call(
       .filterDeployments(
-        FilterDeploymentsMessage(
+        FilterDeploymentsRequest(
           deployments: [
-            DeploymentMessage(id: long, model: "a\0b"), DeploymentMessage(id: "a", provider: "\n"),
+            Deployment(id: long, model: "a\0b"), Deployment(id: "a", provider: "\n"),
           ], tags: ["\u{85}", long])))
     // Not UTF-8: only by hand. filter_deployments { tags: "\xff" }
     _ = try fixture.reply(to: [0x08, 1, 0x52, 3, 0x12, 1, 0xFF])

@@ -13,7 +13,7 @@ struct DoorTraffic {
   private static let long = String(repeating: "x", count: 300)
 
   /// Lists of candidates that come again.
-  private var lists: [[DeploymentMessage]] = []
+  private var lists: [[Deployment]] = []
 
   /// One of three configurations.
   static func configuration(_ number: Int) throws -> BudgetConfiguration {
@@ -68,7 +68,7 @@ struct DoorTraffic {
 
   private mutating func filter(_ request: inout RequestBytes, using random: inout SeededRandom) {
     request.method = 10
-    let list: [DeploymentMessage]
+    let list: [Deployment]
     if let known = lists.randomElement(using: &random), Int.random(in: 0..<3, using: &random) > 0 {
       list = known
     } else {
@@ -89,14 +89,14 @@ struct DoorTraffic {
     }
   }
 
-  private static func deployment(using random: inout SeededRandom) -> DeploymentMessage {
-    DeploymentMessage(
+  private static func deployment(using random: inout SeededRandom) -> Deployment {
+    Deployment(
       id: (ids + ["", "unknown", long]).pick(&random), modelName: ["large", ""].pick(&random),
       model: ["gpt-4o", "azure/gpt-4o", "mistral/x", "nobody", "", "\u{2}"].pick(&random),
       provider: (providers + ["", "", "", "other", "\u{3}"]).pick(&random))
   }
 
-  private static func fields(of deployment: DeploymentMessage) -> [RequestBytes.Field] {
+  private static func fields(of deployment: Deployment) -> [RequestBytes.Field] {
     [
       .text(1, deployment.id), .text(2, deployment.modelName), .text(3, deployment.model),
       .text(4, deployment.provider),

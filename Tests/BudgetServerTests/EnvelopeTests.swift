@@ -30,7 +30,7 @@ import Testing
 
   @Test func aCallIDThatIsUnderWayIsRefusedUntilItWasAnswered() throws {
     let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1)])
-    var record = RecordSpendMessage(costUSD: 1)
+    var record = RecordSpendRequest(costUSD: 1)
     record.provider = "p"
     fixture.recorder.answer(.deferred)
     try fixture.callDeferred(.recordSpend(record), callID: 9)
@@ -50,14 +50,14 @@ import Testing
 
   @Test func aTimeoutThatHasPassedAppliesNothing() throws {
     let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1)])
-    var record = RecordSpendMessage(costUSD: 1)
+    var record = RecordSpendRequest(costUSD: 1)
     record.provider = "p"
     let late = try fixture.call(
       .recordSpend(record), timeoutMilliseconds: 50, age: .milliseconds(51))
     #expect(late.status?.code == .deadlineExceeded)
     let inTime = try fixture.call(.recordSpend(record), timeoutMilliseconds: 60_000)
     #expect(inTime.status == nil)
-    let budgets = try fixture.call(.getProviderBudgets(GetProviderBudgetsMessage())).page
+    let budgets = try fixture.call(.getProviderBudgets(GetProviderBudgetsRequest())).page
     #expect(budgets.providers.map(\.spendUSD) == [1])
   }
 

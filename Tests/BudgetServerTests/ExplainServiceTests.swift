@@ -21,19 +21,19 @@ import Testing
   }
 
   private func explain(
-    _ fixture: ServiceFixture, _ deployments: [DeploymentMessage] = [], tags: [String] = [],
+    _ fixture: ServiceFixture, _ deployments: [Deployment] = [], tags: [String] = [],
     modelName: String = "", estimate: Double = 0
-  ) throws -> ExplainResult {
+  ) throws -> ExplainRequestResponse {
     let reply = try fixture.call(
       .explainRequest(
-        FilterDeploymentsMessage(
+        FilterDeploymentsRequest(
           deployments: deployments, tags: tags, modelName: modelName, estimatedCostUSD: estimate)))
     guard case .explained(let result) = reply.result else { throw ServiceFixtureError.otherResult }
     return result
   }
 
   private func record(_ dollars: Double, _ provider: String = "openai") -> RequestMessage.Method {
-    var message = RecordSpendMessage(costUSD: dollars)
+    var message = RecordSpendRequest(costUSD: dollars)
     message.provider = provider
     return .recordSpend(message)
   }
@@ -47,9 +47,9 @@ import Testing
     let result = try explain(
       fixture,
       [
-        DeploymentMessage(id: "d1", model: "openai/gpt-4o"),
-        DeploymentMessage(id: "new", model: "m", provider: "azure"),
-        DeploymentMessage(id: "other", model: "m", provider: "unknown"),
+        Deployment(id: "d1", model: "openai/gpt-4o"),
+        Deployment(id: "new", model: "m", provider: "azure"),
+        Deployment(id: "other", model: "m", provider: "unknown"),
       ], tags: ["red", "blue", "red"])
     #expect(result.candidates.map(\.provider) == ["openai", "azure", "unknown"])
     #expect(result.candidates.map(\.isAllowed) == [false, true, true])
@@ -80,9 +80,9 @@ import Testing
     let result = try explain(
       fixture,
       [
-        DeploymentMessage(id: String(repeating: "x", count: 257), model: "a\0b"),
-        DeploymentMessage(id: "d", provider: "op\u{1}enai"), DeploymentMessage(model: "nobody"),
-        DeploymentMessage(),
+        Deployment(id: String(repeating: "x", count: 257), model: "a\0b"),
+        Deployment(id: "d", provider: "op\u{1}enai"), Deployment(model: "nobody"),
+        Deployment(),
       ], tags: ["re\nd"])
     #expect(
       result.candidates.map { $0.budgets.map(\.verdict) } == [
@@ -108,13 +108,13 @@ import Testing
     #expect(result.candidates.map(\.provider) == ["openai", ""])
     #expect(result.candidates[1].budgets.map(\.verdict) == [.noBudget, .noBudget])
     let unknown = try fixture().call(
-      .explainRequest(FilterDeploymentsMessage(modelName: "no-such-group")))
+      .explainRequest(FilterDeploymentsRequest(modelName: "no-such-group")))
     #expect(unknown.status?.code == .notFound)
   }
 
   @Test func theGatesOfTheServiceHold() throws {
     let fixture = try fixture()
-    let question = RequestMessage.Method.explainRequest(FilterDeploymentsMessage(tags: ["red"]))
+    let question = RequestMessage.Method.explainRequest(FilterDeploymentsRequest(tags: ["red"]))
     #expect(
       try fixture.call(question, timeoutMilliseconds: 10, age: .seconds(1)).status?.code
         == .deadlineExceeded)
@@ -125,7 +125,7 @@ import Testing
     let position = CountedMethod.position(of: .explainRequest)
     #expect(fixture.requests.totals.answers[position][Int(StatusCode.ok.rawValue)] == 1)
     for amount in [-1, .nan, 9e9 + 1] {
-      let bad = FilterDeploymentsMessage(tags: ["red"], estimatedCostUSD: amount)
+      let bad = FilterDeploymentsRequest(tags: ["red"], estimatedCostUSD: amount)
       #expect(try fixture.call(.explainRequest(bad)).status?.code == .invalidArgument)
     }
   }
@@ -134,7 +134,7 @@ import Testing
     let fixture = try fixture()
     let name = String(repeating: "n", count: 256)
     let deployments = (0..<160).map {
-      DeploymentMessage(
+      Deployment(
         id: "\($0)" + String(repeating: "\u{1}", count: 400), modelName: name, model: name,
         provider: name)
     }
@@ -143,7 +143,7 @@ import Testing
     for index in 0..<256 { tags.append("\(index)") }
     let whole = try explain(fixture, deployments, tags: tags)
     #expect(whole.candidates.count == 160 && whole.candidatesOmitted == 0)
-    var result = ExplainResult()
+    var result = ExplainRequestResponse()
     for _ in 0..<8 { result.candidates += whole.candidates }
     result.tags = whole.tags
     var frame: [UInt8] = []
@@ -176,16 +176,16 @@ import Testing
             id: "deployment-\($0)", modelName: "g", model: "m\($0)", provider: "provider-\($0)")
         })
       for _ in 0..<4 {
-        var message = RecordSpendMessage(costUSD: Double(Int.random(in: 0...3, using: &random)))
+        var message = RecordSpendRequest(costUSD: Double(Int.random(in: 0...3, using: &random)))
         message.provider = "provider-\(Int.random(in: 0...3, using: &random))"
         message.deploymentID = "deployment-\(Int.random(in: 0...3, using: &random))"
         message.tags = ["tag-\(Int.random(in: 0...3, using: &random))"]
         _ = try fixture.call(.recordSpend(message))
       }
-      let question = FilterDeploymentsMessage(
+      let question = FilterDeploymentsRequest(
         deployments: (0..<Int.random(in: 1...4, using: &random)).map { _ in
           let number = Int.random(in: 0...3, using: &random)
-          return DeploymentMessage(
+          return Deployment(
             id: "deployment-\(number)", model: "m\(number)",
             provider: Bool.random(using: &random) ? "provider-\((number + 1) % 4)" : "")
         },

@@ -9,15 +9,15 @@ import Testing
     let fixture = try ServiceFixture([
       ServiceFixture.budget(.provider, "openai", 2), ServiceFixture.budget(.tag, "blue", nil),
     ])
-    var record = RecordSpendMessage(costUSD: 2.5)
+    var record = RecordSpendRequest(costUSD: 2.5)
     record.provider = "openai"
     #expect(try fixture.call(.recordSpend(record)).recorded.budgetsCharged == 1)
     let reply = try fixture.call(
       .filterDeployments(
-        FilterDeploymentsMessage(
+        FilterDeploymentsRequest(
           deployments: [
-            DeploymentMessage(id: "o1", provider: "openai"),
-            DeploymentMessage(id: "a1", provider: "anthropic"),
+            Deployment(id: "o1", provider: "openai"),
+            Deployment(id: "a1", provider: "anthropic"),
           ], tags: ["blue"])))
     #expect(reply.callID == 7)
     #expect(reply.status == nil)
@@ -34,7 +34,7 @@ import Testing
     let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "openai", 0)])
     let reply = try fixture.call(
       .filterDeployments(
-        FilterDeploymentsMessage(deployments: [DeploymentMessage(provider: "openai")])))
+        FilterDeploymentsRequest(deployments: [Deployment(provider: "openai")])))
     #expect(reply.status?.code == .resourceExhausted)
     #expect(
       reply.status?.message
@@ -48,8 +48,8 @@ import Testing
     func filter(_ estimate: Double) throws -> ResponseMessage {
       try fixture.call(
         .filterDeployments(
-          FilterDeploymentsMessage(
-            deployments: [DeploymentMessage(provider: "openai")], estimatedCostUSD: estimate)))
+          FilterDeploymentsRequest(
+            deployments: [Deployment(provider: "openai")], estimatedCostUSD: estimate)))
     }
     #expect(try filter(2).filtered.allowed == [0])
     let denied = try filter(2.5)
@@ -70,16 +70,16 @@ import Testing
     let fixture = try ServiceFixture(
       [ServiceFixture.budget(.deployment, "a", 0)], deployments: deployments)
     let reply = try fixture.call(
-      .filterDeployments(FilterDeploymentsMessage(modelName: "grp")))
+      .filterDeployments(FilterDeploymentsRequest(modelName: "grp")))
     let result = try reply.filtered
     #expect(result.allowed == [1])
     #expect(result.candidates.map(\.id) == ["a", "b"])
     #expect(result.candidates.map(\.provider) == ["openai", "openai"])
     let unknown = try fixture.call(
-      .filterDeployments(FilterDeploymentsMessage(modelName: "other")))
+      .filterDeployments(FilterDeploymentsRequest(modelName: "other")))
     #expect(unknown.status?.code == .notFound)
     let strange = try fixture.call(
-      .filterDeployments(FilterDeploymentsMessage(modelName: "gr\np")))
+      .filterDeployments(FilterDeploymentsRequest(modelName: "gr\np")))
     #expect(strange.status?.code == .invalidArgument)
   }
 
@@ -89,14 +89,14 @@ import Testing
     }
     let fixture = ServiceFixture([], deployments: deployments)
     let reply = try fixture.call(
-      .filterDeployments(FilterDeploymentsMessage(modelName: "grp")))
+      .filterDeployments(FilterDeploymentsRequest(modelName: "grp")))
     #expect(reply.status?.code == .failedPrecondition)
     #expect(reply.status?.message.contains("1025 deployments; at most 1024") == true)
   }
 
   @Test func nothingGivenIsNothingToFilter() throws {
     let fixture = ServiceFixture([])
-    let reply = try fixture.call(.filterDeployments(FilterDeploymentsMessage()))
+    let reply = try fixture.call(.filterDeployments(FilterDeploymentsRequest()))
     #expect(reply.status == nil)
     #expect(try reply.filtered.allowed.isEmpty)
   }
@@ -106,8 +106,8 @@ import Testing
     let long = String(repeating: "x", count: 257)
     let reply = try fixture.call(
       .filterDeployments(
-        FilterDeploymentsMessage(
-          deployments: [DeploymentMessage(id: long, model: "a\0b", provider: "p")],
+        FilterDeploymentsRequest(
+          deployments: [Deployment(id: long, model: "a\0b", provider: "p")],
           tags: ["bl\0ue", "blue\n"])))
     #expect(try reply.filtered.allowed == [0])
     // The explicit provider spares the model a look.
@@ -117,10 +117,10 @@ import Testing
   @Test func longListsOfDenialsAndSentencesStayWithinTheirBounds() throws {
     let fixture = try ServiceFixture(
       (0..<4).map { try ServiceFixture.budget(.tag, "t\($0)", 0) })
-    let deployments = Array(repeating: DeploymentMessage(provider: "p"), count: 1_000)
+    let deployments = Array(repeating: Deployment(provider: "p"), count: 1_000)
     let reply = try fixture.call(
       .filterDeployments(
-        FilterDeploymentsMessage(deployments: deployments, tags: (0..<4).map { "t\($0)" })))
+        FilterDeploymentsRequest(deployments: deployments, tags: (0..<4).map { "t\($0)" })))
     let result = try reply.filtered
     #expect(result.denials.count == 1_024)
     #expect(result.denialsOmitted == 4_000 - 1_024)

@@ -26,7 +26,7 @@ import Testing
 
   private func filter(_ provider: String) -> RequestMessage.Method {
     .filterDeployments(
-      FilterDeploymentsMessage(deployments: [DeploymentMessage(id: "d", provider: provider)]))
+      FilterDeploymentsRequest(deployments: [Deployment(id: "d", provider: provider)]))
   }
 
   @Test func closedRefusesWhatHasABudgetUntilTheFirstPass() throws {
@@ -60,7 +60,7 @@ import Testing
   @Test func budgetsAreTheFleetsAndSayWhenTheyWereAgreedUpon() throws {
     let (member, service) = try fixture(.share)
     var page = try service.call(.getProviderBudgets(.init())).page
-    #expect(page.reconciledAtUnixMilliseconds == 0)
+    #expect(page.reconciledAtUnixMilliseconds == nil)
     let known = try #require(member.member.budgets(otherThan: nil))
     member.member.show(
       [FleetView(budget: 0, start: MemberFixture.start, others: PicoUSD(pico: 50))],

@@ -54,9 +54,9 @@ import Testing
 
   /// A filter of 8 deployments and 2 tags; `tag` makes messages differ.
   private static func filter(_ index: Int, tag: String) throws -> [UInt8] {
-    var message = FilterDeploymentsMessage(tags: ["team-\(index % 8)", tag])
+    var message = FilterDeploymentsRequest(tags: ["team-\(index % 8)", tag])
     message.deployments = (0..<8).map { place in
-      DeploymentMessage(
+      Deployment(
         id: "dep-\((index + place) % 64)", modelName: "m", model: "gpt-4o",
         provider: providers[(index + place / 2) % 4])
     }
@@ -67,7 +67,7 @@ import Testing
   }
 
   private static func record(_ index: Int) throws -> [UInt8] {
-    var message = RecordSpendMessage(costUSD: 0.001)
+    var message = RecordSpendRequest(costUSD: 0.001)
     message.provider = providers[index % 3]
     message.deploymentID = "dep-\(index % 64)"
     message.tags = ["team-\(index % 8)", "prod"]

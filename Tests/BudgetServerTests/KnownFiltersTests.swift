@@ -12,10 +12,10 @@ import Testing
     _ ids: [String] = ["a", "b"], provider: String = "openai", tags: [String] = ["t"],
     estimate: Double = 0
   ) -> RequestMessage.Method {
-    var message = FilterDeploymentsMessage(tags: tags)
+    var message = FilterDeploymentsRequest(tags: tags)
     message.estimatedCostUSD = estimate
     message.deployments = ids.map {
-      DeploymentMessage(id: $0, modelName: "m", model: "gpt-4o", provider: provider)
+      Deployment(id: $0, modelName: "m", model: "gpt-4o", provider: provider)
     }
     return .filterDeployments(message)
   }
@@ -34,7 +34,7 @@ import Testing
   }
 
   private func spend(_ dollars: Int64, on id: String, in fixture: ServiceFixture) throws {
-    var record = RecordSpendMessage(costUSD: Double(dollars))
+    var record = RecordSpendRequest(costUSD: Double(dollars))
     record.deploymentID = id
     #expect(try fixture.call(.recordSpend(record)).recorded.budgetsCharged == 2)
   }
@@ -90,7 +90,7 @@ import Testing
 
   @Test func configuredCandidatesComeEachTime() throws {
     let fixture = ServiceFixture(try Self.budgets(), deployments: Self.deployments)
-    var message = FilterDeploymentsMessage(tags: ["t"])
+    var message = FilterDeploymentsRequest(tags: ["t"])
     message.modelName = "m"
     let first = try fixture.call(.filterDeployments(message)).filtered
     #expect(first.allowed == [0, 1] && first.candidates.map(\.id) == ["a", "b"])
@@ -127,7 +127,7 @@ import Testing
     #expect(late.callID == 2)
     #expect(late.status?.code == .deadlineExceeded)
     fixture.recorder.answer(.deferred)
-    var record = RecordSpendMessage(costUSD: 1)
+    var record = RecordSpendRequest(costUSD: 1)
     record.deploymentID = "a"
     try fixture.callDeferred(.recordSpend(record), callID: 3)
     #expect(try fixture.call(Self.question(), callID: 3).status?.code == .invalidArgument)

@@ -27,8 +27,8 @@ import Testing
     ServiceFixture(try budgets(), deployments: deployments)
   }
 
-  private static func record(_ dollars: Double? = 1, key: String = "k") -> RecordSpendMessage {
-    var message = RecordSpendMessage(costUSD: dollars)
+  private static func record(_ dollars: Double? = 1, key: String = "k") -> RecordSpendRequest {
+    var message = RecordSpendRequest(costUSD: dollars)
     message.provider = "openai"
     message.deploymentID = "dep-1"
     message.model = "openai/gpt-4o"
@@ -40,7 +40,7 @@ import Testing
   /// What comes from outside in all its shapes, the usual one most often.
   private static func random(
     _ index: Int, using random: inout some RandomNumberGenerator
-  ) -> RecordSpendMessage {
+  ) -> RecordSpendRequest {
     func isRare(_ random: inout some RandomNumberGenerator) -> Bool {
       Int.random(in: 0..<12, using: &random) == 0
     }
@@ -93,7 +93,7 @@ import Testing
       let reply = try fixture.call(.recordSpend(Self.record(2, key: "k\(index)")))
       #expect(try reply.recorded.budgetsCharged == 4)
     }
-    var request = GetProviderBudgetsMessage()
+    var request = GetProviderBudgetsRequest()
     request.includesDeployments = true
     request.includesTags = true
     let page = try fixture.call(.getProviderBudgets(request)).page

@@ -120,7 +120,7 @@ import Testing
         configuration: try DoorTraffic.configuration(0), at: ServiceFixture.start),
       time: ManualTimeSource(ServiceFixture.start))
     fixture.recorder.answer(.deferred)
-    var held = RecordSpendMessage(costUSD: 1)
+    var held = RecordSpendRequest(costUSD: 1)
     held.provider = "openai"
     try fixture.callDeferred(.recordSpend(held), callID: 9)
     fixture.recorder.answer(.recorded)

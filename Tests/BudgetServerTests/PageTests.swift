@@ -16,7 +16,7 @@ import Testing
   @Test func pagesTogetherHoldEveryBudgetOnce() throws {
     let fixture = try fixture()
     for size in [0, 1_000, 999, 5_000, 300] as [UInt32] {
-      var ask = GetProviderBudgetsMessage()
+      var ask = GetProviderBudgetsRequest()
       ask.includesTags = true
       ask.pageSize = size
       var providers: [String] = []
@@ -37,7 +37,7 @@ import Testing
 
   @Test func namesChooseAndUnknownOnesAreLeftOut() throws {
     let fixture = try fixture()
-    var ask = GetProviderBudgetsMessage()
+    var ask = GetProviderBudgetsRequest()
     ask.providers = ["p7", "nobody", "p3", "p7"]
     ask.tags = ["t1499"]
     let page = try fixture.call(.getProviderBudgets(ask)).page
@@ -49,15 +49,15 @@ import Testing
   @Test func theLastFullPageIsTheLast() throws {
     let fixture = ServiceFixture(
       try (0..<10).map { try ServiceFixture.budget(.provider, "p\($0)", 1) })
-    var ask = GetProviderBudgetsMessage()
+    var ask = GetProviderBudgetsRequest()
     ask.pageSize = 10
     #expect(try fixture.call(.getProviderBudgets(ask)).page.nextPageToken.isEmpty)
   }
 
   @Test func tokensOfOthersAndOfEarlierConfigsAreRefused() throws {
     let fixture = try fixture()
-    var ask = GetProviderBudgetsMessage()
-    let own = try fixture.call(.getProviderBudgets(GetProviderBudgetsMessage())).page.nextPageToken
+    var ask = GetProviderBudgetsRequest()
+    let own = try fixture.call(.getProviderBudgets(GetProviderBudgetsRequest())).page.nextPageToken
     let process = try #require(own.split(separator: ".").first)
     for token in [
       "x", "1", "1.", "1.1.1", "\(process).1", "\(process).1.-5", "\(process).1.0",
@@ -67,7 +67,7 @@ import Testing
       #expect(
         try fixture.call(.getProviderBudgets(ask)).status?.code == .invalidArgument, "\(token)")
     }
-    ask.pageToken = try fixture.call(.getProviderBudgets(GetProviderBudgetsMessage())).page
+    ask.pageToken = try fixture.call(.getProviderBudgets(GetProviderBudgetsRequest())).page
       .nextPageToken
     #expect(!ask.pageToken.isEmpty)
     _ = fixture.engine.reload(
@@ -79,7 +79,7 @@ import Testing
 
   @Test func anUnlimitedBudgetShowsNoLimitAndNothingRemaining() throws {
     let fixture = try ServiceFixture([ServiceFixture.budget(.tag, "t", nil, "7d")])
-    var ask = GetProviderBudgetsMessage()
+    var ask = GetProviderBudgetsRequest()
     ask.includesTags = true
     let budget = try #require(try fixture.call(.getProviderBudgets(ask)).page.tags.first)
     #expect(budget.limitUSD == nil && budget.remainingUSD == nil && !budget.isExhausted)

@@ -45,8 +45,8 @@ import Testing
   private static func filtered(_ names: Names, by exhausted: ServiceFixture) throws -> String? {
     let reply = try exhausted.call(
       .filterDeployments(
-        FilterDeploymentsMessage(deployments: [
-          DeploymentMessage(id: names.id, model: names.model, provider: names.provider)
+        FilterDeploymentsRequest(deployments: [
+          Deployment(id: names.id, model: names.model, provider: names.provider)
         ])))
     return try reply.filtered.denials.first?.name
   }
@@ -56,11 +56,11 @@ import Testing
     _ names: Names, key: String, by fixture: ServiceFixture
   ) throws -> String? {
     func spends() throws -> [String: Double] {
-      let page = try fixture.call(.getProviderBudgets(GetProviderBudgetsMessage())).page
+      let page = try fixture.call(.getProviderBudgets(GetProviderBudgetsRequest())).page
       return Dictionary(uniqueKeysWithValues: page.providers.map { ($0.name, $0.spendUSD) })
     }
     let before = try spends()
-    var record = RecordSpendMessage(costUSD: 5)
+    var record = RecordSpendRequest(costUSD: 5)
     record.deploymentID = names.id
     record.model = names.model
     record.provider = names.provider

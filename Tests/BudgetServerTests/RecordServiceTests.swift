@@ -9,9 +9,9 @@ import Testing
 
 @Suite struct RecordServiceTests {
   private func record(
-    _ fixture: ServiceFixture, _ cost: Double?, change: (inout RecordSpendMessage) -> Void
+    _ fixture: ServiceFixture, _ cost: Double?, change: (inout RecordSpendRequest) -> Void
   ) throws -> ResponseMessage {
-    var message = RecordSpendMessage(costUSD: cost)
+    var message = RecordSpendRequest(costUSD: cost)
     change(&message)
     return try fixture.call(.recordSpend(message))
   }
@@ -30,8 +30,8 @@ import Testing
       $0.deploymentID = "d"
       $0.tags = ["t", "t", "unbudgeted", ""]
     }
-    #expect(try reply.recorded == RecordSpendResult(isDuplicate: false, budgetsCharged: 3))
-    var ask = GetProviderBudgetsMessage()
+    #expect(try reply.recorded == RecordSpendResponse(isDuplicate: false, budgetsCharged: 3))
+    var ask = GetProviderBudgetsRequest()
     ask.includesDeployments = true
     ask.includesTags = true
     let page = try fixture.call(.getProviderBudgets(ask)).page
@@ -56,7 +56,7 @@ import Testing
       #expect(reply.status == RPCStatus(.invalidArgument, message))
     }
     #expect(fixture.counters.refusedRequests == refusals.count)
-    let budgets = try fixture.call(.getProviderBudgets(GetProviderBudgetsMessage())).page
+    let budgets = try fixture.call(.getProviderBudgets(GetProviderBudgetsRequest())).page
     #expect(budgets.providers.map(\.spendUSD) == [0])
   }
 
@@ -121,7 +121,7 @@ import Testing
     fixture.recorder.answer(.duplicate)
     #expect(
       try record(fixture, 1) { $0.provider = "p" }.recorded
-        == RecordSpendResult(isDuplicate: true, budgetsCharged: 0))
+        == RecordSpendResponse(isDuplicate: true, budgetsCharged: 0))
   }
 
   /// Times in keys are of wall clocks, and are handed on in fleet time: whatever that began with, a
@@ -148,7 +148,7 @@ import Testing
   @Test func spendIsLabelledByTheWindowOfItsInstant() throws {
     let fixture = try ServiceFixture([ServiceFixture.budget(.provider, "p", 1, "60s")])
     func spend() throws -> [Double] {
-      try fixture.call(.getProviderBudgets(GetProviderBudgetsMessage())).page.providers
+      try fixture.call(.getProviderBudgets(GetProviderBudgetsRequest())).page.providers
         .map(\.spendUSD)
     }
     _ = try record(fixture, 0.25) { $0.provider = "p" }

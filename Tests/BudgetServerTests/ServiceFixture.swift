@@ -174,7 +174,7 @@ enum ServiceFixtureError: Error {
 
 extension ResponseMessage {
   /// The answer to a filter.
-  var filtered: FilterDeploymentsResult {
+  var filtered: FilterDeploymentsResponse {
     get throws {
       guard case .filterDeployments(let result) = result else {
         throw ServiceFixtureError.otherResult
@@ -184,7 +184,7 @@ extension ResponseMessage {
   }
 
   /// The answer to a record.
-  var recorded: RecordSpendResult {
+  var recorded: RecordSpendResponse {
     get throws {
       guard case .recordSpend(let result) = result else { throw ServiceFixtureError.otherResult }
       return result
@@ -192,7 +192,7 @@ extension ResponseMessage {
   }
 
   /// The answer to a ping.
-  var pinged: PingResult {
+  var pinged: PingResponse {
     get throws {
       guard case .ping(let result) = result else { throw ServiceFixtureError.otherResult }
       return result
@@ -200,7 +200,7 @@ extension ResponseMessage {
   }
 
   /// A page of budgets.
-  var page: ProviderBudgetsResult {
+  var page: GetProviderBudgetsResponse {
     get throws {
       guard case .providerBudgets(let result) = result else {
         throw ServiceFixtureError.otherResult

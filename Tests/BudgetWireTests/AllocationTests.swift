@@ -10,11 +10,11 @@ import WholeRequests
   @Test(.enabled(if: allocation_count_is_meaningful()))
   func decodingAndAnsweringAFilterAllocatesNothing() throws {
     try #require(countsAllocations(), "the counter sees no allocation at all")
-    var question = FilterDeploymentsMessage(modelName: "gpt-4o")
+    var question = FilterDeploymentsRequest(modelName: "gpt-4o")
     // The last one's id is so long that a denial of this name has a length of two bytes.
     for id in ["0", "1", "2", "3", "4", "5", "6", String(repeating: "7", count: 200)] {
       question.deployments.append(
-        DeploymentMessage(id: id, modelName: "gpt-4o", model: "openai/gpt-4o", provider: "openai"))
+        Deployment(id: id, modelName: "gpt-4o", model: "openai/gpt-4o", provider: "openai"))
     }
     let message = try WireSamples.message(
       RequestMessage(callID: 77, method: .filterDeployments(question)))

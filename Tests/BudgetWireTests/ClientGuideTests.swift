@@ -13,8 +13,8 @@ import Testing
     let request = RequestMessage(
       callID: 1,
       method: .filterDeployments(
-        FilterDeploymentsMessage(
-          deployments: [DeploymentMessage(id: "d1", provider: "openai")], tags: ["team-a"])))
+        FilterDeploymentsRequest(
+          deployments: [Deployment(id: "d1", provider: "openai")], tags: ["team-a"])))
     #expect(try frames.first == request.frame())
     var reply = FilterReply()
     reply.allow(0)

@@ -5,8 +5,8 @@ import WholeRequests
 @testable import BudgetWire
 
 @Suite struct ExplainMessageTests {
-  private static let result: ExplainResult = {
-    var result = ExplainResult()
+  private static let result: ExplainRequestResponse = {
+    var result = ExplainRequestResponse()
     var budget = ExplainedBudget(scope: .provider, name: "openai", verdict: .denies)
     budget.timePeriod = "7d"
     budget.spendUSD = 1.5
@@ -19,9 +19,9 @@ import WholeRequests
     result.tags = [none]
     result.candidates = [
       ExplainedCandidate(
-        DeploymentMessage(id: "d", modelName: "g", model: "openai/m"), provider: "openai",
+        Deployment(id: "d", modelName: "g", model: "openai/m"), provider: "openai",
         isAllowed: true, budgets: [budget, none]),
-      ExplainedCandidate(DeploymentMessage(), provider: "", isAllowed: false, budgets: []),
+      ExplainedCandidate(Deployment(), provider: "", isAllowed: false, budgets: []),
     ]
     result.candidatesOmitted = 3
     result.tagsOmitted = 1

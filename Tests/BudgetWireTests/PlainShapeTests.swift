@@ -8,8 +8,8 @@ import WholeRequests
 @Suite struct PlainShapeTests {
   private static let bounds = WireBounds.standard
 
-  private static func message(_ key: String = "key") -> RecordSpendMessage {
-    var message = RecordSpendMessage(costUSD: 0.25)
+  private static func message(_ key: String = "key") -> RecordSpendRequest {
+    var message = RecordSpendRequest(costUSD: 0.25)
     message.provider = "openai"
     message.deploymentID = "d"
     message.model = "m"
@@ -38,7 +38,7 @@ import WholeRequests
     for (callID, timeout) in [(1, 0), (300, 0), (UInt64(1) << 40, 5), (7, UInt32.max)] {
       for method in [
         RequestMessage.Method.recordSpend(Self.message()), .ping,
-        .explainRequest(FilterDeploymentsMessage(tags: ["a"])),
+        .explainRequest(FilterDeploymentsRequest(tags: ["a"])),
       ] {
         let frame = try WireSamples.message(
           RequestMessage(callID: callID, timeoutMilliseconds: timeout, method: method))

@@ -12,7 +12,7 @@ import Testing
       "call_id: 4 filter_deployments { deployments {} }",
       RequestMessage(
         callID: 4,
-        method: .filterDeployments(FilterDeploymentsMessage(deployments: [DeploymentMessage()])))
+        method: .filterDeployments(FilterDeploymentsRequest(deployments: [Deployment()])))
     ),
     (
       """
@@ -26,11 +26,11 @@ import Testing
     ),
     (
       "call_id: 5 record_spend {}",
-      RequestMessage(callID: 5, method: .recordSpend(RecordSpendMessage(costUSD: nil)))
+      RequestMessage(callID: 5, method: .recordSpend(RecordSpendRequest(costUSD: nil)))
     ),
     (
       "call_id: 6 record_spend { cost_usd: 4e-8 }",
-      RequestMessage(callID: 6, method: .recordSpend(RecordSpendMessage(costUSD: 4e-8)))
+      RequestMessage(callID: 6, method: .recordSpend(RecordSpendRequest(costUSD: 4e-8)))
     ),
     (
       """
@@ -73,7 +73,7 @@ import Testing
       bytes: 1 << 40, path: "/b/copy", callID: 3, to: &frame)
     var decoder = ResponseDecoder()
     let response = try decoder.response(frame: frame.span.extracting(FrameHeader.byteCount...))
-    #expect(response.result == .backupLedger(bytes: 1 << 40, path: "/b/copy"))
+    #expect(response.result == .backupLedger(BackupLedgerResponse(bytes: 1 << 40, path: "/b/copy")))
     let answer = try ProtocTool.encoded(
       "call_id: 3 backup_ledger { bytes: \(1 << 40 as UInt64) path: '/b/copy' }", as: "Response")
     #expect(Array(frame.dropFirst(FrameHeader.byteCount)) == answer)
@@ -132,7 +132,7 @@ import Testing
     writer.appendPing(WireResponses.ping, callID: 1, to: &bytes)
     #expect(try reencoded(bytes) == Array(bytes.dropFirst(4)))
     bytes = []
-    let recorded = RecordSpendResult(isDuplicate: true, budgetsCharged: 3)
+    let recorded = RecordSpendResponse(isDuplicate: true, budgetsCharged: 3)
     writer.appendRecordSpend(recorded, callID: 1, to: &bytes)
     #expect(try reencoded(bytes) == Array(bytes.dropFirst(4)))
     bytes = []

@@ -201,7 +201,7 @@ import Testing
     #expect(
       read
         == RequestMessage(
-          callID: 9, method: .filterDeployments(FilterDeploymentsMessage(modelName: "m"))))
+          callID: 9, method: .filterDeployments(FilterDeploymentsRequest(modelName: "m"))))
     let most = RawField.times(8, one) + id
     #expect(try RequestMessage.decoded(most).callID == 9)
   }

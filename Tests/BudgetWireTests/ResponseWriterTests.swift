@@ -44,10 +44,10 @@ import Testing
     var reply = FilterReply()
     for round in 0..<3 {
       reply.reset()
-      var expected = FilterDeploymentsResult()
+      var expected = FilterDeploymentsResponse()
       for position: UInt32 in [0, 3, 127, 128, 1023] {
         reply.allow(position)
-        expected.allowed.append(position)
+        expected.allowed.append(Int(position))
       }
       for (scope, resetsAt) in [(BudgetScope.provider, Int64?.none), (.deployment, 0), (.tag, -1)] {
         let name = "n\u{0}\(round)" + String(repeating: "y", count: round * 100)
@@ -58,11 +58,11 @@ import Testing
               resetsAtUnixMilliseconds: resetsAt, withheldUSD: Double(round)))
         }
         expected.denials.append(
-          DenialMessage(
+          Denial(
             position: 4, scope: scope, name: name, spendUSD: 10.5, limitUSD: 0,
             resetsAtUnixMilliseconds: resetsAt, withheldUSD: Double(round)))
       }
-      let candidate = DeploymentMessage(id: "d", modelName: "m", model: "o/m", provider: "")
+      let candidate = Deployment(id: "d", modelName: "m", model: "o/m", provider: "")
       NameBytes.with("d") { id in
         NameBytes.with("m") { modelName in
           NameBytes.with("o/m") { model in
@@ -76,6 +76,8 @@ import Testing
       if round == 2 {
         reply.statusCode = .resourceExhausted
         reply.statusMessage.append(contentsOf: "No deployments available".utf8)
+        expected.isExhausted = true
+        expected.message = "No deployments available"
       }
       var bytes: [UInt8] = []
       #expect(writer.appendFilterDeployments(&reply, callID: 300, to: &bytes))
@@ -130,7 +132,7 @@ import Testing
     #expect(response.result == nil)
 
     // The longest that fits, and one byte more.
-    var result = ProviderBudgetsResult()
+    var result = GetProviderBudgetsResponse()
     result.nextPageToken = String(repeating: "t", count: 1_048_576 - 10)
     bytes = []
     #expect(writer.appendProviderBudgets(result, callID: 5, to: &bytes))
@@ -144,8 +146,8 @@ import Testing
   @Test func theOtherResultsReadBack() throws {
     var bytes: [UInt8] = []
     for result in [
-      RecordSpendResult(isDuplicate: false, budgetsCharged: 0),
-      RecordSpendResult(isDuplicate: true, budgetsCharged: 258),
+      RecordSpendResponse(isDuplicate: false, budgetsCharged: 0),
+      RecordSpendResponse(isDuplicate: true, budgetsCharged: 258),
     ] {
       bytes = []
       writer.appendRecordSpend(result, callID: 1, to: &bytes)
@@ -158,8 +160,8 @@ import Testing
     writer.appendPing(WireResponses.ping, callID: 1, to: &bytes)
     #expect(try WireSamples.response(bytes).result == .ping(WireResponses.ping))
     bytes = []
-    writer.appendProviderBudgets(ProviderBudgetsResult(), callID: 1, to: &bytes)
-    writer.appendPing(PingResult(), callID: 2, to: &bytes)
+    writer.appendProviderBudgets(GetProviderBudgetsResponse(), callID: 1, to: &bytes)
+    writer.appendPing(PingResponse(), callID: 2, to: &bytes)
     #expect(bytes == [0, 0, 0, 4, 8, 1, 0x62, 0, 0, 0, 0, 5, 8, 2, 0xAA, 1, 0])
   }
 
@@ -188,8 +190,8 @@ import Testing
 }
 
 enum WireResponses {
-  static let budgets: ProviderBudgetsResult = {
-    var plain = BudgetMessage(name: "openai", timePeriod: "7d")
+  static let budgets: GetProviderBudgetsResponse = {
+    var plain = Budget(name: "openai", timePeriod: "7d")
     plain.spendUSD = 12.25
     var full = plain
     full.name = "azure"
@@ -198,17 +200,17 @@ enum WireResponses {
     full.resetsAtUnixMilliseconds = 1_764_806_400_000
     full.reservedUSD = 0.5
     full.isExhausted = true
-    var result = ProviderBudgetsResult()
+    var result = GetProviderBudgetsResponse()
     result.providers = [plain, full]
     result.deployments = [full]
-    result.tags = [BudgetMessage(name: "a\u{0}b")]
+    result.tags = [Budget(name: "a\u{0}b")]
     result.reconciledAtUnixMilliseconds = 1_764_806_400_123
     result.nextPageToken = "more"
     return result
   }()
 
-  static let ping: PingResult = {
-    var result = PingResult()
+  static let ping: PingResponse = {
+    var result = PingResponse()
     result.version = "1.0.0"
     result.nodeID = "0a1b2c3d"
     result.isReady = true

@@ -79,7 +79,7 @@ import WholeRequests
 
   @Test func aRequestTooLongIsNotSent() throws {
     let name = String(repeating: "x", count: 256 * 1024)
-    let method = FilterDeploymentsMessage(modelName: name)
+    let method = FilterDeploymentsRequest(modelName: name)
     let request = RequestMessage(callID: 1, method: .filterDeployments(method))
     var bytes: [UInt8] = [1, 2, 3]
     let fault = WireFault.frameTooLong(length: 262_154, bound: 262_144)

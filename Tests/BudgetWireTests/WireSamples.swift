@@ -41,10 +41,10 @@ extension RequestMessage {
     self.init(
       callID: request.callID, timeoutMilliseconds: request.timeoutMilliseconds, method: nil)
     switch request.method {
-    case .filterDeployments(let view): method = .filterDeployments(FilterDeploymentsMessage(view))
-    case .explainRequest(let view): method = .explainRequest(FilterDeploymentsMessage(view))
+    case .filterDeployments(let view): method = .filterDeployments(FilterDeploymentsRequest(view))
+    case .explainRequest(let view): method = .explainRequest(FilterDeploymentsRequest(view))
     case .recordSpend(let view):
-      var message = RecordSpendMessage(costUSD: view.costUSD)
+      var message = RecordSpendRequest(costUSD: view.costUSD)
       message.provider = view.provider.text
       message.deploymentID = view.deploymentID.text
       message.model = view.model.text
@@ -53,7 +53,7 @@ extension RequestMessage {
       message.reservationID = view.reservationID.text
       method = .recordSpend(message)
     case .getProviderBudgets(let view):
-      var message = GetProviderBudgetsMessage()
+      var message = GetProviderBudgetsRequest()
       message.providers = (0..<view.providerCount).map { view.provider(at: $0).text }
       message.includesDeployments = view.includesDeployments
       message.includesTags = view.includesTags
@@ -77,13 +77,13 @@ extension RequestMessage {
   }
 }
 
-extension FilterDeploymentsMessage {
+extension FilterDeploymentsRequest {
   /// Copies what the view shows.
   init(_ view: FilterDeploymentsView) {
     self.init(
       deployments: (0..<view.deploymentCount).map { index in
         let deployment = view.deployment(at: index)
-        return DeploymentMessage(
+        return Deployment(
           id: deployment.id.text, modelName: deployment.modelName.text,
           model: deployment.model.text, provider: deployment.provider.text)
       },
@@ -119,16 +119,16 @@ enum WireSamples {
   static let filter = RequestMessage(
     callID: 77, timeoutMilliseconds: 100,
     method: .filterDeployments(
-      FilterDeploymentsMessage(
+      FilterDeploymentsRequest(
         deployments: (0..<8).map {
-          DeploymentMessage(
+          Deployment(
             id: "deployment-000\($0)", modelName: "gpt-4o", model: "openai/gpt-4o-\($0)",
             provider: "openai")
         },
         tags: ["team-a", "customer-12345"], modelName: "gpt-4o", estimatedCostUSD: 0.0125)))
 
   static let record: RequestMessage = {
-    var message = RecordSpendMessage(costUSD: 0)
+    var message = RecordSpendRequest(costUSD: 0)
     message.provider = "openai"
     message.deploymentID = "d\u{0}1"
     message.model = "openai/gpt-4o"
@@ -139,7 +139,7 @@ enum WireSamples {
   }()
 
   static let budgets: RequestMessage = {
-    var message = GetProviderBudgetsMessage()
+    var message = GetProviderBudgetsRequest()
     message.providers = ["openai", "", "azure"]
     message.includesDeployments = true
     message.includesTags = true
@@ -154,12 +154,12 @@ enum WireSamples {
     filter, record, budgets,
     RequestMessage(callID: 1, method: .ping),
     RequestMessage(callID: 2, method: nil),
-    RequestMessage(callID: 3, method: .filterDeployments(FilterDeploymentsMessage())),
+    RequestMessage(callID: 3, method: .filterDeployments(FilterDeploymentsRequest())),
     RequestMessage(
       callID: 4,
-      method: .filterDeployments(FilterDeploymentsMessage(deployments: [DeploymentMessage()]))),
-    RequestMessage(callID: 5, method: .recordSpend(RecordSpendMessage(costUSD: nil))),
-    RequestMessage(callID: 6, method: .recordSpend(RecordSpendMessage(costUSD: 4e-8))),
-    RequestMessage(callID: 7, method: .getProviderBudgets(GetProviderBudgetsMessage())),
+      method: .filterDeployments(FilterDeploymentsRequest(deployments: [Deployment()]))),
+    RequestMessage(callID: 5, method: .recordSpend(RecordSpendRequest(costUSD: nil))),
+    RequestMessage(callID: 6, method: .recordSpend(RecordSpendRequest(costUSD: 4e-8))),
+    RequestMessage(callID: 7, method: .getProviderBudgets(GetProviderBudgetsRequest())),
   ]
 }

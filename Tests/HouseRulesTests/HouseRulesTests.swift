@@ -163,9 +163,14 @@ import Testing
         return nil
       }
       let before = words[..<index]
-      guard before.allSatisfy({ ["public", "package", "internal", "@testable"].contains($0) })
+      guard
+        before.allSatisfy({
+          ["public", "package", "internal", "@testable", "@_exported"].contains($0)
+        })
       else { return nil }
-      return words[index + 1].split(separator: ".").first.map(String.init)
+      let isScoped = ["struct", "enum", "class", "protocol", "func"].contains(words[index + 1])
+      let path = isScoped ? words.dropFirst(index + 2).first : words[index + 1]
+      return path?.split(separator: ".").first.map(String.init)
     }
   }
 }

@@ -1,19 +1,18 @@
 import BudgetModel
 import Testing
 
-@testable import BudgetClient
 @testable import BudgetWire
 @testable import budgetctl
 
 @Suite struct FilterReportTests {
   private func report(estimatedCostUSD: Double = 0) -> FilterReport {
-    var result = FilterDeploymentsResult()
+    var result = FilterDeploymentsResponse()
     result.allowed = [1]
     result.denials = [
-      DenialMessage(
+      Denial(
         position: 0, scope: .provider, name: "open\u{1B}ai", spendUSD: 12, limitUSD: 10,
         resetsAtUnixMilliseconds: 60_000),
-      DenialMessage(
+      Denial(
         position: 0, scope: .tag, name: "t", spendUSD: 1, limitUSD: 2,
         resetsAtUnixMilliseconds: nil),
     ]
@@ -21,8 +20,7 @@ import Testing
     let request = FilterDeploymentsRequest(
       deployments: [Deployment(id: "a", model: "m"), Deployment(provider: "p")],
       estimatedCostUSD: estimatedCostUSD)
-    return FilterReport(
-      FilterDeploymentsResponse(result, status: nil), to: request, nowUnixMilliseconds: 0)
+    return FilterReport(result, to: request, nowUnixMilliseconds: 0)
   }
 
   @Test func everyDenialHasItsSentence() {
@@ -38,14 +36,14 @@ import Testing
   }
 
   @Test func whatNobodyHasSpentIsNotCalledSpent() {
-    var result = FilterDeploymentsResult()
+    var result = FilterDeploymentsResponse()
     result.denials = [
-      DenialMessage(
+      Denial(
         position: 0, scope: .tag, name: "t", spendUSD: 5, limitUSD: 5,
         resetsAtUnixMilliseconds: nil, withheldUSD: 3.3)
     ]
     let report = FilterReport(
-      FilterDeploymentsResponse(result, status: nil),
+      result,
       to: FilterDeploymentsRequest(deployments: [Deployment(id: "a", model: "m")]),
       nowUnixMilliseconds: 0)
     #expect(

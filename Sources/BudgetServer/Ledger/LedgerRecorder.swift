@@ -220,15 +220,15 @@ final class LedgerRecorder: SpendRecorder {
       let refusal: RecordRefusal
       switch batch.outcome(at: index) {
       case .recorded:
-        let charged = UInt32(batch.slots(at: index).count)
+        let charged = batch.slots(at: index).count
         responses.appendRecordSpend(
-          RecordSpendResult(isDuplicate: false, budgetsCharged: charged), callID: callID,
+          RecordSpendResponse(isDuplicate: false, budgetsCharged: charged), callID: callID,
           to: &output)
         counts.count(Self.method, .ok)
         return
       case .duplicate:
         responses.appendRecordSpend(
-          RecordSpendResult(isDuplicate: true, budgetsCharged: 0), callID: callID, to: &output)
+          RecordSpendResponse(isDuplicate: true, budgetsCharged: 0), callID: callID, to: &output)
         counts.count(Self.method, .ok)
         return
       case .mismatch: refusal = .mismatch

@@ -10,15 +10,15 @@ public struct RequestMessage: Hashable, Sendable {
   /// What a request asks.
   public enum Method: Hashable, Sendable {
     /// Which candidates are within budget.
-    case filterDeployments(FilterDeploymentsMessage)
+    case filterDeployments(FilterDeploymentsRequest)
     /// Record what a request cost.
-    case recordSpend(RecordSpendMessage)
+    case recordSpend(RecordSpendRequest)
     /// Where the budgets stand.
-    case getProviderBudgets(GetProviderBudgetsMessage)
+    case getProviderBudgets(GetProviderBudgetsRequest)
     /// Copy the ledger to a file on the server's disk.
     case backupLedger(path: String)
     /// What each budget says of a request that FilterDeployments could be asked.
-    case explainRequest(FilterDeploymentsMessage)
+    case explainRequest(FilterDeploymentsRequest)
     /// Who answers.
     case ping
   }

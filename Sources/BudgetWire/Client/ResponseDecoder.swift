@@ -63,26 +63,26 @@ extension ResponseMessage {
     switch method {
     case .filterDeployments:
       guard let message = unsafe response.filter_deployments else { break }
-      result = unsafe .filterDeployments(FilterDeploymentsResult(message.pointee))
+      result = unsafe .filterDeployments(FilterDeploymentsResponse(message.pointee, status))
     case .recordSpend:
       guard let message = unsafe response.record_spend else { break }
       result = unsafe .recordSpend(
-        RecordSpendResult(
+        RecordSpendResponse(
           isDuplicate: message.pointee.duplicate != 0,
-          budgetsCharged: message.pointee.budgets_charged))
+          budgetsCharged: Int(message.pointee.budgets_charged)))
     case .getProviderBudgets:
       guard let message = unsafe response.get_provider_budgets else { break }
-      result = unsafe .providerBudgets(ProviderBudgetsResult(message.pointee))
+      result = unsafe .providerBudgets(GetProviderBudgetsResponse(message.pointee))
     case .explainRequest:
       guard let message = unsafe response.explain_request else { break }
-      result = unsafe .explained(ExplainResult(message.pointee))
+      result = unsafe .explained(ExplainRequestResponse(message.pointee))
     case .ping:
       guard let message = unsafe response.ping else { break }
-      result = unsafe .ping(PingResult(message.pointee))
+      result = unsafe .ping(PingResponse(message.pointee))
     case .backupLedger:
       guard let message = unsafe response.backup_ledger else { break }
       result = unsafe .backupLedger(
-        bytes: message.pointee.bytes, path: message.pointee.path.text)
+        BackupLedgerResponse(bytes: message.pointee.bytes, path: message.pointee.path.text))
     case .reserveSpend?, .releaseReservation?, .authenticate?:
       result = method.map(Result.later)
     case nil: break
@@ -90,12 +90,17 @@ extension ResponseMessage {
   }
 }
 
-extension FilterDeploymentsResult {
-  fileprivate init(_ message: Budget__V1__FilterDeploymentsResponse) {
-    unsafe allowed = Array(UnsafeBufferPointer(start: message.allowed, count: message.n_allowed))
+extension FilterDeploymentsResponse {
+  fileprivate init(_ message: Budget__V1__FilterDeploymentsResponse, _ status: RPCStatus?) {
+    self.init()
+    isExhausted = status?.code == .resourceExhausted
+    self.message = status?.message ?? ""
+    allowed = unsafe UnsafeBufferPointer(start: message.allowed, count: message.n_allowed).map {
+      Int($0)
+    }
     denials = unsafe Self.list(message.denials, message.n_denials) { denial in
-      unsafe DenialMessage(
-        position: denial.deployment,
+      unsafe Denial(
+        position: Int(denial.deployment),
         scope: UInt8(exactly: denial.scope.rawValue).flatMap(BudgetScope.init),
         name: denial.name.text, spendUSD: denial.spend_usd, limitUSD: denial.limit_usd,
         resetsAtUnixMilliseconds: denial.resets_at_unix_ms_presence_case
@@ -104,8 +109,8 @@ extension FilterDeploymentsResult {
         withheldUSD: denial.withheld_usd)
     }
     candidates = unsafe Self.list(
-      message.candidates, message.n_candidates, DeploymentMessage.init)
-    unsafe denialsOmitted = message.denials_omitted
+      message.candidates, message.n_candidates, Deployment.init)
+    denialsOmitted = unsafe Int(message.denials_omitted)
   }
 
   fileprivate static func list<Message, Element>(
@@ -118,7 +123,7 @@ extension FilterDeploymentsResult {
   }
 }
 
-extension DeploymentMessage {
+extension Deployment {
   fileprivate init(_ message: Budget__V1__Deployment) {
     unsafe self.init(
       id: message.id.text, modelName: message.model_name.text, model: message.model.text,
@@ -126,24 +131,24 @@ extension DeploymentMessage {
   }
 }
 
-extension ExplainResult {
+extension ExplainRequestResponse {
   fileprivate init(_ message: Budget__V1__ExplainRequestResponse) {
     self.init()
-    tags = unsafe FilterDeploymentsResult.list(
+    tags = unsafe FilterDeploymentsResponse.list(
       message.tags, message.n_tags, ExplainedBudget.init)
-    candidates = unsafe FilterDeploymentsResult.list(message.candidates, message.n_candidates) {
+    candidates = unsafe FilterDeploymentsResponse.list(message.candidates, message.n_candidates) {
       candidate in
       let deployment = unsafe candidate.deployment.map {
-        unsafe DeploymentMessage($0.pointee)
+        unsafe Deployment($0.pointee)
       }
       return unsafe ExplainedCandidate(
-        deployment ?? DeploymentMessage(), provider: candidate.provider.text,
+        deployment ?? Deployment(), provider: candidate.provider.text,
         isAllowed: candidate.allowed != 0,
-        budgets: FilterDeploymentsResult.list(
+        budgets: FilterDeploymentsResponse.list(
           candidate.budgets, candidate.n_budgets, ExplainedBudget.init))
     }
-    unsafe candidatesOmitted = message.candidates_omitted
-    unsafe tagsOmitted = message.tags_omitted
+    candidatesOmitted = unsafe Int(message.candidates_omitted)
+    tagsOmitted = unsafe Int(message.tags_omitted)
   }
 }
 
@@ -171,19 +176,21 @@ extension ExplainedBudget {
   }
 }
 
-extension ProviderBudgetsResult {
+extension GetProviderBudgetsResponse {
   fileprivate init(_ message: Budget__V1__GetProviderBudgetsResponse) {
-    unsafe providers = FilterDeploymentsResult.list(
-      message.providers, message.n_providers, BudgetMessage.init)
-    unsafe deployments = FilterDeploymentsResult.list(
-      message.deployments, message.n_deployments, BudgetMessage.init)
-    unsafe tags = FilterDeploymentsResult.list(message.tags, message.n_tags, BudgetMessage.init)
-    unsafe reconciledAtUnixMilliseconds = message.reconciled_at_unix_ms
+    unsafe providers = FilterDeploymentsResponse.list(
+      message.providers, message.n_providers, Budget.init)
+    unsafe deployments = FilterDeploymentsResponse.list(
+      message.deployments, message.n_deployments, Budget.init)
+    unsafe tags = FilterDeploymentsResponse.list(message.tags, message.n_tags, Budget.init)
+    if unsafe message.reconciled_at_unix_ms != 0 {
+      unsafe reconciledAtUnixMilliseconds = message.reconciled_at_unix_ms
+    }
     unsafe nextPageToken = message.next_page_token.text
   }
 }
 
-extension BudgetMessage {
+extension Budget {
   fileprivate init(_ budget: Budget__V1__Budget) {
     unsafe self.init(name: budget.name.text, timePeriod: budget.time_period.text)
     if unsafe budget.limit_usd_presence_case
@@ -207,7 +214,7 @@ extension BudgetMessage {
   }
 }
 
-extension PingResult {
+extension PingResponse {
   fileprivate init(_ message: Budget__V1__PingResponse) {
     unsafe version = message.version.text
     unsafe nodeID = message.node_id.text
@@ -215,7 +222,9 @@ extension PingResult {
     unsafe durability = message.durability.text
     unsafe storeState = message.store_state.text
     unsafe notReadyReason = message.not_ready_reason.text
-    unsafe idempotencyHorizonUnixMilliseconds = message.idempotency_horizon_unix_ms
+    if unsafe message.idempotency_horizon_unix_ms != 0 {
+      unsafe idempotencyHorizonUnixMilliseconds = message.idempotency_horizon_unix_ms
+    }
     methods = unsafe UnsafeBufferPointer(start: message.methods, count: message.n_methods).map {
       unsafe $0.text
     }

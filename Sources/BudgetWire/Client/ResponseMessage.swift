@@ -10,18 +10,17 @@ public struct ResponseMessage: Hashable, Sendable {
   /// What a method answers.
   public enum Result: Hashable, Sendable {
     /// Which candidates are within budget.
-    case filterDeployments(FilterDeploymentsResult)
+    case filterDeployments(FilterDeploymentsResponse)
     /// The spend is recorded.
-    case recordSpend(RecordSpendResult)
+    case recordSpend(RecordSpendResponse)
     /// One page of budgets.
-    case providerBudgets(ProviderBudgetsResult)
+    case providerBudgets(GetProviderBudgetsResponse)
     /// What each budget says.
-    case explained(ExplainResult)
+    case explained(ExplainRequestResponse)
     /// Who answers.
-    case ping(PingResult)
-    /// The ledger was copied: how many bytes the copy has, and where it is on the server's disk;
-    /// empty from servers before 0.3.0.
-    case backupLedger(bytes: UInt64, path: String)
+    case ping(PingResponse)
+    /// The ledger was copied.
+    case backupLedger(BackupLedgerResponse)
     /// An answer to a method that this client does not read.
     case later(MethodName)
   }

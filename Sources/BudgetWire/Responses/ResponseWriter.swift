@@ -56,7 +56,7 @@ public struct ResponseWriter: Sendable {
 
   /// Appends the answer to RecordSpend.
   public func appendRecordSpend(
-    _ result: RecordSpendResult, callID: UInt64, to buffer: inout [UInt8]
+    _ result: RecordSpendResponse, callID: UInt64, to buffer: inout [UInt8]
   ) {
     _ = appendFrame(callID: callID, to: &buffer) { bytes in
       bytes.appendMessage(MethodName.recordSpend.rawValue) { bytes in
@@ -71,16 +71,10 @@ public struct ResponseWriter: Sendable {
   /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.
   @discardableResult
   public func appendProviderBudgets(
-    _ result: ProviderBudgetsResult, callID: UInt64, to buffer: inout [UInt8]
+    _ result: GetProviderBudgetsResponse, callID: UInt64, to buffer: inout [UInt8]
   ) -> Bool {
     appendFrame(callID: callID, to: &buffer) { bytes in
-      bytes.appendMessage(MethodName.getProviderBudgets.rawValue) { bytes in
-        for budget in result.providers { budget.append(as: 1, to: &bytes) }
-        for budget in result.deployments { budget.append(as: 2, to: &bytes) }
-        for budget in result.tags { budget.append(as: 3, to: &bytes) }
-        bytes.appendInteger(4, UInt64(bitPattern: result.reconciledAtUnixMilliseconds))
-        bytes.appendText(5, result.nextPageToken)
-      }
+      result.append(to: &bytes)
     }
   }
 
@@ -101,19 +95,10 @@ public struct ResponseWriter: Sendable {
   /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.
   @discardableResult
   public func appendPing(
-    _ result: PingResult, callID: UInt64, to buffer: inout [UInt8]
+    _ result: PingResponse, callID: UInt64, to buffer: inout [UInt8]
   ) -> Bool {
     appendFrame(callID: callID, to: &buffer) { bytes in
-      bytes.appendMessage(MethodName.ping.rawValue) { bytes in
-        bytes.appendText(1, result.version)
-        bytes.appendText(2, result.nodeID)
-        bytes.appendFlag(3, result.isReady)
-        bytes.appendText(4, result.durability)
-        bytes.appendText(5, result.storeState)
-        bytes.appendText(6, result.notReadyReason)
-        bytes.appendInteger(7, UInt64(bitPattern: result.idempotencyHorizonUnixMilliseconds))
-        for method in result.methods { bytes.appendEntry(8, method) }
-      }
+      result.append(to: &bytes)
     }
   }
 

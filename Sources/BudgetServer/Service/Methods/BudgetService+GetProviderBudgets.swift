@@ -14,10 +14,10 @@ extension BudgetService {
     let catalog = catalogs.current()
     let page = try BudgetPage(request, in: catalog)
     let now = context.time.now()
-    var response = ProviderBudgetsResult()
+    var response = GetProviderBudgetsResponse()
     for budget in page.budgets {
       let report = context.engine.report(on: budget, at: now)
-      let message = BudgetMessage(report)
+      let message = Budget(report)
       switch report.key.scope {
       case .provider: response.providers.append(message)
       case .deployment: response.deployments.append(message)
@@ -25,13 +25,12 @@ extension BudgetService {
       }
     }
     response.nextPageToken = page.nextToken
-    response.reconciledAtUnixMilliseconds =
-      context.fleet?.reconciledAt?.unixMilliseconds ?? 0
+    response.reconciledAtUnixMilliseconds = context.fleet?.reconciledAt?.unixMilliseconds
     responses.appendProviderBudgets(response, callID: head.callID, to: &output)
   }
 }
 
-extension BudgetMessage {
+extension Budget {
   fileprivate init(_ report: BudgetReport) {
     self.init(name: report.key.name, timePeriod: report.key.windowText)
     limitUSD = report.limit?.dollars

@@ -6,7 +6,7 @@ extension BudgetService {
   /// Who answers, and whether it is ready.
   mutating func ping(_ head: RequestHead, output: inout [UInt8]) throws(ServiceRefusal) {
     try ServiceRefusal.of { () throws(WireFault) in try reader.decoder.judge(head) }
-    var response = PingResult()
+    var response = PingResponse()
     response.version = context.identity.version
     response.nodeID = context.identity.nodeID
     let now = context.time.now()

@@ -24,12 +24,12 @@ extension BudgetService {
     if let trace = context.trace, answer != .deferred {
       trace.settled(token, recordedAt: answer == .recorded ? now() : nil)
     }
-    let result: RecordSpendResult
+    let result: RecordSpendResponse
     switch answer {
     case .deferred: return false
     case .recorded:
-      result = RecordSpendResult(isDuplicate: false, budgetsCharged: UInt32(charged.slots.count))
-    case .duplicate: result = RecordSpendResult(isDuplicate: true, budgetsCharged: 0)
+      result = RecordSpendResponse(isDuplicate: false, budgetsCharged: charged.slots.count)
+    case .duplicate: result = RecordSpendResponse(isDuplicate: true, budgetsCharged: 0)
     case .refused(let refusal): throw ServiceRefusal(refusal.status)
     }
     responses.appendRecordSpend(result, callID: token.low, to: &output)

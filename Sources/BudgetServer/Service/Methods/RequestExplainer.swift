@@ -9,7 +9,7 @@ struct RequestExplainer {
   let estimate: PicoUSD
   let now: Timestamp
   /// Tags come before candidates: whether these are allowed depends on them.
-  private(set) var result = ExplainResult()
+  private(set) var result = ExplainRequestResponse()
   /// Whether any budget had a say.
   private(set) var hasBudget = false
   private var tags: Set<[UInt8]> = []
@@ -53,7 +53,7 @@ struct RequestExplainer {
     }
     if !id.isEmpty { budgets.append(explain(.deployment, id, catalog.deploymentBudget(of: slots))) }
     add(
-      DeploymentMessage(
+      Deployment(
         id: id.printable, modelName: deployment.modelName.printable, model: model.printable,
         provider: given.printable), provider: provider, budgets)
   }
@@ -78,13 +78,13 @@ struct RequestExplainer {
         explain(.deployment, $0, catalog.deploymentBudget(of: slots))
       })
     add(
-      DeploymentMessage(
+      Deployment(
         id: deployment.id, modelName: deployment.modelName, model: deployment.model,
         provider: deployment.provider ?? ""), provider: deployment.provider, budgets)
   }
 
   private mutating func add(
-    _ deployment: DeploymentMessage, provider: String?, _ budgets: [ExplainedBudget]
+    _ deployment: Deployment, provider: String?, _ budgets: [ExplainedBudget]
   ) {
     result.candidates.append(
       ExplainedCandidate(
