@@ -10,13 +10,14 @@ extension BudgetClient {
   /// answered within the settings' timeout.
   public func load(_ plan: LoadPlan) throws(BudgetClientError) -> LoadReport {
     precondition(plan.connections >= 1 && plan.depth >= 1, "a load without a request under way")
-    var driver: LoadDriver
+    let frames: LoadFrames
     do throws(WireFault) {
-      driver = try LoadDriver(plan, startingAt: .now())
+      frames = try LoadFrames(plan)
     } catch {
       throw .notApplied(.unsendable(error))
     }
     let connections = try connections(plan.connections)
+    var driver = LoadDriver(plan, frames, startingAt: .now())
     do throws(TransportError) {
       try connections.run(&driver, patience: settings.timeout)
     } catch {

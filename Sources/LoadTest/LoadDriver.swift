@@ -9,8 +9,16 @@ struct LoadDriver: PipelineDriver {
     var frame = -1
   }
 
+  /// What came back for one method.
+  struct Seen {
+    var latencies = LatencyHistogram()
+    /// How many answers had each status, by the statuses' numbers.
+    var codes = [UInt64](repeating: 0, count: StatusCode.allCases.count)
+  }
+
   private let frames: LoadFrames
   private let depth: Int
+  private let expectsDenials: Bool
   private let countsFrom: MonotonicInstant
   private let ends: MonotonicInstant
   private var flights: [[Flight]]
@@ -18,16 +26,16 @@ struct LoadDriver: PipelineDriver {
   private var free: [[Int]]
   private var nextFrame: [Int]
   private var underWay = 0
-  private var key = UInt64.random(in: .min ... .max)
-  private var latencies = [LatencyHistogram](repeating: LatencyHistogram(), count: 2)
-  private var codes = [[UInt64]](
-    repeating: [UInt64](repeating: 0, count: StatusCode.allCases.count), count: 2)
+  private var count = UInt64.random(in: .min ... .max)
+  private var seen = [Seen(), Seen()]
   /// What came and was no answer to a request under way; the test ends.
   private(set) var stray: String?
 
-  init(_ plan: LoadPlan, startingAt now: MonotonicInstant) throws(WireFault) {
-    frames = try LoadFrames(plan)
+  /// `frames` are the plan's.
+  init(_ plan: LoadPlan, _ frames: LoadFrames, startingAt now: MonotonicInstant) {
+    self.frames = frames
     depth = plan.depth
+    expectsDenials = plan.expectsDenials
     countsFrom = now.advanced(by: plan.warmUp)
     ends = countsFrom.advanced(by: plan.duration)
     flights = Array(
@@ -41,9 +49,10 @@ struct LoadDriver: PipelineDriver {
     while let place = free[connection].popLast() {
       let frame = nextFrame[connection] % frames.frames.count
       nextFrame[connection] = frame + 1
-      key &+= 0x9E37_79B9_7F4A_7C15
+      count &+= 0x9E37_79B9_7F4A_7C15
       frames.append(
-        frame, callID: LoadFrames.firstCallID + UInt64(place), key: Self.mixed(key), to: &output)
+        frame, callID: LoadFrames.firstCallID + UInt64(place), fresh: Self.mixed(count),
+        to: &output)
       flights[connection][place] = Flight(sentAt: now, frame: frame)
       underWay += 1
     }
@@ -72,8 +81,8 @@ struct LoadDriver: PipelineDriver {
       return
     }
     let index = method == .recordSpend ? 1 : 0
-    latencies[index].add(nanoseconds: now.nanoseconds - flight.sentAt.nanoseconds)
-    codes[index][Int(head.code.rawValue)] += 1
+    seen[index].latencies.add(nanoseconds: now.nanoseconds - flight.sentAt.nanoseconds)
+    seen[index].codes[Int(head.code.rawValue)] += 1
   }
 
   mutating func isDone(at now: MonotonicInstant) -> Bool {
@@ -84,15 +93,15 @@ struct LoadDriver: PipelineDriver {
   var report: LoadReport {
     var report = LoadReport(duration: ends.duration(since: countsFrom))
     for (index, method) in [MethodName.filterDeployments, .recordSpend].enumerated()
-    where latencies[index].count > 0 {
+    where seen[index].latencies.count > 0 {
       report.answers.append(
         LoadReport.Answers(
-          method, latencies[index], codes: codes[index], during: report.duration))
+          method, seen[index], expectsDenials: expectsDenials, during: report.duration))
     }
     return report
   }
 
-  /// SplitMix64: a fresh key for every record.
+  /// SplitMix64: as `count` goes on, no value comes twice.
   private static func mixed(_ value: UInt64) -> UInt64 {
     var mixed = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
     mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB

@@ -1,12 +1,16 @@
 import BudgetWire
 
-/// The requests of a load test, written once; a turn copies one and puts its call id, and its
-/// idempotency key, into it.
+/// The requests of a load test, written once; a turn copies one and puts its call id, and the digits
+/// that make it another one than all before, into it.
 struct LoadFrames {
-  /// A request whose call id is to be written over.
+  /// A request whose call id, and digits where it has some, are to be written over.
   struct Frame {
     var bytes: [UInt8]
     var method: MethodName
+    /// Where the digits of the fresh tag begin; nil: the request has none.
+    var tagDigits: Int?
+    /// Where the idempotency key begins; nil: the request has none.
+    var keyDigits: Int?
   }
 
   private(set) var frames: [Frame] = []
@@ -16,7 +20,7 @@ struct LoadFrames {
   static let firstCallID: UInt64 = 1 << 14
   /// Behind the header of four bytes and the field's key.
   private static let callIDOffset = FrameHeader.byteCount + 1
-  private static let keyDigits = 16
+  private static let digitCount = 16
   /// Different requests of one kind.
   private static let variety = 256
   private static let deploymentsPerFilter = 8
@@ -26,57 +30,80 @@ struct LoadFrames {
   init(_ plan: LoadPlan) throws(WireFault) {
     for index in 0..<Self.variety {
       if plan.work != .record {
-        try add(.filterDeployments(Self.filter(index, plan.names)), .filterDeployments)
+        try add(.filterDeployments) { tag, _ in .filterDeployments(Self.filter(index, plan, tag)) }
       }
       if plan.work != .filter {
-        try add(.recordSpend(Self.record(index, plan.names)), .recordSpend)
+        try add(.recordSpend) { tag, key in .recordSpend(Self.record(index, plan, tag, key)) }
       }
     }
   }
 
+  /// Adds what `request` makes of a fresh tag's digits and a key. The digits lie where two requests
+  /// differ that were made of different ones.
   private mutating func add(
-    _ method: RequestMessage.Method, _ name: MethodName
+    _ method: MethodName, _ request: (_ tag: String, _ key: String) -> RequestMessage.Method
   ) throws(WireFault) {
-    let request = RequestMessage(callID: Self.firstCallID, method: method)
-    frames.append(Frame(bytes: try request.frame(), method: name))
+    let (digits, others) = (Self.digits("0"), Self.digits("f"))
+    let bytes = try Self.bytes(request(digits, digits))
+    func difference(_ other: [UInt8]) -> Int? { bytes.indices.first { bytes[$0] != other[$0] } }
+    frames.append(
+      Frame(
+        bytes: bytes, method: method,
+        tagDigits: difference(try Self.bytes(request(others, digits))),
+        keyDigits: difference(try Self.bytes(request(digits, others)))))
   }
 
-  private static func filter(_ index: Int, _ names: LoadNames) -> FilterDeploymentsRequest {
-    var message = FilterDeploymentsRequest()
-    message.tags = tags(index, names)
+  private static func bytes(_ method: RequestMessage.Method) throws(WireFault) -> [UInt8] {
+    try RequestMessage(callID: firstCallID, method: method).frame()
+  }
+
+  private static func digits(_ digit: String) -> String {
+    String(repeating: digit, count: digitCount)
+  }
+
+  private static func filter(
+    _ index: Int, _ plan: LoadPlan, _ tag: String
+  ) -> FilterDeploymentsRequest {
+    let names = plan.names
+    var request = FilterDeploymentsRequest()
+    request.tags = tags(index, plan, tag)
     if !names.models.isEmpty {
-      message.modelName = names.models[index % names.models.count]
-      return message
+      request.modelName = names.models[index % names.models.count]
+      return request
     }
     for place in 0..<deploymentsPerFilter {
       let provider = names.providers[(index + place / 2) % names.providers.count]
-      message.deployments.append(
+      request.deployments.append(
         Deployment(
           id: names.deployments[(index * deploymentsPerFilter + place) % names.deployments.count],
           modelName: "bench", model: "\(provider)/bench", provider: provider))
     }
-    return message
+    return request
   }
 
-  private static func record(_ index: Int, _ names: LoadNames) -> RecordSpendRequest {
-    var message = RecordSpendRequest(costUSD: 0)
-    message.provider = names.providers[index % names.providers.count]
-    message.deploymentID = names.deployments[index % names.deployments.count]
-    message.model = "\(message.provider)/bench"
-    message.tags = tags(index, names)
-    message.idempotencyKey = String(repeating: "0", count: keyDigits)
-    return message
+  private static func record(
+    _ index: Int, _ plan: LoadPlan, _ tag: String, _ key: String
+  ) -> RecordSpendRequest {
+    let names = plan.names
+    var request = RecordSpendRequest(costUSD: 0)
+    request.provider = names.providers[index % names.providers.count]
+    request.deploymentID = names.deployments[index % names.deployments.count]
+    request.model = "\(request.provider)/bench"
+    request.tags = tags(index, plan, tag)
+    request.idempotencyKey = key
+    return request
   }
 
-  private static func tags(_ index: Int, _ names: LoadNames) -> [String] {
-    (0..<min(tagsPerRequest, names.tags.count)).map {
-      names.tags[(index + $0) % names.tags.count]
-    }
+  private static func tags(_ index: Int, _ plan: LoadPlan, _ digits: String) -> [String] {
+    let tags = plan.names.tags
+    return (0..<min(tagsPerRequest, tags.count)).map { tags[(index + $0) % tags.count] }
+      + (plan.hasFreshTags ? ["user:" + digits] : [])
   }
 
-  /// Appends the request `index` under the call id, a record under the key.
+  /// Appends the request `index` under the call id; `fresh` becomes the digits of its tag and its
+  /// key.
   func append(
-    _ index: Int, callID: UInt64, key: UInt64, to output: inout [UInt8]
+    _ index: Int, callID: UInt64, fresh: UInt64, to output: inout [UInt8]
   ) {
     let start = output.count
     output.append(contentsOf: frames[index].bytes)
@@ -84,14 +111,18 @@ struct LoadFrames {
     output[at] = UInt8(truncatingIfNeeded: callID) | 0x80
     output[at + 1] = UInt8(truncatingIfNeeded: callID >> 7) | 0x80
     output[at + 2] = UInt8(truncatingIfNeeded: callID >> 14)
-    guard frames[index].method == .recordSpend else { return }
-    // The key is the last field of a record.
-    var rest = key
-    for offset in 1...Self.keyDigits {
+    if let offset = frames[index].tagDigits { Self.write(fresh, to: &output, at: start + offset) }
+    if let offset = frames[index].keyDigits { Self.write(fresh, to: &output, at: start + offset) }
+  }
+
+  /// Writes the number's sixteen hexadecimal digits.
+  private static func write(_ number: UInt64, to output: inout [UInt8], at start: Int) {
+    var rest = number
+    for offset in 0..<digitCount {
+      rest = rest << 4 | rest >> 60
       let digit = UInt8(truncatingIfNeeded: rest & 15)
-      output[output.count - offset] =
+      output[start + offset] =
         digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-      rest >>= 4
     }
   }
 }

@@ -24,6 +24,13 @@ public struct LoadPlan: Hashable, Sendable {
   public var warmUp: Duration = .seconds(1)
   /// The providers, deployments and tags that requests name, by turns.
   public var names = LoadNames()
+  /// Whether each request has one tag more, `user:` and 16 hexadecimal digits, that no request
+  /// before had. Traffic that carries the end user is like that; without it the same 256 requests
+  /// come again and again.
+  public var hasFreshTags = false
+  /// Whether each filter has to be denied: one that is allowed counts as an error. The names must
+  /// be such, see `LoadNames.init(denying:)`.
+  public var expectsDenials = false
 
   /// Filters on 8 connections of 32 requests each.
   public init() {}
@@ -51,5 +58,25 @@ public struct LoadNames: Hashable, Sendable {
     providers = names(budgets.providers, else: providers)
     deployments = names(budgets.deployments, else: deployments)
     tags = names(budgets.tags, else: tags)
+  }
+
+  /// Names of `budgets` with which every candidate of every filter meets an exhausted budget: its
+  /// provider's, or where no provider's is exhausted its own, or else that of a tag. Nil: no budget is
+  /// exhausted.
+  public init?(denying budgets: GetProviderBudgetsResponse) {
+    self.init(budgets)
+    func exhausted(_ budgets: [Budget]) -> [String] { budgets.filter(\.isExhausted).map(\.name) }
+    let providers = exhausted(budgets.providers)
+    let deployments = exhausted(budgets.deployments)
+    let tags = exhausted(budgets.tags)
+    if !providers.isEmpty {
+      self.providers = providers
+    } else if !deployments.isEmpty {
+      self.deployments = deployments
+    } else if !tags.isEmpty {
+      self.tags = tags
+    } else {
+      return nil
+    }
   }
 }

@@ -10,23 +10,28 @@ public struct LoadReport: Sendable {
     public var latencies: LatencyHistogram
     /// How many ended with each status, `OK` first, then by the statuses' numbers.
     public var codes: [(name: String, count: UInt64)] = []
-    /// How many were no answer to what was asked. That a filter finds every candidate over budget
-    /// is an answer.
+    /// How many were no answer to what was asked. A filter whose candidates are all over budget is
+    /// answered; where the plan expects denials, it is the only answer.
     public var errors: UInt64 = 0
     /// Answers in a second.
     public var rate: Double
 
     init(
-      _ method: MethodName, _ latencies: LatencyHistogram, codes counts: [UInt64],
-      during duration: Duration
+      _ method: MethodName, _ seen: LoadDriver.Seen, expectsDenials: Bool, during duration: Duration
     ) {
       self.method = method.description
-      self.latencies = latencies
+      latencies = seen.latencies
       rate = Double(latencies.count) / (duration / .seconds(1))
-      for code in StatusCode.allCases where counts[Int(code.rawValue)] > 0 {
-        let count = counts[Int(code.rawValue)]
+      let isFilter = method == .filterDeployments
+      for code in StatusCode.allCases where seen.codes[Int(code.rawValue)] > 0 {
+        let count = seen.codes[Int(code.rawValue)]
         codes.append((code.description, count))
-        let isAnswer = code == .ok || code == .resourceExhausted && method == .filterDeployments
+        let isAnswer =
+          switch code {
+          case .ok: !(isFilter && expectsDenials)
+          case .resourceExhausted: isFilter
+          default: false
+          }
         if !isAnswer { errors += count }
       }
     }

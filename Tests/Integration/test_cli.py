@@ -323,6 +323,50 @@ def test_bench_filters_by_model(ctl):
     assert code == 1 and list(method["answers"]) != ["OK"] and method["errors"] > 0
 
 
+@pytest.mark.parametrize("work", ["filter", "record"])
+def test_bench_fresh_tags_are_never_seen_twice(budgetd, budgetctl, tmp_path, work):
+    trace = tmp_path / "traffic.jsonl"
+    with running(budgetd, tmp_path / "data", CONFIG, "--trace", trace) as server:
+        result = run(budgetctl, "--server", "%s:%d" % server.rpc, "bench", "--work", work,
+                     "--fresh-tags", "--seconds", "0.2", "--warm-up", "0", "--connections", "2",
+                     "--depth", "2", "--output", "json")
+        assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["fresh_tags"] is True and report["denied"] is False
+    method, = report["methods"]
+    assert list(method["answers"]) == ["OK"]
+    steps = [json.loads(line) for line in trace.read_text().splitlines()]
+    tags = [step["tags"] for step in steps if step.get("op") == work]
+    assert method["answers"]["OK"] > 0 and len(tags) > 10
+    fresh = [[tag for tag in each if re.fullmatch("user:[0-9a-f]{16}", tag)] for each in tags]
+    assert all(len(each) == 1 for each in fresh)
+    assert len({each[0] for each in fresh}) == len(fresh)
+
+
+@pytest.mark.parametrize("options", [[], ["--fresh-tags"]])
+def test_bench_denied_is_denied_every_time(ctl, options):
+    result = ctl("bench", "--denied", *options, "--seconds", "0.2", "--warm-up", "0", "--output",
+                 "json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["denied"] is True and report["fresh_tags"] is bool(options)
+    method, = report["methods"]
+    assert method["method"] == "filter_deployments" and method["errors"] == 0
+    assert list(method["answers"]) == ["RESOURCE_EXHAUSTED"]
+    assert method["answers"]["RESOURCE_EXHAUSTED"] > 0
+
+
+def test_bench_denied_wants_an_exhausted_budget(ctl, budgetd, budgetctl, tmp_path):
+    with running(budgetd, tmp_path, config_text({"openai": (10.0, "1d")}, {}, [])) as server:
+        def bench(*options):
+            return run(budgetctl, "--server", "%s:%d" % server.rpc, "bench", *options)
+        assert "no budget of" in failed(bench("--denied"), 64)
+        assert "--work filter" in failed(bench("--denied", "--work", "record"), 64)
+    # The model's deployments are within budget: the answers tell.
+    result = ctl("bench", "--denied", "--model-name", "gpt", "--seconds", "0.2", "--output", "json")
+    assert "allowed a candidate" in failed(result, 1)
+
+
 def test_bench_wants_leave_for_other_machines(budgetctl):
     result = run(budgetctl, "--server", "192.0.2.1:7077", "bench")
     assert "--i-own-this-server" in failed(result, 64)

@@ -29,12 +29,16 @@ struct BenchReport {
     let what =
       "\(plan.connections) connections, \(plan.depth) requests under way on each, "
       + "\(Self.seconds(report.duration)) s after \(Self.seconds(plan.warmUp)) s of warm-up"
+      + (plan.hasFreshTags ? ", a tag never seen in each" : "")
+      + (plan.expectsDenials ? ", every candidate over budget" : "")
     return [what] + PlainTable.lines(header, rows, columns: columns)
   }
 
   var json: JSONValue {
     .object([
       ("work", .string(plan.work.rawValue)),
+      ("fresh_tags", .bool(plan.hasFreshTags)),
+      ("denied", .bool(plan.expectsDenials)),
       ("connections", .integer(plan.connections)),
       ("depth", .integer(plan.depth)),
       ("seconds", .number(report.duration / .seconds(1))),

@@ -10,7 +10,14 @@ struct BenchCommand: AsyncParsableCommand {
       Every connection keeps --depth requests under way. filter: FilterDeployments of 8 deployments \
       and 2 tags. record: RecordSpend of 0 $ with a fresh idempotency key: no spend changes, but \
       windows open, and each key is remembered by the server for its 24 hours. mixed: both in \
-      turns. The names are those of the server's budgets.
+      turns. The names are those of the server's budgets; the same 256 requests come again and \
+      again, but for the keys.
+
+      --fresh-tags: each request has one tag more that no request had before. Traffic that carries \
+      the end user as a tag is like that. --denied: every candidate of every filter meets an \
+      exhausted budget, as routers that ask again when money is out. Nothing is spent for it: the \
+      server must have an exhausted budget already; budget_limit 0 makes one. An answer that allows \
+      a candidate is then an error.
 
       bench and the server share the machine's processors when they run on one machine.
       Exits 1 when an answer was an error.
@@ -24,6 +31,12 @@ struct BenchCommand: AsyncParsableCommand {
       "Filters ask for this model of the server's model list and give no deployments; may be given "
         + "again for more.", valueName: "name"))
   var modelName: [String] = []
+
+  @Flag(help: "Each request has a tag that was never seen: user: and 16 hexadecimal digits.")
+  var freshTags = false
+
+  @Flag(help: "Filters whose candidates are all over budget.")
+  var denied = false
 
   @Option(help: ArgumentHelp("Connections, 1 to 10000.", valueName: "count"))
   var connections = 8
@@ -52,6 +65,9 @@ struct BenchCommand: AsyncParsableCommand {
     func check(_ isFine: Bool, _ option: String, _ value: String, _ range: String) throws {
       if !isFine { throw ValidationError("--\(option) \(value): give \(range)") }
     }
+    if denied, work != .filter {
+      throw ValidationError("--denied goes with --work filter: records are never denied")
+    }
     try check((1...10_000).contains(connections), "connections", "\(connections)", "1 to 10000")
     try check((1...4_096).contains(depth), "depth", "\(depth)", "1 to 4096")
     try check((0.1...3_600).contains(seconds), "seconds", "\(seconds)", "0.1 to 3600")
@@ -66,18 +82,9 @@ struct BenchCommand: AsyncParsableCommand {
           + "--i-own-this-server if it is yours", .usage)
     }
     let report: LoadReport
-    var plan = LoadPlan()
-    plan.work = work.loadWork
-    plan.connections = connections
-    plan.depth = depth
-    plan.duration = .seconds(seconds)
-    plan.warmUp = .seconds(warmUp)
+    var plan = plan
+    plan.names = try await names(from: client)
     do throws(BudgetClientError) {
-      var request = GetProviderBudgetsRequest()
-      request.includesDeployments = true
-      request.includesTags = true
-      plan.names = LoadNames(try await client.getProviderBudgets(request))
-      plan.names.models = modelName
       report = try client.load(plan)
     } catch {
       throw Failure(error, server: client.server)
@@ -88,8 +95,48 @@ struct BenchCommand: AsyncParsableCommand {
     case .json: Terminal.write(lines: [result.json.text])
     }
     if result.errors > 0 {
-      throw Failure("\(result.errors) answers of \(client.server) were errors", .refused)
+      let what = denied ? "were errors or allowed a candidate" : "were errors"
+      throw Failure("\(result.errors) answers of \(client.server) \(what)", .refused)
     }
+  }
+
+  /// What the options say, but for the names.
+  private var plan: LoadPlan {
+    var plan = LoadPlan()
+    plan.work = work.loadWork
+    plan.connections = connections
+    plan.depth = depth
+    plan.duration = .seconds(seconds)
+    plan.warmUp = .seconds(warmUp)
+    plan.hasFreshTags = freshTags
+    plan.expectsDenials = denied
+    return plan
+  }
+
+  /// The names that requests carry: those of the first page of budgets; with --denied, of all
+  /// budgets those that deny.
+  private func names(from client: BudgetClient) async throws(Failure) -> LoadNames {
+    var request = GetProviderBudgetsRequest()
+    request.includesDeployments = true
+    request.includesTags = true
+    var names: LoadNames?
+    do throws(BudgetClientError) {
+      // Whether models' deployments are denied, only the answers tell.
+      if denied, modelName.isEmpty {
+        names = LoadNames(denying: try await client.allBudgets(request))
+      } else {
+        names = LoadNames(try await client.getProviderBudgets(request))
+      }
+    } catch {
+      throw Failure(error, server: client.server)
+    }
+    guard var names else {
+      throw Failure(
+        "--denied: no budget of \(client.server) is exhausted, so no filter is denied; give a "
+          + "provider budget_limit: 0 in the config, or leave --denied out", .usage)
+    }
+    names.models = modelName
+    return names
   }
 }
 
