@@ -11,8 +11,12 @@ let strict: [SwiftSetting] = [
 ]
 
 /// A module of the house, with its page.
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, exclude: ["README.md"], swiftSettings: strict)
+func module(
+  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, exclude: ["README.md"], resources: resources,
+    swiftSettings: strict)
 }
 
 /// The tests of a module.
@@ -43,8 +47,8 @@ let package = Package(
     .executableTarget(
       name: "budgetd",
       dependencies: [
-        "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig", "RedisStore",
-        "TCPTransport", argumentParser, logging,
+        "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetServer", "BudgetWire", "LiteLLMConfig",
+        "RedisStore", "TCPTransport", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "budgetctl",
@@ -61,12 +65,21 @@ let package = Package(
         logging,
       ]),
 
+    // 5: what people and scrapers read of a node
+    module(
+      "BudgetPages",
+      [
+        "BudgetEngine", "BudgetFleet", "BudgetModel", "Digest", "HTTPPort", "JSONWriting", "Locks",
+        "PrometheusText", "SpendLedger", "TCPTransport",
+      ],
+      resources: ["html", "css", "js"].map { .embedInCode("Status/Web/status.\($0)") }),
+
     // 6: the request path and the process, traces in virtual time
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetWire", "CMalloc", "Digest", "HTTPPort",
-        "LiteLLMConfig", "Locks", "PrometheusText", "SpendLedger", "TCPTransport", logging,
+        "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetWire", "CMalloc",
+        "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "SpendLedger", "TCPTransport", logging,
       ]),
     module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("LoadTest", ["BudgetClient", "BudgetWire", "TCPTransport"]),
@@ -87,6 +100,7 @@ let package = Package(
     // 2 and 1: the engine, the nouns
     module("BudgetEngine", ["BudgetModel", "Locks"]),
     module("BudgetModel", []),
+    module("JSONWriting", ["BudgetModel"]),
     module("Locks", []),
     module("Digest", ["CCrypto"]),
 
@@ -121,10 +135,17 @@ let package = Package(
       ], path: "Tests/NodeFixture", swiftSettings: strict),
     tests("BudgetModelTests", ["BudgetModel"]),
     tests(
+      "BudgetPagesTests",
+      [
+        "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "HTTPPort", "JSONWriting",
+        "Digest", "NodeFixture", "SpendLedger", "TCPTransport",
+      ]),
+    tests(
       "BudgetServerTests",
       [
         "Locks", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire",
-        "CAllocationCount", "HTTPPort", "LiteLLMConfig", "NodeFixture", "Reconciliation",
+        "BudgetPages", "CAllocationCount", "HTTPPort", "LiteLLMConfig", "NodeFixture",
+        "Reconciliation",
         "SeededRandom", "SpendLedger", "TCPTransport", logging,
       ]),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import BudgetPages
 public import BudgetServer
 public import Logging
 

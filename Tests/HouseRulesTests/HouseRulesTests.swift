@@ -25,12 +25,15 @@ import Testing
       "BudgetModel", "BudgetEngine", "Locks", "Reconciliation", "RedisStore", "SpendLedger",
       "Dispatch", "Logging", "Synchronization",
     ],
+    "BudgetPages": [
+      "BudgetModel", "BudgetEngine", "BudgetFleet", "Digest", "HTTPPort", "JSONWriting", "Locks",
+      "PrometheusText", "SpendLedger", "TCPTransport", "Dispatch", "Foundation",
+    ],
+    "JSONWriting": ["BudgetModel"],
     "BudgetServer": [
-      "BudgetModel", "BudgetEngine", "BudgetFleet", "BudgetWire", "CMalloc", "Digest", "HTTPPort",
-      "TCPTransport",
-      "LiteLLMConfig", "Locks", "PrometheusText", "SpendLedger",
-      "Dispatch",
-      "Foundation", "Glibc", "Logging", "Synchronization",
+      "BudgetModel", "BudgetEngine", "BudgetFleet", "BudgetPages", "BudgetWire", "CMalloc",
+      "HTTPPort", "JSONWriting", "TCPTransport", "LiteLLMConfig", "Locks", "SpendLedger",
+      "Dispatch", "Foundation", "Glibc", "Logging", "Synchronization",
     ],
     "BudgetSimulation": ["BudgetModel", "BudgetEngine", "LiteLLMConfig"],
     "BudgetClient": [
@@ -38,7 +41,7 @@ import Testing
     ],
     "LoadTest": ["BudgetClient", "BudgetWire", "TCPTransport"],
     "budgetd": [
-      "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire", "LiteLLMConfig",
+      "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetServer", "BudgetWire", "LiteLLMConfig",
       "RedisStore", "TCPTransport", "ArgumentParser", "Dispatch",
       "Synchronization",
       "Foundation", "Logging",

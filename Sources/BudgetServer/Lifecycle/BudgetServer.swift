@@ -1,9 +1,9 @@
 import BudgetEngine
 public import BudgetFleet
 public import BudgetModel
+import BudgetPages
 import BudgetWire
 import Foundation
-import HTTPPort
 public import LiteLLMConfig
 import Locks
 public import Logging
@@ -18,7 +18,7 @@ public final class BudgetServer: Sendable {
   /// Where the RPC port listens, with the port that was taken.
   public var address: SocketAddress { transport.localAddress }
   /// Where the HTTP port listens, with the port that was taken; nil: nowhere.
-  public var httpAddress: SocketAddress? { http?.address }
+  public let httpAddress: SocketAddress?
   /// What the request path met and went on from.
   public let counters: ServiceCounters
   /// What the connections did.
@@ -36,7 +36,7 @@ public final class BudgetServer: Sendable {
   private let transport: TCPServer
   private let readiness: Readiness
   private let config: ConfigState
-  private let http: PageServer?
+  private let http: PagePort?
   /// Writes down what comes by; nil: nothing does.
   private let trace: TrafficTrace?
   /// One reload at a time, with what it compares with.
@@ -54,9 +54,9 @@ public final class BudgetServer: Sendable {
   ) throws(ServerError) {
     let address = try ListenAddress.parsed(
       options.listen, of: "--listen", allowsInsecureNetwork: options.allowsInsecureNetwork)
-    try PageServer.check(options)
+    try PageListener.check(options)
     let config = try ConfigSource(options).load()
-    var pageListener = try PageServer.listener(options)
+    var pageListener = try PageListener.listen(options)
     let trace = options.trace.map { TrafficTrace($0, version: Self.version, log: log) }
     var settings = LedgerSettings(directory: options.dataDirectory)
     settings.gatherInterval = options.durability.gatherInterval
@@ -133,20 +133,22 @@ public final class BudgetServer: Sendable {
     reloading = Locked(ComputedIDs(config.accepted))
     self.readiness = readiness
     if let listener = pageListener.take() {
-      let sources = PageSources(
-        engine: engine, recorder: recorder, time: time, transport: transport, counters: counters,
-        requests: requests, readiness: readiness, config: self.config, http: HTTPCounters(),
-        identity: identity, trace: trace, durability: options.durability, startedAt: now,
-        isInsecure: !transport.localAddress.isLoopback || !listener.localAddress.isLoopback,
-        bounds: options.pages)
-      do throws(ServerError) {
-        http = try PageServer(listener, sources)
-      } catch {
+      let address = listener.localAddress
+      var sources = PageSources(
+        PageParts(
+          context: context, recorder: recorder, transport: transport, config: self.config),
+        startedAt: now, options: options)
+      sources.node.isInsecure = !transport.localAddress.isLoopback || !address.isLoopback
+      let port = PagePort(
+        adopting: listener.release(), sources, bounds: PageListener.bounds(transport))
+      guard let port else {
         ledger.close()
-        throw error
+        throw .unavailable(
+          "no descriptors are left for the HTTP port: raise the limit (ulimit -n)")
       }
+      (http, httpAddress) = (port, address)
     } else {
-      http = nil
+      (http, httpAddress) = (nil, nil)
     }
     self.options = options
     self.log = log
@@ -178,7 +180,7 @@ public final class BudgetServer: Sendable {
   }
 
   private func warnOfAddress() {
-    for address in [transport.localAddress, http?.address] {
+    for address in [transport.localAddress, httpAddress] {
       guard let address, !address.isLoopback else { continue }
       log.warning(
         """
@@ -242,7 +244,7 @@ public final class BudgetServer: Sendable {
   ) -> ReloadReport {
     config.accept(at: time.now())
     let report = recorder.reload(budgets, lookingBack: look)
-    http?.reloaded(report)
+    http?.reloaded(reusedSlots: report.reusedSlots)
     member?.reloaded()
     return report
   }

@@ -1,5 +1,6 @@
 public import BudgetFleet
 public import BudgetModel
+public import BudgetPages
 public import BudgetWire
 public import LiteLLMConfig
 public import TCPTransport

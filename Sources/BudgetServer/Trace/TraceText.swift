@@ -1,5 +1,6 @@
 import BudgetEngine
 import BudgetModel
+import JSONWriting
 
 /// The lines of a trace, as deploy/trace-format.md describes them.
 enum TraceText {

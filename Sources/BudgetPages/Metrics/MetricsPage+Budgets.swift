@@ -1,0 +1,76 @@
+import BudgetEngine
+import BudgetModel
+import PrometheusText
+
+extension MetricsPage {
+  /// Each budget is looked at once, shard by shard; its samples are of one instant.
+  func addBudgets(to text: inout MetricsText, at now: Timestamp) {
+    let engine = sources.engine
+    let catalog = engine.catalog
+    let exported = labels.exported(of: catalog, sources.bounds)
+    let standings = Array(
+      zip(exported.budgets.map { engine.report(on: $0, at: now) }, exported.labels))
+    text.begin("budgetd_budget_limit_dollars", .gauge, "The budget's limit.")
+    for (report, labels) in standings { if let limit = report.limit { text.sample(limit, labels) } }
+    text.begin(
+      "budgetd_budget_spend_dollars", .gauge, "Committed spend in the budget's open window.")
+    for (report, labels) in standings { text.sample(report.spend, labels) }
+    text.begin(
+      "budgetd_budget_remaining_dollars", .gauge,
+      "Limit less spend less reservations; negative when overshot.")
+    for (report, labels) in standings {
+      if let remaining = report.remaining { text.sample(remaining, labels) }
+    }
+    text.begin("budgetd_budget_reserved_dollars", .gauge, "Held back by reservations.")
+    for (_, labels) in standings { text.sample(PicoUSD.zero, labels) }
+    text.begin(
+      "budgetd_budget_reset_timestamp_seconds", .gauge,
+      "When the open window ends; absent while none is open.")
+    for (report, labels) in standings {
+      guard let resetsAt = report.resetsAt else { continue }
+      text.sample(milliseconds: resetsAt.unixMilliseconds, labels)
+    }
+    text.begin("budgetd_budget_exhausted", .gauge, "1 while spend has reached the limit.")
+    for (report, labels) in standings { text.sample(report.isExhausted, labels) }
+    text.begin(
+      "budgetd_budget_charged_dollars_total", .counter,
+      "What the budget was charged with since the start, over all windows.")
+    for (report, labels) in standings { text.sample(report.charged, labels) }
+    text.sample(sources.spend().unbudgeted, BudgetLabels.unknown)
+    text.begin(
+      "budgetd_budget_denials_total", .counter,
+      "Findings by which the budget kept a candidate out, since the start.")
+    let denials = sources.denials()
+    for (budget, labels) in zip(exported.budgets, exported.labels) {
+      text.sample(denials(budget.slot), labels)
+    }
+    addCounts(exported, standings.map(\.0), catalog, to: &text, at: now)
+    text.begin(
+      "litellm_provider_remaining_budget_metric", .gauge,
+      "Remaining budget for provider - used when you set provider budget limits")
+    for ((report, _), labels) in zip(standings, exported.providers) {
+      if let limit = report.limit { text.sample(limit - report.spend, labels) }
+    }
+  }
+
+  private func addCounts(
+    _ exported: BudgetLabels.Exported, _ reports: [BudgetReport], _ catalog: BudgetCatalog,
+    to text: inout MetricsText, at now: Timestamp
+  ) {
+    func label(_ scope: BudgetScope) -> LabelSet { LabelSet([("scope", scope.description)]) }
+    text.begin("budgetd_budgets", .gauge, "Budgets in force.")
+    for count in exported.counts { text.sample(count.inForce, label(count.scope)) }
+    text.begin("budgetd_budgets_exhausted", .gauge, "Budgets whose spend has reached the limit.")
+    for (scope, _, omitted) in exported.counts {
+      let exhausted =
+        omitted == 0
+        ? reports.count { $0.key.scope == scope && $0.isExhausted }
+        : catalog.budgets(scope).count { sources.engine.report(on: $0, at: now).isExhausted }
+      text.sample(exhausted, label(scope))
+    }
+    text.begin(
+      "budgetd_budgets_not_exported", .gauge,
+      "Budgets in force without samples, for being too many.")
+    for count in exported.counts { text.sample(count.omitted, label(count.scope)) }
+  }
+}

@@ -1,0 +1,97 @@
+import BudgetModel
+import HTTPPort
+import Locks
+
+/// The site on the HTTP port: which path is which page.
+final class PageSite: HTTPSite {
+  /// The pages there are.
+  enum Path: String, CaseIterable {
+    case status = "/"
+    case metrics = "/metrics"
+    case health = "/healthz"
+    case readiness = "/readyz"
+    case providerBudgets = "/provider/budgets"
+    case statusJSON = "/status.json"
+  }
+
+  /// How often a page was answered, and how.
+  struct Answered: Hashable {
+    var path: String
+    var status: Int
+  }
+
+  private let sources: PageSources
+  private let metrics: MetricsPage
+  private let statusJSON: StatusJSONPage
+  /// Metrics on their own: whoever plays with the status page keeps no scrape waiting.
+  private let metricsRendering = SharedRendering(label: "budgetd.pages.metrics")
+  private let otherRendering = SharedRendering(label: "budgetd.pages.other")
+  private let counts: PageCounts
+
+  init(_ sources: PageSources, sampler: SpendSampling) {
+    self.sources = sources
+    counts = PageCounts()
+    metrics = MetricsPage(sources, pages: counts)
+    statusJSON = StatusJSONPage(sources, sampler: sampler)
+  }
+
+  func answer(_ request: HTTPRequest, _ reply: HTTPReply) {
+    guard let path = Path(rawValue: request.path) else {
+      let paths = Path.allCases.map { "  \($0.rawValue)" }.joined(separator: "\n")
+      return reply.send(.text("no such page; there are:\n\(paths)", status: .notFound))
+    }
+    guard ["GET", "HEAD"].contains(request.method) else {
+      return reply.send(
+        .text(
+          "\(path.rawValue) takes GET and HEAD only", status: .methodNotAllowed,
+          headers: [("Allow", "GET, HEAD")]))
+    }
+    switch path {
+    case .status: reply.send(StatusPage.response)
+    case .health: reply.send(.text("ok"))
+    case .readiness: reply.send(readiness())
+    case .metrics:
+      metricsRendering.ask("", reply) { [metrics] in metrics.response() }
+    case .providerBudgets:
+      otherRendering.ask(path.rawValue, reply) { [sources] in
+        ProviderBudgetsPage.response(sources)
+      }
+    case .statusJSON: answerStatus(request, reply)
+    }
+  }
+
+  private func readiness() -> HTTPResponse {
+    let node = sources.standing(sources.time.now())
+    let warnings = node.warnings.map { "\nwarning: \($0)" }.joined()
+    return node.isReady
+      ? .text("ready" + warnings)
+      : .text(node.notReadyReasons.joined(separator: "\n") + warnings, status: .serviceUnavailable)
+  }
+
+  private func answerStatus(_ request: HTTPRequest, _ reply: HTTPReply) {
+    do throws(StatusQuery.Refusal) {
+      let query = try StatusQuery(request)
+      otherRendering.ask(query.key, reply) { [statusJSON] in statusJSON.response(to: query) }
+    } catch {
+      reply.send(.text(error.text, status: .badRequest))
+    }
+  }
+
+  func answered(path: String?, status: HTTPStatus) {
+    let known = path.flatMap(Path.init(rawValue:))
+    counts.count(Answered(path: known?.rawValue ?? "_unknown", status: status.rawValue))
+  }
+}
+
+/// How pages were answered so far.
+final class PageCounts: Sendable {
+  private let counts = Locked<[PageSite.Answered: Int]>([:])
+
+  func count(_ answered: PageSite.Answered) { counts.withLock { $0[answered, default: 0] += 1 } }
+
+  /// By path and status, in order.
+  var all: [(PageSite.Answered, Int)] {
+    counts.withLock { $0 }.sorted { ($0.key.path, $0.key.status) < ($1.key.path, $1.key.status) }
+      .map { ($0.key, $0.value) }
+  }
+}

@@ -1,0 +1,95 @@
+public import BudgetEngine
+public import BudgetFleet
+public import BudgetModel
+public import HTTPPort
+public import TCPTransport
+
+/// All that pages are made of. What changes is asked for, each time a page is rendered; nothing here
+/// knows who answers.
+public struct PageSources: Sendable {
+  /// What stays as it is while the node runs.
+  public struct Node: Sendable {
+    /// The version that it runs.
+    public var version: String
+    /// Its name.
+    public var nodeID: String
+    /// When it started, fleet time.
+    public var startedAt: Timestamp
+    /// When replies to records leave: `commit` or `memory`.
+    public var durability = "commit"
+    /// Whether a listener can be reached from other machines.
+    public var isInsecure = false
+    /// What all RPC connections together may hold, in bytes.
+    public var unsentBoundBytes = 0
+
+    /// Makes the facts of a node.
+    public init(version: String, nodeID: String, startedAt: Timestamp) {
+      self.version = version
+      self.nodeID = nodeID
+      self.startedAt = startedAt
+    }
+  }
+
+  /// What stays as it is.
+  public var node: Node
+  /// Where budgets stand.
+  public var engine: BudgetEngine
+  /// Fleet time.
+  public var time: any TimeSource
+  /// How much of the configuration is shown.
+  public var bounds = PageBounds.standard
+  /// What the HTTP port has counted.
+  public var http = HTTPCounters()
+  /// What was asked and answered.
+  public var requests: @Sendable () -> RequestReading = { RequestReading() }
+  /// How often each budget kept a candidate out: a look at all, then asked by slot.
+  public var denials: @Sendable () -> (Int32) -> Int = { { _ in 0 } }
+  /// What the RPC port's connections did.
+  public var traffic: @Sendable () -> TransportCounters = { TransportCounters() }
+  /// What became of records.
+  public var spend: @Sendable () -> SpendReading = { SpendReading() }
+  /// How the ledger is, at an instant.
+  public var ledger: @Sendable (Timestamp) -> LedgerReading = { _ in LedgerReading() }
+  /// Whether the node is well, at an instant.
+  public var standing: @Sendable (Timestamp) -> NodeReading
+  /// How the node stands with its fleet; nil: it is alone.
+  public var fleet: @Sendable () -> FleetStatus? = { nil }
+  /// What was written of the trace; nil: nothing is.
+  public var trace: @Sendable () -> TraceReading? = { nil }
+
+  /// Makes the sources of a node where nothing has happened.
+  public init(
+    _ node: Node, engine: BudgetEngine, time: any TimeSource,
+    standing: @escaping @Sendable (Timestamp) -> NodeReading
+  ) {
+    self.node = node
+    self.engine = engine
+    self.time = time
+    self.standing = standing
+  }
+}
+
+/// How much of the configuration pages show.
+public struct PageBounds: Sendable {
+  /// Providers with samples: with more there are none.
+  public var providers = 10_000
+  /// Deployments with samples: with more there are none.
+  public var deployments = 5_000
+  /// Tags with samples: with more there are none.
+  public var tags = 10_000
+
+  /// The bounds as documented.
+  public static let standard = PageBounds()
+
+  /// Makes the standard bounds, to be changed one by one.
+  public init() {}
+
+  /// The bound of a scope.
+  func budgets(_ scope: BudgetScope) -> Int {
+    switch scope {
+    case .provider: providers
+    case .deployment: deployments
+    case .tag: tags
+    }
+  }
+}

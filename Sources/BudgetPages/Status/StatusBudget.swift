@@ -1,0 +1,86 @@
+import BudgetEngine
+import BudgetModel
+import JSONWriting
+
+/// One budget as the status page shows it.
+struct StatusBudget {
+  let report: BudgetReport
+  let rate: SpendSampler.Rate?
+  let now: Timestamp
+
+  /// The part of the limit that is spent; nil without a limit. A limit of 0 is used up.
+  static func usedRatio(_ report: BudgetReport) -> Double? {
+    report.limit.map { $0 == .zero ? 1 : report.spend.dollars / $0.dollars }
+  }
+
+  /// From this part of its limit on a budget counts as near it.
+  static let nearRatio = 0.8
+
+  /// Whether it is meant to give nothing, and has given nothing: its limit is 0. It denies, but it
+  /// is not a budget that ran out.
+  static func isClosed(_ report: BudgetReport) -> Bool {
+    report.limit == .zero && report.spend == .zero
+  }
+
+  /// Whether it is nearly exhausted, and not yet.
+  static func isNear(_ report: BudgetReport) -> Bool {
+    !report.isExhausted && (usedRatio(report) ?? 0) >= nearRatio
+  }
+
+  /// When it is exhausted if money goes on as fast as lately.
+  var exhaustsAt: Timestamp? {
+    Projection.exhaustion(remaining: report.remaining, rate: rate, at: now)
+  }
+
+  /// Whether that is before its window ends; nil where it is never.
+  var exhaustsBeforeReset: Bool? {
+    exhaustsAt.map { at in report.resetsAt.map { at <= $0 } ?? false }
+  }
+
+  /// Why requests are denied by it.
+  static func denial(_ report: BudgetReport) -> String {
+    let name = report.key.name
+    let what =
+      switch report.key.scope {
+      case .provider: "every deployment of it is denied"
+      case .deployment: "it is denied"
+      case .tag: "every request with it is denied"
+      }
+    if isClosed(report) {
+      return "\(report.key.scope) \(name): its limit is $0; \(what) until its limit is raised"
+    }
+    let until = report.resetsAt.map { "until \($0.iso8601)" } ?? "until its limit is raised"
+    return
+      "\(report.key.scope) \(name): \(report.spend.pageText) of "
+      + "\(report.limit?.pageText ?? "") are spent; \(what) \(until)"
+  }
+
+  func append(to text: inout JSONText) {
+    text.object { text in
+      text.add("scope", report.key.scope.description)
+      text.add("name", report.key.name)
+      text.add("window", report.key.windowText)
+      text.add("limit", report.limit)
+      text.add("spend", report.spend)
+      text.add("reserved", PicoUSD.zero)
+      text.add("remaining", report.remaining)
+      text.add("used_ratio", Self.usedRatio(report))
+      text.add("exhausted", report.isExhausted)
+      text.add("closed", Self.isClosed(report))
+      text.add("resets_at", report.resetsAt)
+      text.add("rate_usd_per_second", rate?.dollarsPerSecond)
+      text.add("rate_over_seconds", rate?.seconds)
+      text.add("rate_is_steady", rate?.isSteady ?? false)
+      text.add("exhausts_at", exhaustsAt)
+      text.add("exhausts_before_reset", exhaustsBeforeReset)
+    }
+  }
+}
+
+extension JSONText {
+  /// An instant twice: as ISO 8601, and in milliseconds under `<name>_unix_ms`.
+  mutating func add(_ name: String, _ instant: Timestamp?) {
+    add(name, instant?.iso8601)
+    add(name + "_unix_ms", instant?.unixMilliseconds)
+  }
+}

@@ -1,0 +1,196 @@
+import BudgetEngine
+import BudgetFleet
+import BudgetModel
+import HTTPPort
+import JSONWriting
+import SpendLedger
+import TCPTransport
+
+/// `/status.json`: what the status page shows.
+final class StatusJSONPage: Sendable {
+  private let sources: PageSources
+  private let sampler: SpendSampling
+
+  /// Denials in force that are listed; the rest is counted.
+  private static let denialsListed = 100
+
+  init(_ sources: PageSources, sampler: SpendSampling) {
+    self.sources = sources
+    self.sampler = sampler
+  }
+
+  func response(to query: StatusQuery) -> HTTPResponse {
+    let now = sources.time.now()
+    let catalog = sources.engine.catalog
+    let reports = catalog.budgets.map { sources.engine.report(on: $0, at: now) }
+    let ranked = Self.nearestFirst(reports)
+    let points = sampler.points
+    let requests = sources.requests()
+    var text = JSONText(capacity: 4_096 + 640 * min(query.limit, reports.count))
+    text.object { text in
+      addNode(to: &text, at: now)
+      let rate = { index in
+        points.rate(
+          ofSlot: Int(catalog.budgets[index].slot), charged: reports[index].charged, at: now)
+      }
+      StatusOutlook(reports, at: now, rate: rate).append(to: &text)
+      let matching = ranked.filter { Self.matches(reports[$0], query) }
+      let shown = matching.prefix(query.limit)
+      text.object("query") { text in
+        text.add("scope", query.scope?.description)
+        text.add("q", query.text)
+        text.add("limit", query.limit)
+        text.add("matched", matching.count)
+        text.add("shown", shown.count)
+      }
+      text.array("budgets") { text in
+        for index in shown {
+          StatusBudget(report: reports[index], rate: rate(index), now: now).append(to: &text)
+        }
+      }
+      addDenials(ranked.lazy.map { reports[$0] }.filter(\.isExhausted), to: &text)
+      addRequests(requests, points.requestsPerSecond(requests.requests, at: now), to: &text)
+      addSpend(to: &text)
+      addLedger(at: now, to: &text)
+      addFleet(to: &text)
+    }
+    return HTTPResponse(
+      contentType: "application/json; charset=utf-8", body: HTTPBody(text.bytes))
+  }
+
+  /// Positions, those nearest to their limit first; among equals as configured; then those that are
+  /// meant to give nothing, and unlimited ones last.
+  static func nearestFirst(_ reports: [BudgetReport]) -> [Int] {
+    let ratios = reports.map { report in
+      StatusBudget.isClosed(report) ? -1 : StatusBudget.usedRatio(report) ?? -2
+    }
+    return reports.indices.sorted { (ratios[$1], $0) < (ratios[$0], $1) }
+  }
+
+  private static func matches(_ report: BudgetReport, _ query: StatusQuery) -> Bool {
+    if let scope = query.scope, scope != report.key.scope { return false }
+    return query.text.isEmpty
+      || report.key.name.lowercased().contains(query.text.lowercased())
+  }
+
+  private func addNode(to text: inout JSONText, at now: Timestamp) {
+    let node = sources.standing(now)
+    let config = node.config
+    text.add("now", now)
+    text.add("version", sources.node.version)
+    text.add("node_id", sources.node.nodeID)
+    text.add("started_at_unix_ms", sources.node.startedAt.unixMilliseconds)
+    let uptime = now.unixMilliseconds - sources.node.startedAt.unixMilliseconds
+    text.add("uptime_seconds", Double(uptime) / 1_000)
+    text.add("ready", node.isReady)
+    text.array("not_ready_reasons") { text in
+      for reason in node.notReadyReasons { text.element(reason) }
+    }
+    text.array("warnings") { text in
+      for warning in node.warnings { text.element(warning) }
+    }
+    text.object("config") { text in
+      text.add("path", config.path)
+      text.add("accepted_at_unix_ms", config.acceptedAt.unixMilliseconds)
+      text.add("last_reload_successful", config.refusal == nil)
+      text.add("last_reload_error", config.refusal)
+    }
+  }
+
+  private func addDenials(_ exhausted: some Sequence<BudgetReport>, to text: inout JSONText) {
+    let exhausted = Array(exhausted)
+    text.object("denials") { text in
+      text.add("total", exhausted.count)
+      text.add("closed", exhausted.count { StatusBudget.isClosed($0) })
+      text.array("in_force") { text in
+        for report in exhausted.prefix(Self.denialsListed) {
+          text.object { text in
+            text.add("scope", report.key.scope.description)
+            text.add("name", report.key.name)
+            text.add("window", report.key.windowText)
+            text.add("closed", StatusBudget.isClosed(report))
+            text.add("reason", StatusBudget.denial(report))
+          }
+        }
+      }
+    }
+  }
+
+  private func addRequests(
+    _ requests: RequestReading, _ perSecond: Double?, to text: inout JSONText
+  ) {
+    text.object("rpc") { text in
+      text.add("connections", sources.traffic().connectionsOpen)
+      text.add("requests", requests.requests)
+      text.add("requests_per_second", perSecond)
+      text.object("denials") { text in
+        for scope in BudgetScope.allCases {
+          text.add(scope.description, requests.denials[Int(scope.rawValue) - 1])
+        }
+      }
+    }
+  }
+
+  private func addSpend(to text: inout JSONText) {
+    let spend = sources.spend()
+    text.object("spend") { text in
+      text.add("recorded", spend.recorded)
+      text.add("records", spend.records)
+      text.add("duplicates", spend.duplicates)
+      text.add("refused", spend.refused)
+      text.add("unknown", spend.unknown)
+    }
+  }
+
+  private func addLedger(at now: Timestamp, to text: inout JSONText) {
+    let ledger = sources.ledger(now)
+    let counters = ledger.counters
+    let (state, reason): (String, String?) =
+      switch ledger.state {
+      case .ready: ("ready", nil)
+      case .refusing(let reason): ("refusing", reason)
+      case .failed(let reason): ("failed", reason)
+      }
+    text.object("ledger") { text in
+      text.add("durability", sources.node.durability)
+      text.add("state", state)
+      text.add("reason", reason)
+      text.add("lag_seconds", ledger.lag.inSeconds)
+      text.add("waiting", counters.waiting)
+      text.add("commits", counters.commits)
+      text.add(
+        "failures", counters.commitsRefused + counters.commitsUnknown + counters.upkeepFailures)
+      text.add("keys", counters.keys)
+    }
+  }
+
+  private func addFleet(to text: inout JSONText) {
+    guard let fleet = sources.fleet() else {
+      text.add("redis", nil as String?)
+      text.add("fleet", nil as String?)
+      return
+    }
+    text.object("redis") { text in
+      text.add("up", fleet.isUp)
+      text.add("partitioned", fleet.isPartitioned)
+      text.add("policy", fleet.policy.rawValue)
+      text.add("partitioned_since_unix_ms", fleet.partitionedSince?.unixMilliseconds)
+      text.add("failure", fleet.failure)
+      text.add("last_pass_at_unix_ms", fleet.lastPassAt?.unixMilliseconds)
+      text.add("lag_seconds", fleet.lag.inSeconds)
+      text.add("eviction_unsafe", fleet.isEvictionUnsafe)
+      text.object("passes") { text in
+        text.add("ok", fleet.passesSucceeded)
+        text.add("failed", fleet.passesFailed)
+        text.add("skipped", fleet.passesSkipped)
+      }
+      text.add("late_spend", fleet.lateSpend)
+    }
+    text.object("fleet") { text in text.add("nodes", fleet.nodes) }
+  }
+}
+
+extension Duration {
+  /// The duration in seconds, to the nanosecond.
+  fileprivate var inSeconds: Double { Double(nanoseconds) / 1e9 }
+}

@@ -1,0 +1,41 @@
+import HTTPPort
+import TCPTransport
+
+/// Where pages are served: the address that options ask for, and what the port may take.
+enum PageListener {
+  /// Throws where the options ask for what cannot be.
+  static func check(_ options: ServerOptions) throws(ServerError) { _ = try address(options) }
+
+  private static func address(_ options: ServerOptions) throws(ServerError) -> SocketAddress? {
+    guard let text = options.http else { return nil }
+    return try ListenAddress.parsed(
+      text, of: "--http", allowsInsecureNetwork: options.allowsInsecureNetwork)
+  }
+
+  /// Listens where the options say; nil where they ask for no pages.
+  static func listen(_ options: ServerOptions) throws(ServerError) -> ListeningSocket? {
+    guard let address = try address(options) else { return nil }
+    let listener: ListeningSocket
+    do throws(TransportError) {
+      listener = try ListeningSocket(address)
+    } catch {
+      throw .unavailable(
+        "cannot listen on \(address): \(error); choose another with --http, port 0 takes a free one, "
+          + "off is for none")
+    }
+    // A name may resolve to more than its text says.
+    guard listener.localAddress.isLoopback || options.allowsInsecureNetwork else {
+      throw ListenAddress.notLoopback(address.description, of: "--http")
+    }
+    return listener
+  }
+
+  /// The bounds as documented, less where the process has less: pages take no more memory than RPC
+  /// connections may, and leave descriptors to the ledger.
+  static func bounds(_ transport: TCPServer) -> HTTPBounds {
+    var bounds = HTTPBounds.standard
+    bounds.unsentBytes = min(bounds.unsentBytes, transport.bounds.unsentTotalBytes)
+    bounds.connections = min(bounds.connections, max(8, transport.descriptorLimit / 8))
+    return bounds
+  }
+}
