@@ -53,11 +53,12 @@ let package = Package(
     .executableTarget(
       name: "budgetctl",
       dependencies: [
-        "BudgetClient", "BudgetModel", "BudgetSimulation", "LiteLLMConfig", "LoadTest",
+        "BudgetClient", "BudgetModel", "BudgetSimulation", "Documents", "LiteLLMConfig", "LoadTest",
         argumentParser,
       ], exclude: ["README.md"], swiftSettings: strict),
 
-    // 5: the node in its fleet
+    // 5: the node in its fleet, calls to a server
+    module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module(
       "BudgetFleet",
       [
@@ -79,11 +80,11 @@ let package = Package(
       "BudgetServer",
       [
         "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetWire", "CMalloc",
-        "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "SpendLedger", "TCPTransport", logging,
+        "Documents", "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "SpendLedger",
+        "TCPTransport", logging,
       ]),
-    module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module("LoadTest", ["BudgetClient", "BudgetWire", "TCPTransport"]),
-    module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "LiteLLMConfig"]),
+    module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "Documents", "LiteLLMConfig"]),
 
     // 4: when and how engine, ledger and store agree
     module("Reconciliation", ["BudgetModel", "RedisStore"]),
@@ -91,14 +92,15 @@ let package = Package(
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
     module("HTTPPort", ["BudgetModel", "Locks"]),
-    module("LiteLLMConfig", ["BudgetModel", "CYAMLEvents", "Digest"]),
+    module("LiteLLMConfig", ["BudgetModel", "Digest", "Documents"]),
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks"]),
     module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
     module("TCPTransport", ["CEpoll", "Locks"]),
 
-    // 2 and 1: the engine, the nouns
+    // 2 and 1: the engine, documents, the nouns
     module("BudgetEngine", ["BudgetModel", "Locks"]),
+    module("Documents", ["BudgetModel", "CYAMLEvents"]),
     module("BudgetModel", []),
     module("JSONWriting", ["BudgetModel"]),
     module("Locks", []),
@@ -118,7 +120,7 @@ let package = Package(
 
     tests(
       "BudgetClientTests",
-      ["Locks", "BudgetClient", "BudgetModel", "BudgetWire", "TCPTransport", "WholeRequests"]),
+      ["Locks", "BudgetClient", "BudgetWire", "TCPTransport", "WholeRequests"]),
     tests(
       "BudgetEngineTests",
       ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount", "SeededRandom"]),
@@ -144,25 +146,28 @@ let package = Package(
       "BudgetServerTests",
       [
         "Locks", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire",
-        "BudgetPages", "CAllocationCount", "HTTPPort", "LiteLLMConfig", "NodeFixture",
+        "BudgetPages", "CAllocationCount", "LiteLLMConfig", "NodeFixture",
         "Reconciliation",
         "SeededRandom", "SpendLedger", "TCPTransport", logging,
       ]),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests(
-      "BudgetWireTests", ["BudgetModel", "BudgetWire", "CAllocationCount", "WholeRequests"]),
+      "BudgetWireTests",
+      ["BudgetModel", "BudgetWire", "CAllocationCount", "SeededRandom", "WholeRequests"]),
     .target(
       name: "WholeRequests", dependencies: ["BudgetWire"], path: "Tests/WholeRequests",
       swiftSettings: strict),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
-    tests("HTTPPortTests", ["BudgetModel", "HTTPPort", "Locks"]),
+    tests("DocumentsTests", ["Documents", "SeededRandom"], exclude: ["pyyaml_types.py"]),
+    tests("HTTPPortTests", ["BudgetModel", "HTTPPort"]),
     tests("HouseRulesTests", []),
     tests(
-      "LiteLLMConfigTests", ["BudgetModel", "LiteLLMConfig"],
-      exclude: ["Cases", "Vectors", "pyyaml_types.py"]),
+      "LiteLLMConfigTests", ["BudgetModel", "Documents", "LiteLLMConfig", "SeededRandom"],
+      exclude: ["Cases", "Vectors"]),
     tests(
-      "ReconciliationTests", ["BudgetModel", "CLuaHost", "Locks", "Reconciliation", "RedisStore"]),
+      "ReconciliationTests",
+      ["BudgetModel", "CLuaHost", "Reconciliation", "RedisStore", "SeededRandom"]),
     .target(
       name: "CLuaHost", path: "Tests/CLuaHost", linkerSettings: [.linkedLibrary("lua5.1")]),
     tests(
@@ -174,6 +179,9 @@ let package = Package(
     tests("TCPTransportTests", ["Locks", "TCPTransport"]),
     tests(
       "budgetctlTests",
-      ["BudgetClient", "BudgetModel", "BudgetWire", "LiteLLMConfig", "budgetctl", argumentParser]),
+      [
+        "BudgetClient", "BudgetModel", "BudgetWire", "Documents", "LiteLLMConfig", "budgetctl",
+        argumentParser,
+      ]),
   ]
 )

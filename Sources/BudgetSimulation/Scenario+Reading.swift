@@ -1,13 +1,14 @@
 import BudgetEngine
 import BudgetModel
+import Documents
 import LiteLLMConfig
 
 extension Scenario {
   /// Reads one line of a trace. `line` is its number, for errors.
   init(json text: String, line: Int) throws(TraceError) {
-    let node: ConfigNode
-    do throws(ConfigError) {
-      node = try ConfigNode.parse(json: text, file: "trace")
+    let node: DocumentNode
+    do throws(DocumentError) {
+      node = try DocumentNode.parse(json: text, file: "trace")
     } catch {
       let problem = error.problems.first
       throw TraceError(line: line, message: problem?.message ?? "no valid JSON")
@@ -20,7 +21,7 @@ extension Scenario {
         line: line, message: "start '\(start)' is no instant such as 2026-01-15T00:00:00Z")
     }
     self.start = start
-    config = node["config"] ?? ConfigNode(.mapping(ConfigMapping([])))
+    config = node["config"] ?? DocumentNode(.mapping(DocumentMapping([])))
     windows = []
     for window in node["windows"]?.sequence ?? [] { windows.append(try reader.window(window)) }
     isStream = node["stream"]?.bool ?? false
@@ -58,9 +59,9 @@ extension Scenario {
 extension Scenario.Step {
   /// Reads a line of a stream, a step of the scenario that began at `start`.
   init(json text: String, from start: Timestamp, line: Int) throws(TraceError) {
-    let node: ConfigNode
-    do throws(ConfigError) {
-      node = try ConfigNode.parse(json: text, file: "trace")
+    let node: DocumentNode
+    do throws(DocumentError) {
+      node = try DocumentNode.parse(json: text, file: "trace")
     } catch {
       throw TraceError(line: line, message: error.problems.first?.message ?? "no valid JSON")
     }
@@ -73,7 +74,7 @@ extension Scenario.Step {
 private struct ScenarioReader {
   let line: Int
 
-  func text(_ node: ConfigNode?, _ name: String) throws(TraceError) -> String {
+  func text(_ node: DocumentNode?, _ name: String) throws(TraceError) -> String {
     guard let text = node?.text else {
       throw TraceError(line: line, message: "\(name) is missing or no text")
     }
@@ -81,7 +82,7 @@ private struct ScenarioReader {
   }
 
   /// Seconds since the start, to the millisecond.
-  func instant(_ node: ConfigNode?, from start: Timestamp) throws(TraceError) -> Timestamp {
+  func instant(_ node: DocumentNode?, from start: Timestamp) throws(TraceError) -> Timestamp {
     guard let seconds = node?.number, abs(seconds) < 1e12 else {
       throw TraceError(line: line, message: "a step's at is missing or no number of seconds")
     }
@@ -90,14 +91,14 @@ private struct ScenarioReader {
   }
 
   func step(
-    _ step: ConfigNode, _ op: String, from start: Timestamp
+    _ step: DocumentNode, _ op: String, from start: Timestamp
   ) throws(TraceError) -> Scenario.Step {
     let at = try instant(step["at"], from: start)
     return Scenario.Step(at: at, action: try action(step, op, from: start))
   }
 
   /// A window as `windows` of a trace has it.
-  func window(_ node: ConfigNode) throws(TraceError) -> BudgetWindowState {
+  func window(_ node: DocumentNode) throws(TraceError) -> BudgetWindowState {
     let scopeName = try text(node["scope"], "a window's scope")
     guard let scope = BudgetScope.allCases.first(where: { $0.description == scopeName }),
       let start = node["start"]?.text.flatMap({ Timestamp(iso8601: $0) }),
@@ -116,7 +117,7 @@ private struct ScenarioReader {
   }
 
   private func action(
-    _ step: ConfigNode, _ op: String, from start: Timestamp
+    _ step: DocumentNode, _ op: String, from start: Timestamp
   ) throws(TraceError) -> Scenario.Action {
     switch op {
     case "record":
@@ -155,13 +156,13 @@ private struct ScenarioReader {
   }
 
   /// A list's texts; a text alone is one tag.
-  private func tags(_ node: ConfigNode?) -> [String] {
+  private func tags(_ node: DocumentNode?) -> [String] {
     if let tag = node?.text { return [tag] }
     return (node?.sequence ?? []).compactMap(\.text)
   }
 
   /// JSON has no NaN and no infinity: they come as texts.
-  private func cost(_ node: ConfigNode?) -> Double {
+  private func cost(_ node: DocumentNode?) -> Double {
     node?.number ?? node?.text.flatMap { Double($0) } ?? .nan
   }
 }

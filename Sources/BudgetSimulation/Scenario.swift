@@ -1,5 +1,6 @@
 import BudgetEngine
 import BudgetModel
+import Documents
 import LiteLLMConfig
 
 /// One line of a trace: a config, and traffic with the instants at which it came.
@@ -9,7 +10,7 @@ struct Scenario {
   /// When the service started; steps count from it.
   var start: Timestamp
   /// The config, in LiteLLM's shapes.
-  var config: ConfigNode
+  var config: DocumentNode
   /// Windows that were open, or had been, with what was spent in them.
   var windows: [BudgetWindowState]
   /// Whether the steps follow, a line each, and `steps` is empty.
@@ -31,7 +32,7 @@ struct Scenario {
   enum Action {
     case record(RecordAction)
     case filter(FilterAction)
-    case budgets(expected: ConfigNode?)
+    case budgets(expected: DocumentNode?)
     /// One run of LiteLLM's background task: without Redis there is nothing to do.
     case sync
     /// Steps that are missing from the trace.
@@ -55,7 +56,7 @@ struct Scenario {
     var candidates: [Candidate]
     var tags: [String]
     var estimate: Double
-    var expected: ConfigNode?
+    var expected: DocumentNode?
     /// Whether any text will do where a message is expected.
     var anyMessage: Bool
   }

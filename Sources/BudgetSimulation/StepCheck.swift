@@ -1,5 +1,6 @@
 import BudgetEngine
 import BudgetModel
+import Documents
 import LiteLLMConfig
 
 /// Holds a result against what the trace expects.
@@ -30,7 +31,7 @@ enum StepCheck {
 
   /// How the two differ; empty where they agree. Amounts to a relative 10⁻¹², the reset to 1 s:
   /// LiteLLM's answers come from doubles and from Redis' whole seconds.
-  static func differences(_ reports: [BudgetReport], _ expected: ConfigNode?) -> [String] {
+  static func differences(_ reports: [BudgetReport], _ expected: DocumentNode?) -> [String] {
     guard let entries = expected?.mapping?.entries else { return [] }
     var differences: [String] = []
     let names = entries.compactMap(\.key.text)
@@ -39,7 +40,7 @@ enum StepCheck {
     }
     for report in reports {
       guard let expected = expected?[report.key.name] else { continue }
-      func differs(_ what: String, _ is: String, _ wanted: ConfigNode?) {
+      func differs(_ what: String, _ is: String, _ wanted: DocumentNode?) {
         differences.append("\(report.key.name): \(what) \(`is`), expected \(describe(wanted))")
       }
       let limit = report.limit?.dollars
@@ -80,7 +81,7 @@ enum StepCheck {
     text.map { JSONText.string($0).text } ?? "none"
   }
 
-  private static func describe(_ node: ConfigNode?) -> String {
+  private static func describe(_ node: DocumentNode?) -> String {
     node.map { $0.text ?? $0.number?.pythonText ?? ($0.isNull ? "null" : "another type") } ?? "none"
   }
 }

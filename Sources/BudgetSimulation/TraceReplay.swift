@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 public import LiteLLMConfig
 
 /// Replays a trace, scenario after scenario.
@@ -94,7 +95,7 @@ public struct TraceReplay: Sendable {
     of scenario: Scenario
   ) -> Result<BudgetConfiguration, Refusal> {
     if let override { return .success(override) }
-    do throws(ConfigError) {
+    do throws(DocumentError) {
       return .success(try loader.load(document: scenario.config, file: "config").budgets)
     } catch {
       let line = JSONText.object([

@@ -1,3 +1,4 @@
+public import Documents
 import Foundation
 
 /// The files that configurations are read from.
@@ -12,7 +13,7 @@ public enum ConfigFile {
 
   /// The bytes of the file at `path`, which is one that can be read again: a pipe is refused, and
   /// not waited for.
-  public static func bytes(path: String) throws(ConfigError) -> [UInt8] {
+  public static func bytes(path: String) throws(DocumentError) -> [UInt8] {
     try refusePipe(path)
     return try read(path, atMost: maximumBytes) {
       try FileHandle(forReadingFrom: URL(filePath: path))
@@ -22,7 +23,7 @@ public enum ConfigFile {
   /// The bytes of the file at `path`, once: a pipe is read to its end, and `-` is standard input.
   public static func bytesOnce(
     path: String, atMost bound: Int = maximumBytes
-  ) throws(ConfigError) -> [UInt8] {
+  ) throws(DocumentError) -> [UInt8] {
     try read(path, atMost: bound) {
       path == "-" ? .standardInput : try FileHandle(forReadingFrom: URL(filePath: path))
     }
@@ -36,12 +37,12 @@ public enum ConfigFile {
     return ConfigIncludes(
       workingFolder: FileManager.default.currentDirectoryPath, rootFolder: hasFolder ? nil : "",
       exists: { FileManager.default.fileExists(atPath: $0) },
-      bytes: { path throws(ConfigError) in try bytes(path: path) })
+      bytes: { path throws(DocumentError) in try bytes(path: path) })
   }
 
   private static func read(
     _ path: String, atMost bound: Int, _ open: () throws -> FileHandle
-  ) throws(ConfigError) -> [UInt8] {
+  ) throws(DocumentError) -> [UInt8] {
     do {
       let file = try open()
       defer {
@@ -56,7 +57,7 @@ public enum ConfigFile {
         }
       }
       return bytes
-    } catch let error as ConfigError {
+    } catch let error as DocumentError {
       throw error
     } catch {
       throw refusal(path, "the file cannot be read: \(reason(error))")
@@ -64,7 +65,7 @@ public enum ConfigFile {
   }
 
   /// A pipe gives its bytes once, and to open one may wait for ever.
-  private static func refusePipe(_ path: String) throws(ConfigError) {
+  private static func refusePipe(_ path: String) throws(DocumentError) {
     let found = URL(filePath: path).resolvingSymlinksInPath().path
     // Where this fails, opening the file says why.
     let type = (try? FileManager.default.attributesOfItem(atPath: found))?[.type]
@@ -85,10 +86,10 @@ public enum ConfigFile {
     )
   }
 
-  private static func refusal(_ path: String, _ message: String) -> ConfigError {
+  private static func refusal(_ path: String, _ message: String) -> DocumentError {
     let name = path == "-" ? "standard input" : path
-    return ConfigError(problems: [
-      ConfigProblem(file: name, line: 1, keyPath: "", message: message)
+    return DocumentError(problems: [
+      DocumentProblem(file: name, line: 1, keyPath: "", message: message)
     ])
   }
 

@@ -1,4 +1,5 @@
 public import BudgetModel
+public import Documents
 
 /// A configuration that was read and accepted.
 public struct LiteLLMConfig: Sendable {
@@ -13,7 +14,7 @@ public struct LiteLLMConfig: Sendable {
   /// The names of the files that were included, in the order in which they were read.
   public let includedFiles: [String]
   /// What is accepted but may not be what was meant, in the order of the lines.
-  public let warnings: [ConfigProblem]
+  public let warnings: [DocumentProblem]
 }
 
 /// What a model list says of one deployment beside its names.

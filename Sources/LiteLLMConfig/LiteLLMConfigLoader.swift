@@ -1,4 +1,5 @@
 public import BudgetModel
+public import Documents
 
 /// Reads LiteLLM's configuration: refuses it with all that is wrong, or accepts it with warnings.
 ///
@@ -26,7 +27,7 @@ public struct LiteLLMConfigLoader: Sendable {
   }
 
   /// Reads the text of a `config.yaml`; `file` is its name in messages.
-  public func load(yaml text: String, file: String) throws(ConfigError) -> LiteLLMConfig {
+  public func load(yaml text: String, file: String) throws(DocumentError) -> LiteLLMConfig {
     try load(yaml: Array(text.utf8), file: file)
   }
 
@@ -34,7 +35,7 @@ public struct LiteLLMConfigLoader: Sendable {
   /// `file` is its name in messages, and its folder where the others are looked for.
   public func load(
     yaml bytes: [UInt8], file: String, includes: ConfigIncludes = .none
-  ) throws(ConfigError) -> LiteLLMConfig {
+  ) throws(DocumentError) -> LiteLLMConfig {
     let outcome = try IncludeReader.read(bytes, file: file, includes: includes)
     var reader = ConfigReader(outcome, loader: self, redis: redis)
     return try reader.read(outcome.root, layout: .file)
@@ -42,7 +43,7 @@ public struct LiteLLMConfigLoader: Sendable {
 
   /// Reads a trace's `config` object: budgets and the model list at the top level. `file` is the
   /// trace's name in messages.
-  public func load(document: ConfigNode, file: String) throws(ConfigError) -> LiteLLMConfig {
+  public func load(document: DocumentNode, file: String) throws(DocumentError) -> LiteLLMConfig {
     let outcome = IncludeReader.Outcome(
       root: document, log: ProblemLog(file: file), warnings: ProblemLog(file: file))
     var reader = ConfigReader(outcome, loader: self, redis: .off)

@@ -1,3 +1,5 @@
+public import Documents
+
 /// The operator's own models and their providers, for names that no rule knows (`--provider-map`).
 ///
 /// A YAML mapping of model to provider, both texts.
@@ -11,16 +13,16 @@ public struct ProviderMap: Sendable {
   private init(models: [(model: String, provider: String)]) { self.models = models }
 
   /// Reads a map's text; `file` is its name in messages. An empty file is an empty map.
-  public init(yaml text: String, file: String) throws(ConfigError) {
-    try self.init(document: ConfigNode.parse(yaml: text, file: file), file: file)
+  public init(yaml text: String, file: String) throws(DocumentError) {
+    try self.init(document: DocumentNode.parse(yaml: text, file: file), file: file)
   }
 
   /// Reads a map's bytes, which have to be UTF-8; `file` is its name in messages.
-  public init(yaml bytes: [UInt8], file: String) throws(ConfigError) {
-    try self.init(document: ConfigNode.parse(yaml: bytes, file: file), file: file)
+  public init(yaml bytes: [UInt8], file: String) throws(DocumentError) {
+    try self.init(document: DocumentNode.parse(yaml: bytes, file: file), file: file)
   }
 
-  private init(document: ConfigNode, file: String) throws(ConfigError) {
+  private init(document: DocumentNode, file: String) throws(DocumentError) {
     guard !document.isNull else {
       self = .empty
       return
@@ -51,11 +53,11 @@ public struct ProviderMap: Sendable {
       log.add(
         document, "", "this is \(document.words): it has to be a mapping of model to provider")
     }
-    guard log.isEmpty else { throw ConfigError(problems: log.sorted()) }
+    guard log.isEmpty else { throw DocumentError(problems: log.sorted()) }
     self.init(models: models)
   }
 
-  private static func complaint(_ key: ConfigNode) -> String? {
+  private static func complaint(_ key: DocumentNode) -> String? {
     key.text == nil
       ? "this key is \(key.words), not a text: quote it" : NameRule.complaint(key: key)
   }

@@ -1,13 +1,14 @@
 import BudgetEngine
 import BudgetModel
 import Foundation
+import SeededRandom
 import Testing
 
 /// Sums held against big decimals, which are exact to 38 digits.
 @Suite struct ExactSumTests {
   @Test func aMillionRandomCostsOverSeveralWindowsAddUpExactly() throws {
     let seed = UInt64.random(in: 0 ... .max)
-    var random = SplitMix64(state: seed)
+    var random = SeededRandom(seed: seed)
     let names = (0..<50).map { "d\($0)" }
     let fixture = EngineFixture(
       try names.map { try budget(.deployment, $0, nil, "100s") })
@@ -61,18 +62,5 @@ import Testing
     #expect(!fixture.filter([("p", "")], at: at(1)).isExhausted)
     fixture.record(100_000_000_000, provider: "p", at: at(1))
     #expect(fixture.filter([("p", "")], at: at(1)).isExhausted)
-  }
-}
-
-/// A small generator whose whole sequence follows from its seed.
-struct SplitMix64: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

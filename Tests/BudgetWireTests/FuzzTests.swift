@@ -1,4 +1,5 @@
 import BudgetModel
+import SeededRandom
 import Testing
 import WholeRequests
 
@@ -10,7 +11,7 @@ import WholeRequests
   @Test func whateverTheWalkAcceptsProtobufCUnpacks() throws {
     let seed = FuzzSeed.current
     print("WIRE_FUZZ_SEED=\(seed)")
-    var random = SplitMix(state: seed)
+    var random = SeededRandom(seed: seed)
     let corpus = try WireSamples.requests.map { try WireSamples.message($0) }
     var decoder = RequestDecoder()
     var accepted = 0
@@ -48,7 +49,7 @@ import WholeRequests
 
   @Test func noResponseCrashesTheClient() throws {
     let seed = FuzzSeed.current
-    var random = SplitMix(state: seed)
+    var random = SeededRandom(seed: seed)
     var bytes: [UInt8] = []
     ResponseWriter().appendProviderBudgets(WireResponses.budgets, callID: 1, to: &bytes)
     var ping: [UInt8] = []
@@ -66,7 +67,7 @@ import WholeRequests
 
 enum FuzzInput {
   /// A sample with a few bytes changed, cut, doubled or inserted; or fields at random; or noise.
-  static func message(of corpus: [[UInt8]], using random: inout SplitMix) -> [UInt8] {
+  static func message(of corpus: [[UInt8]], using random: inout SeededRandom) -> [UInt8] {
     switch Int.random(in: 0..<10, using: &random) {
     case 0:
       return (0..<Int.random(in: 0..<64, using: &random)).map { _ in random.byte() }
@@ -78,7 +79,7 @@ enum FuzzInput {
     }
   }
 
-  private static func mutate(_ message: inout [UInt8], using random: inout SplitMix) {
+  private static func mutate(_ message: inout [UInt8], using random: inout SeededRandom) {
     guard !message.isEmpty else { return }
     let at = Int.random(in: 0..<message.count, using: &random)
     switch Int.random(in: 0..<6, using: &random) {
@@ -94,7 +95,7 @@ enum FuzzInput {
   }
 
   /// Well-framed fields of small numbers, which the schema may or may not know.
-  private static func fields(levels: Int, using random: inout SplitMix) -> [UInt8] {
+  private static func fields(levels: Int, using random: inout SeededRandom) -> [UInt8] {
     var bytes: [UInt8] = levels == 3 ? RawField.integer(1, random.next() >> 40) : []
     for _ in 0..<Int.random(in: 0..<6, using: &random) {
       let number = UInt64.random(in: 1...22, using: &random)
@@ -146,17 +147,6 @@ enum FuzzInput {
   }
 }
 
-/// A small generator whose whole state is its seed.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
+extension SeededRandom {
   mutating func byte() -> UInt8 { UInt8(truncatingIfNeeded: next()) }
 }

@@ -1,4 +1,5 @@
 import BudgetModel
+import SeededRandom
 import Testing
 import WholeRequests
 
@@ -158,7 +159,7 @@ import WholeRequests
 
   /// Frames changed at random: whatever the short way reads, the decoder reads too, and the same.
   @Test func theDecoderAgrees() throws {
-    var random = SplitMix(state: FuzzSeed.current)
+    var random = SeededRandom(seed: FuzzSeed.current)
     let samples = try [
       RequestMessage(callID: 9, timeoutMilliseconds: 70, method: .recordSpend(Self.message())),
       WireSamples.filter, WireSamples.record,

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 import Foundation
 import Testing
 
@@ -16,7 +17,7 @@ import Testing
     let includes = ConfigIncludes(
       workingFolder: "/",
       exists: { FileManager.default.fileExists(atPath: files.appending(path: $0).path) },
-      bytes: { path throws(ConfigError) in
+      bytes: { path throws(DocumentError) in
         try ConfigFile.bytes(path: files.appending(path: path).path)
       })
     let loader = LiteLLMConfigLoader(environment: environment, redis: redis)
@@ -29,7 +30,7 @@ import Testing
   }
 
   private func refusal(_ name: String) -> [String] {
-    let error = #expect(throws: ConfigError.self) { try load(name) }
+    let error = #expect(throws: DocumentError.self) { try load(name) }
     return error?.problems.map(\.description) ?? []
   }
 

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 import Testing
 
 @testable import LiteLLMConfig

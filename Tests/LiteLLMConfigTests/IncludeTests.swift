@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 import Testing
 
 @testable import LiteLLMConfig
@@ -11,13 +12,13 @@ import Testing
   private func load(_ files: [String: String], rootFolder: String? = nil) throws -> LiteLLMConfig {
     let includes = ConfigIncludes(
       workingFolder: "/work", rootFolder: rootFolder, exists: { files[$0] != nil },
-      bytes: { path throws(ConfigError) in Array((files[path] ?? "").utf8) })
+      bytes: { path throws(DocumentError) in Array((files[path] ?? "").utf8) })
     return try LiteLLMConfigLoader(environment: [:]).load(
       yaml: Array((files[Self.root] ?? "").utf8), file: Self.root, includes: includes)
   }
 
   private func refusal(_ files: [String: String]) -> [String] {
-    let error = #expect(throws: ConfigError.self) { try load(files) }
+    let error = #expect(throws: DocumentError.self) { try load(files) }
     return error?.problems.map(\.description) ?? []
   }
 
@@ -159,7 +160,7 @@ import Testing
     let bytes = Array("include: [a.yaml]\nbudgetd: {time_zone: UTC, budgets: [1]}\n".utf8)
     let includes = ConfigIncludes(
       workingFolder: "/", exists: { _ in true },
-      bytes: { _ throws(ConfigError) in Array("budgetd: {budgets: [2], other: 5}\n".utf8) })
+      bytes: { _ throws(DocumentError) in Array("budgetd: {budgets: [2], other: 5}\n".utf8) })
     let outcome = try IncludeReader.read(bytes, file: "c.yaml", includes: includes)
     #expect(
       outcome.root["budgetd"]?.pythonText == "{'time_zone': 'UTC', 'budgets': [1, 2], 'other': 5}")

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 import Testing
 
 @testable import LiteLLMConfig
@@ -73,13 +74,13 @@ import Testing
          "max_budget": 1, "budget_duration": "1d"}, "model_info": {"id": "o1"}}]}
       """#
     let config = try LiteLLMConfigLoader(environment: [:]).load(
-      document: ConfigNode.parse(json: json), file: "t.jsonl")
+      document: DocumentNode.parse(json: json), file: "t.jsonl")
     #expect(
       config.budgets.budgets.map(\.key.description) == [
         "provider openai per 1d", "deployment o1 per 1d", "tag t per 1d",
       ])
     let empty = try LiteLLMConfigLoader(environment: [:]).load(
-      document: ConfigNode.parse(json: "{}"), file: "t.jsonl")
+      document: DocumentNode.parse(json: "{}"), file: "t.jsonl")
     #expect(empty.budgets.budgets.isEmpty)
   }
 
@@ -157,7 +158,7 @@ import Testing
     #expect(map.models.map(\.provider) == ["openai", "x"])
     #expect(try ProviderMap(yaml: "", file: "m.yaml").models.isEmpty)
     let yaml = "a: 1\n2: openai\nb: ''\nc: x\nc: y\n"
-    let error = #expect(throws: ConfigError.self) { try ProviderMap(yaml: yaml, file: "m.yaml") }
+    let error = #expect(throws: DocumentError.self) { try ProviderMap(yaml: yaml, file: "m.yaml") }
     #expect(
       error?.problems.map(\.description) == [
         "m.yaml:1: a: the provider is the number 1: write its name as a text, such as openai",
@@ -165,7 +166,7 @@ import Testing
         "m.yaml:3: b: of the provider the name is empty: give it 1 to 256 bytes",
         "m.yaml:5: c: this model stands here a second time, and only the last one would count: keep one",
       ])
-    let list = #expect(throws: ConfigError.self) { try ProviderMap(yaml: "- a", file: "m.yaml") }
+    let list = #expect(throws: DocumentError.self) { try ProviderMap(yaml: "- a", file: "m.yaml") }
     #expect(
       list?.description == "m.yaml:1: this is a list: it has to be a mapping of model to provider")
   }

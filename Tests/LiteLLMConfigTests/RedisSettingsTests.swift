@@ -1,3 +1,4 @@
+import Documents
 import Testing
 
 @testable import LiteLLMConfig
@@ -222,7 +223,7 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
   @Test(arguments: refusals) func isRefusedWithAWayOut(_ refusal: RedisRefusalCase) throws {
     let loader = LiteLLMConfigLoader(
       environment: refusal.environment, redis: .configured(password: nil))
-    let error = try #require(throws: ConfigError.self) {
+    let error = try #require(throws: DocumentError.self) {
       try loader.load(yaml: refusal.yaml, file: "c.yaml")
     }
     #expect(error.problems.count == 1, "\(error)")

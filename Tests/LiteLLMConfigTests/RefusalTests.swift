@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 import Testing
 
 @testable import LiteLLMConfig
@@ -298,7 +299,7 @@ struct Refusal: CustomTestStringConvertible, Sendable {
   @Test(arguments: documents + budgets + deployments)
   func refusedWithAllThatIsWrong(refusal: Refusal) {
     let loader = LiteLLMConfigLoader(environment: ["LIST": "x"])
-    let error = #expect(throws: ConfigError.self) {
+    let error = #expect(throws: DocumentError.self) {
       try loader.load(yaml: refusal.yaml, file: "c.yaml")
     }
     #expect(error?.problems.map(\.description) == refusal.problems)
@@ -307,7 +308,7 @@ struct Refusal: CustomTestStringConvertible, Sendable {
   @Test func manyProblemsAreCounted() {
     let entries = (0..<1_500).map { "    p\($0): 1\n" }.joined()
     let yaml = "router_settings:\n  provider_budget_config:\n" + entries
-    let error = #expect(throws: ConfigError.self) {
+    let error = #expect(throws: DocumentError.self) {
       try LiteLLMConfigLoader(environment: [:]).load(yaml: yaml, file: "c.yaml")
     }
     #expect(error?.problems.count == 1_001)

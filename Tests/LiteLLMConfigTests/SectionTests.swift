@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 import Testing
 
 @testable import LiteLLMConfig
@@ -16,7 +17,7 @@ import Testing
   }
 
   private func refusal(_ yaml: String, redis: RedisChoice = .off) -> [String] {
-    let error = #expect(throws: ConfigError.self, "\(yaml)") { try load(yaml, redis: redis) }
+    let error = #expect(throws: DocumentError.self, "\(yaml)") { try load(yaml, redis: redis) }
     return error?.problems.map(\.description) ?? []
   }
 

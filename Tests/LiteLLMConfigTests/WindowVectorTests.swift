@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 import Foundation
 import Testing
 
@@ -11,10 +12,10 @@ import Testing
     let lines = try TestFiles.lines("durations.jsonl")
     for line in lines {
       let text = try #require(line["duration"]?.text)
-      let entry = ConfigNode(
+      let entry = DocumentNode(
         .mapping(
-          ConfigMapping([
-            .init(key: ConfigNode(.string("time_period")), value: ConfigNode(.string(text)))
+          DocumentMapping([
+            .init(key: DocumentNode(.string("time_period")), value: DocumentNode(.string(text)))
           ])))
       let document = Self.mapping("provider_budget_config", Self.mapping("openai", entry))
       let budget = try? loader.load(document: document, file: "t").budgets.budgets.first
@@ -34,7 +35,7 @@ import Testing
     #expect(lines.count == 204)
   }
 
-  private static func mapping(_ key: String, _ value: ConfigNode) -> ConfigNode {
-    ConfigNode(.mapping(ConfigMapping([.init(key: ConfigNode(.string(key)), value: value)])))
+  private static func mapping(_ key: String, _ value: DocumentNode) -> DocumentNode {
+    DocumentNode(.mapping(DocumentMapping([.init(key: DocumentNode(.string(key)), value: value)])))
   }
 }

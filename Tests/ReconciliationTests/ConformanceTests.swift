@@ -1,5 +1,6 @@
 import Reconciliation
 import RedisStore
+import SeededRandom
 import Testing
 
 /// The stand-in for Redis against a real server: the same commands, the same replies.
@@ -15,7 +16,7 @@ import Testing
     let server = try RealRedis()
     var link = try RedisLink.connect(server.settings)
     let virtual = try VirtualRedis(script: SpendScript.text, now: 0)
-    var random = SplitMix64(seed: seed)
+    var random = SeededRandom(seed: seed)
     let base = try now(&link)
     for step in 0..<1_500 {
       virtual.now = try now(&link)
@@ -74,7 +75,7 @@ import Testing
     return numbers[0] * 1_000 + numbers[1] / 1_000
   }
 
-  private func command(_ random: inout SplitMix64, _ base: Int64) -> [String] {
+  private func command(_ random: inout SeededRandom, _ base: Int64) -> [String] {
     let key = random.pick(Self.keys)
     let number = random.pick(Self.numbers)
     let instant = "\(random.pick([base + 3_600_000, base + 7_200_000, base - 5_000]))"
@@ -92,7 +93,7 @@ import Testing
     ])
   }
 
-  private func scriptCall(_ random: inout SplitMix64, _ base: Int64) -> RedisScriptCall {
+  private func scriptCall(_ random: inout SeededRandom, _ base: Int64) -> RedisScriptCall {
     let key = random.pick(["a", "b", "h"])
     let length: Int64 = 4_000_000
     let shift = random.pick([0, 0, 0, 1, 500_000, -8_000_000])

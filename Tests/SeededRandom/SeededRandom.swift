@@ -18,4 +18,17 @@ public struct SeededRandom: RandomNumberGenerator {
     word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
     return word ^ word >> 31
   }
+
+  /// A number below `bound`.
+  public mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
+
+  /// True in `part` of all cases.
+  public mutating func chance(_ part: Double) -> Bool {
+    part > 0 && Double(next() >> 11) / 9_007_199_254_740_992 < part
+  }
+
+  /// One of several.
+  public mutating func pick<Element>(_ choices: [Element]) -> Element {
+    choices[below(choices.count)]
+  }
 }

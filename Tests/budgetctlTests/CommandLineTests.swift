@@ -1,6 +1,7 @@
 import ArgumentParser
 import BudgetClient
 import BudgetModel
+import Documents
 import Foundation
 import LiteLLMConfig
 import Testing
@@ -112,7 +113,7 @@ import Testing
     let failure = #expect(throws: Failure.self) { try command.run() }
     #expect(failure?.code == .badConfig)
     #expect(failure?.message == "\(path) is refused: 2 problems")
-    let json = #expect(throws: ConfigError.self) {
+    let json = #expect(throws: DocumentError.self) {
       _ = try CheckedConfig(path: path, providerMapPath: nil)
     }.map { ConfigReport.json(refused: $0).text }
     #expect(json?.hasPrefix(#"{"ok":false,"#) == true)

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 import Foundation
 import LiteLLMConfig
 import Logging
@@ -33,7 +34,7 @@ struct ConfigSource {
 
   /// Reads both files. Throws all problems of both.
   func load() throws(ServerError) -> Loaded {
-    do throws(ConfigError) {
+    do throws(DocumentError) {
       var map = ProviderMap.empty
       if let mapPath { map = try ProviderMap(yaml: ConfigFile.bytes(path: mapPath), file: mapPath) }
       let loader = LiteLLMConfigLoader(
@@ -48,15 +49,15 @@ struct ConfigSource {
   }
 
   /// Refuses names of which no key beside LiteLLM's can be made.
-  private func checkNames(_ config: LiteLLMConfig) throws(ConfigError) {
+  private func checkNames(_ config: LiteLLMConfig) throws(DocumentError) {
     guard let source = config.redis else { return }
     let problems = config.budgets.budgets.compactMap { budget in
       sharingComplaint(budget.key, source).map { complaint in
-        ConfigProblem(
+        DocumentProblem(
           file: path, line: 1, keyPath: "",
           message: "\(complaint): rename it, or start with --redis off")
       }
     }
-    if !problems.isEmpty { throw ConfigError(problems: problems) }
+    if !problems.isEmpty { throw DocumentError(problems: problems) }
   }
 }

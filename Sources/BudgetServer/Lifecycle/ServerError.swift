@@ -1,11 +1,11 @@
-public import LiteLLMConfig
+public import Documents
 
 /// Why a server cannot start. Each case has its exit code.
 public enum ServerError: Error, Sendable {
   /// The command line asks for something that cannot be.
   case usage(String)
   /// The configuration is refused; all problems are in it.
-  case config(ConfigError)
+  case config(DocumentError)
   /// A port is not to be had.
   case unavailable(String)
 

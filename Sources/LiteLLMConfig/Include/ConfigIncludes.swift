@@ -1,3 +1,5 @@
+public import Documents
+
 /// How the files that a configuration's `include:` names are read: the caller's part of it.
 public struct ConfigIncludes: Sendable {
   /// The absolute folder that relative paths start from.
@@ -7,13 +9,13 @@ public struct ConfigIncludes: Sendable {
   /// Whether there is anything at a path.
   let exists: @Sendable (String) -> Bool
   /// The bytes of the file at a path.
-  let bytes: @Sendable (String) throws(ConfigError) -> [UInt8]
+  let bytes: @Sendable (String) throws(DocumentError) -> [UInt8]
 
   /// Makes a way to read files. What `bytes` throws names the file.
   public init(
     workingFolder: String, rootFolder: String? = nil,
     exists: @escaping @Sendable (String) -> Bool,
-    bytes: @escaping @Sendable (String) throws(ConfigError) -> [UInt8]
+    bytes: @escaping @Sendable (String) throws(DocumentError) -> [UInt8]
   ) {
     self.workingFolder = workingFolder
     self.rootFolder = rootFolder
@@ -24,9 +26,9 @@ public struct ConfigIncludes: Sendable {
   /// Finds no file at all: for texts that stand alone.
   public static let none = ConfigIncludes(
     workingFolder: "/", exists: { _ in false },
-    bytes: { path throws(ConfigError) in
-      throw ConfigError(problems: [
-        ConfigProblem(file: path, line: 1, keyPath: "", message: "the file cannot be read")
+    bytes: { path throws(DocumentError) in
+      throw DocumentError(problems: [
+        DocumentProblem(file: path, line: 1, keyPath: "", message: "the file cannot be read")
       ])
     })
 }

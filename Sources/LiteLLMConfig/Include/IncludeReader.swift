@@ -1,3 +1,5 @@
+import Documents
+
 /// Reads a configuration with the files that its `include:` names, as LiteLLM 1.106.2 does.
 ///
 /// Files are taken in the order in which they are named, those that an included file names at the
@@ -13,20 +15,20 @@ struct IncludeReader {
   private var warnings: ProblemLog
   private var queue: [Entry] = []
   private var loaded: Set<String> = []
-  private var sections: [ConfigMapping.Entry] = []
+  private var sections: [DocumentMapping.Entry] = []
   /// Repetitions within a file, which its own sections have lost.
-  private var repetitions: [ConfigMapping.Entry] = []
+  private var repetitions: [DocumentMapping.Entry] = []
 
   /// One path of an `include:`, and the file that names it.
   private struct Entry {
     var path: String
-    var node: ConfigNode
+    var node: DocumentNode
     var declaredIn: String
   }
 
   /// A document whose parts are together, and what was found on the way.
   struct Outcome {
-    var root: ConfigNode
+    var root: DocumentNode
     var log: ProblemLog
     var warnings: ProblemLog
   }
@@ -41,8 +43,8 @@ struct IncludeReader {
   /// included file as a whole is thrown; what is wrong with the sections is in the outcome's log.
   static func read(
     _ bytes: [UInt8], file: String, includes: ConfigIncludes
-  ) throws(ConfigError) -> Outcome {
-    let root = try ConfigNode.parse(yaml: bytes, file: file)
+  ) throws(DocumentError) -> Outcome {
+    let root = try DocumentNode.parse(yaml: bytes, file: file)
     var reader = IncludeReader(file: file, includes: includes)
     guard let mapping = root.mapping, mapping["include"] != nil else {
       return Outcome(root: root, log: reader.log, warnings: reader.warnings)
@@ -52,8 +54,8 @@ struct IncludeReader {
   }
 
   private mutating func including(
-    _ root: ConfigNode, _ mapping: ConfigMapping, file: String
-  ) throws(ConfigError) -> Outcome {
+    _ root: DocumentNode, _ mapping: DocumentMapping, file: String
+  ) throws(DocumentError) -> Outcome {
     loaded.insert(PathText.absolute(file, in: includes.workingFolder))
     repetitions = mapping.repetitions
     sections = mapping.entries.filter { $0.key.text != "include" }
@@ -72,14 +74,14 @@ struct IncludeReader {
       try include(path, entry)
     }
     warnings.lines = log.lines
-    let merged = ConfigMapping(sections, replacing: repetitions)
+    let merged = DocumentMapping(sections, replacing: repetitions)
     return Outcome(
-      root: ConfigNode(.mapping(merged), line: root.line), log: log, warnings: warnings)
+      root: DocumentNode(.mapping(merged), line: root.line), log: log, warnings: warnings)
   }
 
   private mutating func queueEntries(
-    of mapping: ConfigMapping, declaredIn file: String
-  ) throws(ConfigError) {
+    of mapping: DocumentMapping, declaredIn file: String
+  ) throws(DocumentError) {
     guard let node = mapping["include"] else { return }
     guard let entries = node.sequence else {
       throw refusal(
@@ -104,13 +106,13 @@ struct IncludeReader {
     guard includes.exists(declared) else {
       warn(
         entry.node,
-        "there is no \(ConfigProblem.plain(declared)), so \(ConfigProblem.plain(fromRoot)) is read "
+        "there is no \(DocumentProblem.plain(declared)), so \(DocumentProblem.plain(fromRoot)) is read "
           + "as LiteLLM does: move it beside the file that names it")
       return fromRoot
     }
     warn(
       entry.node,
-      "\(ConfigProblem.plain(declared)) is read, and \(ConfigProblem.plain(fromRoot)) of the same "
+      "\(DocumentProblem.plain(declared)) is read, and \(DocumentProblem.plain(fromRoot)) of the same "
         + "name is not: rename one of them")
     return declared
   }
@@ -120,21 +122,21 @@ struct IncludeReader {
     return PathText.folder(of: file)
   }
 
-  private mutating func include(_ path: String, _ entry: Entry) throws(ConfigError) {
+  private mutating func include(_ path: String, _ entry: Entry) throws(DocumentError) {
     guard includes.exists(path) else {
       throw refusal(
-        entry.node, "there is no file \(ConfigProblem.plain(path)): write it, or its path")
+        entry.node, "there is no file \(DocumentProblem.plain(path)): write it, or its path")
     }
     let bytes = try includes.bytes(path)
     let offset = log.lines.begin(path)
-    let node = try ConfigNode.parse(yaml: bytes, file: path, offset: offset)
+    let node = try DocumentNode.parse(yaml: bytes, file: path, offset: offset)
     log.lines.end(bytes)
     warnings.lines = log.lines
     if node.isNull { return }
     guard let mapping = node.mapping else {
       let place = log.lines.place(of: node.line)
-      throw ConfigError(problems: [
-        ConfigProblem(
+      throw DocumentError(problems: [
+        DocumentProblem(
           file: place.file, line: place.line, keyPath: "",
           message: "this included file is \(node.words): it has to be a mapping")
       ])
@@ -145,7 +147,7 @@ struct IncludeReader {
   }
 
   /// Puts a section of an included file to those before.
-  private mutating func merge(_ section: ConfigMapping.Entry) {
+  private mutating func merge(_ section: DocumentMapping.Entry) {
     guard let index = sections.firstIndex(where: { $0.key.pythonKey == section.key.pythonKey })
     else {
       sections.append(section)
@@ -161,23 +163,24 @@ struct IncludeReader {
   }
 
   /// Both values as one list, or nil where the newer takes the place of the older.
-  private static func joined(_ old: ConfigNode, _ section: ConfigMapping.Entry) -> ConfigNode? {
+  private static func joined(_ old: DocumentNode, _ section: DocumentMapping.Entry) -> DocumentNode?
+  {
     if let before = old.sequence, let more = section.value.sequence {
-      return ConfigNode(.sequence(before + more), line: old.line)
+      return DocumentNode(.sequence(before + more), line: old.line)
     }
     guard section.key.text == "budgetd", let before = old.mapping, let more = section.value.mapping
     else { return nil }
-    var merged = ConfigMapping(before.entries + more.entries)
+    var merged = DocumentMapping(before.entries + more.entries)
     guard let first = before["budgets"], let list = first.sequence,
       let next = more["budgets"]?.sequence,
       let index = merged.entries.firstIndex(where: { $0.key.text == "budgets" })
-    else { return ConfigNode(.mapping(merged.withoutRepetitions), line: old.line) }
-    merged.replaceValue(at: index, with: ConfigNode(.sequence(list + next), line: first.line))
-    return ConfigNode(.mapping(merged.withoutRepetitions), line: old.line)
+    else { return DocumentNode(.mapping(merged.withoutRepetitions), line: old.line) }
+    merged.replaceValue(at: index, with: DocumentNode(.sequence(list + next), line: first.line))
+    return DocumentNode(.mapping(merged.withoutRepetitions), line: old.line)
   }
 
   /// Says what a replaced section loses: refused where that is a budget or a Redis.
-  private mutating func judge(_ old: ConfigNode, replacedBy section: ConfigMapping.Entry) {
+  private mutating func judge(_ old: DocumentNode, replacedBy section: DocumentMapping.Entry) {
     let name = section.key.text ?? section.key.pathSegment
     let losses = SectionLosses(of: old, replacedBy: section.value, section: name)
     let there = log.lines.words(old.line, from: section.value.line)
@@ -193,15 +196,15 @@ struct IncludeReader {
     }
   }
 
-  private mutating func warn(_ node: ConfigNode, _ message: String) {
+  private mutating func warn(_ node: DocumentNode, _ message: String) {
     warnings.lines = log.lines
     warnings.add(node, "include", message)
   }
 
-  private func refusal(_ node: ConfigNode, _ message: String) -> ConfigError {
+  private func refusal(_ node: DocumentNode, _ message: String) -> DocumentError {
     let place = log.lines.place(of: node.line)
-    return ConfigError(problems: [
-      ConfigProblem(file: place.file, line: place.line, keyPath: "include", message: message)
+    return DocumentError(problems: [
+      DocumentProblem(file: place.file, line: place.line, keyPath: "include", message: message)
     ])
   }
 }

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 /// What one budget says: how much, over which window.
 struct BudgetTerms: Hashable {
@@ -9,7 +10,7 @@ struct BudgetTerms: Hashable {
 
   /// The limit that `node` names; nil is unlimited. Adds a problem and throws where it is none.
   static func limit(
-    _ node: ConfigNode, path: @autoclosure () -> String, log: inout ProblemLog
+    _ node: DocumentNode, path: @autoclosure () -> String, log: inout ProblemLog
   ) throws(Refused) -> PicoUSD? {
     let number: Double
     switch node.value {
@@ -47,7 +48,7 @@ struct BudgetTerms: Hashable {
 
   /// The window that `node` names; nil is none. Adds a problem and throws where it is none.
   static func window(
-    _ node: ConfigNode, path: @autoclosure () -> String, log: inout ProblemLog
+    _ node: DocumentNode, path: @autoclosure () -> String, log: inout ProblemLog
   ) throws(Refused) -> (text: String, length: WindowLength)? {
     let message: String
     switch node.value {

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 // Ids that LiteLLM computes from a deployment's name and parameters: what they hang on.
 
@@ -8,14 +9,14 @@ extension ConfigReader {
 
   /// Whether the computed id of a budgeted deployment is the one that LiteLLM has. Where it cannot be
   /// known the budget waits, and a warning says so; where it can, a warning says what changes it.
-  mutating func isKnown(
-    _ parameters: ConfigMapping, unset: [String], isNull: Bool, _ deployment: ConfiguredDeployment,
-    _ terms: BudgetTerms, at place: Place
-  ) -> Bool {
-    if let reason = isNull
-      ? "the id is null" : unset.first.map({ "\(ConfigProblem.plain($0)) is not set" })
+  mutating func isIDKnown(_ deployment: ReadDeployment, _ terms: BudgetTerms) -> Bool {
+    let parameters = deployment.parameters
+    let place = deployment.place
+    if let reason = deployment.isIDNull
+      ? "the id is null"
+      : deployment.unset.first.map({ "\(DocumentProblem.plain($0)) is not set" })
     {
-      wait(deployment, terms, reason: reason, isNull: isNull, at: place)
+      wait(deployment, terms, reason: reason)
       return false
     }
     computedIDs += 1
@@ -36,17 +37,17 @@ extension ConfigReader {
   }
 
   private mutating func wait(
-    _ deployment: ConfiguredDeployment, _ terms: BudgetTerms, reason: String, isNull: Bool,
-    at place: Place
+    _ deployment: ReadDeployment, _ terms: BudgetTerms, reason: String
   ) {
+    let place = deployment.place
     waitingBudgets.append(
       WaitingBudget(
-        modelName: deployment.modelName, model: deployment.model, limit: terms.limit,
+        modelName: deployment.names.modelName, model: deployment.names.model, limit: terms.limit,
         windowText: terms.windowText, reason: reason))
     guard waitingBudgets.count <= Self.maximumNamed else { return }
     warnings.add(
       place.node, place.path,
-      isNull
+      deployment.isIDNull
         ? "the id is null, so LiteLLM takes a new one at each start: this budget waits for its id and "
           + "nothing is charged to it: write model_info.id"
         : "the id of this budgeted deployment depends on a variable, and \(reason): its budget waits "

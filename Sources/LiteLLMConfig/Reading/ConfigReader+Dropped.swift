@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 // Deployments that LiteLLM's proxy goes on without (`ignore_invalid_deployments`): learned from
 // 1.106.2. Callers of other kinds may have them all the same, so they stay, and are listed as such.
@@ -26,16 +27,15 @@ extension ConfigReader {
   private static let environments = ["development", "staging", "production"]
 
   /// Notes what goes with a deployment beside its names.
-  mutating func noteFacts(
-    of deployment: ConfiguredDeployment, _ parameters: ConfigMapping, info: ConfigNode?,
-    isComputed: Bool, at place: Place
-  ) {
+  mutating func noteFacts(of deployment: ReadDeployment) {
+    let parameters = deployment.parameters
+    let place = deployment.place
     let reason =
-      badParameter(parameters) ?? inactive(info)
-      ?? providerComplaint(deployment, parameters["custom_llm_provider"]?.text)
+      badParameter(parameters) ?? inactive(deployment.info)
+      ?? providerComplaint(deployment.names, parameters["custom_llm_provider"]?.text)
     deploymentFacts.append(
       DeploymentFacts(
-        hasComputedID: isComputed, droppedBecause: reason?.words, index: place.index))
+        hasComputedID: deployment.hasComputedID, droppedBecause: reason?.words, index: place.index))
     guard let reason, reason.isWarnedOf else { return }
     droppedDeployments += 1
     guard droppedDeployments <= Self.maximumDropped else { return }
@@ -55,7 +55,7 @@ extension ConfigReader {
     var isWarnedOf = true
   }
 
-  private func badParameter(_ parameters: ConfigMapping) -> DropReason? {
+  private func badParameter(_ parameters: DocumentMapping) -> DropReason? {
     for entry in parameters.entries {
       guard let key = entry.key.text, !entry.value.isNull else { continue }
       if Self.texts.contains(key), entry.value.text == nil {
@@ -72,7 +72,7 @@ extension ConfigReader {
   }
 
   /// Never the value: these hold keys and passwords.
-  private static func kind(_ node: ConfigNode) -> String {
+  private static func kind(_ node: DocumentNode) -> String {
     switch node.value {
     case .timestamp: "a date"
     case .bool: "a truth value"
@@ -82,7 +82,7 @@ extension ConfigReader {
     }
   }
 
-  private static func isWhole(_ node: ConfigNode) -> Bool {
+  private static func isWhole(_ node: DocumentNode) -> Bool {
     switch node.value {
     case .integer, .bool: true
     case .float(let number): number == number.rounded() && number.isFinite
@@ -91,7 +91,7 @@ extension ConfigReader {
     }
   }
 
-  private func inactive(_ info: ConfigNode?) -> DropReason? {
+  private func inactive(_ info: DocumentNode?) -> DropReason? {
     guard let node = info?["supported_environments"], !node.isNull else { return nil }
     let place = ".model_info.supported_environments"
     let known = Self.environments.joined(separator: ", ")
@@ -101,7 +101,7 @@ extension ConfigReader {
     if let name = names.first(where: { !Self.environments.contains($0) }) {
       return DropReason(
         place: place,
-        words: "supported_environments has \(ConfigProblem.quoted(name)): it takes \(known)")
+        words: "supported_environments has \(DocumentProblem.quoted(name)): it takes \(known)")
     }
     guard let here = environment.variable("LITELLM_ENVIRONMENT"), !here.isEmpty else {
       return DropReason(
@@ -113,7 +113,7 @@ extension ConfigReader {
     guard names.contains(here) else {
       return DropReason(
         place: place,
-        words: "LITELLM_ENVIRONMENT is \(ConfigProblem.quoted(here)), which is none of its "
+        words: "LITELLM_ENVIRONMENT is \(DocumentProblem.quoted(here)), which is none of its "
           + "supported_environments")
     }
     return nil
@@ -131,7 +131,7 @@ extension ConfigReader {
       guard custom == provider, !directory.knows(provider: provider) else { return nil }
       return DropReason(
         place: ".litellm_params.custom_llm_provider",
-        words: "LiteLLM knows no provider \(ConfigProblem.quoted(provider)), and "
+        words: "LiteLLM knows no provider \(DocumentProblem.quoted(provider)), and "
           + "litellm_settings.custom_provider_map does not name it")
     }
     return DropReason(

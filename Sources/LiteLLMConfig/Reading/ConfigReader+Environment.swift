@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 // `environment_variables:`. LiteLLM replaces the references of the whole file first, with its own
 // process's variables, and sets those of this section afterwards: what it looks up from then on,
@@ -16,7 +17,7 @@ extension ConfigReader {
   private static let maximumSecrets = 1_000
 
   /// Takes the file's variables. Their values are in no message from here on.
-  mutating func readEnvironmentVariables(_ sections: ConfigMapping) {
+  mutating func readEnvironmentVariables(_ sections: DocumentMapping) {
     let path = "environment_variables"
     guard let node = sections[path], !node.isNull else { return }
     guard let mapping = node.mapping else {
@@ -38,20 +39,20 @@ extension ConfigReader {
   }
 
   /// A variable's value as Python's text; nil where it has none.
-  private mutating func variable(_ node: ConfigNode, path: String) -> String? {
+  private mutating func variable(_ node: DocumentNode, path: String) -> String? {
     guard let text = node.text else { return node.isNull ? nil : node.pythonText }
     var unset: [String] = []
     guard let value = environment.value(of: text, unset: &unset) else { return text }
-    guard let name = unset.first else { return ConfigNode(value).pythonText }
+    guard let name = unset.first else { return DocumentNode(value).pythonText }
     warnings.add(
       node, path,
-      "the environment variable \(ConfigProblem.plain(name)) is not set, so this has no value: set it"
+      "the environment variable \(DocumentProblem.plain(name)) is not set, so this has no value: set it"
     )
     return nil
   }
 
   /// The providers that the file's own handlers serve: to LiteLLM they are providers as any other.
-  mutating func readCustomProviders(_ sections: ConfigMapping) {
+  mutating func readCustomProviders(_ sections: DocumentMapping) {
     let path = "litellm_settings.custom_provider_map"
     guard let node = sections["litellm_settings"]?["custom_provider_map"],
       let entries = node.sequence
@@ -61,7 +62,8 @@ extension ConfigReader {
       guard let provider = entry["provider"] else { continue }
       var unset: [String] = []
       let value = provider.text.flatMap { environment.value(of: $0, unset: &unset) }
-      guard let name = value.map({ ConfigNode($0) })?.text ?? (value == nil ? provider.text : nil),
+      guard
+        let name = value.map({ DocumentNode($0) })?.text ?? (value == nil ? provider.text : nil),
         NameRule.complaint(name) == nil
       else {
         warnings.add(

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 // The model list: deployments, their ids, their providers, their budgets.
 
@@ -7,7 +8,7 @@ extension ConfigReader {
   private static let entryDepth = 1
 
   /// Reads all entries; a bad one does not hide the others' problems.
-  mutating func readModelList(_ node: ConfigNode) {
+  mutating func readModelList(_ node: DocumentNode) {
     guard let entries = node.sequence else {
       log.add(node, "model_list", "this is \(node.words): it has to be a list of deployments")
       return
@@ -23,7 +24,7 @@ extension ConfigReader {
   }
 
   private mutating func readDeployment(
-    _ entry: ConfigNode, index: Int, unresolved: inout Set<ExactText>
+    _ entry: DocumentNode, index: Int, unresolved: inout Set<ExactText>
   ) {
     let path = "model_list[\(index)]"
     guard let mapping = entry.mapping else {
@@ -66,26 +67,24 @@ extension ConfigReader {
     let provider = directory.provider(
       ofModel: model, customProvider: customProvider,
       apiBase: parameters["api_base"]?.text)
-    let names = ConfiguredDeployment(id: id, modelName: modelName, model: model, provider: provider)
-    let place = Place(node: entry, path: path, index: index)
-    deployments.append(names)
-    noteFacts(of: names, parameters, info: info, isComputed: given.text == nil, at: place)
+    let deployment = ReadDeployment(
+      names: ConfiguredDeployment(
+        id: id, modelName: modelName, model: model, provider: provider),
+      parameters: parameters, unset: unset, info: info, hasComputedID: given.text == nil,
+      place: Place(node: entry, path: path, index: index))
+    deployments.append(deployment.names)
+    noteFacts(of: deployment)
     if provider == nil, unresolved.insert(ExactText(model)).inserted {
       let isDropped = deploymentFacts.last?.droppedBecause != nil
       warnings.add(
         parameters["model"] ?? entry, "\(parametersPath).model",
-        "no rule names a provider for \(ConfigProblem.quoted(model)), so no provider's budget "
+        "no rule names a provider for \(DocumentProblem.quoted(model)), so no provider's budget "
           + "counts it" + (isDropped ? " and LiteLLM's proxy drops it" : "")
           + ": set custom_llm_provider, or add it to the provider map")
     }
     guard let terms else { return }
     warnOfNothing(terms, entry, path: parametersPath)
-    if given.text == nil {
-      let isNull = info?["id"] != nil
-      guard isKnown(parameters, unset: unset, isNull: isNull, names, terms, at: place) else {
-        return
-      }
-    }
+    guard given.text != nil || isIDKnown(deployment, terms) else { return }
     add(terms, id: id, line: entry.line, path: path)
   }
 
@@ -94,29 +93,43 @@ extension ConfigReader {
 
   /// Where an entry of the model list stands.
   struct Place {
-    var node: ConfigNode
+    var node: DocumentNode
     var path: String
     var index: Int
   }
 
+  /// An entry of the model list that was read.
+  struct ReadDeployment {
+    var names: ConfiguredDeployment
+    var parameters: DocumentMapping
+    /// The variables that its parameters name and that are not set.
+    var unset: [String]
+    var info: DocumentNode?
+    var hasComputedID: Bool
+    var place: Place
+
+    /// Whether the file gives null for an id.
+    var isIDNull: Bool { hasComputedID && info?["id"] != nil }
+  }
+
   /// The value of `key` in an entry of the model list, with its references replaced.
   private func part(
-    _ key: String, of mapping: ConfigMapping, unset: inout [String]
-  ) -> ConfigNode? {
+    _ key: String, of mapping: DocumentMapping, unset: inout [String]
+  ) -> DocumentNode? {
     guard let entry = mapping.entry(key) else { return nil }
     return environment.resolvedValue(of: entry, depth: Self.entryDepth, unset: &unset)
   }
 
   /// The parameters with references replaced as often as LiteLLM does it: once in the whole
   /// document, then among the parameters themselves.
-  private func parameters(_ resolved: ConfigMapping, unset: inout [String]) -> ConfigMapping {
+  private func parameters(_ resolved: DocumentMapping, unset: inout [String]) -> DocumentMapping {
     var parameters = resolved
     for _ in 1..<EnvironmentReferences.passes {
       for (index, entry) in parameters.entries.enumerated() {
         guard let text = entry.value.text, !environment.keepsReference(entry.key),
           let value = environment.value(of: text, unset: &unset)
         else { continue }
-        parameters.replaceValue(at: index, with: ConfigNode(value, line: entry.value.line))
+        parameters.replaceValue(at: index, with: DocumentNode(value, line: entry.value.line))
       }
     }
     return parameters
@@ -124,7 +137,7 @@ extension ConfigReader {
 
   /// Why a reference to the variable gives nothing.
   private func unset(_ name: String) -> String {
-    let start = "the environment variable \(ConfigProblem.plain(name)) is not set"
+    let start = "the environment variable \(DocumentProblem.plain(name)) is not set"
     guard environment.fileVariables[name] != nil else {
       return "\(start), so this is missing: set it"
     }
@@ -134,7 +147,7 @@ extension ConfigReader {
 
   /// A text that a deployment has to have: a name as requests may have it.
   private mutating func text(
-    _ key: String, of value: ConfigNode?, in node: ConfigNode, path: String
+    _ key: String, of value: DocumentNode?, in node: DocumentNode, path: String
   ) -> String? {
     guard let value, !value.isNull else {
       let name = node[key]?.text.flatMap(environment.unsetName)
@@ -155,7 +168,7 @@ extension ConfigReader {
   }
 
   /// The provider that a deployment names itself; nil where it names none, or a bad one.
-  private mutating func customProvider(_ parameters: ConfigMapping, path: String) -> String? {
+  private mutating func customProvider(_ parameters: DocumentMapping, path: String) -> String? {
     let key = "custom_llm_provider"
     // LiteLLM takes an empty one for none.
     guard let node = parameters[key], !node.isNull, node.text != "" else { return nil }
@@ -164,7 +177,7 @@ extension ConfigReader {
 
   /// The budget of a deployment; nil where it has none, or a bad one.
   private mutating func deploymentTerms(
-    written: ConfigMapping, path: String, line: Int
+    written: DocumentMapping, path: String, line: Int
   ) -> BudgetTerms? {
     refuseRepetitions(of: ["max_budget", "budget_duration"], in: written, at: path)
     let limitNode = written["max_budget"].flatMap { $0.isNull ? nil : $0 }
@@ -175,7 +188,7 @@ extension ConfigReader {
         limitNode == nil
         ? ("budget_duration", "max_budget") : ("max_budget", "budget_duration")
       log.add(
-        limitNode ?? windowNode ?? ConfigNode(.null, line: line), path,
+        limitNode ?? windowNode ?? DocumentNode(.null, line: line), path,
         "this deployment has \(has) but no \(lacks) beside it, so LiteLLM would never enforce it: give "
           + "it both or none")
       return nil
@@ -204,7 +217,7 @@ extension ConfigReader {
   }
 
   /// Budgets where LiteLLM never looks: it has no budget there, and neither is one here.
-  private mutating func warnOfMisplacedBudget(_ entry: ConfigMapping, path: String) {
+  private mutating func warnOfMisplacedBudget(_ entry: DocumentMapping, path: String) {
     let keys = ["max_budget", "budget_duration"]
     for (place, mapping) in [("", entry), (".model_info", entry["model_info"]?.mapping)] {
       let written = (mapping?.entries ?? []).filter { entry in
@@ -220,12 +233,12 @@ extension ConfigReader {
   }
 
   /// Spellings that LiteLLM does not read for deployments.
-  private mutating func refuseMisplacedBudget(_ parameters: ConfigMapping, path: String) {
+  private mutating func refuseMisplacedBudget(_ parameters: DocumentMapping, path: String) {
     for written in parameters.entries {
       guard let key = written.key.text, let meant = meant(by: key) else { continue }
       log.add(
         written.key, "\(path).litellm_params.\(written.key.pathSegment)",
-        "unknown spelling \(ConfigProblem.quoted(key)): did you mean \(meant)?")
+        "unknown spelling \(DocumentProblem.quoted(key)): did you mean \(meant)?")
     }
   }
 
@@ -252,7 +265,7 @@ extension ConfigReader {
   }
 
   /// Nil: refused.
-  private mutating func givenID(_ info: ConfigNode?, path: String) -> GivenID? {
+  private mutating func givenID(_ info: DocumentNode?, path: String) -> GivenID? {
     guard let info, !info.isNull else { return GivenID() }
     guard let mapping = info.mapping else {
       log.add(info, "\(path).model_info", "this is \(info.words): it has to be a mapping")
@@ -277,7 +290,7 @@ extension ConfigReader {
   }
 
   private mutating func computedID(
-    _ modelName: String, _ parameters: ConfigMapping, line: Int, path: String
+    _ modelName: String, _ parameters: DocumentMapping, line: Int, path: String
   ) -> String? {
     guard let id = DeploymentIdentity.computed(modelName: modelName, parameters: parameters) else {
       log.add(
@@ -293,7 +306,7 @@ extension ConfigReader {
       guard first.terms != terms else { return }
       log.add(
         line: line, path,
-        "the deployment \(ConfigProblem.quoted(id)) has another budget in "
+        "the deployment \(DocumentProblem.quoted(id)) has another budget in "
           + "\(log.lines.words(first.line, from: line)): "
           + "give both the same, or different ids")
       return

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 // Budgets of providers and tags: a name, a limit, a window.
 
@@ -21,7 +22,7 @@ extension ConfigReader {
   ]
 
   /// Reads all budgets of one scope; a bad one does not hide the others' problems.
-  mutating func readNamedBudgets(_ mapping: ConfigMapping, scope: BudgetScope, path: String) {
+  mutating func readNamedBudgets(_ mapping: DocumentMapping, scope: BudgetScope, path: String) {
     for repetition in mapping.repetitions {
       let place = "\(path).\(repetition.key.pathSegment)"
       if let name = repetition.key.text, mapping[name] == repetition.value {
@@ -53,7 +54,7 @@ extension ConfigReader {
     }
   }
 
-  private mutating func terms(of entry: ConfigMapping.Entry, path: String) -> BudgetTerms? {
+  private mutating func terms(of entry: DocumentMapping.Entry, path: String) -> BudgetTerms? {
     guard let mapping = entry.value.mapping else {
       log.add(
         entry.value.isNull ? entry.key : entry.value, path,
@@ -73,7 +74,7 @@ extension ConfigReader {
     if let stranger = strangerWithoutLimit(mapping) {
       log.add(
         stranger, "\(path).\(stranger.pathSegment)",
-        "unknown key \(ConfigProblem.quoted(stranger.text ?? "")), and no limit"
+        "unknown key \(DocumentProblem.quoted(stranger.text ?? "")), and no limit"
           + (window == nil ? " and no window" : "")
           + ": did you mean budget_limit? A budget is such as {budget_limit: 100, time_period: 30d}"
       )
@@ -95,7 +96,7 @@ extension ConfigReader {
   }
 
   /// A key that may have been meant to be the limit, in a budget that names none.
-  private func strangerWithoutLimit(_ mapping: ConfigMapping) -> ConfigNode? {
+  private func strangerWithoutLimit(_ mapping: DocumentMapping) -> DocumentNode? {
     guard !Self.limitKeys.contains(where: { mapping[$0] != nil }) else { return nil }
     let known = Self.windowKeys + Self.otherKeys
     return mapping.entries.first { entry in
@@ -104,7 +105,7 @@ extension ConfigReader {
   }
 
   /// A limit of 0 is often meant to be none.
-  mutating func warnOfNothing(_ terms: BudgetTerms, _ node: ConfigNode, path: String) {
+  mutating func warnOfNothing(_ terms: BudgetTerms, _ node: DocumentNode, path: String) {
     guard terms.limit == .zero else { return }
     warnings.add(
       node, path, "the limit is 0: nothing may be spent; no limit is written null")
@@ -112,7 +113,7 @@ extension ConfigReader {
 
   /// Values that PyYAML's releases read otherwise.
   mutating func warnOfReleases(
-    _ mapping: ConfigMapping, keys: [String], line: Int, path: String
+    _ mapping: DocumentMapping, keys: [String], line: Int, path: String
   ) {
     let differing = (mapping.dependence?.keys ?? []).compactMap(\.text).filter(keys.contains)
     guard let key = differing.first else { return }
@@ -134,8 +135,8 @@ extension ConfigReader {
 
   /// The value under one of two spellings, which have to agree where both are there.
   private mutating func oneOf<Value: Equatable>(
-    _ keys: [String], in mapping: ConfigMapping, at path: String,
-    read: (ConfigNode, String, inout ProblemLog) throws(Refused) -> Value?
+    _ keys: [String], in mapping: DocumentMapping, at path: String,
+    read: (DocumentNode, String, inout ProblemLog) throws(Refused) -> Value?
   ) -> Value? {
     var first: (key: String, value: Value?)?
     for key in keys {
@@ -161,11 +162,12 @@ extension ConfigReader {
 
   /// A value of a budget, from the environment where it says so. Nil where the variable is not set:
   /// LiteLLM would go on without limit or window.
-  mutating func fromEnvironment(_ node: ConfigNode, path: @autoclosure () -> String) -> ConfigNode?
+  mutating func fromEnvironment(_ node: DocumentNode, path: @autoclosure () -> String)
+    -> DocumentNode?
   {
     var node = node
     if let text = node.text, let late = lateValue(of: text) {
-      return ConfigNode(.string(late), line: node.line)
+      return DocumentNode(.string(late), line: node.line)
     }
     // A variable may refer to another one, as deep as LiteLLM looks.
     for _ in 0..<EnvironmentReferences.passes {
@@ -176,11 +178,11 @@ extension ConfigReader {
       guard unset.isEmpty else {
         log.add(
           node, path(),
-          "the environment variable \(ConfigProblem.plain(unset[0])) is not set: set it, or write the "
+          "the environment variable \(DocumentProblem.plain(unset[0])) is not set: set it, or write the "
             + "value")
         return nil
       }
-      node = ConfigNode(value, line: node.line)
+      node = DocumentNode(value, line: node.line)
     }
     return node
   }
@@ -193,7 +195,7 @@ extension ConfigReader {
     return environment.lateValue(of: text)
   }
 
-  private mutating func refuseMisspellings(in mapping: ConfigMapping, at path: String) {
+  private mutating func refuseMisspellings(in mapping: DocumentMapping, at path: String) {
     let known = Self.limitKeys + Self.windowKeys
     for entry in mapping.entries {
       guard let key = entry.key.text, !known.contains(key), !Self.otherKeys.contains(key) else {
@@ -205,7 +207,7 @@ extension ConfigReader {
       }
       log.add(
         entry.key, "\(path).\(entry.key.pathSegment)",
-        "unknown spelling \(ConfigProblem.quoted(key)): did you mean \(meant)?")
+        "unknown spelling \(DocumentProblem.quoted(key)): did you mean \(meant)?")
     }
   }
 }

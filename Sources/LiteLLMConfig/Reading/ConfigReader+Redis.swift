@@ -1,3 +1,5 @@
+import Documents
+
 // The Redis that budgets are shared through: judged only where it would be used.
 
 extension ConfigReader {
@@ -5,7 +7,7 @@ extension ConfigReader {
   static let wayOut = "or start with --redis off"
 
   /// The Redis to be used; nil: none, or the log says why not.
-  mutating func redisSource(_ sections: ConfigMapping) -> RedisSource? {
+  mutating func redisSource(_ sections: DocumentMapping) -> RedisSource? {
     switch redis {
     case .off: return nil
     case .configured(let password):

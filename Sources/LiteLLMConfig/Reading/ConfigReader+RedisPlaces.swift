@@ -1,10 +1,12 @@
+import Documents
+
 // Where LiteLLM looks for Redis, in its order. Learned from LiteLLM 1.106.2: a router without a
 // Redis of its own takes the proxy's, which is the coordination block's, else the response cache's
 // where that is a plain Redis, else the environment's.
 
 extension ConfigReader {
   /// What LiteLLM's router would use; nil: no Redis.
-  mutating func redisParameters(_ sections: ConfigMapping) -> RedisParameters? {
+  mutating func redisParameters(_ sections: DocumentMapping) -> RedisParameters? {
     let environment = environmentParameters()
     if let router = routerParameters(sections) { return joined(router, environment) }
     if let block = coordinationParameters(sections) { return joined(block, environment) }
@@ -25,7 +27,7 @@ extension ConfigReader {
   }
 
   /// `router_settings.redis_*`, with `cache_kwargs` over them.
-  private mutating func routerParameters(_ sections: ConfigMapping) -> RedisParameters? {
+  private mutating func routerParameters(_ sections: DocumentMapping) -> RedisParameters? {
     guard let settings = redisSection(sections, "router_settings"),
       let mapping = settings.mapping
     else { return nil }
@@ -68,7 +70,7 @@ extension ConfigReader {
   }
 
   /// `general_settings.coordination_redis`.
-  private mutating func coordinationParameters(_ sections: ConfigMapping) -> RedisParameters? {
+  private mutating func coordinationParameters(_ sections: DocumentMapping) -> RedisParameters? {
     let path = "general_settings.coordination_redis"
     guard let settings = redisSection(sections, "general_settings")?.mapping,
       let node = settings["coordination_redis"], !node.isNull
@@ -89,7 +91,7 @@ extension ConfigReader {
   }
 
   /// `litellm_settings.cache_params`, where the cache is on and a plain Redis.
-  private mutating func cacheParameters(_ sections: ConfigMapping) -> RedisParameters? {
+  private mutating func cacheParameters(_ sections: DocumentMapping) -> RedisParameters? {
     guard let settings = redisSection(sections, "litellm_settings")?.mapping,
       let cache = settings["cache"], isOn(cache)
     else { return nil }
@@ -115,7 +117,7 @@ extension ConfigReader {
     return parameters
   }
 
-  private func isOn(_ node: ConfigNode) -> Bool {
+  private func isOn(_ node: DocumentNode) -> Bool {
     var unset: [String] = []
     guard let text = node.text, let value = environment.value(of: text, unset: &unset) else {
       return node.bool == true
@@ -155,12 +157,12 @@ extension ConfigReader {
     guard let value = environment.variable(variable), !value.isEmpty else { return }
     let line = environment.fileVariables[variable]?.line
     parameters.set(
-      name, ConfigNode(.string(value), line: line ?? 1),
+      name, DocumentNode(.string(value), line: line ?? 1),
       path: line == nil ? variable : "environment_variables.\(variable)")
   }
 
   /// A section that is a mapping; others are for those who read budgets to complain of.
-  private func redisSection(_ sections: ConfigMapping, _ key: String) -> ConfigNode? {
+  private func redisSection(_ sections: DocumentMapping, _ key: String) -> DocumentNode? {
     sections[key].flatMap { $0.mapping == nil ? nil : $0 }
   }
 }

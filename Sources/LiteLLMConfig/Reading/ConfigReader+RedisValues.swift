@@ -1,3 +1,5 @@
+import Documents
+
 // The single values of Redis settings, each refused where it stands.
 
 extension ConfigReader {
@@ -30,7 +32,7 @@ extension ConfigReader {
     else { return false }
     warnings.add(
       value.node, value.path,
-      "the environment variable \(ConfigProblem.plain(variable)) is not set, so no \(name) is sent, as "
+      "the environment variable \(DocumentProblem.plain(variable)) is not set, so no \(name) is sent, as "
         + "in LiteLLM: set it, or take this out")
     return true
   }
@@ -62,7 +64,7 @@ extension ConfigReader {
   }
 
   /// The value with its references replaced; adds a problem where a variable is not set.
-  mutating func fromEnvironment(_ value: RedisParameters.Value) -> ConfigNode? {
+  mutating func fromEnvironment(_ value: RedisParameters.Value) -> DocumentNode? {
     let found = log.count
     let node = fromEnvironment(value.node, path: value.path)
     guard node == nil, log.count > found else { return node }

@@ -1,10 +1,12 @@
+import Documents
+
 // Keys that stand twice in one mapping: to Python the last one counts.
 
 extension ConfigReader {
   /// Says what the repetitions of `keys` lose, nil for all keys: refused where that is a budget or a
   /// Redis, or a value of one; else a warning.
   mutating func judgeRepetitions(
-    of keys: Set<String>? = nil, in mapping: ConfigMapping, at path: String
+    of keys: Set<String>? = nil, in mapping: DocumentMapping, at path: String
   ) {
     for repetition in mapping.repetitions {
       let name = repetition.key.text ?? repetition.key.pathSegment
@@ -15,7 +17,7 @@ extension ConfigReader {
       let old = repetition.value
       let losses = SectionLosses(of: old, replacedBy: counts, section: place, sameName: true)
       let there = warnings.lines.words(old.line, from: repetition.key.line)
-      let again = "'\(ConfigProblem.plain(name))' stands here a second time"
+      let again = "'\(DocumentProblem.plain(name))' stands here a second time"
       if !losses.grave.isEmpty {
         log.add(
           repetition.key, place,
@@ -34,7 +36,7 @@ extension ConfigReader {
   }
 
   /// A setting that stands there twice with two values, of which the last one would count.
-  mutating func refuseRepetitions(of keys: [String], in mapping: ConfigMapping, at path: String) {
+  mutating func refuseRepetitions(of keys: [String], in mapping: DocumentMapping, at path: String) {
     for repetition in mapping.repetitions {
       guard let text = repetition.key.text, keys.contains(text) else { continue }
       let place = path.isEmpty ? text : "\(path).\(text)"
@@ -48,7 +50,7 @@ extension ConfigReader {
     }
   }
 
-  private func value(of key: ConfigNode, in mapping: ConfigMapping) -> ConfigNode? {
+  private func value(of key: DocumentNode, in mapping: DocumentMapping) -> DocumentNode? {
     mapping.entries.first { $0.key.pythonKey == key.pythonKey }?.value
   }
 }

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 // Files that are no configuration of LiteLLM's, and names that nearly are its.
 
@@ -19,14 +20,14 @@ extension ConfigReader {
   ]
 
   /// Warns of a file that is something else, and of sections and settings that are nearly right.
-  mutating func warnOfStrangers(_ sections: ConfigMapping) {
+  mutating func warnOfStrangers(_ sections: DocumentMapping) {
     if let inner = innerFile(sections) {
       warnings.add(inner.key, inner.path, inner.message)
       return
     }
     let names = sections.entries.compactMap(\.key.text)
     if !names.contains(where: Self.sections.contains), let first = sections.entries.first {
-      let shown = SectionLosses.words(names.map(ConfigProblem.plain))
+      let shown = SectionLosses.words(names.map(DocumentProblem.plain))
       warnings.add(
         first.key, "",
         "no section of this file is one that LiteLLM knows (\(shown)): a configuration has "
@@ -38,8 +39,8 @@ extension ConfigReader {
         sections[meant] == nil || Self.read.contains(meant)
       else { continue }
       warnings.add(
-        entry.key, ConfigProblem.plain(name),
-        "LiteLLM has no section \(ConfigProblem.quoted(name)), and nothing of it is read: did you mean "
+        entry.key, DocumentProblem.plain(name),
+        "LiteLLM has no section \(DocumentProblem.quoted(name)), and nothing of it is read: did you mean "
           + "\(meant)?")
     }
     for section in Self.read where section != "model_list" {
@@ -48,7 +49,7 @@ extension ConfigReader {
   }
 
   /// Settings that look like budgets, under names that LiteLLM does not read.
-  private mutating func warnOfNearBudgets(_ mapping: ConfigMapping?, section: String) {
+  private mutating func warnOfNearBudgets(_ mapping: DocumentMapping?, section: String) {
     let homes = [
       "provider_budget_config": "router_settings", "tag_budget_config": "litellm_settings",
     ]
@@ -67,23 +68,23 @@ extension ConfigReader {
       nearBudgets.insert(path)
       warnings.add(
         entry.key, path,
-        "not enforced here: LiteLLM has no setting \(ConfigProblem.quoted(name)): did you mean "
+        "not enforced here: LiteLLM has no setting \(DocumentProblem.quoted(name)): did you mean "
           + "\(home).\(meant), a mapping of names to budgets?")
     }
   }
 
   /// A configuration within a file of another kind.
   private struct InnerFile {
-    var key: ConfigNode
+    var key: DocumentNode
     var path: String
     var message: String
   }
 
-  private func innerFile(_ sections: ConfigMapping) -> InnerFile? {
+  private func innerFile(_ sections: DocumentMapping) -> InnerFile? {
     guard !sections.entries.contains(where: { Self.read.contains($0.key.text ?? "") }) else {
       return nil
     }
-    let file = ConfigProblem.plain(log.lines.root)
+    let file = DocumentProblem.plain(log.lines.root)
     if let kind = sections.entry("kind"), let text = kind.value.text,
       ["ConfigMap", "Secret"].contains(text), sections["apiVersion"] != nil
     {
@@ -93,8 +94,8 @@ extension ConfigReader {
         key: data?.key ?? kind.key, path: data?.key.text ?? "kind",
         message:
           "this is a Kubernetes \(text), and nothing of it is read: the configuration is the "
-          + "text of \(ConfigProblem.quoted(name)) in it: take it out, such as with "
-          + "yq '.data[\"\(ConfigProblem.plain(name))\"]' \(file) > config.yaml, or name the file "
+          + "text of \(DocumentProblem.quoted(name)) in it: take it out, such as with "
+          + "yq '.data[\"\(DocumentProblem.plain(name))\"]' \(file) > config.yaml, or name the file "
           + "where it is mounted")
     }
     for entry in sections.entries {
@@ -102,7 +103,7 @@ extension ConfigReader {
         inner.entries.contains(where: { Self.read.contains($0.key.text ?? "") })
       else { continue }
       return InnerFile(
-        key: entry.key, path: ConfigProblem.plain(name),
+        key: entry.key, path: DocumentProblem.plain(name),
         message:
           "this is a file of values, as for Helm, and nothing of it is read: the configuration "
           + "is what stands under \(name): take it out, such as with yq .\(name) \(file) > "

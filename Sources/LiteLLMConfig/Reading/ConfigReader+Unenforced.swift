@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 // Budgets of LiteLLM's that budgetd does not enforce, and names that it cannot resolve: a line each.
 
@@ -39,7 +40,7 @@ extension ConfigReader {
   private static let depth = 6
 
   /// One line for each setting with limits that nobody enforces here, and one for names.
-  mutating func warnOfUnenforced(_ sections: ConfigMapping) {
+  mutating func warnOfUnenforced(_ sections: DocumentMapping) {
     for section in ["general_settings", "litellm_settings", "router_settings"] {
       for entry in sections[section]?.mapping?.entries ?? [] {
         warnOfLimit(entry, section: section)
@@ -49,7 +50,7 @@ extension ConfigReader {
     warnOfAliases(sections)
   }
 
-  private mutating func warnOfLimit(_ entry: ConfigMapping.Entry, section: String) {
+  private mutating func warnOfLimit(_ entry: DocumentMapping.Entry, section: String) {
     guard let key = entry.key.text else { return }
     let path = "\(section).\(entry.key.pathSegment)"
     switch path {
@@ -74,14 +75,14 @@ extension ConfigReader {
       || key.hasPrefix("max_") && key.hasSuffix("_budget_id")
   }
 
-  private static func isAmount(_ node: ConfigNode) -> Bool {
+  private static func isAmount(_ node: DocumentNode) -> Bool {
     switch node.value {
     case .null, .bool: false
     default: true
     }
   }
 
-  private static func holdsLimit(_ node: ConfigNode, depth: Int) -> Bool {
+  private static func holdsLimit(_ node: DocumentNode, depth: Int) -> Bool {
     guard depth > 0 else { return false }
     switch node.value {
     case .mapping(let mapping):
@@ -100,7 +101,7 @@ extension ConfigReader {
     var seen: Set<ExactText> = []
     for deployment in deployments where deployment.modelName.utf8.contains(UInt8(ascii: "*")) {
       guard seen.insert(ExactText(deployment.modelName)).inserted else { continue }
-      names.append(ConfigProblem.quoted(deployment.modelName))
+      names.append(DocumentProblem.quoted(deployment.modelName))
     }
     guard !names.isEmpty else { return }
     warnings.add(
@@ -110,7 +111,7 @@ extension ConfigReader {
   }
 
   /// Aliases of public names, which a filter by name does not know.
-  private mutating func warnOfAliases(_ sections: ConfigMapping) {
+  private mutating func warnOfAliases(_ sections: DocumentMapping) {
     let path = "router_settings.model_group_alias"
     guard let node = sections["router_settings"]?["model_group_alias"], let mapping = node.mapping
     else { return }
@@ -120,7 +121,7 @@ extension ConfigReader {
     warnings.add(
       node, path,
       "FilterDeployments by name does not find the aliases "
-        + "\(SectionLosses.words(names.map(ConfigProblem.quoted))): ask by the name that each stands "
+        + "\(SectionLosses.words(names.map(DocumentProblem.quoted))): ask by the name that each stands "
         + "for, or list the deployments")
   }
 }

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 // What is accepted but may not be what was meant.
 
@@ -18,7 +19,7 @@ extension ConfigReader {
         warnings.isFull ? nil : Spelling.nearest(to: name, among: directory.names)
       warnings.add(
         key, "\(path).\(key.pathSegment)",
-        "no provider is known as \(ConfigProblem.quoted(name)), so only requests that name it count "
+        "no provider is known as \(DocumentProblem.quoted(name)), so only requests that name it count "
           + "here" + (meant.map { ": did you mean \($0)?" } ?? ""))
     }
   }
@@ -31,7 +32,7 @@ extension ConfigReader {
     where size > Self.maximumGroup {
       warnings.add(
         line: modelListLine, "model_list",
-        "\(size) deployments share the model_name \(ConfigProblem.quoted(name.text)): more than "
+        "\(size) deployments share the model_name \(DocumentProblem.quoted(name.text)): more than "
           + "\(Self.maximumGroup) cannot be filtered by that name")
     }
   }

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 /// Reads one configuration from its document: what is accepted, and all that is wrong.
 struct ConfigReader {
@@ -18,13 +19,13 @@ struct ConfigReader {
   /// The providers of `custom_provider_map`.
   var customProviders: [String] = []
   /// The budgeted names of providers, where they stand.
-  var providerKeys: [ConfigNode] = []
+  var providerKeys: [DocumentNode] = []
   /// What the keys of deployments' parameters misspell, nil for most: looked up once each.
   var misspelled: [String: String?] = [:]
   /// Where the model list starts.
   var modelListLine = 1
   /// Budgets of deployments by id, with the line of the first entry that has them.
-  var deploymentTerms: [ConfigNode.Value: (terms: BudgetTerms, line: Int)] = [:]
+  var deploymentTerms: [DocumentNode.Value: (terms: BudgetTerms, line: Int)] = [:]
   /// How many budgeted deployments have an id that is computed.
   var computedIDs = 0
   /// Settings that nearly are budgets, which were warned of.
@@ -60,11 +61,11 @@ struct ConfigReader {
   }
 
   /// The accepted configuration. Throws everything that is wrong.
-  mutating func read(_ root: ConfigNode, layout: Layout) throws(ConfigError) -> LiteLLMConfig {
+  mutating func read(_ root: DocumentNode, layout: Layout) throws(DocumentError) -> LiteLLMConfig {
     guard let sections = root.mapping else {
       let found = root.isNull ? "empty" : root.words
       log.add(root, "", "the configuration is \(found): it has to be a mapping")
-      throw ConfigError(problems: log.sorted())
+      throw DocumentError(problems: log.sorted())
     }
     judgeRepetitions(in: sections, at: "")
     if layout == .file {
@@ -83,7 +84,7 @@ struct ConfigReader {
       readNamedBudgets(entries, scope: .tag, path: layout.tagBudgets.joined(separator: "."))
     }
     let redis = redisSource(sections)
-    guard log.isEmpty else { throw ConfigError(problems: log.sorted()) }
+    guard log.isEmpty else { throw DocumentError(problems: log.sorted()) }
     warnOfUnknownProviders(path: layout.providerBudgets.joined(separator: "."))
     warnOfLargeGroups()
     if layout == .file {
@@ -100,8 +101,8 @@ struct ConfigReader {
 
   /// A section's value; nil where it is absent or null.
   mutating func section(
-    _ mapping: ConfigMapping, _ key: String, path: String
-  ) -> ConfigNode? {
+    _ mapping: DocumentMapping, _ key: String, path: String
+  ) -> DocumentNode? {
     guard let node = mapping[key] else { return nil }
     var unset: [String] = []
     // A text that names a variable gives a text or nothing, never a section.
@@ -114,8 +115,8 @@ struct ConfigReader {
 
   /// The mapping of budgets at the end of `path`; nil where there is none.
   private mutating func budgetMapping(
-    _ sections: ConfigMapping, at path: [String]
-  ) -> ConfigMapping? {
+    _ sections: DocumentMapping, at path: [String]
+  ) -> DocumentMapping? {
     var mapping = sections
     var walked: [String] = []
     for key in path {
@@ -136,7 +137,7 @@ struct ConfigReader {
   }
 
   /// Budgets in a place where LiteLLM never looks, and those that this version does not know.
-  private mutating func refuseMisplaced(_ sections: ConfigMapping) {
+  private mutating func refuseMisplaced(_ sections: DocumentMapping) {
     let homes = [
       "provider_budget_config": "router_settings", "tag_budget_config": "litellm_settings",
     ]
@@ -159,7 +160,7 @@ struct ConfigReader {
     }
   }
 
-  private static func key(_ key: String, in section: ConfigNode) -> ConfigNode? {
+  private static func key(_ key: String, in section: DocumentNode) -> DocumentNode? {
     section.mapping?.entries.first { $0.key.text == key }?.key
   }
 }

@@ -1,4 +1,5 @@
 import Digest
+public import Documents
 
 /// The id that LiteLLM computes for a deployment that has none.
 public enum DeploymentIdentity {
@@ -7,7 +8,7 @@ public enum DeploymentIdentity {
   ///
   /// References to the environment are resolved already. Nil where Python could not compute one: a
   /// date as a key within a parameter.
-  public static func computed(modelName: String, parameters: ConfigMapping) -> String? {
+  public static func computed(modelName: String, parameters: DocumentMapping) -> String? {
     var text = modelName
     for entry in parameters.entries {
       text += entry.key.pythonText

@@ -1,3 +1,5 @@
+import Documents
+
 /// Puts environment variables in the place of `os.environ/NAME`, where LiteLLM does.
 ///
 /// That is in values of mappings, and of mappings in lists; a text directly in a list stays as it
@@ -40,7 +42,7 @@ struct EnvironmentReferences: Sendable {
   ]
 
   /// The value that the text `text` stands for, or nil where it is no reference.
-  func value(of text: String, unset: inout [String]) -> ConfigNode.Value? {
+  func value(of text: String, unset: inout [String]) -> DocumentNode.Value? {
     // Most texts are told apart by their first byte.
     guard text.utf8.first == UInt8(ascii: "o"), text.utf8.starts(with: Self.prefix.utf8) else {
       return nil
@@ -71,48 +73,48 @@ struct EnvironmentReferences: Sendable {
   /// The value of `entry` in a mapping `depth` levels below the document's root, with its references
   /// replaced. The names of variables that are not set are added to `unset`.
   func resolvedValue(
-    of entry: ConfigMapping.Entry, depth: Int, unset: inout [String]
-  ) -> ConfigNode {
+    of entry: DocumentMapping.Entry, depth: Int, unset: inout [String]
+  ) -> DocumentNode {
     replacement(in: entry, depth: depth, unset: &unset) ?? entry.value
   }
 
   /// Whether LiteLLM leaves the value of `key` alone.
-  func keepsReference(_ key: ConfigNode) -> Bool {
+  func keepsReference(_ key: DocumentNode) -> Bool {
     key.text.map { Self.pointers.contains($0) } ?? false
   }
 
   private func replacement(
-    in entry: ConfigMapping.Entry, depth: Int, unset: inout [String]
-  ) -> ConfigNode? {
+    in entry: DocumentMapping.Entry, depth: Int, unset: inout [String]
+  ) -> DocumentNode? {
     guard let text = entry.value.text else {
       return replacement(of: entry.value, depth: depth + 1, unset: &unset)
     }
     guard !keepsReference(entry.key) else { return nil }
-    return value(of: text, unset: &unset).map { ConfigNode($0, line: entry.value.line) }
+    return value(of: text, unset: &unset).map { DocumentNode($0, line: entry.value.line) }
   }
 
   /// Nil: nothing to replace, so that untouched documents are not copied.
   private func replacement(
-    of node: ConfigNode, depth: Int, unset: inout [String]
-  ) -> ConfigNode? {
+    of node: DocumentNode, depth: Int, unset: inout [String]
+  ) -> DocumentNode? {
     switch node.value {
     case .mapping(let mapping):
       guard depth <= Self.maximumDepth else { return nil }
-      var changed: ConfigMapping?
+      var changed: DocumentMapping?
       for (index, entry) in mapping.entries.enumerated() {
         guard let value = replacement(in: entry, depth: depth, unset: &unset) else { continue }
         if changed == nil { changed = mapping }
         changed?.replaceValue(at: index, with: value)
       }
-      return changed.map { ConfigNode(.mapping($0), line: node.line) }
+      return changed.map { DocumentNode(.mapping($0), line: node.line) }
     case .sequence(let nodes):
-      var changed: [ConfigNode]?
+      var changed: [DocumentNode]?
       for (index, element) in nodes.enumerated() where element.mapping != nil {
         guard let value = replacement(of: element, depth: depth, unset: &unset) else { continue }
         if changed == nil { changed = nodes }
         changed?[index] = value
       }
-      return changed.map { ConfigNode(.sequence($0), line: node.line) }
+      return changed.map { DocumentNode(.sequence($0), line: node.line) }
     default: return nil
     }
   }

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 
 /// What every name that can have a budget has to be.
 enum NameRule {
@@ -16,7 +17,7 @@ enum NameRule {
   }
 
   /// What is wrong with `key` as a name, or nil.
-  static func complaint(key: ConfigNode) -> String? {
+  static func complaint(key: DocumentNode) -> String? {
     guard let name = key.text else {
       return "this key is \(key.words), LiteLLM would compare it with texts and never match: "
         + "quote it"

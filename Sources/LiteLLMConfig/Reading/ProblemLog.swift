@@ -1,3 +1,5 @@
+import Documents
+
 /// Collects problems and warnings while a document is read.
 ///
 /// Bound: `maximumProblems` of each kind; the rest is counted and told in one more line.
@@ -15,7 +17,7 @@ struct ProblemLog {
   /// A problem, with its line in the document as a whole.
   private struct Found {
     var line: Int
-    var problem: ConfigProblem
+    var problem: DocumentProblem
   }
 
   init(file: String) { lines = SourceLines(file: file) }
@@ -23,7 +25,7 @@ struct ProblemLog {
   init(lines: SourceLines) { self.lines = lines }
 
   /// What was found so far, in that order.
-  var problems: [ConfigProblem] { found.map(\.problem) }
+  var problems: [DocumentProblem] { found.map(\.problem) }
 
   /// How many there are; those that are only counted are not among them.
   var count: Int { found.count }
@@ -34,7 +36,7 @@ struct ProblemLog {
   var isFull: Bool { found.count >= Self.maximumProblems }
 
   /// Adds a problem of `node`, which stands at `path`.
-  mutating func add(_ node: ConfigNode, _ path: String, _ message: String) {
+  mutating func add(_ node: DocumentNode, _ path: String, _ message: String) {
     add(line: node.line, path, message)
   }
 
@@ -48,7 +50,7 @@ struct ProblemLog {
     found.append(
       Found(
         line: line,
-        problem: ConfigProblem(
+        problem: DocumentProblem(
           file: place.file, line: place.line, keyPath: path, message: hidden(message))))
   }
 
@@ -59,13 +61,13 @@ struct ProblemLog {
   }
 
   /// All of it, by line; the last one says how many there was no room for.
-  func sorted() -> [ConfigProblem] {
+  func sorted() -> [DocumentProblem] {
     var sorted = found.enumerated()
       .sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }
       .map(\.element.problem)
     if omitted > 0, let last = sorted.last {
       sorted.append(
-        ConfigProblem(
+        DocumentProblem(
           file: last.file, line: last.line, keyPath: "", message: "and \(omitted) more like these"))
     }
     return sorted
@@ -75,7 +77,7 @@ struct ProblemLog {
   private func hidden(_ message: String) -> String {
     var message = message
     for secret in secrets {
-      message = message.replacing(ConfigProblem.quoted(secret), with: "a value that is not shown")
+      message = message.replacing(DocumentProblem.quoted(secret), with: "a value that is not shown")
     }
     return message
   }

@@ -1,3 +1,5 @@
+import Documents
+
 /// What one place of the configuration says of Redis, before it is judged.
 struct RedisParameters {
   /// Where it stands: a setting of the file, or the environment.
@@ -9,7 +11,7 @@ struct RedisParameters {
 
   /// One value and where it stands.
   struct Value {
-    var node: ConfigNode
+    var node: DocumentNode
     var path: String
   }
 
@@ -22,13 +24,13 @@ struct RedisParameters {
   subscript(name: String) -> Value? { values[name] }
 
   /// Sets a value; null, and a list of nothing, take it away.
-  mutating func set(_ name: String, _ node: ConfigNode, path: String) {
+  mutating func set(_ name: String, _ node: DocumentNode, path: String) {
     let isNothing = node.isNull || node.sequence?.isEmpty == true
     values[name] = isNothing ? nil : Value(node: node, path: path)
   }
 
   /// Sets all of a mapping.
-  mutating func set(_ mapping: ConfigMapping, path: String) {
+  mutating func set(_ mapping: DocumentMapping, path: String) {
     for entry in mapping.entries {
       guard let name = entry.key.text else { continue }
       set(name, entry.value, path: "\(path).\(entry.key.pathSegment)")

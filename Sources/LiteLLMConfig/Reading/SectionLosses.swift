@@ -1,3 +1,5 @@
+import Documents
+
 /// What is lost where one value takes the place of another: a section that stands there twice, or
 /// that an included file has too.
 struct SectionLosses {
@@ -16,7 +18,7 @@ struct SectionLosses {
   /// Compares `old` with what counts in its place. `section` is the key path of both. A value that
   /// is in both under one name is no loss, whatever it says, unless `sameName` says otherwise.
   init(
-    of old: ConfigNode, replacedBy new: ConfigNode, section: String, sameName: Bool = false
+    of old: DocumentNode, replacedBy new: DocumentNode, section: String, sameName: Bool = false
   ) {
     guard old != new else { return }
     var seen: Set<String> = []
@@ -45,11 +47,11 @@ struct SectionLosses {
 
   private struct Item {
     var name: String
-    var value: ConfigNode
+    var value: DocumentNode
     var isGrave: Bool
   }
 
-  private static func items(of node: ConfigNode, at path: String) -> [Item] {
+  private static func items(of node: DocumentNode, at path: String) -> [Item] {
     if path == "model_list" { return deployments(node) }
     guard let mapping = node.mapping else {
       return node.isNull ? [] : [Item(name: path, value: node, isGrave: isBudget(path))]
@@ -73,7 +75,7 @@ struct SectionLosses {
   }
 
   /// Whether the parameters of a response cache are those of a plain Redis.
-  private static func isRedis(_ parameters: ConfigNode) -> Bool {
+  private static func isRedis(_ parameters: DocumentNode) -> Bool {
     parameters["type"].map { $0.text == "redis" } ?? (parameters.mapping != nil)
   }
 
@@ -85,13 +87,13 @@ struct SectionLosses {
   }
 
   /// The deployments of a model list, by their place in words.
-  private static func deployments(_ node: ConfigNode) -> [Item] {
+  private static func deployments(_ node: DocumentNode) -> [Item] {
     (node.sequence ?? []).map { entry in
       let name = entry["model_name"]?.pythonText ?? "a deployment"
       let model = entry["litellm_params"]?["model"]?.pythonText ?? "no model"
       let hasBudget = entry["litellm_params"]?["max_budget"].map { !$0.isNull } ?? false
       return Item(
-        name: "the deployment \(ConfigProblem.plain(name)) (\(ConfigProblem.plain(model)))",
+        name: "the deployment \(DocumentProblem.plain(name)) (\(DocumentProblem.plain(model)))",
         value: entry, isGrave: hasBudget)
     }
   }

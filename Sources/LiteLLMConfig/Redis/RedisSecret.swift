@@ -1,3 +1,5 @@
+import Documents
+
 /// A password that prints as nothing but its presence.
 public struct RedisSecret: Hashable, Sendable {
   /// The password itself. Never for logs.

@@ -1,3 +1,5 @@
+import Documents
+
 /// Which Redis the budgets are shared through, and where that is written.
 public struct RedisSource: Sendable {
   /// Where it is.
@@ -63,9 +65,9 @@ extension RedisSource: CustomStringConvertible {
   public var description: String {
     var text = endpoint.description
     if database != 0 { text += ", database \(database)" }
-    if let username { text += ", user \(ConfigProblem.plain(username))" }
+    if let username { text += ", user \(DocumentProblem.plain(username))" }
     if password != nil { text += ", with a password" }
-    if let namespace { text += ", namespace \(ConfigProblem.plain(namespace))" }
+    if let namespace { text += ", namespace \(DocumentProblem.plain(namespace))" }
     return text
   }
 }
@@ -74,10 +76,10 @@ extension RedisSource.Endpoint: CustomStringConvertible {
   /// `host:port`, `[::1]:port` or `unix:/path`.
   public var description: String {
     switch self {
-    case .unix(let path): "unix:\(ConfigProblem.plain(path))"
+    case .unix(let path): "unix:\(DocumentProblem.plain(path))"
     case .tcp(let host, let port):
       host.contains(":")
-        ? "[\(ConfigProblem.plain(host))]:\(port)" : "\(ConfigProblem.plain(host)):\(port)"
+        ? "[\(DocumentProblem.plain(host))]:\(port)" : "\(DocumentProblem.plain(host)):\(port)"
     }
   }
 }

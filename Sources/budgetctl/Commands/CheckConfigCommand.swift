@@ -1,4 +1,5 @@
 import ArgumentParser
+import Documents
 import LiteLLMConfig
 
 /// What a config says, or everything that is wrong with it.
@@ -30,7 +31,7 @@ struct CheckConfigCommand: ParsableCommand {
 
   func run() throws {
     let choice = try redisChoice()
-    do throws(ConfigError) {
+    do throws(DocumentError) {
       let report = ConfigReport(
         try CheckedConfig(path: file, providerMapPath: providerMap, redis: choice), path: file)
       switch output {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BudgetSimulation
+import Documents
 import LiteLLMConfig
 
 /// What budgets would have done with recorded traffic.
@@ -29,7 +30,7 @@ struct SimulateCommand: ParsableCommand {
   func run() throws {
     var replay: TraceReplay
     let trace: [UInt8]
-    do throws(ConfigError) {
+    do throws(DocumentError) {
       if let config {
         let file = try CheckedConfig(path: config, providerMapPath: nil)
         replay = TraceReplay(loader: file.loader, config: file.config)

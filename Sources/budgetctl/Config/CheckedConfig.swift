@@ -1,3 +1,4 @@
+import Documents
 import Foundation
 import LiteLLMConfig
 
@@ -10,7 +11,7 @@ struct CheckedConfig {
   /// Reads both files. Throws all that is wrong with the first one that is refused.
   init(
     path: String, providerMapPath: String?, redis: RedisChoice = .off
-  ) throws(ConfigError) {
+  ) throws(DocumentError) {
     loader = try Self.loader(providerMapPath: providerMapPath, redis: redis)
     let bytes = try ConfigFile.bytesOnce(path: path)
     config = try loader.load(
@@ -21,7 +22,7 @@ struct CheckedConfig {
   /// A loader of the process's environment and the provider map, where there is one.
   static func loader(
     providerMapPath: String?, redis: RedisChoice = .off
-  ) throws(ConfigError) -> LiteLLMConfigLoader {
+  ) throws(DocumentError) -> LiteLLMConfigLoader {
     var map = ProviderMap.empty
     if let path = providerMapPath {
       map = try ProviderMap(yaml: ConfigFile.bytesOnce(path: path), file: path)

@@ -1,4 +1,5 @@
 import BudgetModel
+import Documents
 import LiteLLMConfig
 
 /// What a config says, as budgetd understands it.
@@ -10,7 +11,7 @@ struct ConfigReport {
   var waiting: [WaitingBudget]
   var included: [String]
   var redis: RedisSource?
-  var warnings: [ConfigProblem]
+  var warnings: [DocumentProblem]
 
   init(_ file: CheckedConfig, path: String) {
     self.path = path
@@ -145,14 +146,14 @@ struct ConfigReport {
   }
 
   /// A refused config for machines.
-  static func json(refused error: ConfigError) -> JSONValue {
+  static func json(refused error: DocumentError) -> JSONValue {
     .object([
       ("ok", .bool(false)), ("deployments", .array([])), ("budgets", .array([])),
       ("warnings", .array([])), ("problems", .array(error.problems.map(json))),
     ])
   }
 
-  private static func json(_ problem: ConfigProblem) -> JSONValue {
+  private static func json(_ problem: DocumentProblem) -> JSONValue {
     .object([
       ("file", .string(problem.file)), ("line", .integer(problem.line)),
       ("key", .string(problem.keyPath)), ("message", .string(problem.message)),

@@ -1,5 +1,6 @@
 import BudgetModel
 import RedisStore
+import SeededRandom
 import Testing
 
 @testable import Reconciliation
@@ -56,7 +57,7 @@ import Testing
   }
 
   @Test func anythingAtAll() {
-    var random = SplitMix64(seed: 7)
+    var random = SeededRandom(seed: 7)
     for _ in 0..<20_000 {
       var texts = Self.good
       for _ in 0..<(1 + random.below(3)) {

@@ -1,4 +1,5 @@
 import BudgetModel
+import SeededRandom
 import Testing
 
 @testable import Reconciliation
@@ -28,7 +29,7 @@ import Testing
   }
 
   @Test func whatWeAndOthersWriteIsReadBack() {
-    var random = SplitMix64(seed: 1)
+    var random = SeededRandom(seed: 1)
     for _ in 0..<5_000 {
       let digits = 1 + random.below(18)
       let amount = PicoUSD(pico: Int128(random.next() % UInt64(pow10(digits))))

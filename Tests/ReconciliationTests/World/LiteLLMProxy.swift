@@ -1,6 +1,7 @@
 import BudgetModel
 import Reconciliation
 import RedisStore
+import SeededRandom
 
 /// A LiteLLM proxy beside the nodes, as 1.106.2 behaves: its own clock, start keys and spend set
 /// without NX, increments queued and flushed with an expiry that can be none.

@@ -1,5 +1,6 @@
 import Reconciliation
 import RedisStore
+import SeededRandom
 
 /// One link of a node to the store, over a network that loses, repeats and delays.
 struct SimulatedStore: FleetStore {

@@ -1,5 +1,6 @@
 import BudgetModel
 import RedisStore
+import SeededRandom
 
 @testable import Reconciliation
 

@@ -1,5 +1,6 @@
 import BudgetModel
 import RedisStore
+import SeededRandom
 
 @testable import Reconciliation
 
@@ -26,7 +27,7 @@ final class World {
 
   let scenario: Scenario
   var faults: Faults
-  var random: SplitMix64
+  var random: SeededRandom
   let redis: VirtualRedis
   let redisKeys = RedisKeys(namespace: nil)
   let budgets: [FleetBudget]
@@ -55,7 +56,7 @@ final class World {
     self.scenario = scenario
     self.isTraced = isTraced
     faults = scenario.faults
-    random = SplitMix64(seed: seed)
+    random = SeededRandom(seed: seed)
     redis = try VirtualRedis(
       script: script, now: 1_795_000_000_000 + Int64(random.below(1_000_000)))
     budgets = Self.budgets(scenario, &random)
@@ -75,7 +76,7 @@ final class World {
     proxies = (0..<scenario.proxies).map { LiteLLMProxy(place: $0, world: self) }
   }
 
-  private static func budgets(_ scenario: Scenario, _ random: inout SplitMix64) -> [FleetBudget] {
+  private static func budgets(_ scenario: Scenario, _ random: inout SeededRandom) -> [FleetBudget] {
     let scopes: [BudgetScope] = [.provider, .deployment, .tag]
     return (0..<(1 + random.below(3))).map { place in
       let seconds = random.pick(scenario.lengths)

@@ -1,7 +1,7 @@
 /// Reads the forms that YAML 1.1 has for dates and instants.
 enum YAMLTimestampForm {
   /// The date or instant, not yet known to exist; nil where the form is another.
-  static func read(_ text: String) -> ConfigTimestamp? {
+  static func read(_ text: String) -> DocumentTimestamp? {
     var scanner = Scanner(bytes: Array(text.utf8))
     return scanner.timestamp()
   }
@@ -12,17 +12,17 @@ enum YAMLTimestampForm {
 
     init(bytes: [UInt8]) { self.bytes = bytes }
 
-    mutating func timestamp() -> ConfigTimestamp? {
+    mutating func timestamp() -> DocumentTimestamp? {
       guard let year = digits(4...4), skip("-"), let month = digits(1...2), skip("-"),
         let day = digits(1...2)
       else { return nil }
-      var timestamp = ConfigTimestamp(year: year, month: month, day: day, time: nil)
+      var timestamp = DocumentTimestamp(year: year, month: month, day: day, time: nil)
       if index == bytes.count { return timestamp }
       guard skip("T") || skip("t") || skipBlanks() else { return nil }
       guard let hour = digits(1...2), skip(":"), let minute = digits(2...2), skip(":"),
         let second = digits(2...2)
       else { return nil }
-      var time = ConfigTimestamp.Time(
+      var time = DocumentTimestamp.Time(
         hour: hour, minute: minute, second: second, microsecond: 0, offsetMinutes: nil)
       if skip(".") { time.microsecond = microsecond() }
       guard let offset = zone() else { return nil }

@@ -1,6 +1,8 @@
-/// One thing that is wrong, or doubtful, in a configuration.
-public struct ConfigProblem: Hashable, Sendable {
-  /// The file as it was named to the loader.
+import BudgetModel
+
+/// One thing that is wrong, or doubtful, in a document.
+public struct DocumentProblem: Hashable, Sendable {
+  /// The file as it was named to the reader.
   public var file: String
   /// The line, from 1.
   public var line: Int
@@ -22,7 +24,7 @@ public struct ConfigProblem: Hashable, Sendable {
   }
 }
 
-extension ConfigProblem: CustomStringConvertible {
+extension DocumentProblem: CustomStringConvertible {
   /// `file:line: key path: sentence`.
   public var description: String {
     let place = column.map { "\(file):\(line):\($0)" } ?? "\(file):\(line)"
@@ -30,27 +32,27 @@ extension ConfigProblem: CustomStringConvertible {
   }
 }
 
-/// Why a configuration was refused: everything that is wrong with it, file by file in the order of
+/// Why a document was refused: everything that is wrong with it, file by file in the order of
 /// the lines.
-public struct ConfigError: Error, Hashable, Sendable {
+public struct DocumentError: Error, Hashable, Sendable {
   /// At least one.
-  public let problems: [ConfigProblem]
+  public let problems: [DocumentProblem]
 
   /// Makes an error of problems, which it sorts by file and line.
-  public init(problems: [ConfigProblem]) {
-    self.problems = ConfigProblem.sorted(problems)
+  public init(problems: [DocumentProblem]) {
+    self.problems = DocumentProblem.sorted(problems)
   }
 }
 
-extension ConfigError: CustomStringConvertible {
+extension DocumentError: CustomStringConvertible {
   /// One line a problem.
   public var description: String { problems.map(\.description).joined(separator: "\n") }
 }
 
-extension ConfigProblem {
+extension DocumentProblem {
   /// By file, in the order in which the files first occur, then by line; those of one line stay in
   /// the order in which they were found.
-  static func sorted(_ problems: [ConfigProblem]) -> [ConfigProblem] {
+  static func sorted(_ problems: [DocumentProblem]) -> [DocumentProblem] {
     var ranks: [String: Int] = [:]
     for problem in problems where ranks[problem.file] == nil { ranks[problem.file] = ranks.count }
     let keyed = problems.enumerated().map { index, problem in
@@ -60,10 +62,10 @@ extension ConfigProblem {
   }
 
   /// `value` in quotes for a message: control characters escaped, long ones cut.
-  static func quoted(_ value: String) -> String { "'\(plain(value))'" }
+  public static func quoted(_ value: String) -> String { "'\(plain(value))'" }
 
   /// The same without the quotes.
-  static func plain(_ value: String) -> String {
+  public static func plain(_ value: String) -> String {
     let limit = 80
     var text = ""
     for scalar in value.unicodeScalars.prefix(limit) {
@@ -71,5 +73,31 @@ extension ConfigProblem {
       text += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(Character(scalar))
     }
     return value.unicodeScalars.count > limit ? text + "…" : text
+  }
+}
+
+extension DocumentNode {
+  /// The value in a few words, for messages: `the number 60`, `'abc'`, `a list`.
+  public var words: String {
+    switch value {
+    case .null: "null"
+    case .bool(let bool): "the truth value \(bool)"
+    case .integer(let digits): "the number \(digits.count > 40 ? digits.prefix(40) + "…" : digits)"
+    case .float(let number): "the number \(number.pythonText)"
+    case .string(let text): DocumentProblem.quoted(text)
+    case .timestamp(let timestamp): "the date \(timestamp.pythonText)"
+    case .sequence: "a list"
+    case .mapping: "a mapping"
+    }
+  }
+
+  /// The value as a segment of a key path.
+  public var pathSegment: String {
+    switch value {
+    case .string(let text):
+      text.contains { $0 == "." || $0.isWhitespace } || text.isEmpty || text.utf8.count > 80
+        ? DocumentProblem.quoted(text) : text
+    default: pythonText
+    }
   }
 }

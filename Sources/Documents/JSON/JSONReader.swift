@@ -1,7 +1,7 @@
 /// Reads one strict JSON document (RFC 8259) into nodes, keeping the order of keys.
 ///
-/// Bounds: `ConfigNode.maximumDepth` levels. Lone surrogates are refused, since no text can hold
-/// them; NaN and infinities are no JSON. Repeated keys are kept as `ConfigMapping` says.
+/// Bounds: `DocumentNode.maximumDepth` levels. Lone surrogates are refused, since no text can hold
+/// them; NaN and infinities are no JSON. Repeated keys are kept as `DocumentMapping` says.
 struct JSONReader {
   private struct Failure: Error {
     var message: String
@@ -18,7 +18,7 @@ struct JSONReader {
     self.line = line
   }
 
-  static func read(_ text: String, file: String, line: Int) throws(ConfigError) -> ConfigNode {
+  static func read(_ text: String, file: String, line: Int) throws(DocumentError) -> DocumentNode {
     var reader = JSONReader(text, line: line)
     do throws(Failure) {
       let node = try reader.value()
@@ -28,10 +28,10 @@ struct JSONReader {
       }
       return node
     } catch {
-      let problem = ConfigProblem(
+      let problem = DocumentProblem(
         file: file, line: reader.line, column: reader.column, keyPath: "",
         message: "no valid JSON: \(error.message)")
-      throw ConfigError(problems: [problem])
+      throw DocumentError(problems: [problem])
     }
   }
 
@@ -42,26 +42,26 @@ struct JSONReader {
 
   private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
 
-  private mutating func value() throws(Failure) -> ConfigNode {
+  private mutating func value() throws(Failure) -> DocumentNode {
     skipBlanks()
     let start = line
     guard let first = next else { throw Failure(message: "a value is missing at the end") }
     switch first {
-    case UInt8(ascii: "{"): return ConfigNode(.mapping(try mapping()), line: start)
-    case UInt8(ascii: "["): return ConfigNode(.sequence(try sequence()), line: start)
-    case UInt8(ascii: "\""): return ConfigNode(.string(try string()), line: start)
+    case UInt8(ascii: "{"): return DocumentNode(.mapping(try mapping()), line: start)
+    case UInt8(ascii: "["): return DocumentNode(.sequence(try sequence()), line: start)
+    case UInt8(ascii: "\""): return DocumentNode(.string(try string()), line: start)
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-      return ConfigNode(try number(), line: start)
-    case UInt8(ascii: "t"): return ConfigNode(try word("true", .bool(true)), line: start)
-    case UInt8(ascii: "f"): return ConfigNode(try word("false", .bool(false)), line: start)
-    case UInt8(ascii: "n"): return ConfigNode(try word("null", .null), line: start)
+      return DocumentNode(try number(), line: start)
+    case UInt8(ascii: "t"): return DocumentNode(try word("true", .bool(true)), line: start)
+    case UInt8(ascii: "f"): return DocumentNode(try word("false", .bool(false)), line: start)
+    case UInt8(ascii: "n"): return DocumentNode(try word("null", .null), line: start)
     default: throw Failure(message: "no value starts like this")
     }
   }
 
-  private mutating func mapping() throws(Failure) -> ConfigMapping {
+  private mutating func mapping() throws(Failure) -> DocumentMapping {
     try descend()
-    var entries: [ConfigMapping.Entry] = []
+    var entries: [DocumentMapping.Entry] = []
     if !closes(with: UInt8(ascii: "}")) {
       repeat {
         skipBlanks()
@@ -69,20 +69,20 @@ struct JSONReader {
         guard next == UInt8(ascii: "\"") else {
           throw Failure(message: "a key in double quotes is missing")
         }
-        let key = ConfigNode(.string(try string()), line: start)
+        let key = DocumentNode(.string(try string()), line: start)
         skipBlanks()
         guard next == UInt8(ascii: ":") else { throw Failure(message: "a ':' is missing") }
         index += 1
-        entries.append(ConfigMapping.Entry(key: key, value: try value()))
+        entries.append(DocumentMapping.Entry(key: key, value: try value()))
       } while try continues(until: UInt8(ascii: "}"))
     }
     depth -= 1
-    return ConfigMapping(entries)
+    return DocumentMapping(entries)
   }
 
-  private mutating func sequence() throws(Failure) -> [ConfigNode] {
+  private mutating func sequence() throws(Failure) -> [DocumentNode] {
     try descend()
-    var nodes: [ConfigNode] = []
+    var nodes: [DocumentNode] = []
     if !closes(with: UInt8(ascii: "]")) {
       repeat { nodes.append(try value()) } while try continues(until: UInt8(ascii: "]"))
     }
@@ -93,8 +93,8 @@ struct JSONReader {
   private mutating func descend() throws(Failure) {
     index += 1
     depth += 1
-    guard depth <= ConfigNode.maximumDepth else {
-      throw Failure(message: "nested deeper than \(ConfigNode.maximumDepth) levels")
+    guard depth <= DocumentNode.maximumDepth else {
+      throw Failure(message: "nested deeper than \(DocumentNode.maximumDepth) levels")
     }
   }
 
@@ -116,8 +116,8 @@ struct JSONReader {
   }
 
   private mutating func word(
-    _ word: String, _ value: ConfigNode.Value
-  ) throws(Failure) -> ConfigNode.Value {
+    _ word: String, _ value: DocumentNode.Value
+  ) throws(Failure) -> DocumentNode.Value {
     guard bytes[index...].starts(with: word.utf8) else {
       throw Failure(message: "no value starts like this")
     }
@@ -125,7 +125,7 @@ struct JSONReader {
     return value
   }
 
-  private mutating func number() throws(Failure) -> ConfigNode.Value {
+  private mutating func number() throws(Failure) -> DocumentNode.Value {
     let start = index
     if next == UInt8(ascii: "-") { index += 1 }
     let whole = skipDigits()

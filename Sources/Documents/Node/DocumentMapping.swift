@@ -2,7 +2,7 @@
 ///
 /// Where the document repeats a key, its last value counts, in the first one's place: Python's
 /// rule. What was replaced is kept too, for readers that have to say so.
-public struct ConfigMapping: Hashable, Sendable {
+public struct DocumentMapping: Hashable, Sendable {
   /// The keys and values.
   public private(set) var entries: [Entry]
   /// The repetitions of keys, in the document's order: each key where it stands again, with the
@@ -14,12 +14,12 @@ public struct ConfigMapping: Hashable, Sendable {
   /// One key and its value.
   public struct Entry: Hashable, Sendable {
     /// The key: mostly a text, but YAML has others.
-    public var key: ConfigNode
+    public var key: DocumentNode
     /// The value.
-    public var value: ConfigNode
+    public var value: DocumentNode
 
     /// Makes an entry.
-    public init(key: ConfigNode, value: ConfigNode) {
+    public init(key: DocumentNode, value: DocumentNode) {
       self.key = key
       self.value = value
     }
@@ -37,8 +37,8 @@ public struct ConfigMapping: Hashable, Sendable {
     }
     self.entries = []
     self.entries.reserveCapacity(all.count)
-    var places: [ConfigNode: Int] = [:]
-    var written: Set<ConfigNode> = []
+    var places: [DocumentNode: Int] = [:]
+    var written: Set<DocumentNode> = []
     for (index, entry) in all.enumerated() {
       let key = entry.key.pythonKey
       if let place = places[key] {
@@ -55,20 +55,20 @@ public struct ConfigMapping: Hashable, Sendable {
   }
 
   /// Makes a mapping of entries whose keys are distinct, with what they replaced.
-  init(_ entries: [Entry], replacing repetitions: [Entry]) {
+  public init(_ entries: [Entry], replacing repetitions: [Entry]) {
     self.entries = entries
     self.repetitions = repetitions
     dependence = nil
   }
 
   /// The same without a word of what was replaced.
-  var withoutRepetitions: ConfigMapping { ConfigMapping(entries, replacing: []) }
+  public var withoutRepetitions: DocumentMapping { DocumentMapping(entries, replacing: []) }
 
   /// The value of the text key `key`. Linear in the number of keys.
-  public subscript(key: String) -> ConfigNode? { entry(key)?.value }
+  public subscript(key: String) -> DocumentNode? { entry(key)?.value }
 
   /// The entry of the text key `key`. Linear in the number of keys.
-  func entry(_ key: String) -> Entry? {
+  public func entry(_ key: String) -> Entry? {
     for entry in entries {
       if case .string(let text) = entry.key.value, text.hasSameBytes(as: key) { return entry }
     }
@@ -76,7 +76,7 @@ public struct ConfigMapping: Hashable, Sendable {
   }
 
   /// Puts another value in the place of entry `index`.
-  mutating func replaceValue(at index: Int, with value: ConfigNode) {
+  public mutating func replaceValue(at index: Int, with value: DocumentNode) {
     entries[index].value = value
   }
 

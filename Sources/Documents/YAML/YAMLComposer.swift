@@ -1,13 +1,13 @@
 /// Builds the tree of one YAML document, typed and merged as PyYAML's safe loader does.
 ///
-/// Bounds: `ConfigNode.maximumDepth` levels; aliases that stand for `maximumAliased` values in all.
+/// Bounds: `DocumentNode.maximumDepth` levels; aliases that stand for `maximumAliased` values in all.
 /// Stops at the first error, as PyYAML does: what follows cannot be trusted.
 struct YAMLComposer {
   /// How many values all aliases together may stand for, so that a few lines of aliases to aliases
   /// cannot make a document that nothing could walk through.
   static let maximumAliased = 10_000_000
 
-  private static let tooDeep = "nested deeper than \(ConfigNode.maximumDepth) levels"
+  private static let tooDeep = "nested deeper than \(DocumentNode.maximumDepth) levels"
 
   private let file: String
   /// What is added to the text's lines: where it is part of a larger document.
@@ -16,7 +16,7 @@ struct YAMLComposer {
   private var frames: [Frame] = []
   private var anchors: [String: Anchored] = [:]
   private var aliased = 0
-  private var root: ConfigNode?
+  private var root: DocumentNode?
 
   /// A sequence or mapping under way.
   private struct Frame {
@@ -25,25 +25,25 @@ struct YAMLComposer {
     var line: Int
     /// How many values there are so far, aliases expanded.
     var count = 1
-    var nodes: [ConfigNode] = []
-    var entries: [ConfigMapping.Entry] = []
-    var merges: [ConfigNode] = []
+    var nodes: [DocumentNode] = []
+    var entries: [DocumentMapping.Entry] = []
+    var merges: [DocumentNode] = []
     var key: Key?
   }
 
   private enum Key {
-    case node(ConfigNode)
+    case node(DocumentNode)
     case merge
   }
 
   private enum Anchored {
     case underWay
-    case node(ConfigNode, count: Int)
+    case node(DocumentNode, count: Int)
   }
 
   /// What one scalar or alias amounts to.
   private enum Item {
-    case node(ConfigNode, count: Int, anchor: String?)
+    case node(DocumentNode, count: Int, anchor: String?)
     /// `<<`, which means something only as a key.
     case merge(line: Int)
     /// `=`, which is a text only as a key.
@@ -66,22 +66,22 @@ struct YAMLComposer {
   /// there is none, only comments.
   static func compose(
     _ text: ArraySlice<UInt8>, file: String, offset: Int = 0
-  ) throws(ConfigError) -> ConfigNode? {
-    let result = YAMLEventReader.with(text) { reader -> Result<ConfigNode?, ConfigError> in
+  ) throws(DocumentError) -> DocumentNode? {
+    let result = YAMLEventReader.with(text) { reader -> Result<DocumentNode?, DocumentError> in
       var composer = YAMLComposer(text, file: file, offset: offset)
       do throws(Failure) {
         return .success(try composer.run(&reader))
       } catch {
-        let problem = ConfigProblem(
+        let problem = DocumentProblem(
           file: file, line: error.line - offset, column: error.column, keyPath: "",
           message: error.message)
-        return .failure(ConfigError(problems: [problem]))
+        return .failure(DocumentError(problems: [problem]))
       }
     }
     return try result.get()
   }
 
-  private mutating func run(_ reader: inout YAMLEventReader) throws(Failure) -> ConfigNode? {
+  private mutating func run(_ reader: inout YAMLEventReader) throws(Failure) -> DocumentNode? {
     var documents = 0
     while true {
       let event = reader.next()
@@ -124,7 +124,7 @@ struct YAMLComposer {
   }
 
   private func item(_ scalar: YAMLScalarEvent, line: Int) throws(Failure) -> Item {
-    let value: ConfigNode.Value
+    let value: DocumentNode.Value
     do throws(YAMLScalar.Refusal) {
       // A `!` alone is no tag to PyYAML: the form tells the type, even within quotes.
       if let tag = scalar.tag, tag != "!" {
@@ -140,7 +140,7 @@ struct YAMLComposer {
     } catch {
       throw Failure(line: line, message: error.message)
     }
-    return .node(ConfigNode(value, line: line), count: 1, anchor: scalar.anchor)
+    return .node(DocumentNode(value, line: line), count: 1, anchor: scalar.anchor)
   }
 
   private mutating func alias(_ name: String, line: Int) throws(Failure) -> Item {
@@ -167,7 +167,7 @@ struct YAMLComposer {
     if let tag, tag != "!", tag != plainTag {
       throw Failure(line: line, message: YAMLScalar.unknown(tag).message)
     }
-    guard frames.count < ConfigNode.maximumDepth else {
+    guard frames.count < DocumentNode.maximumDepth else {
       throw Failure(line: line, message: Self.tooDeep)
     }
     if frames.last?.isMapping == true, frames.last?.key == nil {
@@ -180,21 +180,21 @@ struct YAMLComposer {
 
   private mutating func close(line: Int) throws(Failure) {
     guard let frame = frames.popLast() else { return }
-    let node: ConfigNode
+    let node: DocumentNode
     if frame.isMapping {
-      node = ConfigNode(.mapping(try mapping(frame)), line: frame.line)
+      node = DocumentNode(.mapping(try mapping(frame)), line: frame.line)
     } else {
-      node = ConfigNode(.sequence(frame.nodes), line: frame.line)
+      node = DocumentNode(.sequence(frame.nodes), line: frame.line)
     }
     try add(.node(node, count: frame.count, anchor: frame.anchor), line: frame.line)
   }
 
   /// The mapping of a frame with what `<<` brings: of a list of mappings the first one's values
   /// count, so it comes last.
-  private func mapping(_ frame: Frame) throws(Failure) -> ConfigMapping {
-    guard !frame.merges.isEmpty else { return ConfigMapping(frame.entries) }
-    var sources: [ConfigMapping] = []
-    var inherited: [ConfigMapping.Entry] = []
+  private func mapping(_ frame: Frame) throws(Failure) -> DocumentMapping {
+    guard !frame.merges.isEmpty else { return DocumentMapping(frame.entries) }
+    var sources: [DocumentMapping] = []
+    var inherited: [DocumentMapping.Entry] = []
     for merge in frame.merges {
       let merged = try (merge.sequence ?? [merge]).map { source throws(Failure) in
         try Self.merged(source)
@@ -202,12 +202,12 @@ struct YAMLComposer {
       sources += merged
       for mapping in merged.reversed() { inherited += mapping.entries }
     }
-    var mapping = ConfigMapping(frame.entries, inherited: inherited)
+    var mapping = DocumentMapping(frame.entries, inherited: inherited)
     mapping.dependence = MergeDependence(of: mapping, frame.entries, merging: sources)
     return mapping
   }
 
-  private static func merged(_ source: ConfigNode) throws(Failure) -> ConfigMapping {
+  private static func merged(_ source: DocumentNode) throws(Failure) -> DocumentMapping {
     if let mapping = source.mapping { return mapping }
     throw Failure(
       line: source.line,
@@ -235,13 +235,13 @@ struct YAMLComposer {
     frames[top].count += count
     switch key {
     case .merge: frames[top].merges.append(node)
-    case .node(let key): frames[top].entries.append(ConfigMapping.Entry(key: key, value: node))
+    case .node(let key): frames[top].entries.append(DocumentMapping.Entry(key: key, value: node))
     }
   }
 
   private mutating func key(of item: Item) throws(Failure) -> Key {
     if case .merge = item { return .merge }
-    if case .equals(let line) = item { return .node(ConfigNode(.string("="), line: line)) }
+    if case .equals(let line) = item { return .node(DocumentNode(.string("="), line: line)) }
     let node = try value(of: item).node
     switch node.value {
     case .sequence, .mapping:
@@ -250,7 +250,7 @@ struct YAMLComposer {
     }
   }
 
-  private mutating func value(of item: Item) throws(Failure) -> (node: ConfigNode, count: Int) {
+  private mutating func value(of item: Item) throws(Failure) -> (node: DocumentNode, count: Int) {
     switch item {
     case .node(let node, let count, let anchor):
       if let anchor { anchors[anchor] = .node(node, count: count) }

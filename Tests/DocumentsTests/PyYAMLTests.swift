@@ -1,6 +1,6 @@
 import Testing
 
-@testable import LiteLLMConfig
+@testable import Documents
 
 @Suite struct PyYAMLTests {
   /// The one difference: libyaml refuses a text that ends in a colon within `[...]`, which PyYAML
@@ -12,12 +12,12 @@ import Testing
     let seed = UInt32.random(in: 0 ... .max)
     print("PyYAML comparison, seed \(seed)")
     var counts: [String: Int] = [:]
-    for answer in try TestFiles.python("pyyaml_types.py", ["\(seed)", "4000"]) {
+    for answer in try PythonScript.lines(of: "pyyaml_types.py", ["\(seed)", "4000"]) {
       let yaml = try #require(answer["yaml"]?.text)
       let type = try #require(answer["type"]?.text)
       counts[type, default: 0] += 1
       guard yaml != Self.refusedHere else { continue }
-      let node = try? ConfigNode.parse(yaml: yaml)
+      let node = try? DocumentNode.parse(yaml: yaml)
       #expect(node.map(Self.type) ?? "error" == type, "\(yaml.debugDescription), seed \(seed)")
       #expect(node?.pythonText == answer["text"]?.text, "\(yaml.debugDescription), seed \(seed)")
     }
@@ -25,7 +25,7 @@ import Testing
     #expect(counts.values.reduce(0, +) > 5_000)
   }
 
-  private static func type(_ node: ConfigNode) -> String {
+  private static func type(_ node: DocumentNode) -> String {
     switch node.value {
     case .null: "null"
     case .bool: "bool"

@@ -1,12 +1,12 @@
 import Testing
 
-@testable import LiteLLMConfig
+@testable import Documents
 
 /// Tabs: PyYAML refuses those that libyaml takes for blanks.
 @Suite struct TabTests {
   private func place(_ yaml: String) -> String? {
-    do throws(ConfigError) {
-      _ = try ConfigNode.parse(yaml: yaml, file: "c")
+    do throws(DocumentError) {
+      _ = try DocumentNode.parse(yaml: yaml, file: "c")
       return nil
     } catch {
       return error.problems.first.map { "\($0.line):\($0.column ?? 0)" }

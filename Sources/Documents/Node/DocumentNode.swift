@@ -1,8 +1,8 @@
 /// A value of a YAML or JSON document, with the line it starts on.
 ///
-/// Typed as Python would type it, since LiteLLM does its work on Python's values: ids are computed
-/// from their texts. Equality looks at the value, not at the line.
-public struct ConfigNode: Sendable {
+/// Typed as Python would type it: what a program in Python computes of a value, such as an id, can
+/// then be computed here. Equality looks at the value, not at the line.
+public struct DocumentNode: Sendable {
   /// What the node is.
   public var value: Value
   /// The line that the value starts on, from 1, within the reader's bound of 2³¹ lines.
@@ -23,11 +23,11 @@ public struct ConfigNode: Sendable {
     /// A text.
     case string(String)
     /// A date or an instant (YAML only). Indirect: it is rare, and would make every node large.
-    indirect case timestamp(ConfigTimestamp)
+    indirect case timestamp(DocumentTimestamp)
     /// Values in their order.
-    case sequence([ConfigNode])
+    case sequence([DocumentNode])
     /// Keys and values in their order.
-    case mapping(ConfigMapping)
+    case mapping(DocumentMapping)
   }
 
   /// Makes a node that starts on `line`.
@@ -40,15 +40,17 @@ public struct ConfigNode: Sendable {
   public static let maximumDepth = 256
 }
 
-extension ConfigNode: Hashable {
+extension DocumentNode: Hashable {
   /// Whether both are the same value, wherever they stand.
-  public static func == (left: ConfigNode, right: ConfigNode) -> Bool { left.value == right.value }
+  public static func == (left: DocumentNode, right: DocumentNode) -> Bool {
+    left.value == right.value
+  }
 
   /// Feeds the value, not the line.
   public func hash(into hasher: inout Hasher) { hasher.combine(value) }
 }
 
-extension ConfigNode.Value: Hashable {
+extension DocumentNode.Value: Hashable {
   /// Whether both are the same value. Texts are compared by their bytes: to Swift two spellings of
   /// an accented letter are equal, to Python and Redis they are not.
   public static func == (left: Self, right: Self) -> Bool {
@@ -81,15 +83,15 @@ extension ConfigNode.Value: Hashable {
 }
 
 extension String {
-  /// Whether both texts are the same bytes.
-  func hasSameBytes(as other: String) -> Bool {
+  /// Whether both texts are the same bytes. To Swift two spellings of an accented letter are equal.
+  public func hasSameBytes(as other: String) -> Bool {
     // Equal to Swift is necessary, and quick; composed and decomposed letters are equal to it too.
     self == other && utf8.count == other.utf8.count
       && (utf8.allSatisfy { $0 < 0x80 } || utf8.elementsEqual(other.utf8))
   }
 }
 
-extension ConfigNode {
+extension DocumentNode {
   /// Whether the node is nothing.
   public var isNull: Bool { value == .null }
 
@@ -113,16 +115,16 @@ extension ConfigNode {
   }
 
   /// The values, where the node is a sequence.
-  public var sequence: [ConfigNode]? {
+  public var sequence: [DocumentNode]? {
     if case .sequence(let nodes) = value { nodes } else { nil }
   }
 
   /// The keys and values, where the node is a mapping.
-  public var mapping: ConfigMapping? {
+  public var mapping: DocumentMapping? {
     if case .mapping(let mapping) = value { mapping } else { nil }
   }
 
   /// The value of the text key `key`, where the node is a mapping that has it. Linear in the number
   /// of keys.
-  public subscript(key: String) -> ConfigNode? { mapping?[key] }
+  public subscript(key: String) -> DocumentNode? { mapping?[key] }
 }

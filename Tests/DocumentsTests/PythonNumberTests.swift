@@ -1,6 +1,6 @@
 import Testing
 
-@testable import LiteLLMConfig
+@testable import Documents
 
 @Suite struct PythonNumberTests {
   @Test(
@@ -31,19 +31,5 @@ import Testing
     #expect(PythonNumber.integer("1000000000000000000000000000000", radix: 2) == "1073741824")
     #expect(PythonNumber.integer("12a", radix: 10) == nil)
     #expect(PythonNumber.integer("", radix: 10) == nil)
-  }
-}
-
-@Suite struct SpellingTests {
-  @Test(
-    arguments: [
-      ("budget_limt", "budget_limit"), ("Budget-Limit", "budget_limit"),
-      ("max_bugdet", "max_budget"),
-      ("maxbudget", "max_budget"), ("time_perod", "time_period"), ("model", nil), ("rpm", nil),
-      ("timeout", nil), ("api_base", nil), ("", nil),
-    ] as [(String, String?)])
-  func nearWordsAreFound(word: String, meant: String?) {
-    let keys = ["budget_limit", "max_budget", "time_period", "budget_duration"]
-    #expect(Spelling.nearest(to: word, among: keys) == meant)
   }
 }

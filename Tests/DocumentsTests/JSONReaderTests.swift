@@ -1,6 +1,7 @@
+import SeededRandom
 import Testing
 
-@testable import LiteLLMConfig
+@testable import Documents
 
 @Suite struct JSONReaderTests {
   @Test func valuesKeepTypeOrderAndLine() throws {
@@ -9,7 +10,7 @@ import Testing
        "a": {"x": null, "y": true, "z": false},
        "s": "é\u00e9 \ud83d\ude00\ud83d\ude00 \"\\\/\b\f\n\r\t", "e": ""}
       """#
-    let node = try ConfigNode.parse(json: text, file: "t", line: 7)
+    let node = try DocumentNode.parse(json: text, file: "t", line: 7)
     #expect(node.mapping?.entries.map(\.key.text) == ["b", "a", "s", "e"])
     #expect(node["b"]?.pythonText == "[1, 0, 2.5, 1000.0, 12345678901234567890123]")
     #expect(node["a"]?.pythonText == "{'x': None, 'y': True, 'z': False}")
@@ -18,7 +19,7 @@ import Testing
   }
 
   @Test func repeatedKeysKeepTheirPlaceAndTakeTheLastValue() throws {
-    let mapping = try #require(try ConfigNode.parse(json: #"{"a":1,"b":2,"a":3}"#).mapping)
+    let mapping = try #require(try DocumentNode.parse(json: #"{"a":1,"b":2,"a":3}"#).mapping)
     #expect(mapping.entries.map(\.key.text) == ["a", "b"])
     #expect(mapping["a"]?.number == 3)
     #expect(mapping.repetitions.map(\.key.text) == ["a"])
@@ -46,25 +47,29 @@ import Testing
     ("\"\\u12g4\"", "t:1:6: no valid JSON: four hexadecimal digits are missing after \\u"),
   ])
   func invalidTextsAreRefused(text: String, message: String) {
-    let error = #expect(throws: ConfigError.self) { try ConfigNode.parse(json: text, file: "t") }
+    let error = #expect(throws: DocumentError.self) {
+      try DocumentNode.parse(json: text, file: "t")
+    }
     #expect(error?.description == message)
   }
 
   @Test func depthAndDigitsAreBounded() throws {
     let deepest = String(repeating: "[", count: 256) + String(repeating: "]", count: 256)
-    _ = try ConfigNode.parse(json: deepest)
+    _ = try DocumentNode.parse(json: deepest)
     let deeper = String(repeating: "[", count: 100_000)
-    let error = #expect(throws: ConfigError.self) { try ConfigNode.parse(json: deeper, file: "t") }
+    let error = #expect(throws: DocumentError.self) {
+      try DocumentNode.parse(json: deeper, file: "t")
+    }
     #expect(error?.description == "t:1:258: no valid JSON: nested deeper than 256 levels")
     let digits = String(repeating: "9", count: 4_301)
-    #expect(throws: ConfigError.self) { try ConfigNode.parse(json: digits) }
+    #expect(throws: DocumentError.self) { try DocumentNode.parse(json: digits) }
   }
 
   /// Whatever the bytes: an answer, or a problem, never a crash.
   @Test func randomTextsNeverCrash() {
     let seed = UInt64.random(in: 0 ... .max)
     print("random JSON, seed \(seed)")
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     let pieces = [
       "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "d8", "00", "1", "-", ".", "e", " ", "\n",
       "é", "null", "true",
@@ -72,22 +77,7 @@ import Testing
     for _ in 0..<20_000 {
       let count = Int.random(in: 0..<24, using: &random)
       let text = (0..<count).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
-      _ = try? ConfigNode.parse(json: text)
+      _ = try? DocumentNode.parse(json: text)
     }
-  }
-}
-
-/// SplitMix64: the same numbers from the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
   }
 }

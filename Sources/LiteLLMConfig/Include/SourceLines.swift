@@ -1,3 +1,5 @@
+import Documents
+
 /// The files of one document, whose lines count on from file to file: a node's line alone tells where
 /// it is from.
 struct SourceLines {
@@ -43,6 +45,6 @@ struct SourceLines {
   func words(_ line: Int, from other: Int) -> String {
     let there = place(of: line)
     return there.file == place(of: other).file
-      ? "line \(there.line)" : "\(ConfigProblem.plain(there.file)):\(there.line)"
+      ? "line \(there.line)" : "\(DocumentProblem.plain(there.file)):\(there.line)"
   }
 }

@@ -6,7 +6,7 @@ enum YAMLScalar {
   }
 
   /// The value of a plain scalar: without quotes and without tag.
-  static func plain(_ text: String) throws(Refusal) -> ConfigNode.Value {
+  static func plain(_ text: String) throws(Refusal) -> DocumentNode.Value {
     guard let first = text.utf8.first else { return .null }
     if isShortDecimal(text) { return .integer(text) }
     switch first {
@@ -36,7 +36,7 @@ enum YAMLScalar {
   }
 
   /// The value of a scalar with the explicit tag `tag`, in whatever form it stands there.
-  static func tagged(_ text: String, tag: String) throws(Refusal) -> ConfigNode.Value {
+  static func tagged(_ text: String, tag: String) throws(Refusal) -> DocumentNode.Value {
     let prefix = "tag:yaml.org,2002:"
     guard tag.hasPrefix(prefix) else { throw unknown(tag) }
     switch tag.dropFirst(prefix.count) {
@@ -63,12 +63,13 @@ enum YAMLScalar {
     let short =
       tag.hasPrefix("tag:yaml.org,2002:") ? "!!" + tag.dropFirst("tag:yaml.org,2002:".count) : tag
     return Refusal(
-      message: "the tag \(ConfigProblem.quoted(short)) is not read here: write the value without it"
+      message:
+        "the tag \(DocumentProblem.quoted(short)) is not read here: write the value without it"
     )
   }
 
   private static func unreadable(_ text: String, _ tag: String) -> Refusal {
-    Refusal(message: "\(ConfigProblem.quoted(text)) is not what its tag \(tag) says it is")
+    Refusal(message: "\(DocumentProblem.quoted(text)) is not what its tag \(tag) says it is")
   }
 
   private static let truth = [
@@ -76,7 +77,7 @@ enum YAMLScalar {
   ]
 
   /// `yes`, `Yes` and `YES` and their like, and the words for nothing; no other mixture of cases.
-  private static func word(_ text: String) -> ConfigNode.Value? {
+  private static func word(_ text: String) -> DocumentNode.Value? {
     guard text.utf8.count <= 5 else { return nil }
     let lower = text.lowercased()
     let isOneCase = text == lower || text == text.uppercased()
@@ -87,7 +88,7 @@ enum YAMLScalar {
     return truth[lower].map { .bool($0) }
   }
 
-  private static func number(_ text: String) throws(Refusal) -> ConfigNode.Value? {
+  private static func number(_ text: String) throws(Refusal) -> DocumentNode.Value? {
     let form = YAMLNumberForm(text)
     switch form {
     case .none: return nil
@@ -97,7 +98,8 @@ enum YAMLScalar {
     case .integer:
       guard let digits = integer(text) else {
         throw Refusal(
-          message: "\(ConfigProblem.quoted(text)) looks like a whole number but is none: quote it")
+          message: "\(DocumentProblem.quoted(text)) looks like a whole number but is none: quote it"
+        )
       }
       return .integer(digits)
     }
@@ -160,7 +162,7 @@ enum YAMLScalar {
   }
 
   /// A plain scalar is a date only in the full form `2024-01-15`; with a time, shorter ones do.
-  private static func timestampIfPlain(_ text: String) throws(Refusal) -> ConfigNode.Value? {
+  private static func timestampIfPlain(_ text: String) throws(Refusal) -> DocumentNode.Value? {
     guard text.utf8.count >= 8, text.utf8.dropFirst(4).first == UInt8(ascii: "-"),
       text.utf8.count == 10 || text.utf8.count > 12
     else { return nil }
@@ -168,11 +170,11 @@ enum YAMLScalar {
   }
 
   /// The date or instant that `text` has the form of, or nil.
-  private static func timestamp(_ text: String) throws(Refusal) -> ConfigNode.Value? {
+  private static func timestamp(_ text: String) throws(Refusal) -> DocumentNode.Value? {
     guard let timestamp = YAMLTimestampForm.read(text) else { return nil }
     guard timestamp.exists else {
       throw Refusal(
-        message: "\(ConfigProblem.quoted(text)) looks like a date but there is no such: quote it")
+        message: "\(DocumentProblem.quoted(text)) looks like a date but there is no such: quote it")
     }
     return .timestamp(timestamp)
   }

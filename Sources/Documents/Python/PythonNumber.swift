@@ -1,11 +1,11 @@
 /// Numbers in text as Python's constructors read them.
-enum PythonNumber {
+public enum PythonNumber {
   /// The most digits that Python turns into a whole number.
   static let maximumDigits = 4_300
 
   /// What `float(text)` gives, or nil where it raises: blanks around, underscores between digits,
   /// digits of any script, `inf`, `infinity` and `nan` in any case.
-  static func float(_ text: String) -> Double? {
+  public static func float(_ text: String) -> Double? {
     guard let plain = normalized(text, radix: 10) else { return nil }
     var rest = plain[...]
     let isNegative = rest.first == UInt8(ascii: "-")

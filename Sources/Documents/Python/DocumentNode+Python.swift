@@ -1,21 +1,20 @@
 import BudgetModel
 
-// LiteLLM computes ids from the texts that Python makes of values, so they are made here the same,
-// byte for byte.
+// Whoever computes ids from the texts that Python makes of values needs the same texts, byte for byte.
 
-extension ConfigNode {
+extension DocumentNode {
   /// What the value is as a key: to Python 1, 1.0 and True are one.
-  var pythonKey: ConfigNode {
+  public var pythonKey: DocumentNode {
     switch value {
-    case .bool(let bool): ConfigNode(.integer(bool ? "1" : "0"), line: line)
+    case .bool(let bool): DocumentNode(.integer(bool ? "1" : "0"), line: line)
     case .float(let number):
-      Int64(exactly: number).map { ConfigNode(.integer(String($0)), line: line) } ?? self
+      Int64(exactly: number).map { DocumentNode(.integer(String($0)), line: line) } ?? self
     default: self
     }
   }
 
   /// The value as Python's `str` shows it.
-  var pythonText: String {
+  public var pythonText: String {
     switch value {
     case .string(let text): text
     case .timestamp(let timestamp): timestamp.pythonText
@@ -31,8 +30,8 @@ extension ConfigNode {
   }
 
   /// The value as Python's `json.dumps` writes it: `", "` and `": "` between, all but ASCII escaped;
-  /// dates as the name of their class, as LiteLLM asks for. Nil where Python refuses a key.
-  var pythonJSON: String? {
+  /// dates as the name of their class. Nil where Python refuses a key.
+  public var pythonJSON: String? {
     var text = ""
     return writeJSON(to: &text) ? text : nil
   }

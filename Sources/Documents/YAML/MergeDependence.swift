@@ -3,12 +3,13 @@
 /// 6.0.4 on it is the other way round. This reader does as YAML says, and as 6.0.3.
 public struct MergeDependence: Hashable, Sendable {
   /// The keys whose values differ; empty: only their order does.
-  public let keys: [ConfigNode]
+  public let keys: [DocumentNode]
 
   /// What differs between `mapping`, as 6.0.3 reads it, and the same as 6.0.4 does; nil: nothing.
   /// What a merged mapping depends on, this one does.
   init?(
-    of mapping: ConfigMapping, _ entries: [ConfigMapping.Entry], merging sources: [ConfigMapping]
+    of mapping: DocumentMapping, _ entries: [DocumentMapping.Entry],
+    merging sources: [DocumentMapping]
   ) {
     let nested = sources.compactMap(\.dependence)
     guard sources.count > 1 else {
@@ -16,13 +17,13 @@ public struct MergeDependence: Hashable, Sendable {
       self = first
       return
     }
-    var inherited: [ConfigMapping.Entry] = []
+    var inherited: [DocumentMapping.Entry] = []
     var seen: Set<Pair> = []
     for entry in sources.lazy.flatMap(\.entries) {
       guard seen.insert(Pair(entry)).inserted else { continue }
       inherited.append(entry)
     }
-    let other = ConfigMapping(entries, inherited: inherited)
+    let other = DocumentMapping(entries, inherited: inherited)
     guard other.entries != mapping.entries || !nested.isEmpty else { return nil }
     let differing = mapping.entries.filter { !other.entries.contains($0) }.map(\.key)
     keys = nested.flatMap(\.keys) + differing
@@ -32,9 +33,9 @@ public struct MergeDependence: Hashable, Sendable {
   /// Python's texts, any pair whose key is a single character.
   private enum Pair: Hashable {
     case character(String)
-    case pair(ConfigMapping.Entry, line: Int)
+    case pair(DocumentMapping.Entry, line: Int)
 
-    init(_ entry: ConfigMapping.Entry) {
+    init(_ entry: DocumentMapping.Entry) {
       let text = entry.key.pythonText
       let isShared =
         text.unicodeScalars.count == 1 && text.unicodeScalars.allSatisfy { $0.value < 256 }
@@ -43,9 +44,9 @@ public struct MergeDependence: Hashable, Sendable {
   }
 }
 
-extension ConfigNode {
+extension DocumentNode {
   /// Whether PyYAML's releases read this value, or one in it, otherwise.
-  var dependsOnPyYAML: Bool {
+  public var dependsOnPyYAML: Bool {
     switch value {
     case .mapping(let mapping):
       mapping.dependence != nil || mapping.entries.contains { $0.value.dependsOnPyYAML }
