@@ -230,8 +230,8 @@ def test_a_copy_does_not_hold_up_the_end(start, tmp_path):
         books.wait_for(2_000)
     place = server.directory / "data" / "backups"
     with server.client() as client:
-        # The file is made, and SQLite is about to open it, which takes two seconds.
-        with inject(server, tmp_path / "trace", "openat", "delay_enter=2000000"):
+        # The file is made, and SQLite is about to open it, which takes a second.
+        with inject(server, tmp_path / "trace", "openat", "delay_enter=1000000"):
             client.send(backup_ledger=dict(path="copy.db"))
             eventually(lambda: list(place.glob(".budgetd-*.partial")), LONG, "the copy's beginning")
             began = time.monotonic()

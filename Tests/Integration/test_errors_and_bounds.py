@@ -693,6 +693,7 @@ def test_counts_and_sizes_are_settings(start):
             assert 0.4 < time.monotonic() - began < 3
 
 
+@pytest.mark.alone
 def test_two_thousand_silent_connections(server):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))

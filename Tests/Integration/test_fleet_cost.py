@@ -9,6 +9,8 @@ from conftest import LONG, OK, code_of, config_text, eventually
 from fleet import calls, marker, marker_key, passes, pipelined, spend_key
 from redis_servers import redis_service
 
+pytestmark = pytest.mark.alone  # what it measures is time
+
 COUNT, FEW = 10_000, 100
 TAGS_IN_A_RECORD = 250
 COST = Decimal("0.000000000001")

@@ -59,6 +59,7 @@ def conclude(start, directory, books, restarts):
     assert slowest < RESTART_SECONDS, f"a restart took {slowest:.2f} s"
 
 
+@pytest.mark.alone
 def test_killed_at_random_instants(start, tmp_path):
     books, rng, restarts, cut = Books(SEED), random.Random(SEED), [], 0
     for _ in range(KILLS):
@@ -70,6 +71,7 @@ def test_killed_at_random_instants(start, tmp_path):
     conclude(start, tmp_path / "node", books, restarts)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
 def test_killed_at_each_of_the_first_calls(start, tmp_path, call):
     books, restarts = Books(SEED), []

@@ -81,6 +81,7 @@ def steady(server, books, rng, seconds, latencies):
             time.sleep(0.002)  # the pace
 
 
+@pytest.mark.alone
 def test_answers_at_once_and_waits_when_the_ledger_lags(start, tmp_path):
     """Each sync takes 400 ms: some answers come at once, those past the lag wait; in `commit` all
     do."""
@@ -137,6 +138,7 @@ def lost_stretch(start_one, books, tmp_path, shim):
     return sorted(stretches)[1]
 
 
+@pytest.mark.alone
 def test_a_power_cut_takes_100_ms_at_most(budgetd, tmp_path, shim):
     """However slow the disk is: what a crash takes was acknowledged within 100 ms."""
     longest = lost_stretch(lambda environment: running(

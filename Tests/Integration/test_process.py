@@ -274,6 +274,7 @@ def test_stops_within_ten_seconds_with_a_reader_that_has_stopped(start):
         assert not sender.is_alive()
 
 
+@pytest.mark.alone
 def test_a_second_signal_ends_it_at_once(start):
     """While the first one drains, here for seconds because a peer reads no answers."""
     server = start(config_text({f"{'p' * 240}-{i}": (1.0, "1d") for i in range(1000)}))

@@ -102,6 +102,7 @@ def test_a_copy_of_a_running_directory_goes_on_by_itself(start, tmp_path):
     books.audit(twin)
 
 
+@pytest.mark.alone
 def test_restart_with_many_keys_and_budgets(start, tmp_path):
     """20,000 keys and 10,000 budgets with open windows cost a restart less than a second."""
     names = [f"team-{n}" for n in range(10_000)]
