@@ -96,7 +96,7 @@ let package = Package(
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks"]),
     module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
-    module("TCPTransport", ["CEpoll", "Locks"]),
+    module("TCPTransport", ["BudgetModel", "CEpoll", "Locks"]),
 
     // 2 and 1: the engine, documents, the nouns
     module("BudgetEngine", ["BudgetModel", "Locks"]),
@@ -176,7 +176,7 @@ let package = Package(
     tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SeededRandom", "SpendLedger"]),
-    tests("TCPTransportTests", ["Locks", "TCPTransport"]),
+    tests("TCPTransportTests", ["BudgetModel", "Locks", "TCPTransport"]),
     tests(
       "budgetctlTests",
       [

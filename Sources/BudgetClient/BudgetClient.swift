@@ -22,7 +22,7 @@ public final class BudgetClient: Sendable {
   public var server: String { address.description }
   /// Whether the server's address can only be reached from this machine.
   public var isLoopback: Bool { address.isLoopback }
-  /// What the client was told.
+  /// The settings that the client was made with.
   public let settings: BudgetClientSettings
 
   /// For modules of this package that open connections of their own, such as `LoadTest`.

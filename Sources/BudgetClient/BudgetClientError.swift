@@ -12,7 +12,7 @@ public enum BudgetClientError: Error, Hashable, Sendable {
   /// idempotency key may count it twice.
   case unknown(Reason)
 
-  /// What an error says about the request.
+  /// The two things that an error can say about the request.
   public enum Outcome: Hashable, Sendable {
     /// Definitely not applied.
     case notApplied
@@ -20,7 +20,7 @@ public enum BudgetClientError: Error, Hashable, Sendable {
     case unknown
   }
 
-  /// What happened.
+  /// The cause.
   public enum Reason: Hashable, Sendable {
     /// The server answered with this status. After `outOfRange` for an idempotency key, an
     /// *earlier* request with that key may have been applied; this one was not.
@@ -40,13 +40,13 @@ public enum BudgetClientError: Error, Hashable, Sendable {
     case tooManyCalls(bound: Int)
     /// The request has more bytes than the server takes.
     case requestTooLong(length: Int, bound: Int)
-    /// What came is no answer of this service; is it a budgetd?
+    /// The bytes are not an answer of this service: the server may not be a budgetd.
     case unreadableAnswer(String)
-    /// The server's address is none.
+    /// The text is not an address of a server.
     case invalidAddress(String)
   }
 
-  /// What the error says about the request.
+  /// Whether the request may have been applied.
   public var outcome: Outcome {
     switch self {
     case .notApplied: .notApplied
@@ -54,14 +54,14 @@ public enum BudgetClientError: Error, Hashable, Sendable {
     }
   }
 
-  /// What happened.
+  /// The cause.
   public var reason: Reason {
     switch self {
     case .notApplied(let reason), .unknown(let reason): reason
     }
   }
 
-  /// What the server said, where it said something.
+  /// The server's status, if it sent one.
   public var status: RPCStatus? {
     switch reason {
     case .refused(let status): status
@@ -72,7 +72,7 @@ public enum BudgetClientError: Error, Hashable, Sendable {
 }
 
 extension BudgetClientError: CustomStringConvertible {
-  /// What happened, and for `unknown` what it means, in a sentence or two.
+  /// The cause, and for `unknown` its meaning, in a sentence or two.
   public var description: String {
     switch self {
     case .notApplied(let reason): reason.description
@@ -82,7 +82,7 @@ extension BudgetClientError: CustomStringConvertible {
 }
 
 extension BudgetClientError.Reason: CustomStringConvertible {
-  /// What happened, in one sentence.
+  /// The cause in one sentence.
   public var description: String {
     switch self {
     case .refused(let status): "the server answered \(Self.text(of: status))"

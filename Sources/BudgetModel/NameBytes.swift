@@ -149,8 +149,8 @@
     return unsafe String(decoding: UnsafeBufferPointer(start: base, count: count), as: UTF8.self)
   }
 
-  /// Appends the name as it may stand in a message: what is no UTF-8 or a control character becomes
-  /// U+FFFD, and a name over the bound is cut there.
+  /// Appends the name as it may stand in a message: a control character, or a byte that is not
+  /// UTF-8, becomes U+FFFD, and a name over the bound is cut there.
   public func appendPrintable(to bytes: inout [UInt8]) {
     if isWellFormed {
       append(to: &bytes)
@@ -172,7 +172,7 @@
   /// Whether it is UTF-8 without control characters, of whatever length.
   public var isPlainText: Bool { textFault == nil }
 
-  /// What is wrong with the text first, of whatever length; nil: it is UTF-8 without control
+  /// The first fault of the text, of whatever length; nil: it is UTF-8 without control
   /// characters.
   var textFault: NameFault? {
     guard let base = unsafe base else { return nil }

@@ -22,7 +22,7 @@ public struct NameTable: Sendable {
   }
 
   @usableFromInline private(set) var entries: [Entry]
-  /// Where the names lie.
+  /// The names' places in the pool.
   public private(set) var pool: NamePool
   @usableFromInline let seed: UInt64
   private var count = 0
@@ -80,8 +80,8 @@ public struct NameTable: Sendable {
     return true
   }
 
-  /// Where the search for a hash starts. The table's size is no power of two, so that it is never
-  /// twice as large as it has to be.
+  /// The place where the search for a hash starts. The table's size need not be a power of two, so
+  /// that it is never twice as large as it has to be.
   @inlinable @inline(__always) static func place(of hash: UInt64, among count: Int) -> Int {
     Int(truncatingIfNeeded: hash.multipliedFullWidth(by: UInt64(truncatingIfNeeded: count)).high)
   }
@@ -103,4 +103,50 @@ public struct NameTable: Sendable {
       index = index + 1 == entries.count ? 0 : index + 1
     }
   }
+}
+
+/// Names' bytes, one after another in one block: a name costs its bytes and eight more wherever it
+/// is kept, not a text of its own.
+///
+/// Copies share the block until one of them grows.
+public struct NamePool: Sendable {
+  /// A name's place in the pool that it was added to.
+  public struct Name: Hashable, Sendable {
+    @usableFromInline let start: UInt32
+    @usableFromInline let length: UInt16
+
+    @inlinable init(start: UInt32, length: UInt16) {
+      self.start = start
+      self.length = length
+    }
+  }
+
+  @usableFromInline private(set) var bytes: [UInt8] = []
+
+  /// How many bytes all names take.
+  public var byteCount: Int { bytes.count }
+
+  /// Makes an empty pool.
+  public init() {}
+
+  /// Adds a name of at most 65,535 bytes, whether it is there already or not. Bound: 4 GiB in all.
+  public mutating func append(_ name: NameBytes) -> Name {
+    precondition(name.count <= UInt16.max, "a name of more than 65,535 bytes in a pool")
+    precondition(bytes.count <= Int(UInt32.max) - name.count, "more than 4 GiB of names")
+    let place = Name(start: UInt32(bytes.count), length: UInt16(name.count))
+    name.append(to: &bytes)
+    return place
+  }
+
+  /// Makes room for `count` more bytes, exactly.
+  public mutating func reserve(_ count: Int) { bytes.reserveCapacity(bytes.count + count) }
+
+  /// Calls `body` with a name of this pool, which is valid during the call.
+  public func with<Result>(_ name: Name, _ body: (NameBytes) -> Result) -> Result {
+    let start = Int(name.start)
+    return NameBytes.with(bytes) { body($0[start..<start + Int(name.length)]) }
+  }
+
+  /// A name of this pool as a text of its own.
+  public func text(of name: Name) -> String { with(name) { $0.text } }
 }

@@ -1,7 +1,7 @@
 // Money crosses the wire, the YAML file and the metrics as a double. This is the only place where
 // one becomes the other.
 
-/// Why a double is no amount of money.
+/// Why a double is not an amount of money.
 public enum MoneyError: Error, Hashable, Sendable {
   /// NaN.
   case notANumber

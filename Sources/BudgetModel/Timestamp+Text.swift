@@ -35,7 +35,7 @@ extension Timestamp {
   }
 
   /// Reads `2026-01-15T00:00:00Z`, with up to nine decimals of a second (those past the
-  /// millisecond are dropped) and `Z` or an offset such as `+00:00`. Nil where it is no instant.
+  /// millisecond are dropped) and `Z` or an offset such as `+00:00`. Nil where it is not an instant.
   public init?(iso8601 text: String) {
     var rest = Substring(text)
     func number(_ width: Int, upTo end: Character?) -> Int64? {

@@ -16,3 +16,23 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     left.unixMilliseconds < right.unixMilliseconds
   }
 }
+
+extension Timestamp {
+  /// The same instant on another clock: `here` on the one is `there` on the other.
+  public func moved(from here: Timestamp, to there: Timestamp) -> Timestamp {
+    let moved =
+      Int128(unixMilliseconds) + Int128(there.unixMilliseconds) - Int128(here.unixMilliseconds)
+    return Timestamp(unixMilliseconds: Int64(clamping: moved))
+  }
+}
+
+/// The source of fleet time. The engine never asks it: callers read it once per request, or
+/// once per commit batch, and pass the instant on.
+public protocol TimeSource: Sendable {
+  /// The fleet time now. Never runs backwards within one process.
+  func now() -> Timestamp
+
+  /// This host's wall clock now, as it is set at this moment: it may jump. Times that callers bear
+  /// with them, in their keys, are of such clocks.
+  func wall() -> Timestamp
+}

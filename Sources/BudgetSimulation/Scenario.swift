@@ -15,7 +15,7 @@ struct Scenario {
   var windows: [BudgetWindowState]
   /// Whether the steps follow, a line each, and `steps` is empty.
   var isStream: Bool
-  /// What was done, in order.
+  /// The steps, in order.
   var steps: [Step]
   /// Whether the config is expected to be refused.
   var wantsConfigError: Bool
@@ -28,7 +28,7 @@ struct Scenario {
     var action: Action
   }
 
-  /// What a step does, and what is expected of it.
+  /// The action of a step, and the result expected of it.
   enum Action {
     case record(RecordAction)
     case filter(FilterAction)
@@ -76,7 +76,7 @@ struct Scenario {
 public struct TraceError: Error, Sendable, CustomStringConvertible {
   /// The line of the trace, from 1.
   public let line: Int
-  /// What is wrong with it.
+  /// Its fault.
   public let message: String
 
   /// `line 3: ...`

@@ -48,7 +48,7 @@ struct ScenarioPlay {
     differences += found.map { "\(name), step \(stepCount): \($0)" }
   }
 
-  /// What came out.
+  /// The results.
   var outcome: TraceReplay.Outcome {
     TraceReplay.Outcome(
       line: JSONText.object([

@@ -31,7 +31,7 @@ struct ScenarioPlayer {
 
   /// Records a cost. False: refused, nothing was charged.
   mutating func record(_ action: Scenario.RecordAction, at now: Timestamp) -> Bool {
-    // The same bound as on the wire; what is no amount is refused.
+    // The same bound as on the wire; a number that is not an amount is refused.
     guard let amount = try? PicoUSD(dollars: action.cost, atMost: .maximumRecord) else {
       return false
     }
@@ -62,7 +62,7 @@ struct ScenarioPlayer {
   ) -> StepResult.FilterResult {
     let catalog = engine.catalog
     question.begin()
-    // An estimate that is no amount estimates nothing, as an absent one.
+    // An estimate that is not an amount estimates nothing, as an absent one.
     question.estimate = (try? PicoUSD(dollars: action.estimate, atMost: .maximumRecord)) ?? .zero
     for candidate in action.candidates {
       if let resolved = candidate.resolvedProvider {
@@ -99,7 +99,7 @@ struct ScenarioPlayer {
       message: decision.isExhausted ? message(action, in: catalog) : nil)
   }
 
-  /// Where the providers' budgets stand: LiteLLM's endpoint shows no others.
+  /// The state of the providers' budgets: LiteLLM's endpoint shows no others.
   func budgets(at now: Timestamp) -> [BudgetReport] {
     engine.catalog.budgets(.provider).map { engine.report(on: $0, at: now) }
   }

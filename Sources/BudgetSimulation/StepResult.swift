@@ -1,7 +1,9 @@
 import BudgetEngine
 import BudgetModel
+import Documents
+import LiteLLMConfig
 
-/// What came out of a step, as JSON shaped like the trace's `expect`.
+/// The result of a step, as JSON shaped like the trace's `expect`.
 enum StepResult {
   case filter(FilterResult)
   case budgets([BudgetReport])
@@ -39,5 +41,88 @@ enum StepResult {
           )
         })
     }
+  }
+}
+
+/// Holds a result against what the trace expects.
+enum StepCheck {
+  /// How the two differ; empty where they agree.
+  static func differences(
+    _ result: StepResult.FilterResult, _ action: Scenario.FilterAction
+  ) -> [String] {
+    guard let expected = action.expected else { return [] }
+    var differences: [String] = []
+    let allowed = (expected["allowed"]?.sequence ?? []).compactMap(\.text)
+    if allowed != result.allowed {
+      differences.append("allowed \(result.allowed), expected \(allowed)")
+    }
+    let isExhausted = result.message != nil
+    if let wanted = expected["exhausted"]?.bool, wanted != isExhausted {
+      differences.append("exhausted \(isExhausted), expected \(wanted)")
+    }
+    let message = expected["message_fixed"]?.text ?? expected["message"]?.text
+    if action.anyMessage {
+      if result.message == nil { differences.append("no message, expected one") }
+    } else if message != result.message {
+      differences.append(
+        "message \(describe(result.message)), expected \(describe(message))")
+    }
+    return differences
+  }
+
+  /// How the two differ; empty where they agree. Amounts to a relative 10⁻¹², the reset to 1 s:
+  /// LiteLLM's answers come from doubles and from Redis' whole seconds.
+  static func differences(_ reports: [BudgetReport], _ expected: DocumentNode?) -> [String] {
+    guard let entries = expected?.mapping?.entries else { return [] }
+    var differences: [String] = []
+    let names = entries.compactMap(\.key.text)
+    if Set(names) != Set(reports.map(\.key.name)) {
+      differences.append("budgets \(reports.map(\.key.name)), expected \(names)")
+    }
+    for report in reports {
+      guard let expected = expected?[report.key.name] else { continue }
+      func differs(_ what: String, _ is: String, _ wanted: DocumentNode?) {
+        differences.append("\(report.key.name): \(what) \(`is`), expected \(describe(wanted))")
+      }
+      let limit = report.limit?.dollars
+      // LiteLLM shows a limit that was configured as text as that text.
+      let wantedLimit = expected["budget_limit"].flatMap {
+        $0.number ?? $0.text.flatMap(Double.init)
+      }
+      if !agree(limit, wantedLimit) {
+        differs("budget_limit", limit.map(\.pythonText) ?? "null", expected["budget_limit"])
+      }
+      if report.key.windowText != expected["time_period"]?.text {
+        differs("time_period", report.key.windowText, expected["time_period"])
+      }
+      if !agree(report.spend.dollars, expected["spend"]?.number) {
+        differs("spend", report.spend.dollars.pythonText, expected["spend"])
+      }
+      let resetsAt = expected["budget_reset_at"]?.text.flatMap { Timestamp(iso8601: $0) }
+      if !agree(report.resetsAt, resetsAt) {
+        differs(
+          "budget_reset_at", report.resetsAt?.pythonISOFormat ?? "null",
+          expected["budget_reset_at"])
+      }
+    }
+    return differences
+  }
+
+  private static func agree(_ left: Double?, _ right: Double?) -> Bool {
+    guard let left, let right else { return left == nil && right == nil }
+    return abs(left - right) <= 1e-12 * max(abs(left), abs(right))
+  }
+
+  private static func agree(_ left: Timestamp?, _ right: Timestamp?) -> Bool {
+    guard let left, let right else { return left == nil && right == nil }
+    return abs(left.unixMilliseconds - right.unixMilliseconds) <= 1_000
+  }
+
+  private static func describe(_ text: String?) -> String {
+    text.map { JSONText.string($0).text } ?? "none"
+  }
+
+  private static func describe(_ node: DocumentNode?) -> String {
+    node.map { $0.text ?? $0.number?.pythonText ?? ($0.isNull ? "null" : "another type") } ?? "none"
   }
 }

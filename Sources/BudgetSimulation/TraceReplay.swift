@@ -8,7 +8,7 @@ public import LiteLLMConfig
 /// and `budgets` with `at` in seconds since `start`. With `"stream": true` in place of `steps` these
 /// follow, a line each, until the next scenario. deploy/trace-format.md has it all.
 public struct TraceReplay: Sendable {
-  /// What became of one scenario.
+  /// The result of one scenario.
   public struct Outcome: Sendable {
     /// One line of JSON: the results, the refusal of the config, or why it was skipped.
     public let line: String
@@ -45,7 +45,7 @@ public struct TraceReplay: Sendable {
     do throws(TraceError) {
       scenario = try Scenario(json: line, line: number)
     } catch {
-      // A step that is none says better what is wrong with it.
+      // An unreadable step says better what is wrong with it.
       if let stream { _ = try Scenario.Step(json: line, from: stream.start, line: number) }
       throw error
     }

@@ -1,4 +1,6 @@
-/// What a client of the port may use up.
+import Synchronization
+
+/// The bounds on what a client of the port may use.
 public struct HTTPBounds: Sendable {
   /// Connections at one time.
   public var connections = 64
@@ -28,4 +30,57 @@ public struct HTTPBounds: Sendable {
 
   /// Makes the standard bounds, to be changed one by one.
   public init() {}
+}
+
+/// The bounds whose meetings are counted.
+public enum HTTPBound: String, CaseIterable, Sendable {
+  /// The connection longest without a request was closed to make room, or one had to wait.
+  case connections
+  /// A request was too long, or came with a body.
+  case requestBytes = "request_bytes"
+  /// A request took too long to come.
+  case requestTime = "request_time"
+  /// A reader took nothing for too long, or too long for a response.
+  case stallTime = "stall_time"
+  /// A reader was cut off since too many bytes waited.
+  case responseBytes = "response_bytes"
+}
+
+/// A port's counters; written by its thread, read by anyone.
+public final class HTTPCounters: Sendable {
+  /// Connections open now.
+  public var connections: Int { open.load(ordering: .relaxed) }
+
+  /// How often a bound was met.
+  public func hits(_ bound: HTTPBound) -> Int {
+    switch bound {
+    case .connections: connectionBound.load(ordering: .relaxed)
+    case .requestBytes: requestBytes.load(ordering: .relaxed)
+    case .requestTime: requestTime.load(ordering: .relaxed)
+    case .stallTime: stallTime.load(ordering: .relaxed)
+    case .responseBytes: responseBytes.load(ordering: .relaxed)
+    }
+  }
+
+  private let open = Atomic<Int>(0)
+  private let connectionBound = Atomic<Int>(0)
+  private let requestBytes = Atomic<Int>(0)
+  private let requestTime = Atomic<Int>(0)
+  private let stallTime = Atomic<Int>(0)
+  private let responseBytes = Atomic<Int>(0)
+
+  /// Starts at zero.
+  public init() {}
+
+  func count(openConnections: Int) { open.store(openConnections, ordering: .relaxed) }
+
+  func count(_ bound: HTTPBound) {
+    switch bound {
+    case .connections: connectionBound.add(1, ordering: .relaxed)
+    case .requestBytes: requestBytes.add(1, ordering: .relaxed)
+    case .requestTime: requestTime.add(1, ordering: .relaxed)
+    case .stallTime: stallTime.add(1, ordering: .relaxed)
+    case .responseBytes: responseBytes.add(1, ordering: .relaxed)
+    }
+  }
 }

@@ -1,9 +1,10 @@
 public import BudgetModel
 import Foundation
+import Synchronization
 
 /// Serves a site over HTTP/1.1 on a thread of its own.
 public final class HTTPPort: Sendable {
-  /// What was counted so far.
+  /// The counters.
   public let counters: HTTPCounters
   private let inbox: HTTPInbox
 
@@ -36,4 +37,41 @@ public final class HTTPPort: Sendable {
   /// Stops accepting and closes every connection, those with a response under way half a second
   /// later at the most. Does not wait for it.
   public func stop() { inbox.stop() }
+}
+
+/// Who answers the requests of a port.
+public protocol HTTPSite: Sendable {
+  /// Answers `request` by `reply`, at once or later, from any thread. Called on the port's thread:
+  /// it must not wait, since no other connection is served meanwhile.
+  func answer(_ request: HTTPRequest, _ reply: HTTPReply)
+
+  /// A response begins to go out; `path` is nil where no request could be read. Called on the
+  /// port's thread.
+  func answered(path: String?, status: HTTPStatus)
+}
+
+/// The right to answer one request. Whoever lets it go without an answer has the port say 500.
+public final class HTTPReply: Sendable {
+  private let inbox: HTTPInbox
+  private let connection: HTTPConnectionID
+  private let isSent = Atomic<Bool>(false)
+
+  init(inbox: HTTPInbox, connection: HTTPConnectionID) {
+    self.inbox = inbox
+    self.connection = connection
+  }
+
+  deinit {
+    if !isSent.load(ordering: .relaxed) {
+      inbox.post(
+        .text("the page did not answer", status: .internalServerError), to: connection)
+    }
+  }
+
+  /// Sends the answer, from any thread. Only the first one counts; where the connection is gone,
+  /// none.
+  public func send(_ response: HTTPResponse) {
+    if isSent.exchange(true, ordering: .relaxed) { return }
+    inbox.post(response, to: connection)
+  }
 }

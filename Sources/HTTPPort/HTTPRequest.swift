@@ -4,7 +4,7 @@ public struct HTTPRequest: Equatable, Sendable {
   public var method: String
   /// The target's path, as sent: `/metrics`.
   public var path: String
-  /// What stands behind the target's `?`, as sent.
+  /// The text behind the target's `?`, as sent.
   public var query: String
   /// Whether the connection may take another request after this one.
   public var keepsAlive: Bool

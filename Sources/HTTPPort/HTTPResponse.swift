@@ -1,8 +1,8 @@
-/// What a site answers.
+/// A site's answer.
 public struct HTTPResponse: Sendable {
   /// How it went.
   public var status: HTTPStatus
-  /// What the body is.
+  /// The body's type.
   public var contentType: String
   /// Further headers. Content-Length, Connection, Date, Cache-Control and X-Content-Type-Options
   /// are written anyway.
@@ -28,5 +28,57 @@ public struct HTTPResponse: Sendable {
     HTTPResponse(
       status: status, contentType: "text/plain; charset=utf-8", headers: headers,
       body: HTTPBody(Array("\(text)\n".utf8)))
+  }
+}
+
+/// A response's bytes. An object, so that connections that get the same page share them.
+public final class HTTPBody: Sendable {
+  /// The bytes.
+  public let bytes: [UInt8]
+
+  /// Wraps bytes.
+  public init(_ bytes: [UInt8]) { self.bytes = bytes }
+}
+
+/// The statuses that are answered.
+public enum HTTPStatus: Int, CaseIterable, Sendable {
+  /// Here it is.
+  case ok = 200
+  /// No request as HTTP has them.
+  case badRequest = 400
+  /// No such path.
+  case notFound = 404
+  /// Only GET and HEAD.
+  case methodNotAllowed = 405
+  /// The request took too long to come.
+  case requestTimeout = 408
+  /// Bodies are not read.
+  case contentTooLarge = 413
+  /// The request's line is too long.
+  case targetTooLong = 414
+  /// The headers are too long.
+  case headersTooLarge = 431
+  /// The page failed.
+  case internalServerError = 500
+  /// Not now.
+  case serviceUnavailable = 503
+  /// Only HTTP/1.0 and 1.1.
+  case versionNotSupported = 505
+
+  /// The words behind the number.
+  public var reason: String {
+    switch self {
+    case .ok: "OK"
+    case .badRequest: "Bad Request"
+    case .notFound: "Not Found"
+    case .methodNotAllowed: "Method Not Allowed"
+    case .requestTimeout: "Request Timeout"
+    case .contentTooLarge: "Content Too Large"
+    case .targetTooLong: "URI Too Long"
+    case .headersTooLarge: "Request Header Fields Too Large"
+    case .internalServerError: "Internal Server Error"
+    case .serviceUnavailable: "Service Unavailable"
+    case .versionNotSupported: "HTTP Version Not Supported"
+    }
   }
 }

@@ -9,7 +9,7 @@ struct LoadDriver: PipelineDriver {
     var frame = -1
   }
 
-  /// What came back for one method.
+  /// The answers to one method.
   struct Seen {
     var latencies = LatencyHistogram()
     /// How many answers had each status, by the statuses' numbers.
@@ -28,7 +28,7 @@ struct LoadDriver: PipelineDriver {
   private var underWay = 0
   private var count = UInt64.random(in: .min ... .max)
   private var seen = [Seen(), Seen()]
-  /// What came and was no answer to a request under way; the test ends.
+  /// A reply that does not answer a request under way; it ends the test.
   private(set) var stray: String?
 
   /// `frames` are the plan's.
@@ -89,7 +89,7 @@ struct LoadDriver: PipelineDriver {
     stray != nil || now >= ends && underWay == 0
   }
 
-  /// What was seen; complete once the test is done.
+  /// The results; complete once the test is done.
   var report: LoadReport {
     var report = LoadReport(duration: ends.duration(since: countsFrom))
     for (index, method) in [MethodName.filterDeployments, .recordSpend].enumerated()

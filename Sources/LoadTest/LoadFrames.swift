@@ -7,9 +7,9 @@ struct LoadFrames {
   struct Frame {
     var bytes: [UInt8]
     var method: MethodName
-    /// Where the digits of the fresh tag begin; nil: the request has none.
+    /// The place of the fresh tag's digits; nil: the request has none.
     var tagDigits: Int?
-    /// Where the idempotency key begins; nil: the request has none.
+    /// The place of the idempotency key; nil: the request has none.
     var keyDigits: Int?
   }
 

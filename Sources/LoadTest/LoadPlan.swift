@@ -1,8 +1,8 @@
 public import BudgetClient
 
-/// What a load test does.
+/// The work, shape and length of a load test.
 public struct LoadPlan: Hashable, Sendable {
-  /// What is asked, again and again.
+  /// The request that is sent again and again.
   public enum Work: String, CaseIterable, Sendable {
     /// FilterDeployments.
     case filter
@@ -12,7 +12,7 @@ public struct LoadPlan: Hashable, Sendable {
     case mixed
   }
 
-  /// What is asked.
+  /// The question.
   public var work: Work = .filter
   /// How many connections are used: 1 to 10,000.
   public var connections = 8

@@ -4,7 +4,7 @@
   /// A value behind a lock: the same as in other builds, over a lock that the thread sanitizer sees.
   ///
   /// The standard library's `Mutex` sleeps in the kernel without a trace that the sanitizer could
-  /// follow, so under contention it reports races that are none.
+  /// follow, so under contention it reports races that do not exist.
   ///
   /// Unchecked: the value is touched between `lock` and `unlock` only, in this file.
   @safe public struct Locked<Value: ~Copyable>: ~Copyable, @unchecked Sendable {

@@ -4,7 +4,7 @@ public import BudgetModel
 public struct MetricsText {
   /// The text so far, UTF-8.
   public private(set) var bytes: [UInt8] = []
-  /// What the text is, for HTTP.
+  /// The text's type, for HTTP.
   public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
   private var family: [UInt8] = []
@@ -25,7 +25,7 @@ public struct MetricsText {
   /// begun before; counters end in `_total`, and nothing else does.
   public mutating func begin(_ name: StaticString, _ type: MetricType, _ help: StaticString) {
     family = Array(name.description.utf8)
-    precondition(MetricName.isFamily(family), "'\(name)' is no name of a metric")
+    precondition(MetricName.isFamily(family), "'\(name)' is not a metric's name")
     precondition(families.insert(family).inserted, "the family '\(name)' twice")
     precondition(
       (type == .counter) == name.description.hasSuffix("_total"),
@@ -142,4 +142,14 @@ public struct MetricsText {
     }
     bytes.append(UInt8(ascii: " "))
   }
+}
+
+/// The type of a family's samples.
+public enum MetricType: String, Sendable {
+  /// A number that only grows, and starts at zero with the process.
+  case counter
+  /// A number that goes up and down.
+  case gauge
+  /// Counts of values by size.
+  case histogram
 }

@@ -1,10 +1,10 @@
-/// What became of a frame.
+/// The outcome of a frame.
 public enum FrameOutcome: Sendable {
   /// Answered: the reply, if there is one, was appended to the output.
   case answered
   /// The reply comes later, through the `ReplyMailbox`: exactly one for this frame.
   case deferred
-  /// What was appended is the last of this connection: send it and close.
+  /// The output is the last of this connection: send it and close.
   case close
 }
 
@@ -25,7 +25,7 @@ extension FrameHandler {
   public func turnEnded() {}
 }
 
-/// What a lane asks about the frames of its connections.
+/// The one who handles the frames of a lane's connections.
 ///
 /// There is one handler per lane. It is created for its lane, called only on its lane, one call at
 /// a time, and need not be Sendable. Calls must not block: every connection of the lane waits.

@@ -5,9 +5,9 @@ import Synchronization
 /// It listens from the moment it is made, so the port is known and nobody is turned away; it
 /// accepts from `start` on. When the last reference goes, everything is closed at once.
 public final class TCPServer: Sendable {
-  /// Where it listens: with port 0 asked for, the port that was free.
+  /// The address that it listens on: with port 0 asked for, the port that was free.
   public let localAddress: SocketAddress
-  /// Where replies to deferred requests are put.
+  /// The mailbox for replies to deferred requests.
   public let replies: ReplyMailbox
   /// How many descriptors the process may have, after the server asked for as many as its bounds
   /// call for.
@@ -97,7 +97,7 @@ public final class TCPServer: Sendable {
     return Int(counters.cutOffByDrain)
   }
 
-  /// What was counted so far. Takes a few loads per lane.
+  /// The counters so far. Takes a few loads per lane.
   public var counters: TransportCounters {
     var sum = TransportCounters()
     for lane in lanes { sum.add(lane.counters) }

@@ -1,3 +1,5 @@
+import BudgetModel
+
 /// Everything a peer could use up, and how much of it a peer gets.
 public struct TransportBounds: Equatable, Sendable {
   /// The longest request frame's body, in bytes, judged by its 4 header bytes alone.
@@ -45,7 +47,7 @@ public struct TransportBounds: Equatable, Sendable {
   /// How often deadlines are looked at, at most: a quarter second, or a quarter of the shortest.
   var sweepIntervalNanoseconds: Int64 {
     let shortest = min(frameDuration, idleDuration, stallDuration, lingerDuration)
-    return min(250_000_000, max(1_000_000, shortest.wholeNanoseconds / 4))
+    return min(250_000_000, max(1_000_000, shortest.nanoseconds / 4))
   }
 
   /// The same with as many connections as `limit` descriptors leave room for: the rest of the

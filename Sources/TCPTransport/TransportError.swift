@@ -1,6 +1,6 @@
 /// Why the transport could not do what it was asked.
 public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// `text` is no address; `reason` says what is wrong with it.
+  /// `text` is not an address; `reason` says what is wrong with it.
   case invalidAddress(text: String, reason: String)
   /// The name in `host` has no address.
   case unresolvedHost(host: String, reason: String)

@@ -24,7 +24,7 @@ struct Failure: Error, Equatable {
     self.code = code
   }
 
-  /// What a failed call of `server` means to an operator.
+  /// The meaning of a failed call of `server` to an operator.
   init(_ error: BudgetClientError, server: String) {
     if error.outcome == .unknown {
       self.init("\(server): \(error.description)", .outcomeUnknown)
@@ -42,7 +42,7 @@ struct Failure: Error, Equatable {
     case .connectionLost:
       self.init("\(server): \(error.description): it may be restarting, try again", .unreachable)
     case .unreadableAnswer:
-      self.init("what listens at \(server) is no budgetd: \(error.description)", .unreachable)
+      self.init("the server at \(server) is not a budgetd: \(error.description)", .unreachable)
     case .invalidAddress: self.init("--server: \(error.description)", .usage)
     case .refused, .cancelled, .clientClosed, .tooManyCalls, .requestTooLong:
       self.init("\(server): \(error.description)", .refused)

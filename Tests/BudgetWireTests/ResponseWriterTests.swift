@@ -19,7 +19,8 @@ import Testing
 
   @Test func refusalsNameTheirCall() throws {
     var bytes: [UInt8] = []
-    writer.appendRefusal(WireRefusal(callID: 12, fault: .group(offset: 3)), to: &bytes)
+    let refusal = WireRefusal(callID: 12, fault: .group(offset: 3))
+    writer.appendStatus(refusal.status, callID: refusal.callID, to: &bytes)
     let status = RPCStatus(.invalidArgument, "a group at byte 3: proto3 has none")
     #expect(try WireSamples.response(bytes).status == status)
     #expect(try WireSamples.response(bytes).callID == 12)

@@ -42,7 +42,6 @@ import Testing
         #expect(keys.complaint(tag) == nil, "\(name)")
         let slot = Slot.of(keys.spendKey(tag))
         #expect(Slot.of(keys.markKey(tag)) == slot, "\(name)")
-        #expect(Slot.of(keys.holdsKey(tag)) == slot, "\(name)")
       }
     }
     let team = RedisKeys(namespace: nil).markKey(key(.tag, "{team}", "1d"))

@@ -3,13 +3,13 @@ import TCPTransport
 
 /// One call, from its start to its end.
 struct Call {
-  /// What is asked.
+  /// The question.
   let method: RequestMessage.Method
   /// How long the caller waits, for its error.
   let timeout: Duration
   /// When the caller stops waiting.
   let deadline: MonotonicInstant
-  /// Where the request is.
+  /// The place of the request.
   var place: Place = .waiting
   /// Whether a connection was lost with the request on it, and it was sent again.
   var isRetry = false
@@ -17,7 +17,7 @@ struct Call {
   /// Names a call within its client; ascending, never reused.
   typealias Ticket = UInt64
 
-  /// Where a request is. The call ids are those of the connection.
+  /// A request's place. The call ids are those of the connection.
   enum Place: Hashable {
     /// No connection has it yet.
     case waiting
@@ -49,4 +49,24 @@ struct Call {
   func error(_ reason: BudgetClientError.Reason) -> BudgetClientError {
     mayHaveArrived && !isReadOnly ? .unknown(reason) : .notApplied(reason)
   }
+}
+
+/// An effect that a `CallTracker` asks for. Generations count connections, from 1.
+enum CallAction: Hashable {
+  /// Connect, after this long.
+  case connect(generation: Int, after: Duration)
+  /// Close the connection; nothing of it is of interest any more.
+  case disconnect(generation: Int)
+  /// Take batches and send them until there are none.
+  case send(generation: Int)
+  /// Call `timePassed` at this instant.
+  case wake(at: MonotonicInstant)
+  /// The call is over.
+  case finish(Call.Ticket, Result<ResponseMessage, BudgetClientError>)
+}
+
+/// One request whose turn to be sent has come.
+struct OutgoingCall: Hashable {
+  let ticket: Call.Ticket
+  let request: RequestMessage
 }

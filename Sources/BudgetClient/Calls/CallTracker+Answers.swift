@@ -1,7 +1,7 @@
 import BudgetWire
 import TCPTransport
 
-// What the server says.
+// Answers of the server.
 
 extension CallTracker {
   /// A response came. One to a call that was given up is passed over; one to a call that was never
@@ -40,7 +40,7 @@ extension CallTracker {
     return [.finish(ticket, Self.outcome(of: call, response))] + proceed(at: now)
   }
 
-  /// Bytes came that are no response, or one that cannot be: the connection ends.
+  /// The bytes are not a response, or answer no request: the connection ends.
   mutating func unreadable(
     _ why: String, on generation: Int, at now: MonotonicInstant, fraction: Double
   ) -> [CallAction] {

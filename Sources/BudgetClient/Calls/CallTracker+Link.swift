@@ -1,3 +1,4 @@
+import BudgetModel
 import BudgetWire
 import TCPTransport
 
@@ -157,7 +158,8 @@ extension CallTracker {
     return [.finish(ticket, .failure(.notApplied(reason)))] + proceed(at: now)
   }
 
-  /// What the socket had when the connection went: again if it changes nothing, once.
+  /// A request that the socket had when the connection went is sent once more if it changes
+  /// nothing.
   private mutating func retry(
     _ ticket: Call.Ticket, _ reason: BudgetClientError.Reason, _ again: inout [Call.Ticket]
   ) -> [CallAction] {
@@ -187,14 +189,5 @@ extension CallTracker {
     nextCallID = 1
     isSending = false
     farewell = nil
-  }
-}
-
-extension Duration {
-  /// The duration in milliseconds, towards zero.
-  var wholeMilliseconds: Int64 {
-    let (seconds, attoseconds) = components
-    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000)
-    return overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000_000_000
   }
 }

@@ -48,7 +48,7 @@ struct CallTracker {
   var batches: [Int: [Call.Ticket]] = [:]
   /// By generation: why the connection ended while a batch was being given to the socket.
   var endings: [Int: BudgetClientError.Reason] = [:]
-  /// What the server said about the connection as a whole.
+  /// The server's last words about the connection as a whole.
   var farewell: RPCStatus?
   var generation = 0
   var failures = 0

@@ -1,6 +1,6 @@
 public import BudgetModel
 
-/// What the configuration in force says, ready for look-ups by bytes: names to slots, slots to
+/// The configuration in force, ready for look-ups by bytes: names to slots, slots to
 /// limits. Immutable; a reload makes a new one and swaps it in as a whole.
 ///
 /// Memory: some 90 bytes a budgeted deployment; names and keys are shared with the slot registry.
@@ -17,7 +17,7 @@ public final class BudgetCatalog: Sendable {
   let slots: [Int32]
   /// The key of every slot.
   let keys: SlotKeys
-  /// Where each scope's budgets stand in `slots`, by `BudgetScope.rawValue` - 1.
+  /// Each scope's range of `slots`, by `BudgetScope.rawValue` - 1.
   private let scopeRanges: [Range<Int>]
   let providerSlots: NameTable
   let tagSlots: NameTable
@@ -32,7 +32,7 @@ public final class BudgetCatalog: Sendable {
 
   /// The gates of every slot there is, block by block.
   private let gates: [SlotGates]
-  /// What the gate of a slot says that cannot deny under this configuration.
+  /// The gate's word for a slot that cannot deny under this configuration.
   private let openGate: UInt64
 
   /// A limit that no spend reaches.
@@ -110,7 +110,7 @@ public final class BudgetCatalog: Sendable {
     Int(slot) < budgetIndexes.count && budgetIndexes[Int(slot)] >= 0
   }
 
-  /// What the configuration says of the budget of `slot`, which is in force.
+  /// The configured budget of `slot`, which is in force.
   func definition(of slot: Int32) -> BudgetDefinition {
     let limit = limits[Int(slot)]
     return BudgetDefinition(
@@ -130,29 +130,38 @@ public final class BudgetCatalog: Sendable {
 public struct CatalogBudget: Sendable {
   /// The budget's slot.
   public let slot: Int32
-  /// What the configuration says of it.
+  /// Its definition in the configuration.
   public let definition: BudgetDefinition
 }
 
-/// The slots that a candidate is checked against.
-public struct CandidateSlots: Hashable, Sendable {
-  /// The provider's budget, or `Slot.none`.
-  var provider: Int32
-  /// The deployment's budget, or `Slot.none`.
-  var deployment: Int32
-  /// Whether a provider was named or derived, budgeted or not.
-  public var hasProvider: Bool
-  /// Whether the request names another provider than the model list does for the deployment.
-  public var contradictsModelList = false
+/// Some of a catalog's budgets, in order: each is put together when it is asked for, since a million
+/// of them are too many to be kept.
+public struct CatalogBudgets: RandomAccessCollection, Sendable {
+  private let catalog: BudgetCatalog
+  private let range: Range<Int>
 
-  /// Whether the provider has a budget.
-  public var hasProviderBudget: Bool { provider != Slot.none }
-  /// Whether the deployment has a budget.
-  public var hasDeploymentBudget: Bool { deployment != Slot.none }
-}
+  init(catalog: BudgetCatalog, range: Range<Int>) {
+    self.catalog = catalog
+    self.range = range
+  }
 
-/// The number of a budget's state, for as long as anything may refer to it.
-enum Slot {
-  /// No budget.
-  static let none: Int32 = -1
+  /// The first one's position in the catalog.
+  public var startIndex: Int { range.lowerBound }
+  /// The position behind the last one.
+  public var endIndex: Int { range.upperBound }
+
+  /// The budget at a position of the range.
+  public subscript(index: Int) -> CatalogBudget {
+    precondition(range.contains(index), "a budget outside the range")
+    let slot = catalog.slots[index]
+    return CatalogBudget(slot: slot, definition: catalog.definition(of: slot))
+  }
+
+  /// The budgets at some positions of the range.
+  public subscript(bounds: Range<Int>) -> CatalogBudgets {
+    precondition(
+      bounds.lowerBound >= range.lowerBound && bounds.upperBound <= range.upperBound,
+      "budgets outside the range")
+    return CatalogBudgets(catalog: catalog, range: bounds)
+  }
 }

@@ -56,7 +56,7 @@ struct OwnerIndex {
     index >= home ? index - home : index - home + entries.count
   }
 
-  /// Where the search for a hash starts.
+  /// The place where the search for a hash starts.
   private func start(_ hash: UInt64) -> Int {
     Int(hash.multipliedFullWidth(by: UInt64(entries.count)).high)
   }
@@ -80,7 +80,7 @@ struct OwnerIndex {
     name.hash(seed: seed &+ UInt64(scope.rawValue))
   }
 
-  /// Where the owner's entry is, or would be.
+  /// The place of the owner's entry, or the one it would take.
   private func position(_ scope: BudgetScope, _ name: NameBytes, keys: SlotKeys) -> Int {
     let hash = hash(scope, name)
     let tag = UInt32(truncatingIfNeeded: hash)

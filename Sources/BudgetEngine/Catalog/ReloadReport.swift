@@ -1,6 +1,6 @@
 public import BudgetModel
 
-/// What a new configuration changed, for the log.
+/// The changes that a new configuration made, for the log.
 public struct ReloadReport: Sendable {
   /// A budget whose open window was carried on, or closed, because its window's text changed.
   public struct Change: Sendable {
@@ -8,7 +8,7 @@ public struct ReloadReport: Sendable {
     public let from: BudgetKey
     /// The budget as it is now.
     public let to: BudgetKey
-    /// What had been spent in the window; nil where none was open.
+    /// The spend in the window; nil if none was open.
     public let spend: PicoUSD?
     /// When the window ends or would have ended; nil where none was open.
     public let resetsAt: Timestamp?

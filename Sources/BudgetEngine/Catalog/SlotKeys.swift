@@ -67,7 +67,7 @@ struct SlotKeys: Sendable {
   /// Whether the slot was given back and belongs to no budget.
   func isFree(_ slot: Int32) -> Bool { keys[Int(slot)].window == Self.free }
 
-  /// What the window's number of a free slot is.
+  /// The window's number that marks a free slot.
   private static let free: Int32 = -1
 
   /// The slot belongs to no budget from now on.

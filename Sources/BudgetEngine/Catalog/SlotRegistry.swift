@@ -25,7 +25,7 @@ struct SlotRegistry {
   /// How many slots there are, given back or not.
   var slotCount: Int32 { Int32(keys.count) }
 
-  /// What became of a budget in a new configuration.
+  /// A budget's fate in a new configuration.
   enum Outcome {
     /// The budget was known by this key.
     case known(slot: Int32)

@@ -2,12 +2,12 @@ public import BudgetModel
 
 /// Writes the sentences that LiteLLM gives when every candidate is over budget.
 ///
-/// One sentence a finding, each ended by a newline, behind the prefix; numbers as Python prints
-/// them. Where the text would grow past its bound, it ends with how many sentences are missing.
+/// One sentence a denial, each ended by a newline, behind the prefix; numbers as Python prints
+/// them. If the text would grow past its bound, it ends with how many sentences are missing.
 ///
 /// Reused from request to request: when everything is denied, routers ask more than ever.
 public struct DenialText: Sendable {
-  /// What LiteLLM's text starts with; routers look for its first words.
+  /// The start of LiteLLM's text; routers look for its first words.
   public static let prefix = "No deployments available - crossed budget: "
 
   /// The candidate that a sentence speaks of, as the request named it.
@@ -59,15 +59,15 @@ public struct DenialText: Sendable {
   /// Whether further sentences are only counted: their candidates' names are not asked for.
   public var isFull: Bool { omitted > 0 }
 
-  /// Counts a finding whose sentence has no room.
+  /// Counts a denial whose sentence has no room.
   public mutating func omit() { omitted += 1 }
 
-  /// Adds the sentence for one finding. `name` is the budget's; `estimate` the request's.
+  /// Adds the sentence for one denial. `name` is the budget's; `estimate` the request's.
   public mutating func add(
     _ denial: Denial, name: NameBytes, candidate: Candidate, estimate: PicoUSD
   ) {
     guard omitted == 0 else { return omit() }
-    if !(isShared && estimate == writtenEstimate && denial.isSameFinding(as: written)) {
+    if !(isShared && estimate == writtenEstimate && denial.isSameDenial(as: written)) {
       sentence.removeAll(keepingCapacity: true)
       writtenEstimate = estimate
       write(denial, name: name, candidate: candidate)
@@ -81,7 +81,7 @@ public struct DenialText: Sendable {
     }
   }
 
-  /// Adds the sentence for one finding about a configured deployment.
+  /// Adds the sentence for one denial of a configured deployment.
   public mutating func add(
     _ denial: Denial, name: String, candidate: ConfiguredDeployment, estimate: PicoUSD
   ) {
@@ -98,7 +98,7 @@ public struct DenialText: Sendable {
     }
   }
 
-  /// Ends the text. `unlisted` findings were not given to `add`.
+  /// Ends the text. `unlisted` denials were not given to `add`.
   public mutating func finish(unlisted: Int) {
     let missing = omitted + unlisted
     if missing > 0 { bytes.append(contentsOf: "... and \(missing) more".utf8) }
@@ -161,7 +161,7 @@ public struct DenialText: Sendable {
 
 extension Denial {
   /// Whether both say the same of the same budget, whichever the candidate.
-  fileprivate func isSameFinding(as other: Denial) -> Bool {
+  fileprivate func isSameDenial(as other: Denial) -> Bool {
     slot == other.slot && scope == other.scope && spend == other.spend && limit == other.limit
       && withheld == other.withheld
   }

@@ -8,7 +8,7 @@ public struct Denial: Hashable, Sendable {
   public var scope: BudgetScope
   /// The budget's slot.
   public var slot: Int32
-  /// What was compared with the limit: spend, others' too, pending and withheld.
+  /// The amount compared with the limit: spend, others' too, pending and withheld.
   public var spend: PicoUSD
   /// How much of that an outage policy has set aside: nobody has spent it.
   public var withheld = PicoUSD.zero
@@ -22,10 +22,9 @@ public struct Denial: Hashable, Sendable {
 public struct FilterDecision: Sendable {
   /// Positions of the candidates that may be used, ascending.
   public internal(set) var allowed: [UInt32] = []
-  /// Why the others may not, in the order in which candidates were given: one per finding, at most
-  /// `maximumDenials`.
+  /// Why the others may not, in the order in which candidates were given, at most `maximumDenials`.
   public internal(set) var denials: [Denial] = []
-  /// Findings past that bound.
+  /// How many denials are past that bound.
   public internal(set) var denialsOmitted: UInt32 = 0
   /// How many candidates were judged.
   public internal(set) var candidateCount = 0
@@ -51,7 +50,7 @@ public struct FilterDecision: Sendable {
   }
 
   /// Denies a candidate by each exhausted tag. Past the bound it only counts: 1,024 candidates and
-  /// 256 tags would make a quarter of a million findings.
+  /// 256 tags would make a quarter of a million denials.
   mutating func denyByTags(candidate: UInt32, atMost maximum: Int) {
     let listed = min(exhaustedTags.count, max(0, maximum - denials.count))
     for index in 0..<listed {

@@ -1,34 +1,5 @@
 public import BudgetModel
 
-/// The budgets that one cost is charged to, each once. Reused from request to request.
-public struct ChargedSlots: Sendable {
-  /// The slots, the provider's first, then the deployment's, then the tags'.
-  public private(set) var slots: [Int32] = []
-  /// Whether the provider is another than the model list's for the deployment.
-  public private(set) var contradictsModelList = false
-
-  /// Makes an empty list.
-  public init() {}
-
-  /// Empties the list and keeps its storage.
-  public mutating func begin() {
-    slots.removeAll(keepingCapacity: true)
-    contradictsModelList = false
-  }
-
-  /// Adds the candidate's provider and deployment, where they have budgets.
-  public mutating func add(_ candidate: CandidateSlots) {
-    if candidate.provider != Slot.none { slots.append(candidate.provider) }
-    if candidate.deployment != Slot.none { slots.append(candidate.deployment) }
-    contradictsModelList = candidate.contradictsModelList
-  }
-
-  /// Adds a tag's budget, unless it is there: a repeated tag is charged once.
-  public mutating func addTag(slot: Int32) {
-    if !slots.contains(slot) { slots.append(slot) }
-  }
-}
-
 extension BudgetEngine {
   /// Charges `amount` in full to each budget, in the window open at `now`; where none is open, one
   /// opens, also for an amount of zero. Precondition: `amount` is not negative.
@@ -89,5 +60,49 @@ extension BudgetEngine {
   /// As `abandon`, of slots that a queue has kept.
   public func abandon(_ amount: PicoUSD, of slots: ArraySlice<Int32>) {
     for slot in slots { shards.update(slot) { $0.release(amount) } }
+  }
+}
+
+/// The sums that the records of one batch charge to each slot, so that a slot is charged once
+/// however many of them name it. Reused from batch to batch. Memory: 4 bytes for every slot there
+/// is.
+public struct ChargeSums: Sendable {
+  /// The slots charged, each once, in the order in which they were first added.
+  private(set) var slots: [Int32] = []
+  /// The sum that each of `slots` is charged.
+  private(set) var amounts: [PicoUSD] = []
+  /// How many records charge each of `slots`.
+  private(set) var records: [UInt32] = []
+  /// A slot to its position in `slots`; valid where that position holds the slot.
+  private var positions: [Int32] = []
+
+  /// Makes an empty list.
+  public init() {}
+
+  /// Empties the list and keeps its storage.
+  public mutating func begin() {
+    slots.removeAll(keepingCapacity: true)
+    amounts.removeAll(keepingCapacity: true)
+    records.removeAll(keepingCapacity: true)
+  }
+
+  /// Adds `amount`, which may be zero, to what each of `charged` is charged.
+  public mutating func add(_ amount: PicoUSD, to charged: ArraySlice<Int32>) {
+    for slot in charged {
+      let index = Int(slot)
+      if index >= positions.count {
+        positions.append(contentsOf: repeatElement(0, count: index + 1 - positions.count))
+      }
+      let position = Int(positions[index])
+      if position < slots.count, slots[position] == slot {
+        amounts[position] += amount
+        records[position] += 1
+      } else {
+        positions[index] = Int32(slots.count)
+        slots.append(slot)
+        amounts.append(amount)
+        records.append(1)
+      }
+    }
   }
 }

@@ -1,19 +1,19 @@
 public import BudgetModel
 
-/// Where one budget stands.
+/// The state of one budget.
 public struct BudgetReport: Hashable, Sendable {
   /// Which budget.
   public var key: BudgetKey
-  /// Its cap; nil: unlimited.
+  /// Its limit; nil: unlimited.
   public var limit: PicoUSD?
-  /// What was spent in the open window, committed only, by this node and, as far as it has heard, by
+  /// The spend in the open window, committed only, of this node and, as far as it has heard, of
   /// others; zero where none is open.
   public var spend: PicoUSD
   /// How much of that this node has spent.
   public var ownSpend: PicoUSD
   /// When the open window ends; nil where none is open.
   public var resetsAt: Timestamp?
-  /// What this node charged since the process started, over all windows.
+  /// The sum that this node charged since the process started, over all windows.
   public var charged: PicoUSD
 
   /// Limit less spend, negative once overshot; nil: unlimited.
@@ -24,7 +24,7 @@ public struct BudgetReport: Hashable, Sendable {
 }
 
 extension BudgetEngine {
-  /// Where `budget` stands at `now`.
+  /// The state of `budget` at `now`.
   public func report(on budget: CatalogBudget, at now: Timestamp) -> BudgetReport {
     let state = shards.state(of: budget.slot)
     return BudgetReport(
@@ -56,5 +56,56 @@ extension BudgetCatalog {
   public func withName<Result>(of denial: Denial, _ body: (NameBytes) -> Result) -> Result {
     guard budgetIndexes[Int(denial.slot)] >= 0 else { return body(.absent) }
     return keys.names.with(keys.name(of: denial.slot), body)
+  }
+}
+
+/// One budget's verdict on a request, and its state as filtering sees it.
+public struct BudgetVerdict: Hashable, Sendable {
+  /// Which budget.
+  public var key: BudgetKey
+  /// Its limit; nil: unlimited.
+  public var limit: PicoUSD?
+  /// The amount compared with the limit: spend, others' too, pending and withheld.
+  public var compared: PicoUSD
+  /// How much of that waits to be recorded.
+  public var pending: PicoUSD
+  /// How much of it an outage policy has set aside: nobody has spent it.
+  public var withheld: PicoUSD
+  /// When the open window ends; nil where none is open.
+  public var resetsAt: Timestamp?
+  /// Whether the budget denies the request.
+  public var denies: Bool
+}
+
+extension BudgetEngine {
+  /// The verdict of `budget` at `now` on a request that is expected to cost `estimate`; zero: not
+  /// known.
+  public func verdict(
+    of budget: CatalogBudget, estimate: PicoUSD, at now: Timestamp
+  ) -> BudgetVerdict {
+    let state = shards.state(of: budget.slot)
+    let compared = state.committedAndPending(at: now)
+    let limit = budget.definition.limit
+    return BudgetVerdict(
+      key: budget.definition.key, limit: limit, compared: compared, pending: state.pending,
+      withheld: state.withheld(at: now), resetsAt: state.resetsAt(at: now),
+      denies: limit.map { Self.denies(compared, limit: $0, estimate: estimate) } ?? false)
+  }
+}
+
+extension BudgetCatalog {
+  /// The budget of the candidate's provider; nil where it has none.
+  public func providerBudget(of candidate: CandidateSlots) -> CatalogBudget? {
+    candidate.provider == Slot.none ? nil : budget(ofSlot: candidate.provider)
+  }
+
+  /// The budget of the candidate's own; nil where it has none.
+  public func deploymentBudget(of candidate: CandidateSlots) -> CatalogBudget? {
+    candidate.deployment == Slot.none ? nil : budget(ofSlot: candidate.deployment)
+  }
+
+  /// The budget of the tag; nil where it has none.
+  public func tagBudget(_ tag: NameBytes) -> CatalogBudget? {
+    tagSlot(tag).flatMap { budget(ofSlot: $0) }
   }
 }

@@ -15,7 +15,7 @@ final class BudgetShards: Sendable {
   /// A slot's state, and the block that its gate is in.
   private struct Place {
     var state: SlotState
-    /// What the gate says, so that the block is touched only when that changes.
+    /// The gate's word, so that the block is touched only when that changes.
     var gate: UInt64 = 0
     let gates: SlotGates
   }
@@ -68,8 +68,8 @@ final class BudgetShards: Sendable {
     shards[Int(slot) & Self.mask].slots.withLock { $0[Int(slot) >> Self.shift].state }
   }
 
-  /// What filtering compares with `slot`'s limit at `now`, how much of that is set aside, and when
-  /// the open window ends.
+  /// The amount that filtering compares with `slot`'s limit at `now`, how much of that is set
+  /// aside, and when the open window ends.
   func standing(
     of slot: Int32, at now: Timestamp
   ) -> (spend: PicoUSD, withheld: PicoUSD, resetsAt: Timestamp?) {

@@ -14,7 +14,7 @@ final class SlotGates: Sendable {
 
   init() { words = InlineArray { _ in Atomic(0) } }
 
-  /// What the word of a slot says that cannot deny under the configuration `generation`.
+  /// The word of a slot that cannot deny under the configuration `generation`.
   ///
   /// No slot's word is that of generation 0, the configuration before the first.
   static func open(generation: UInt64) -> UInt64 { generation << 1 | 1 }

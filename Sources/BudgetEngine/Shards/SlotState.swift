@@ -1,6 +1,6 @@
 import BudgetModel
 
-/// What is known of one budget's spend: the window that was last open, and what is under way.
+/// One budget's spend: the window that was last open, and the amounts under way.
 ///
 /// A value; the shard that holds it serialises access. A window is open until `end`, its last
 /// instant; the first charge after it opens the next one. `start` names the window: where LiteLLM
@@ -12,18 +12,19 @@ struct SlotState: Sendable {
   private(set) var start: Timestamp
   /// The last instant of the window; `never` where none has been opened.
   private(set) var end: Timestamp
-  /// What has been charged to the window.
+  /// The amount charged to the window.
   private(set) var spend: PicoUSD
-  /// What is queued and not yet charged: it counts for filtering, whatever window it will fall in.
+  /// The amount queued and not yet charged: it counts for filtering, whatever window it will fall
+  /// in.
   private(set) var pending: PicoUSD
   /// The limit in force, or the last one that was.
   private(set) var limit: PicoUSD
   /// The configuration that named the limit; 0: none has.
   private(set) var generation: UInt64
-  /// What the fleet has to do with the budget; nil while that is nothing. Apart, since most budgets
+  /// The fleet's part in the budget; nil while there is nothing to say. Apart, since most budgets
   /// of most nodes have none of it, and a million states have to be small.
   private var share: FleetShare?
-  /// What was charged since the process started, over all windows: it only grows.
+  /// The sum charged since the process started, over all windows: it only grows.
   private(set) var charged: PicoUSD
   /// The slot in which the budget goes on with windows of another length; `Slot.none` while this
   /// one is in force.
@@ -48,13 +49,13 @@ struct SlotState: Sendable {
     holds = 0
   }
 
-  /// What others have spent in the window, as far as this node has heard.
+  /// The spend of others in the window, as far as this node has heard.
   private(set) var others: PicoUSD {
     get { share?.others ?? .zero }
     set { change(newValue, of: \.others) }
   }
 
-  /// What an outage policy sets aside of the limit, in the window.
+  /// The part of the limit that an outage policy sets aside, in the window.
   private(set) var withheld: PicoUSD {
     get { share?.withheld ?? .zero }
     set { change(newValue, of: \.withheld) }
@@ -97,17 +98,17 @@ struct SlotState: Sendable {
   /// Whether a window is open at `now`.
   func isOpen(at now: Timestamp) -> Bool { now <= end }
 
-  /// What this node has in the open window; zero where none is open.
+  /// This node's spend in the open window; zero if none is open.
   func spend(at now: Timestamp) -> PicoUSD { isOpen(at: now) ? spend : .zero }
 
-  /// What others have in the open window; zero where none is open.
+  /// The spend of others in the open window; zero if none is open.
   func others(at now: Timestamp) -> PicoUSD { isOpen(at: now) ? others : .zero }
 
-  /// What is set aside of the window that a request would fall in.
+  /// The amount set aside in the window that a request would fall in.
   func withheld(at now: Timestamp) -> PicoUSD { isOpen(at: now) ? withheld : withheldNext }
 
-  /// What filtering compares with the limit: what the open window holds, this node's and others',
-  /// everything pending, and what is set aside.
+  /// The amount that filtering compares with the limit: the open window's spend, this node's and
+  /// others', everything pending, and what is set aside.
   func committedAndPending(at now: Timestamp) -> PicoUSD {
     isOpen(at: now) ? spend + others + withheld + pending : withheldNext + pending
   }
@@ -115,8 +116,8 @@ struct SlotState: Sendable {
   /// The most that filtering may compare with the limit, at whatever time, until this state changes.
   var mostCompared: PicoUSD { max(spend + others + withheld, withheldNext) + pending }
 
-  /// What the slot's gate says: open while no request without an estimate can be denied, at whatever
-  /// time. What the end of the window takes away is left in: then the lock is taken for nothing.
+  /// The slot's gate: open while no request without an estimate can be denied, at whatever time. An
+  /// ended window still counts here. That only costs an unneeded lock.
   var gate: UInt64 {
     mostCompared < limit ? SlotGates.open(generation: generation) : 0
   }
@@ -247,4 +248,24 @@ struct SlotState: Sendable {
     precondition(withheld >= .zero && withheldNext >= .zero, "less than nothing is withheld")
     precondition(pending >= .zero, "more pending spend was released than held")
   }
+}
+
+/// The fleet's part in one budget: the spend of others, and the amounts set aside for them.
+/// Immutable, so that copies of a state may share it.
+final class FleetShare: Sendable {
+  struct Fields: Equatable {
+    var others = PicoUSD.zero
+    var withheld = PicoUSD.zero
+    var withheldNext = PicoUSD.zero
+    var withheldLimit: PicoUSD?
+  }
+
+  let fields: Fields
+
+  init(_ fields: Fields) { self.fields = fields }
+
+  var others: PicoUSD { fields.others }
+  var withheld: PicoUSD { fields.withheld }
+  var withheldNext: PicoUSD { fields.withheldNext }
+  var withheldLimit: PicoUSD? { fields.withheldLimit }
 }

@@ -29,7 +29,7 @@ struct APIEndpoint: Sendable {
     }
     let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
     var path = rest.dropFirst(authority.count).prefix { $0 != "?" && $0 != "#" }
-    // What follows `;` in the last segment are parameters.
+    // Parameters follow `;` in the last segment.
     if let slash = path.lastIndex(of: "/"), let mark = path[slash...].firstIndex(of: ";") {
       path = path[..<mark]
     }

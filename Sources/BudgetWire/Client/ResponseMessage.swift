@@ -25,3 +25,65 @@ public struct ResponseMessage: Hashable, Sendable {
     case later(MethodName)
   }
 }
+
+/// Which call a response answers and how it ended, read without unpacking the rest: for those who
+/// count answers and do not use them.
+public struct ResponseHead: Equatable, Sendable {
+  /// The call it answers; 0 where the server could not read which.
+  public var callID: UInt64 = 0
+  /// How the call ended.
+  public var code = StatusCode.ok
+  /// The method whose answer the response holds, if any.
+  public var method: MethodName?
+
+  /// Reads a response, one frame without its header.
+  ///
+  /// Throws `malformed` where the bytes are no message; a status whose number is unknown is
+  /// `unknown`.
+  public init(frame: RawSpan) throws(ResponseFault) {
+    do {
+      var cursor = WireCursor(at: 0, end: frame.byteCount)
+      while cursor.offset < frame.byteCount {
+        let field = try cursor.nextField(in: frame)
+        switch (field.number, field.wireType) {
+        case (1, 0): callID = field.value
+        case (2, 2): code = try Self.code(in: frame, from: field.start, to: cursor.offset)
+        case (10...31, 2): method = MethodName(rawValue: UInt8(field.number)) ?? method
+        default: break
+        }
+      }
+    } catch {
+      throw .malformed
+    }
+  }
+
+  private static func code(
+    in frame: borrowing RawSpan, from start: Int, to end: Int
+  ) throws(WireFault) -> StatusCode {
+    var cursor = WireCursor(at: start, end: end)
+    while cursor.offset < end {
+      let field = try cursor.nextField(in: frame)
+      guard field.number == 1, field.wireType == 0 else { continue }
+      return UInt8(exactly: field.value).flatMap(StatusCode.init) ?? .unknown
+    }
+    return .ok
+  }
+}
+
+/// Why bytes are not taken as a response.
+public enum ResponseFault: Error, Hashable, Sendable {
+  /// A frame of more bytes than a server may send.
+  case frameTooLong(length: Int, bound: Int)
+  /// Not a message of budget.v1, or one that would take more memory than any honest one.
+  case malformed
+}
+
+extension ResponseFault: CustomStringConvertible {
+  /// One sentence.
+  public var description: String {
+    switch self {
+    case .frameTooLong(let length, let bound): "a response of \(length) bytes, at most \(bound)"
+    case .malformed: "the response is not a message of budget.v1"
+    }
+  }
+}

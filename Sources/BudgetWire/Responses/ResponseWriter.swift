@@ -19,11 +19,6 @@ public struct ResponseWriter: Sendable {
     }
   }
 
-  /// Appends the reply to a request that was not taken.
-  public func appendRefusal(_ refusal: WireRefusal, to buffer: inout [UInt8]) {
-    appendStatus(refusal.status, callID: refusal.callID, to: &buffer)
-  }
-
   /// Appends the answer to FilterDeployments, with its status unless that is OK. Allocates nothing
   /// while `buffer` has room.
   ///

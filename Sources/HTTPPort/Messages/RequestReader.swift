@@ -3,7 +3,7 @@
 /// Holds `bound` bytes at most. What it refuses ends the connection: where the next request would
 /// begin is not known.
 struct RequestReader {
-  /// What the bytes so far amount to.
+  /// The result of reading the bytes so far.
   enum Step: Equatable {
     /// Nothing whole yet.
     case incomplete

@@ -1,4 +1,4 @@
-/// Where a connection stands between two whole requests: a value, judged without a socket or a clock.
+/// A connection's state between two whole requests: a value, judged without a socket or a clock.
 ///
 /// With all connections taken the one that has been longest without a whole request makes room for
 /// the next. Each is left in peace for a moment, so that a probe that gets in also gets its answer.
@@ -13,7 +13,7 @@ struct ConnectionStanding: Equatable {
   /// How long the whole of an answer may take, while others wait.
   static let timeToAnswer: Int64 = 1_000_000_000
 
-  /// Opened, or answered, at `since`: half a request is no more than none.
+  /// Opened, or answered, at `since`: half a request counts as none.
   static func asking(since: Int64, requestedAt: Int64) -> ConnectionStanding {
     ConnectionStanding(requestedAt: requestedAt, yieldsFrom: since + timeToAsk)
   }

@@ -1,6 +1,8 @@
+import BudgetModel
+
 /// One connection, as the port's thread has it.
 final class HTTPConnection {
-  /// Where it stands.
+  /// Its state.
   enum Phase: Equatable {
     /// It may ask.
     case reading
@@ -66,7 +68,7 @@ final class HTTPConnection {
     }
   }
 
-  /// What to wait for.
+  /// The events to wait for.
   var interest: Int16 {
     switch phase {
     case .reading, .lingering: PollSet.readable
@@ -75,11 +77,13 @@ final class HTTPConnection {
     }
   }
 
-  /// What is due, and when.
+  /// The next deadline, and its kind.
   func deadline(_ bounds: HTTPBounds) -> (at: Int64, what: Overdue)? {
     switch phase {
     case .reading:
-      if let requestSince { return (requestSince + bounds.requestDuration.nanoseconds, .request) }
+      if let requestSince {
+        return (requestSince + bounds.requestDuration.nanoseconds, .request)
+      }
       return (idleSince + bounds.idleDuration.nanoseconds, .idle)
     case .writing:
       let whole = (outgoing?.startedAt ?? progressAt) + bounds.responseDuration.nanoseconds
@@ -89,12 +93,6 @@ final class HTTPConnection {
     }
   }
 
-  /// What took too long.
+  /// The part that took too long.
   enum Overdue { case request, idle, response, linger }
-}
-
-extension Duration {
-  var nanoseconds: Int64 {
-    components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
-  }
 }

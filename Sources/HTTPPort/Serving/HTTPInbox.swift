@@ -6,7 +6,7 @@ struct HTTPConnectionID: Hashable, Sendable {
   let generation: Int
 }
 
-/// What other threads have for the port's thread. Posting costs a short lock and a byte in a pipe.
+/// Mail from other threads to the port's thread. Posting costs a short lock and a byte in a pipe.
 final class HTTPInbox: Sendable {
   struct Mail {
     var answers: [(connection: HTTPConnectionID, response: HTTPResponse)] = []

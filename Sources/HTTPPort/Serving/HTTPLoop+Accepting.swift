@@ -1,3 +1,5 @@
+import BudgetModel
+
 /// Taking connections, as many as there may be.
 extension HTTPLoop {
   /// Connections that vanish before they are taken: past so many at once others get their turn.

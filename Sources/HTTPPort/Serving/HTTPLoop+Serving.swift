@@ -1,3 +1,5 @@
+import BudgetModel
+
 /// Reading requests, asking the site, sending what it answers.
 extension HTTPLoop {
   /// Bytes sent to one connection before the next ready one gets its turn.

@@ -1,7 +1,7 @@
 import BudgetModel
 import Foundation
 
-/// What the port's thread does: waits for sockets, serves what is ready, ends what is overdue.
+/// The work of the port's thread: it waits for sockets, serves what is ready, ends what is overdue.
 /// It alone touches connections.
 final class HTTPLoop {
   let site: any HTTPSite

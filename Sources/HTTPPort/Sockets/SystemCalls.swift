@@ -17,7 +17,7 @@ struct Descriptor: ~Copyable, Sendable {
   }
 }
 
-/// What a read or write came to.
+/// The outcome of a read or write.
 enum Transfer: Equatable {
   case bytes(Int)
   case wouldBlock
@@ -25,7 +25,7 @@ enum Transfer: Equatable {
   case failed
 }
 
-/// What accepting came to.
+/// The outcome of accepting.
 enum Accepting {
   case connection(Int32)
   case nothing
@@ -149,7 +149,7 @@ struct PollSet {
   /// Takes a place in which nothing happens.
   mutating func appendNothing() { entries.append(pollfd(fd: -1, events: 0, revents: 0)) }
 
-  /// What happened to the descriptor at `index`, errors and hang-ups included.
+  /// The events of the descriptor at `index`, errors and hang-ups included.
   func events(at index: Int) -> Int16 { entries[index].revents }
 
   /// Waits; -1 is without end.

@@ -1,3 +1,5 @@
+public import BudgetModel
+
 /// Whether a reading of the store's clock is believed. A value: clocks are told to it.
 ///
 /// A reading that is far from what this node expects is a jump. Windows end by the store's clock, so
@@ -11,7 +13,7 @@ public struct ClockTrust: Equatable, Sendable {
     public var expected: Int64
     /// This host's wall clock.
     public var wall: Int64
-    /// What has passed on this host, asleep or awake.
+    /// The time that has passed on this host, asleep or awake.
     public var elapsed: Int64
     /// How far `store` may be off for the way there and back.
     public var uncertainty: Int64
@@ -34,7 +36,7 @@ public struct ClockTrust: Equatable, Sendable {
     var lastHeard: Int64
   }
 
-  /// What is no jump, in milliseconds.
+  /// The largest difference that is not a jump, in milliseconds.
   public let bound: Int64
   private var hasHeard = false
   private var suspicion: Suspicion?
@@ -83,5 +85,32 @@ public struct ClockTrust: Equatable, Sendable {
 
   private static func areNear(_ one: Int64, _ other: Int64, _ distance: Int64) -> Bool {
     (one - other).magnitude <= UInt64(distance)
+  }
+}
+
+/// The store's clock says what this node does not believe: nothing is decided by it, and nothing is
+/// pushed.
+public struct ClockDoubt: Error, Equatable, Sendable {
+  /// The reading of the store's clock.
+  public var store: Timestamp
+  /// The time that this node had expected.
+  public var expected: Timestamp
+  /// How far apart the two may be, in seconds.
+  public var boundSeconds: Int64
+
+  /// Makes a doubt.
+  public init(store: Timestamp, expected: Timestamp, boundSeconds: Int64) {
+    self.store = store
+    self.expected = expected
+    self.boundSeconds = boundSeconds
+  }
+}
+
+extension ClockDoubt: CustomStringConvertible {
+  /// Both times, and what ends the doubt.
+  public var description: String {
+    "Redis' clock says \(store.iso8601), this node's time is \(expected.iso8601): more than "
+      + "\(boundSeconds) s apart (--clock-jump-bound-s); it is followed once this host's clock "
+      + "agrees with it, or when it has said the same for 60 s"
   }
 }

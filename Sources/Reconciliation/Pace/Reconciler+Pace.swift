@@ -65,11 +65,3 @@ extension Reconciler {
     states[index].rateBase = (total, now)
   }
 }
-
-extension Duration {
-  /// In seconds.
-  var inSeconds: Double {
-    let (seconds, attoseconds) = components
-    return Double(seconds) + Double(attoseconds) / 1e18
-  }
-}

@@ -1,14 +1,15 @@
 import BudgetModel
+import RedisStore
 
-/// What reconciling knows of one budget.
+/// One budget's state, as reconciling knows it.
 struct BudgetState {
-  /// What the node has spent in one window, by origin.
+  /// The node's spend in one window, by origin.
   struct OwnWindow {
     var end: Timestamp
     var parts: [String: PicoUSD] = [:]
-    /// What the store had of it when it ended.
+    /// How much of it the store had when it ended.
     var confirmed = PicoUSD.zero
-    /// What was counted as late already.
+    /// The amount counted as late already.
     var late = PicoUSD.zero
 
     var sum: PicoUSD { parts.values.reduce(.zero, +) }
@@ -23,7 +24,7 @@ struct BudgetState {
 
   /// The node's own windows, by start: open ones, and those that ended a short while ago.
   var windows: [Timestamp: OwnWindow] = [:]
-  /// What is known of the fleet's window; nil: none is known to be open.
+  /// The fleet's window; nil: none is known to be open.
   var record: FleetRecord?
   /// The spend key at the last pass; nil: there was none, or it was another window's.
   var total: PicoUSD?
@@ -47,7 +48,7 @@ struct BudgetState {
   var isContested = false
   /// Whether a provider's first window of this life is still to be shown in the store.
   var announces: Bool
-  /// What the node was last told that others have spent, and in which window.
+  /// The spend of others that the node was last told, and its window.
   var shown: FleetView?
   /// The record is newer than what the node remembers.
   var isUnremembered = false
@@ -75,7 +76,7 @@ struct BudgetState {
     }
   }
 
-  /// What the store does not have yet of the fleet's window.
+  /// The spend in the fleet's window that the store does not have yet.
   var hasNews: Bool {
     guard let record, let own = windows[record.start] else { return false }
     return own.parts.contains { $0.value > record.confirmed[$0.key] ?? .zero }
@@ -84,8 +85,8 @@ struct BudgetState {
   /// This node's part of what the store holds.
   var confirmed: PicoUSD { record?.confirmed.values.reduce(.zero, +) ?? .zero }
 
-  /// What others have spent in the fleet's window. While the spend key is missing, what it was last
-  /// known to be: LiteLLM deletes it in a window's last second.
+  /// The spend of others in the fleet's window. While the spend key is missing, its last known
+  /// value: LiteLLM deletes the key in a window's last second.
   var others: PicoUSD { max(.zero, (total ?? record?.total ?? .zero) - confirmed) }
 
   /// Spend of a window that has ended which the store never got, beyond what was counted before.
@@ -110,5 +111,20 @@ struct BudgetState {
     rateBase = nil
     rate = 0
     foreignCount = 0
+  }
+}
+
+/// One budget's keys in the store.
+struct BudgetKeys: Hashable, Sendable {
+  var spend: [UInt8]
+  var start: [UInt8]
+  var mark: [UInt8]
+
+  /// Nil: the budget's name has braces for which no marker can be named.
+  init?(_ key: BudgetKey, in keys: RedisKeys) {
+    guard keys.complaint(key) == nil else { return nil }
+    spend = keys.spendKey(key)
+    start = keys.startKey(key)
+    mark = keys.markKey(key)
   }
 }

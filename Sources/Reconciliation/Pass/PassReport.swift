@@ -1,6 +1,7 @@
 public import BudgetModel
+public import RedisStore
 
-/// What one pass found and did.
+/// The results of one pass.
 public struct PassReport: Sendable {
   /// The store's clock as the pass began.
   public var time = Timestamp(unixMilliseconds: 0)
@@ -12,7 +13,7 @@ public struct PassReport: Sendable {
   public var merged = 0
   /// Windows that became the node's own.
   public var adopted = 0
-  /// What the script added to spend keys.
+  /// The sum that the script added to spend keys.
   public var added = PicoUSD.zero
   /// Spend of windows that ended before the store had it: it stays in the ledger.
   public var late: [LateSpend] = []
@@ -44,7 +45,7 @@ public struct PassReport: Sendable {
   public struct BudgetFault: Equatable, Sendable {
     /// Whose keys.
     public var key: BudgetKey
-    /// What is wrong.
+    /// The fault.
     public var reason: String
     /// Whether the budget is shared all the same.
     public var isShared = false
@@ -57,5 +58,37 @@ public struct PassReport: Sendable {
     faultCount += 1
     guard faults.count < Self.faultBound else { return }
     faults.append(BudgetFault(key: key, reason: reason, isShared: isShared))
+  }
+}
+
+/// Why a pass ended early. What it had sent may have been applied; the next one sends the same or
+/// more.
+public enum PassFailure: Error, Equatable {
+  /// The link to the store broke, or was not to be had.
+  case store(RedisError)
+  /// The store refuses to work.
+  case refused(RedisRefusal)
+  /// The store's reply to the named command is not an answer to it.
+  case unexpectedReply(command: String)
+  /// The store's clock is not believed.
+  case clock(ClockDoubt)
+  /// The store's clock has moved by more than a pass can last, in the middle of one.
+  case clockMoved(from: Timestamp, to: Timestamp)
+  /// The node's ledger cannot do its part.
+  case node(FleetNodeError)
+}
+
+extension PassFailure: CustomStringConvertible {
+  /// One sentence.
+  public var description: String {
+    switch self {
+    case .store(let error): "\(error)"
+    case .refused(let refusal): "Redis refuses: \(refusal)"
+    case .unexpectedReply(let command): "Redis answered \(command) with something else than it does"
+    case .clock(let doubt): "\(doubt)"
+    case .clockMoved(let before, let now):
+      "Redis' clock moved from \(before.iso8601) to \(now.iso8601) during a pass"
+    case .node(let error): "the ledger: \(error.reason)"
+    }
   }
 }

@@ -82,7 +82,7 @@ extension Reconciler {
     }
   }
 
-  /// What the script's refusal means, and the way out.
+  /// The meaning of the script's refusal, and the way out.
   private func words(_ refusal: RedisRefusal, _ keys: BudgetKeys) -> String {
     func text(_ key: [UInt8]) -> String { String(decoding: key, as: UTF8.self) }
     if refusal.text.contains("BDTYPE the marker") {

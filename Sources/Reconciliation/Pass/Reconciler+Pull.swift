@@ -120,7 +120,7 @@ extension Reconciler {
     return replies
   }
 
-  /// What a reply of the wrong kind means for the pass.
+  /// The pass's failure for a reply of the wrong kind.
   func failure(of reply: RedisValue, to command: String) -> PassFailure {
     if let refusal = reply.refusal { return .refused(refusal) }
     return .unexpectedReply(command: command)

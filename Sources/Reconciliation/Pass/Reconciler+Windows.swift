@@ -116,9 +116,9 @@ extension Reconciler {
     return again
   }
 
-  /// What the start key says of the budget's window. LiteLLM's key bears no window text: one that was
-  /// set for another text of the same budget is told from one of a host with a clock of its own by its
-  /// length, or by what this node knows of the other text's windows.
+  /// The budget's window as the start key has it. LiteLLM's key bears no window text. A key that was
+  /// set for another text of the same budget is told from one of a host with a clock of its own: by
+  /// its length, or by what this node knows of the other text's windows.
   private mutating func startKey(
     _ value: [UInt8]?, timeToLive: Int64, _ index: Int, at now: Timestamp
   ) -> StartKey {
@@ -221,7 +221,7 @@ extension Reconciler {
     states[index].shown = nil
   }
 
-  /// What LiteLLM does for a provider when it starts, without overwriting anything.
+  /// LiteLLM does this for a provider when it starts; here nothing is overwritten.
   private mutating func announce(
     _ indices: [Int], _ store: inout some FleetStore, at now: Timestamp
   ) throws(PassFailure) {

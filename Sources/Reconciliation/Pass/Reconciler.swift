@@ -22,7 +22,7 @@ public struct Reconciler {
   /// Every budget in force that can be kept in the store, and others with spend still to be told.
   var states: [BudgetState] = []
   private var places: [BudgetKey: Int] = [:]
-  /// Where the next pass goes on among budgets without news, when there are very many.
+  /// The place where the next pass goes on among budgets without news, when there are very many.
   private var cursor = 0
   var rememberedAt: Timestamp?
   /// How many nodes the fleet had at the last pass.
@@ -108,7 +108,7 @@ public struct Reconciler {
   mutating func apply(_ news: LedgerNews) {
     if news.isComplete {
       for index in states.indices {
-        // What was found out about windows that have ended is not in the ledger.
+        // The ledger does not have the facts about windows that have ended.
         for start in states[index].windows.keys { states[index].windows[start]?.parts = [:] }
       }
       takeRecords(news.records)
@@ -137,7 +137,7 @@ public struct Reconciler {
     }
   }
 
-  /// Where a budget's state is; made for one that is not in force (any more) but has spend to be
+  /// The place of a budget's state; made for one that is not in force (any more) but has spend to be
   /// told. Nil: it cannot be kept in the store.
   private mutating func place(of key: BudgetKey) -> Int? {
     if let known = places[key] { return known }

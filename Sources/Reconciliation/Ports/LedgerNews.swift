@@ -1,12 +1,12 @@
 public import BudgetModel
 
-/// What the ledger has to tell since it was asked last.
+/// The ledger's news since it was asked last.
 public struct LedgerNews: Sendable {
   /// Whether this is everything that may matter, in place of all told before.
   public var isComplete: Bool
   /// Totals, newer than any told before: one for each window and origin.
   public var totals: [OriginTotal]
-  /// What was remembered of the fleet's windows; only with `isComplete`.
+  /// The fleet's windows as remembered; only with `isComplete`.
   public var records: [FleetRecord]
 
   /// Makes the news.
@@ -17,7 +17,7 @@ public struct LedgerNews: Sendable {
   }
 }
 
-/// What one life of the node has spent in one window: it only grows.
+/// The spend of one life of the node in one window: it only grows.
 public struct OriginTotal: Hashable, Sendable {
   /// Whose window.
   public var key: BudgetKey
@@ -42,7 +42,7 @@ public struct OriginTotal: Hashable, Sendable {
   }
 }
 
-/// What is known of one of the fleet's windows; that it is kept says that the node has adopted it.
+/// One of the fleet's windows as remembered; that it is kept says that the node has adopted it.
 public struct FleetRecord: Hashable, Sendable {
   /// Whose window.
   public var key: BudgetKey
@@ -54,7 +54,7 @@ public struct FleetRecord: Hashable, Sendable {
   public var total: PicoUSD
   /// The spend key when the store last confirmed something of this node's: it only grows after.
   public var highest: PicoUSD
-  /// What the store has confirmed of this node's own, by origin.
+  /// The totals of this node's own that the store has confirmed, by origin.
   public var confirmed: [String: PicoUSD]
   /// How many nodes the fleet had.
   public var nodes: Int
@@ -71,5 +71,46 @@ public struct FleetRecord: Hashable, Sendable {
     confirmed = [:]
     nodes = 1
     self.at = at
+  }
+}
+
+/// A window of the fleet that the node makes its own.
+public struct WindowAdoption: Hashable, Sendable {
+  /// Whose window.
+  public var key: BudgetKey
+  /// The node's own windows whose spend is counted in the fleet's from now on, by their start: all
+  /// that was recorded in them, and what is recorded until the adoption is done. Those that are the
+  /// fleet's window already are left as they are.
+  public var moving: [Timestamp]
+  /// The node's own windows that end here, with their spend in them: a start does not find them open.
+  public var closing: [Timestamp]
+  /// The window: from now on the one that charges are counted in, until its end.
+  public var record: FleetRecord
+
+  /// Makes an adoption.
+  public init(
+    key: BudgetKey, moving: [Timestamp], closing: [Timestamp], record: FleetRecord
+  ) {
+    self.key = key
+    self.moving = moving
+    self.closing = closing
+    self.record = record
+  }
+}
+
+/// The spend of others in a budget's window.
+public struct FleetView: Hashable, Sendable {
+  /// The budget's position in `FleetBudgets.budgets`.
+  public var budget: Int
+  /// When the window opened.
+  public var start: Timestamp
+  /// Their spend in it.
+  public var others: PicoUSD
+
+  /// Makes a view.
+  public init(budget: Int, start: Timestamp, others: PicoUSD) {
+    self.budget = budget
+    self.start = start
+    self.others = others
   }
 }

@@ -2,7 +2,7 @@ import BudgetModel
 
 /// Numbers as LiteLLM and Redis write them: untrusted text in, exact decimals out.
 enum StoreNumber {
-  /// Longer texts are no numbers of theirs.
+  /// Longer texts are not numbers of theirs.
   private static let maximumLength = 64
 
   /// An amount of dollars, rounded to twelve decimals, half away from zero; nil: no such number.

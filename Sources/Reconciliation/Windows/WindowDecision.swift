@@ -9,7 +9,7 @@ enum WindowDecision: Equatable {
   /// This is the window. The node's own windows whose spend moves to it, and those that end here.
   case adopt(FleetWindow, moving: [Timestamp], closing: [Timestamp])
 
-  /// What the decision is made from.
+  /// The facts that the decision is made from.
   struct Facts {
     var length: WindowLength
     /// The store's clock.
@@ -60,7 +60,7 @@ enum WindowDecision: Equatable {
   private static func adoption(of window: FleetWindow, _ facts: Facts) -> WindowDecision {
     // Sorted, so that what is asked of the node does not depend on chance.
     let locals = facts.locals.filter { $0.start != window.start }.sorted { $0.start < $1.start }
-    // What was spent before an operator's reset never shows in the window after it.
+    // Spend from before an operator's reset never shows in the window after it.
     var moving = locals.filter { !isReset($0, facts) }.map(\.start)
     var closing = locals.filter { isReset($0, facts) }.map(\.start)
     if let adopted = facts.adopted, adopted.start != window.start {

@@ -16,28 +16,23 @@ public struct RedisKeys: Hashable, Sendable {
     }
   }
 
-  /// Where a budget's spend is: LiteLLM's `provider_spend:openai:1d`.
+  /// The key of a budget's spend: LiteLLM's `provider_spend:openai:1d`.
   public func spendKey(_ key: BudgetKey) -> [UInt8] {
     named("\(key.scope)_spend:\(key.name):\(key.windowText)")
   }
 
-  /// Where the start of a budget's window is: LiteLLM's `provider_budget_start_time:openai`, the
+  /// The key of the start of a budget's window: LiteLLM's `provider_budget_start_time:openai`, the
   /// same for every window text of a name.
   public func startKey(_ key: BudgetKey) -> [UInt8] {
     named("\(key.scope)_budget_start_time:\(key.name)")
   }
 
-  /// Where the nodes' shares of a budget's spend are, in the same cluster slot as the spend.
+  /// The key of the nodes' shares of a budget's spend, in the same cluster slot as the spend.
   ///
   /// Precondition: `complaint(_:)` has nothing against the budget.
   public func markKey(_ key: BudgetKey) -> [UInt8] { beside(spendKey(key), "bd") }
 
-  /// Where the nodes' holds on a budget are, in the same cluster slot as the spend.
-  ///
-  /// Precondition: `complaint(_:)` has nothing against the budget.
-  public func holdsKey(_ key: BudgetKey) -> [UInt8] { beside(spendKey(key), "bdh") }
-
-  /// Where the fleet's nodes are.
+  /// The key of the fleet's nodes.
   public var nodesKey: [UInt8] { named("budgetd:nodes") }
 
   /// Why a budget cannot be kept in Redis; nil: it can.
@@ -63,5 +58,30 @@ public struct RedisKeys: Hashable, Sendable {
     case .present: return key + ending
     case .unclear: preconditionFailure("a budget whose name has unclear braces is refused")
     }
+  }
+}
+
+/// Which part of a key chooses its slot in a Redis cluster.
+enum HashTag {
+  /// All of it: there is no brace.
+  case none
+  /// The part between the first `{` and the next `}`.
+  case present
+  /// All of it although there are braces, so that a key around this one has another slot.
+  case unclear
+
+  /// Reads a key as Redis does.
+  init(_ key: [UInt8]) {
+    let open = key.firstIndex(of: UInt8(ascii: "{"))
+    guard open != nil || key.contains(UInt8(ascii: "}")) else {
+      self = .none
+      return
+    }
+    guard let open, let close = key[open...].firstIndex(of: UInt8(ascii: "}")), close > open + 1
+    else {
+      self = .unclear
+      return
+    }
+    self = .present
   }
 }

@@ -1,6 +1,9 @@
+import BudgetModel
+import Glibc
+
 /// An instant on the monotonic clock that something has to be done by.
 struct Deadline {
-  /// What was allowed when it was set, for messages.
+  /// The time allowed when it was set, for messages.
   let allowance: Duration
   private let instant: ContinuousClock.Instant
 
@@ -20,16 +23,20 @@ struct Deadline {
     one.instant <= other.instant ? one : other
   }
 
-  /// What is left, rounded up to whole milliseconds; 0: it has passed.
+  /// The time left, rounded up to whole milliseconds; 0: it has passed.
   var millisecondsLeft: Int32 {
     let left = ContinuousClock.Instant.now.duration(to: instant)
     guard left > .zero else { return 0 }
-    let (seconds, attoseconds) = left.components
-    let milliseconds = seconds.multipliedReportingOverflow(by: 1_000)
-    guard !milliseconds.overflow else { return .max }
-    return Int32(clamping: milliseconds.partialValue + attoseconds / 1_000_000_000_000_000 + 1)
+    return Int32(clamping: min(left.wholeMilliseconds, Int64(Int32.max)) + 1)
   }
 
   /// Whether it has passed.
   var hasPassed: Bool { ContinuousClock.Instant.now >= instant }
+}
+
+/// The events that a socket is waited for.
+enum PollEvents {
+  static let input = Int32(POLLIN)
+  static let output = Int32(POLLOUT)
+  static let inputAndOutput = Int32(POLLIN) | Int32(POLLOUT)
 }

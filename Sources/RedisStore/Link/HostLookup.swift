@@ -1,3 +1,5 @@
+import BudgetModel
+import Dispatch
 import Foundation
 import Glibc
 import Locks
@@ -14,7 +16,7 @@ final class HostLookup: Sendable {
   private let isUnderWay = Locked(false)
   private let resolve: @Sendable (String, UInt16) -> Answer
 
-  /// What a lookup gives.
+  /// The result of a lookup.
   enum Answer: Sendable {
     case targets([ConnectTarget])
     case failure(String)
@@ -41,7 +43,7 @@ final class HostLookup: Sendable {
     guard isFree else {
       throw .lookup(host: host, reason: "the name servers have not answered the lookup before")
     }
-    let answer = Waiting<Answer>()
+    let answer = Promise<Answer>()
     let resolve = resolve
     let thread = Thread { [self] in
       let found = resolve(host, port)
@@ -51,7 +53,7 @@ final class HostLookup: Sendable {
     }
     thread.name = "redis.lookup"
     thread.start()
-    switch answer.wait(for: allowance) {
+    switch answer.wait(until: .now() + allowance.inSeconds) {
     case .targets(let targets): return targets
     case .failure(let reason): throw .lookup(host: host, reason: reason)
     case nil: throw .lookup(host: host, reason: "the name servers did not answer in \(allowance)")
@@ -64,7 +66,7 @@ final class HostLookup: Sendable {
     return unsafe inet_pton(AF_INET6, host, &address) == 1
   }
 
-  /// What the system says.
+  /// The system's answer.
   static func systemAnswer(host: String, port: UInt16) -> Answer {
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -92,4 +94,27 @@ final class HostLookup: Sendable {
 
   /// More addresses of one name are not tried.
   private static let maximumTargets = 8
+}
+
+/// An address that needs no lookup.
+enum ConnectTarget: Hashable, Sendable {
+  /// An address in numbers, and a port.
+  case tcp(numericHost: String, port: UInt16)
+  /// The path of a Unix socket.
+  case unix(path: String)
+}
+
+extension ConnectTarget {
+  /// The longest path of a Unix socket; hiredis would cut off the rest without a word.
+  static let maximumPathLength = 107
+
+  /// Why nothing can be there; nil: something can.
+  var complaint: String? {
+    guard case .unix(let path) = self else { return nil }
+    let length = path.utf8.count
+    guard length <= Self.maximumPathLength else {
+      return "the path has \(length) bytes, more than the system's \(Self.maximumPathLength)"
+    }
+    return path.isEmpty || path.utf8.contains(0) ? "the path is empty or has a zero byte" : nil
+  }
 }

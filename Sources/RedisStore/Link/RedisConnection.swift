@@ -8,10 +8,10 @@ import Glibc
 /// comes next could be the answer to an older command: the caller drops the connection.
 @safe struct RedisConnection: ~Copyable {
   private let context: UnsafeMutablePointer<redisContext>
-  /// What hiredis may still build of the replies of this exchange.
+  /// How much hiredis may still build of the replies of this exchange.
   private let reading: UnsafeMutablePointer<chiredis_bounds>
   private let bounds: RedisBounds
-  /// What has come in this exchange, in bytes.
+  /// The bytes that have come in this exchange.
   private var received = 0
 
   /// Takes over a fresh context, whether or not it has an error.
@@ -130,7 +130,7 @@ import Glibc
     }
   }
 
-  /// What hiredis says is wrong, bounded; nil: nothing.
+  /// hiredis' complaint, bounded; nil: none.
   private var failure: String? {
     let code = unsafe context.pointee.err
     guard code != 0 else { return nil }

@@ -30,7 +30,7 @@ extension RedisLink {
     throw failure
   }
 
-  /// What every link begins with.
+  /// The commands that every link begins with.
   mutating func greet() throws(RedisError) {
     try authenticate()
     if settings.database != 0 {

@@ -4,7 +4,7 @@
 /// under way has an unknown outcome, and further calls throw `closed`. A fresh link is the only
 /// way on.
 public struct RedisLink: ~Copyable {
-  /// What Redis said of itself when the link was made.
+  /// Redis' facts about itself when the link was made.
   public internal(set) var facts = ServerFacts()
   let settings: RedisSettings
   /// Nil after the first error.
@@ -40,7 +40,7 @@ public struct RedisLink: ~Copyable {
   /// Sends all commands and returns their replies in the same order.
   ///
   /// The time: `commandTimeout` from one whole reply to the next, and as much for every thousand
-  /// commands in all. What is over the bounds is refused before anything is sent, and leaves the
+  /// commands in all. A pipeline over the bounds is refused before anything is sent, and leaves the
   /// link open.
   public mutating func pipeline(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
     guard isOpen else { throw .closed }

@@ -1,6 +1,6 @@
 /// How to reach one Redis.
 public struct RedisSettings: Hashable, Sendable {
-  /// Where it is.
+  /// Its address.
   public var address: RedisAddress
   /// The ACL user; nil: the default user.
   public var username: String?
@@ -8,7 +8,7 @@ public struct RedisSettings: Hashable, Sendable {
   public var password: RedisPassword?
   /// The database, from 0.
   public var database = 0
-  /// What stands before every key, without the colon; nil: nothing.
+  /// The prefix of every key, without the colon; nil: none.
   public var namespace: String?
   /// How long a lookup of the host's name, and after it a connect, may take.
   public var connectTimeout = Duration.milliseconds(500)
@@ -16,9 +16,64 @@ public struct RedisSettings: Hashable, Sendable {
   public var commandTimeout = Duration.seconds(1)
   /// The name that `CLIENT LIST` shows; 1 to 64 printable characters without blanks.
   public var clientName = "budgetd"
-  /// What one exchange may hold.
+  /// The bounds of one exchange.
   public var bounds = RedisBounds.standard
 
   /// The standard settings for one address.
   public init(address: RedisAddress) { self.address = address }
+}
+
+/// The address of a Redis.
+public enum RedisAddress: Hashable, Sendable {
+  /// A host's name or its address, and a port.
+  case tcp(host: String, port: UInt16)
+  /// The path of a Unix socket.
+  case unix(path: String)
+}
+
+extension RedisAddress: CustomStringConvertible {
+  /// `host:port`, `[::1]:port` or `unix:/path`; characters that are not printable are escaped.
+  public var description: String {
+    switch self {
+    case .tcp(let host, let port):
+      let name = PrintableText.bounded(host)
+      return host.utf8.contains(UInt8(ascii: ":")) ? "[\(name)]:\(port)" : "\(name):\(port)"
+    case .unix(let path): return "unix:\(PrintableText.bounded(path))"
+    }
+  }
+}
+
+/// A password that prints as nothing but its presence.
+public struct RedisPassword: Hashable, Sendable {
+  let bytes: [UInt8]
+
+  /// Wraps a password.
+  public init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  /// Wraps a password.
+  public init(_ text: String) { bytes = Array(text.utf8) }
+}
+
+extension RedisPassword: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+  /// Never the password.
+  public var description: String { "(hidden)" }
+  /// Never the password.
+  public var debugDescription: String { "(hidden)" }
+  /// Nothing, so that `dump` shows nothing either.
+  public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// The bounds of one exchange with Redis, a command or a pipeline.
+public struct RedisBounds: Hashable, Sendable {
+  /// Commands in one pipeline.
+  public var commands = 16_384
+  /// Bytes of all commands of one exchange, as arguments count them.
+  public var requestBytes = 16 << 20
+  /// Bytes of all replies of one exchange.
+  public var replyBytes = 16 << 20
+  /// Elements of all arrays in all replies of one exchange.
+  public var replyElements = 262_144
+
+  /// The bounds that are in force unless others are set.
+  public static let standard = RedisBounds()
 }

@@ -1,3 +1,4 @@
+import BudgetModel
 import Dispatch
 import Foundation
 import Locks
@@ -9,7 +10,7 @@ import Locks
 public final class RedisThread: Sendable {
   private let state = Locked(State())
   private let bell = DispatchSemaphore(value: 0)
-  private let ended = Waiting<Void>()
+  private let ended = Promise<Void>()
 
   private struct State {
     var isWoken = false
@@ -38,7 +39,7 @@ public final class RedisThread: Sendable {
 
   /// Called by the body: waits for a wake-up, `allowance` at most. Once ending it never waits.
   public func wait(for allowance: Duration) -> Wakeup {
-    let deadline = DispatchTime.now() + max(0, allowance.seconds)
+    let deadline = DispatchTime.now() + max(0, allowance.inSeconds)
     while true {
       let found: Wakeup? = state.withLock { state in
         defer { state.isWoken = false }
@@ -68,5 +69,35 @@ public final class RedisThread: Sendable {
   public var isEnding: Bool { state.withLock { $0.isEnding } }
 
   /// Waits for the body's end, `allowance` at most. Whether it has ended.
-  public func join(within allowance: Duration) -> Bool { ended.wait(for: allowance) != nil }
+  public func join(within allowance: Duration) -> Bool {
+    ended.wait(until: .now() + allowance.inSeconds) != nil
+  }
+}
+
+/// How long to wait before the next attempt: twice as long each time, with full jitter.
+///
+/// A value without a clock: whoever waits asks for the next delay.
+public struct RedisBackoff: Sendable {
+  /// The bound of the first delay.
+  public var first = Duration.milliseconds(50)
+  /// The bound of every delay.
+  public var longest = Duration.seconds(5)
+  /// How many attempts failed in a row.
+  public private(set) var failures = 0
+
+  /// The standard one.
+  public init() {}
+
+  /// The delay after one more failure: at random from 0 to a bound that doubles.
+  public mutating func delayAfterFailure(
+    using random: inout some RandomNumberGenerator
+  ) -> Duration {
+    let bound = min(longest, first * (1 << min(failures, 30)))
+    failures = min(failures + 1, Int.max - 1)
+    let nanoseconds = bound.nanoseconds
+    return .nanoseconds(Int64.random(in: 0...max(0, nanoseconds), using: &random))
+  }
+
+  /// An attempt succeeded.
+  public mutating func succeeded() { failures = 0 }
 }

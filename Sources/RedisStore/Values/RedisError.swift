@@ -13,7 +13,7 @@ public enum RedisError: Error, Hashable, Sendable {
   case closed
   /// The connection broke.
   case io(String)
-  /// What came is no reply, or not the one expected here.
+  /// The bytes are not a reply, or not the one expected here.
   case protocolViolation(String)
   /// The request is larger than the bounds; nothing was sent.
   case requestTooLarge(String)
@@ -21,4 +21,67 @@ public enum RedisError: Error, Hashable, Sendable {
   case replyTooLarge(String)
   /// Redis refused what a connection begins with: the named command.
   case refused(command: String, RedisRefusal)
+}
+
+extension RedisError: CustomStringConvertible {
+  /// One sentence that names the thing and the way out; never a password.
+  public var description: String {
+    switch self {
+    case .lookup(let host, let reason):
+      "no address is known for \(PrintableText.bounded(host)): \(reason)"
+    case .connect(let address, let reason): "no connection to \(address): \(reason)"
+    case .timedOut(let allowance): "no whole reply within \(allowance)"
+    case .closed: "Redis closed the connection"
+    case .io(let reason): "the connection broke: \(reason)"
+    case .protocolViolation(let what): "what came is not a reply that belongs here: \(what)"
+    case .requestTooLarge(let what): "the request is too large: \(what)"
+    case .replyTooLarge(let what): "the reply is too large: \(what)"
+    case .refused(let command, let refusal): "\(command) was refused: \(refusal)"
+    }
+  }
+}
+
+extension RedisRefusal: CustomStringConvertible {
+  /// Redis' words, and what is needed where they do not say.
+  public var description: String {
+    switch kind {
+    case .moved, .ask, .clusterDown, .crossSlot:
+      "\(text) (this is a node of a cluster; budgetd needs one plain Redis)"
+    case .readOnly: "\(text) (this is a replica; budgetd needs the one that takes writes)"
+    case .masterDown: "\(text) (this is a replica without its master)"
+    case .outOfMemory: "\(text) (give Redis more memory, or its keys an end)"
+    case .noPermission: "\(text) (the user lacks a right)"
+    case .noAuthentication: "\(text) (a password is needed)"
+    default: text
+    }
+  }
+}
+
+/// Texts of others, made fit for logs and errors.
+enum PrintableText {
+  /// Longer ones are cut.
+  static let maximumLength = 160
+
+  /// The text, cut, with control characters and those that turn text around escaped.
+  static func bounded(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars.prefix(maximumLength) {
+      let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+      let turnsText =
+        (0x200E...0x200F).contains(scalar.value) || (0x2028...0x202E).contains(scalar.value)
+        || (0x2066...0x2069).contains(scalar.value)
+      if isControl || turnsText {
+        result += "\\u{\(String(scalar.value, radix: 16))}"
+      } else {
+        result.unicodeScalars.append(scalar)
+      }
+    }
+    return text.unicodeScalars.count > maximumLength ? result + "…" : result
+  }
+
+  /// The bytes as text: what is not UTF-8 becomes the replacement character.
+  static func bounded(_ bytes: some Collection<UInt8>) -> String {
+    // Four bytes a character at most, and one more character to see that there is more.
+    bounded(String(decoding: bytes.prefix(4 * (maximumLength + 1)), as: UTF8.self))
+  }
 }

@@ -1,4 +1,4 @@
-/// What Redis replied to one command.
+/// Redis' reply to one command.
 public enum RedisValue: Hashable, Sendable {
   /// Nothing: an absent key.
   case null

@@ -1,4 +1,4 @@
-/// What Redis said of itself when the link was made; nil where it did not say, or may not.
+/// Redis' facts about itself when the link was made; nil where it did not say, or may not.
 public struct ServerFacts: Hashable, Sendable {
   /// One life of the Redis process.
   public var runID: String?
@@ -8,7 +8,7 @@ public struct ServerFacts: Hashable, Sendable {
   public var version: String?
   /// `master` or `slave`.
   public var role: String?
-  /// What Redis does when its memory is full: `noeviction` loses nothing.
+  /// Redis' policy when its memory is full: `noeviction` loses nothing.
   public var evictionPolicy: String?
   /// The bound on Redis' memory in bytes; 0: none.
   public var memoryLimit: Int64?
@@ -19,4 +19,29 @@ public struct ServerFacts: Hashable, Sendable {
 
   /// Nothing known.
   public init() {}
+}
+
+extension ServerFacts {
+  /// Reads the answer to `INFO`: lines of `name:value`. Fields that are missing or unusable stay
+  /// nil.
+  init(info: [UInt8]) {
+    self.init()
+    for line in info.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+      guard let colon = line.firstIndex(of: UInt8(ascii: ":")), line.first != UInt8(ascii: "#")
+      else { continue }
+      let name = String(decoding: line[..<colon].prefix(64), as: UTF8.self)
+      let value = PrintableText.bounded(line[line.index(after: colon)...])
+      switch name {
+      case "run_id": runID = value
+      case "master_replid": replicationID = value
+      case "redis_version": version = value
+      case "role": role = value
+      case "maxmemory_policy": evictionPolicy = value
+      case "maxmemory": memoryLimit = Int64(value)
+      case "cluster_enabled": isCluster = value == "1"
+      case "loading": isLoading = value == "1"
+      default: break
+      }
+    }
+  }
 }

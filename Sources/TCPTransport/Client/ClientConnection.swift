@@ -1,7 +1,8 @@
+import BudgetModel
 import Dispatch
 import Glibc
 
-/// What a client's connection has to say.
+/// An event of a client's connection.
 public enum ClientEvent: Sendable {
   /// A whole frame's body, without its header.
   case frame([UInt8])
@@ -117,7 +118,7 @@ public actor ClientConnection {
     let queue = executor.queue
     let attempt = DispatchSource.makeWriteSource(fileDescriptor: number, queue: queue)
     let timer = DispatchSource.makeTimerSource(queue: queue)
-    let nanoseconds = Int(max(0, time.wholeNanoseconds))
+    let nanoseconds = Int(max(0, time.nanoseconds))
     isAttemptDone = nil
     return await withCheckedContinuation { continuation in
       attempt.setEventHandler {

@@ -1,6 +1,7 @@
+import BudgetModel
 import Glibc
 
-/// What `PipelinedConnections` asks of whoever makes the requests and counts the replies.
+/// The one who makes the requests and counts the replies of `PipelinedConnections`.
 public protocol PipelineDriver {
   /// Appends requests, whole frames with their headers, until as many are under way on `connection`
   /// as there should be, or none where nothing more is to be sent.
@@ -18,7 +19,7 @@ public protocol PipelineDriver {
 public final class PipelinedConnections {
   private final class Peer {
     let socket: Descriptor
-    /// Received bytes that are no whole frame yet.
+    /// Received bytes that are not a whole frame yet.
     var held: [UInt8] = []
     var unsent = SendQueue()
 
@@ -61,7 +62,7 @@ public final class PipelinedConnections {
         throw .system(call: "epoll_ctl", errno: ENOSPC, address: nil)
       }
       while code == EINPROGRESS {
-        let left = until.duration(since: .now()).wholeNanoseconds / 1_000_000
+        let left = until.duration(since: .now()).nanoseconds / 1_000_000
         if left <= 0 { break }
         // The others say nothing before they are asked something.
         if poller.take(waitingMilliseconds: Int32(clamping: left)) > 0 {
@@ -87,7 +88,7 @@ public final class PipelinedConnections {
   ) throws(TransportError) {
     var output: [UInt8] = []
     for index in peers.indices { try fill(index, &driver, &output, at: .now()) }
-    let wait = Int32(clamping: patience.wholeNanoseconds / 1_000_000)
+    let wait = Int32(clamping: patience.nanoseconds / 1_000_000)
     while !driver.isDone(at: .now()) {
       let count = poller.take(waitingMilliseconds: wait)
       if count == 0 { throw .silent(address: address.description, for: patience) }

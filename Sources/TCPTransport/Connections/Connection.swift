@@ -24,7 +24,7 @@ final class Connection {
 
   var phase = Phase.open
   var times: ConnectionTimes
-  /// What epoll watches for.
+  /// The events that epoll watches for.
   var interest: UInt32
   /// Received bytes that are not handled: the start of one frame, or with `hasBacklog` whole ones.
   var held: [UInt8] = []
@@ -35,7 +35,7 @@ final class Connection {
   var isQueued = false
   var sendQueue = SendQueue()
   var requestsUnderWay = 0
-  /// What the sum over all connections has of this one.
+  /// This connection's part in the sum over all connections.
   var countedBytes = 0
   /// Reading is stopped: too many bytes wait to be written.
   var isOverUnsent = false

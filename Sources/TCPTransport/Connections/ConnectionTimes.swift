@@ -1,3 +1,5 @@
+import BudgetModel
+
 /// Since when a connection is in each state that must not last: a value, judged without a clock.
 struct ConnectionTimes: Equatable {
   /// When the last frame came whole, the last reply was written or the connection was opened.
@@ -12,7 +14,7 @@ struct ConnectionTimes: Equatable {
   /// Whether requests are under way; such a connection is not idle.
   var awaitsReplies = false
 
-  /// What must happen to a connection whose time is over.
+  /// The fate of a connection whose time is over.
   enum Verdict: Equatable {
     case frameTimedOut, idle, stalled, lingered
   }
@@ -22,10 +24,10 @@ struct ConnectionTimes: Equatable {
     let frame, idle, stall, linger: Int64
 
     init(_ bounds: TransportBounds) {
-      frame = bounds.frameDuration.wholeNanoseconds
-      idle = bounds.idleDuration.wholeNanoseconds
-      stall = bounds.stallDuration.wholeNanoseconds
-      linger = bounds.lingerDuration.wholeNanoseconds
+      frame = bounds.frameDuration.nanoseconds
+      idle = bounds.idleDuration.nanoseconds
+      stall = bounds.stallDuration.nanoseconds
+      linger = bounds.lingerDuration.nanoseconds
     }
   }
 

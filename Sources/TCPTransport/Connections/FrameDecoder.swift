@@ -1,4 +1,4 @@
-/// Where the next frame stands in bytes received: pure, holds no bytes itself.
+/// Finds the next frame in bytes received: pure, holds no bytes itself.
 struct FrameDecoder: Equatable, Sendable {
   /// The header: the body's length, big-endian.
   static let headerBytes = 4
@@ -6,7 +6,7 @@ struct FrameDecoder: Equatable, Sendable {
   /// The longest body that is let in.
   let longestBody: Int
 
-  /// What stands at an offset.
+  /// The thing found at an offset.
   enum Step: Equatable {
     /// A whole frame with its body at `body`; the next one starts where that ends.
     case frame(body: Range<Int>)

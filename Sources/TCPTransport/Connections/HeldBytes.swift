@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Two rules keep it within its bound. A connection may have a quarter of what is left unsent, so
 /// those with the most are the first that are not read any more, and small ones always have room.
-/// Where all are at that and the bound is passed, the connections that hold the most are closed.
+/// If all are at that and the bound is passed, the connections that hold the most are closed.
 final class HeldBytes: Sendable {
   let bound: Int
   private let inboxes: [LaneInbox]

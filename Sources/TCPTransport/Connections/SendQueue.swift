@@ -26,7 +26,7 @@ struct SendQueue {
     capacity += chunks[chunks.count - 1].capacity
   }
 
-  /// What goes next: a chunk and how much of it is sent. Only while not empty.
+  /// The next chunk, and how much of it is sent. Only while not empty.
   var next: (bytes: [UInt8], sent: Int) { (chunks[firstChunk], sentOfFirst) }
 
   /// Notes that `count` bytes of `next` were sent.

@@ -1,3 +1,4 @@
+import BudgetModel
 import Dispatch
 
 extension Lane {
@@ -15,7 +16,7 @@ extension Lane {
   func expect(_ instant: MonotonicInstant) {
     guard instant < nextSweep else { return }
     nextSweep = instant
-    let nanoseconds = max(0, instant.duration(since: .now()).wholeNanoseconds)
+    let nanoseconds = max(0, instant.duration(since: .now()).nanoseconds)
     timer?.schedule(
       deadline: .now() + .nanoseconds(Int(nanoseconds)), leeway: .milliseconds(1))
   }

@@ -1,3 +1,4 @@
+import BudgetModel
 import Dispatch
 import Glibc
 
@@ -61,8 +62,8 @@ actor Lane {
     self.handler = handler
     poller = try LanePoller()
     limits = ConnectionTimes.Limits(bounds)
-    spinNanoseconds = settings.rest.spin.wholeNanoseconds
-    holdMilliseconds = Int32(clamping: settings.rest.hold.wholeNanoseconds / 1_000_000)
+    spinNanoseconds = settings.rest.spin.nanoseconds
+    holdMilliseconds = Int32(clamping: settings.rest.hold.nanoseconds / 1_000_000)
     guard poller.add(inbox.bell) else {
       throw .system(call: "epoll_ctl", errno: ENOSPC, address: nil)
     }

@@ -1,7 +1,7 @@
 import Locks
 import Synchronization
 
-/// What other threads have for a lane. Posting costs a short lock, and a wake only if it sleeps.
+/// Mail from other threads to a lane. Posting costs a short lock, and a wake only if it sleeps.
 final class LaneInbox: Sendable {
   /// A connection on its way from the acceptor to its lane.
   final class Arrival: Sendable {
@@ -35,7 +35,7 @@ final class LaneInbox: Sendable {
     }
   }
 
-  /// What it takes to have the lane look at its mail.
+  /// The step that makes the lane look at its mail.
   enum LaneState {
     /// It runs, or has been asked to: nothing.
     case awake

@@ -18,7 +18,7 @@ public struct LaneRest: Equatable, Sendable {
   }
 }
 
-/// What the lanes of a server have in common.
+/// The settings that the lanes of a server have in common.
 struct LaneSettings: Sendable {
   let bounds: TransportBounds
   let rest: LaneRest

@@ -1,3 +1,4 @@
+import BudgetModel
 import Dispatch
 import Glibc
 import Synchronization
@@ -133,7 +134,7 @@ actor Acceptor {
     isPaused = true
     pauses.add(1, ordering: .relaxed)
     source.suspend()
-    let nanoseconds = Int(bounds.acceptPause.wholeNanoseconds)
+    let nanoseconds = Int(bounds.acceptPause.nanoseconds)
     executor.queue.asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) {
       self.assumeIsolated { $0.resume() }
     }
@@ -144,4 +145,22 @@ actor Acceptor {
     isPaused = false
     source.resume()
   }
+}
+
+/// A socket that listens for another server of the process, on an address as this one reads them.
+public struct ListeningSocket: ~Copyable {
+  /// The address that it listens on: with port 0 asked for, the port that was free.
+  public let localAddress: SocketAddress
+  private let descriptor: Descriptor
+
+  /// Listens on `address`.
+  ///
+  /// - Throws: `TransportError` when it cannot be listened on.
+  public init(_ address: SocketAddress) throws(TransportError) {
+    descriptor = try Descriptor.listener(on: address, backlog: 128)
+    localAddress = ResolvedAddress(localOf: descriptor)?.socketAddress ?? address
+  }
+
+  /// Gives the descriptor away: the caller closes it.
+  public consuming func release() -> Int32 { descriptor.release() }
 }

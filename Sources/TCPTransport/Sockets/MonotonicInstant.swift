@@ -1,3 +1,5 @@
+import BudgetModel
+
 /// An instant of the machine's monotonic clock, for timeouts only.
 ///
 /// It has no relation to wall time or fleet time and means nothing in another process.
@@ -18,7 +20,7 @@ public struct MonotonicInstant: Hashable, Comparable, Sendable {
 
   /// The instant `duration` later; `never` where that cannot be said.
   public func advanced(by duration: Duration) -> MonotonicInstant {
-    advanced(byNanoseconds: duration.wholeNanoseconds)
+    advanced(byNanoseconds: duration.nanoseconds)
   }
 
   /// How long after `earlier` this instant lies; negative if it lies before.
@@ -34,16 +36,5 @@ public struct MonotonicInstant: Hashable, Comparable, Sendable {
   func advanced(byNanoseconds step: Int64) -> MonotonicInstant {
     let (sum, overflowed) = nanoseconds.addingReportingOverflow(step)
     return overflowed ? .never : MonotonicInstant(nanoseconds: sum)
-  }
-}
-
-extension Duration {
-  /// The duration in nanoseconds, held within what 64 bits can say (292 years).
-  var wholeNanoseconds: Int64 {
-    let (seconds, attoseconds) = components
-    let (scaled, overflowed) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    if overflowed { return seconds < 0 ? .min : .max }
-    let (sum, carried) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
-    return carried ? (seconds < 0 ? .min : .max) : sum
   }
 }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where a server listens or a client connects: a host and a port.
+/// The address that a server listens on or a client connects to: a host and a port.
 ///
 /// The host is an IPv4 or IPv6 address or a name; a name is looked up only when it is used.
 public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {

@@ -45,7 +45,7 @@ enum SystemCalls {
   }
 }
 
-/// What a read or write came to.
+/// The outcome of a read or write.
 enum Transfer: Equatable {
   /// So many bytes moved, at least one.
   case bytes(Int)

@@ -1,6 +1,6 @@
 import LoadTest
 
-/// What a load test saw, as a table for people and as JSON.
+/// The results of a load test, as a table for people and as JSON.
 struct BenchReport {
   private static let percentiles: [(name: String, part: Double)] = [
     ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999),
@@ -17,7 +17,7 @@ struct BenchReport {
   /// Answers that were errors.
   var errors: UInt64 { report.answers.reduce(0) { $0 + $1.errors } }
 
-  /// What is shown; `columns` as a terminal has them.
+  /// The lines to show; `columns` as a terminal has them.
   func lines(columns: Int?) -> [String] {
     let header =
       ["METHOD", "OPS/S"] + Self.percentiles.map { $0.name.uppercased() } + ["MAX", "ANSWERS"]

@@ -1,7 +1,7 @@
 import BudgetClient
 import BudgetModel
 
-/// What `budgetctl budgets` has to show at one time.
+/// The contents of `budgetctl budgets` at one time.
 struct BudgetsReport {
   /// Providers first, then deployments, then tags.
   var rows: [BudgetRow]

@@ -3,8 +3,8 @@ import BudgetModel
 
 /// The aligned table of budgets of one scope, fitted to the terminal.
 ///
-/// Where it is too wide, in this order: the bars get short, names lose their middle, the remaining
-/// amounts go, since limit and spend say the same. What is too wide even then is cut.
+/// A table that is too wide shrinks in this order: the bars get short, names lose their middle, the
+/// remaining amounts go, since limit and spend say the same. A line that is too wide even then is cut.
 struct BudgetsTable {
   /// Whether to write colours for a terminal.
   var isColoured: Bool
@@ -54,7 +54,7 @@ struct BudgetsTable {
         widths = self.widths(shown, title, rows, barWidth: barWidth)
       }
       fitName(&widths, columns)
-      // What the others tell as well goes first.
+      // Columns whose content the others tell as well go first.
       for column in [Column.remaining, .bar, .resets] where total(widths) > columns {
         shown.removeAll { $0 == column }
         widths = self.widths(shown, title, rows, barWidth: barWidth)
@@ -104,7 +104,7 @@ struct BudgetsTable {
       return "\(limit) / \(budget.timePeriod.escapedForTerminal)"
     case .remaining: return budget.remainingUSD.map { HumanText.roundedMoney($0) } ?? "-"
     case .bar:
-      // Where there are no colours, this is what one has to see.
+      // Without colours, this word is all there is to see.
       if budget.isExhausted { return "EXHAUSTED" }
       return row.fill.map { HumanText.bar(fill: $0, width: barWidth) } ?? ""
     case .used: return row.fill.map { HumanText.percent(fill: $0) } ?? ""

@@ -37,7 +37,7 @@ struct BudgetsWatch {
     }
     guard isScreen else { return }
     Terminal.write(WatchScreen.end)
-    // What was seen last stays in the terminal.
+    // The last picture stays in the terminal.
     if let (report, _) = state.report {
       Terminal.write(lines: report.lines(command.table(Terminal.current())))
     }

@@ -1,4 +1,4 @@
-/// What a watched terminal shows: drawn over the last picture, without clearing it first, so that
+/// The picture of a watched terminal: drawn over the last one, without clearing it first, so that
 /// nothing flickers.
 struct WatchScreen {
   /// Takes a screen of its own, without cursor and line breaks of the terminal's making.
@@ -18,7 +18,7 @@ struct WatchScreen {
   }
 }
 
-/// Where watching stands: what was last seen, and since when the server does not answer.
+/// The state of watching: the last report, and since when the server does not answer.
 struct WatchState {
   /// The last answer, and when it came.
   private(set) var report: (BudgetsReport, atUnixMilliseconds: Int64)?

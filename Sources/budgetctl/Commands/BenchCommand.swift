@@ -100,7 +100,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
   }
 
-  /// What the options say, but for the names.
+  /// The plan of the options, without the names.
   private var plan: LoadPlan {
     var plan = LoadPlan()
     plan.work = work.loadWork
@@ -140,7 +140,7 @@ struct BenchCommand: AsyncParsableCommand {
   }
 }
 
-/// What a load test asks.
+/// The work of a load test.
 enum BenchWork: String, ExpressibleByArgument, CaseIterable {
   case filter, record, mixed
 

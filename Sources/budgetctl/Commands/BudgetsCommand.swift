@@ -3,7 +3,7 @@ import BudgetClient
 import BudgetModel
 import Foundation
 
-/// Where the budgets stand.
+/// Shows the state of the budgets.
 struct BudgetsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "budgets", abstract: "Shows where the budgets stand.",
@@ -86,7 +86,7 @@ struct BudgetsCommand: AsyncParsableCommand {
   /// As many tags as one request may name.
   private static let mostNames = 256
 
-  /// What these options ask.
+  /// The question that these options make.
   var question: BudgetsQuestion {
     var question = BudgetsQuestion(
       scopes: [.provider] + (deployments ? [.deployment] : []) + (tags ? [.tag] : []))

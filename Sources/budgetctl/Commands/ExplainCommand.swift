@@ -1,7 +1,7 @@
 import ArgumentParser
 import BudgetClient
 
-/// What every budget says of a request.
+/// Every budget's verdict on a request.
 struct ExplainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Shows every budget that a request meets, and its verdict.",

@@ -48,7 +48,7 @@ struct PingCommand: AsyncParsableCommand {
       }
     let keys =
       response.idempotencyHorizonUnixMilliseconds.map {
-        "remembered back to \(Timestamp(showable: $0)?.iso8601 ?? "an instant that is none")"
+        "remembered back to \(Timestamp(showable: $0)?.iso8601 ?? "an instant out of range")"
       } ?? "not remembered"
     return [
       "budgetd \(response.version.escapedForTerminal) at \(server)",

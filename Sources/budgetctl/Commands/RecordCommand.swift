@@ -66,7 +66,7 @@ struct RecordCommand: AsyncParsableCommand {
     }
   }
 
-  /// What became of the record.
+  /// The outcome of the record.
   static func sentence(_ response: RecordSpendResponse, cost: Double) -> String {
     if response.isDuplicate { return "nothing added: this key was recorded before" }
     let amount = HumanText.money(cost)

@@ -3,7 +3,7 @@ import BudgetSimulation
 import Documents
 import LiteLLMConfig
 
-/// What budgets would have done with recorded traffic.
+/// Replays recorded traffic against budgets.
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "simulate",

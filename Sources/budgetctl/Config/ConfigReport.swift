@@ -2,7 +2,7 @@ import BudgetModel
 import Documents
 import LiteLLMConfig
 
-/// What a config says, as budgetd understands it.
+/// A config as budgetd understands it.
 struct ConfigReport {
   var path: String
   var budgets: [BudgetDefinition]

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where output goes, and what can be shown there.
+/// The output's terminal, and what it can show.
 struct Terminal {
   /// Whether people look at standard output.
   var isInteractive: Bool
@@ -62,7 +62,7 @@ struct Terminal {
   static func complain(_ message: String) {
     let lines = message.split(separator: "\n", omittingEmptySubsequences: true)
     let text = lines.map { "budgetctl: \(String($0).escapedForTerminal)\n" }.joined()
-    // Where standard error cannot be written, nobody is left to be told.
+    // If standard error cannot be written, nobody is left to be told.
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 }

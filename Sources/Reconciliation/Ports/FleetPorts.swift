@@ -1,6 +1,8 @@
 public import BudgetModel
+public import RedisStore
 
-/// What reconciling reads and changes of the node that it runs on: its ledger, its engine, its clock.
+/// The node that reconciling runs on, as it reads and changes it: its ledger, its engine, its
+/// clock.
 ///
 /// Every call comes from one thread, one at a time. The ledger is the truth: what a call throws, it
 /// has not done, or it is harmless to do again.
@@ -11,7 +13,7 @@ public protocol FleetNode {
   /// The budgets in force, where they are others than under `generation`; nil: the same.
   func budgets(otherThan generation: UInt64?) -> FleetBudgets?
 
-  /// What was recorded since the last call: committed totals only.
+  /// The totals recorded since the last call, committed ones only.
   ///
   /// The first call, and the first after anything went wrong with the ledger, gives everything that
   /// may still matter (`isComplete`): each window that has not ended, and what was known of it.
@@ -22,7 +24,7 @@ public protocol FleetNode {
   /// Repeating an adoption that was done is harmless.
   func adopt(_ adoptions: [WindowAdoption]) throws(FleetNodeError)
 
-  /// What others have spent of budgets, by their position in `FleetBudgets.budgets`; a window that
+  /// Shows the spend of others, by budgets' positions in `FleetBudgets.budgets`; a window that
   /// the engine does not have open any more is passed over.
   func show(_ views: [FleetView], of generation: UInt64)
 
@@ -64,7 +66,7 @@ public struct FleetBudgets: Sendable {
 public struct FleetBudget: Hashable, Sendable {
   /// Its identity, from which its keys follow.
   public var key: BudgetKey
-  /// Its cap; nil: unlimited.
+  /// Its limit; nil: unlimited.
   public var limit: PicoUSD?
   /// How long its windows last.
   public var windowLength: WindowLength
@@ -75,4 +77,18 @@ public struct FleetBudget: Hashable, Sendable {
     self.limit = limit
     self.windowLength = windowLength
   }
+}
+
+/// The store that the fleet shares, as reconciling uses it: Redis, or a simulated one.
+///
+/// A call that throws has an unknown outcome: none, some or all of it may have been applied.
+public protocol FleetStore {
+  /// Sends all commands at once; their replies in the same order, refusals among them.
+  mutating func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue]
+
+  /// How long the last call took, from the first byte sent to the last reply.
+  var lastRoundTrip: Duration { get }
+
+  /// Runs the spend script for each call; replies in the order of the calls.
+  mutating func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue]
 }

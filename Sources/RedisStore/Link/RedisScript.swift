@@ -1,3 +1,29 @@
+/// A Lua script that Redis runs as one step.
+///
+/// Its SHA-1, by which Redis knows it, comes from Redis itself: each link loads a script before it
+/// first uses it.
+public struct RedisScript: Hashable, Sendable {
+  /// The script's text.
+  public let text: [UInt8]
+
+  /// Wraps a script.
+  public init(_ text: String) { self.text = Array(text.utf8) }
+}
+
+/// One call of a script: the keys it touches, and its arguments.
+public struct RedisScriptCall: Hashable, Sendable {
+  /// All of one cluster slot.
+  public var keys: [[UInt8]]
+  /// Anything else.
+  public var arguments: [[UInt8]]
+
+  /// Makes a call.
+  public init(keys: [[UInt8]], arguments: [[UInt8]]) {
+    self.keys = keys
+    self.arguments = arguments
+  }
+}
+
 extension RedisLink {
   /// Runs a script once.
   public mutating func evaluate(
