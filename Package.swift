@@ -43,7 +43,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
-    // 7: thin executables
+    // 8: thin executables
     .executableTarget(
       name: "budgetd",
       dependencies: [
@@ -57,8 +57,7 @@ let package = Package(
         argumentParser,
       ], exclude: ["README.md"], swiftSettings: strict),
 
-    // 5: the node in its fleet, calls to a server
-    module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
+    // 5: the node in its fleet
     module(
       "BudgetFleet",
       [
@@ -66,7 +65,8 @@ let package = Package(
         logging,
       ]),
 
-    // 5: what people and scrapers read of a node
+    // 6: what people and scrapers read of a node, calls to it
+    module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
     module(
       "BudgetPages",
       [
@@ -75,7 +75,7 @@ let package = Package(
       ],
       resources: ["html", "css", "js"].map { .embedInCode("Status/Web/status.\($0)") }),
 
-    // 6: the request path and the process, traces in virtual time
+    // 7: the request path and the process, traces in virtual time
     module(
       "BudgetServer",
       [
