@@ -53,8 +53,8 @@ let package = Package(
     .executableTarget(
       name: "budgetctl",
       dependencies: [
-        "BudgetClient", "BudgetModel", "BudgetSimulation", "Documents", "LiteLLMConfig", "LoadTest",
-        argumentParser,
+        "BudgetClient", "BudgetModel", "BudgetSimulation", "Documents", "JSONWriting",
+        "LiteLLMConfig", "LoadTest", argumentParser,
       ], exclude: ["README.md"], swiftSettings: strict),
 
     // 5: the node in its fleet
@@ -84,7 +84,9 @@ let package = Package(
         "TCPTransport", logging,
       ]),
     module("LoadTest", ["BudgetClient", "BudgetWire", "TCPTransport"]),
-    module("BudgetSimulation", ["BudgetEngine", "BudgetModel", "Documents", "LiteLLMConfig"]),
+    module(
+      "BudgetSimulation",
+      ["BudgetEngine", "BudgetModel", "Documents", "JSONWriting", "LiteLLMConfig"]),
 
     // 4: when and how engine, ledger and store agree
     module("Reconciliation", ["BudgetModel", "RedisStore"]),
@@ -162,6 +164,7 @@ let package = Package(
     tests("DocumentsTests", ["Documents", "SeededRandom"], exclude: ["pyyaml_types.py"]),
     tests("HTTPPortTests", ["BudgetModel", "HTTPPort"]),
     tests("HouseRulesTests", []),
+    tests("JSONWritingTests", ["BudgetModel", "JSONWriting"]),
     tests(
       "LiteLLMConfigTests", ["BudgetModel", "Documents", "LiteLLMConfig", "SeededRandom"],
       exclude: ["Cases", "Vectors"]),
@@ -180,8 +183,14 @@ let package = Package(
     tests(
       "budgetctlTests",
       [
-        "BudgetClient", "BudgetModel", "BudgetWire", "Documents", "LiteLLMConfig", "budgetctl",
-        argumentParser,
+        "BudgetClient", "BudgetModel", "BudgetWire", "Documents", "JSONWriting", "LiteLLMConfig",
+        "budgetctl", argumentParser,
+      ]),
+    tests(
+      "budgetdTests",
+      [
+        "BudgetFleet", "BudgetServer", "BudgetWire", "LiteLLMConfig", "TCPTransport", "budgetd",
+        argumentParser, logging,
       ]),
   ]
 )

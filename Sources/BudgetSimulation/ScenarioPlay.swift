@@ -1,5 +1,6 @@
 import BudgetEngine
 import BudgetModel
+import JSONWriting
 
 /// One scenario while it is played, and what came out so far.
 struct ScenarioPlay {
@@ -51,8 +52,8 @@ struct ScenarioPlay {
   /// The results.
   var outcome: TraceReplay.Outcome {
     TraceReplay.Outcome(
-      line: JSONText.object([
+      line: JSONValue.object([
         ("name", .string(name)), ("results", .array(results.map(\.json))),
-      ]).text, differences: differences, lostSteps: lostSteps)
+      ]).text(.python), differences: differences, lostSteps: lostSteps)
   }
 }

@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetModel
 import Documents
+import JSONWriting
 import LiteLLMConfig
 
 /// The result of a step, as JSON shaped like the trace's `expect`.
@@ -16,7 +17,7 @@ enum StepResult {
   }
 
   /// The result as JSON.
-  var json: JSONText {
+  var json: JSONValue {
     switch self {
     case .filter(let result):
       .object([
@@ -119,7 +120,7 @@ enum StepCheck {
   }
 
   private static func describe(_ text: String?) -> String {
-    text.map { JSONText.string($0).text } ?? "none"
+    text.map { JSONValue.string($0).text(.python) } ?? "none"
   }
 
   private static func describe(_ node: DocumentNode?) -> String {

@@ -1,5 +1,6 @@
 import BudgetModel
 import Documents
+import JSONWriting
 public import LiteLLMConfig
 
 /// Replays a trace, scenario after scenario.
@@ -73,9 +74,9 @@ public struct TraceReplay: Sendable {
   private func outcome(of scenario: Scenario) -> Outcome {
     if let reason = scenario.skipReason {
       return Outcome(
-        line: JSONText.object([
+        line: JSONValue.object([
           ("name", .string(scenario.name)), ("skipped", .string(reason)),
-        ]).text, differences: [], isSkipped: true)
+        ]).text(.python), differences: [], isSkipped: true)
     }
     switch configuration(of: scenario) {
     case .failure(let refusal): return refusal.outcome
@@ -98,9 +99,9 @@ public struct TraceReplay: Sendable {
     do throws(DocumentError) {
       return .success(try loader.load(document: scenario.config, file: "config").budgets)
     } catch {
-      let line = JSONText.object([
+      let line = JSONValue.object([
         ("name", .string(scenario.name)), ("config_error", .string(error.description)),
-      ]).text
+      ]).text(.python)
       return .failure(
         Refusal(
           outcome: Outcome(

@@ -4,10 +4,14 @@ public import BudgetModel
 public struct JSONText {
   /// What was written so far.
   public private(set) var bytes: [UInt8] = []
+  private let style: JSONStyle
   private var needsComma = false
 
   /// Nothing yet; `capacity` bytes are expected.
-  public init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+  public init(style: JSONStyle = .page, capacity: Int = 0) {
+    self.style = style
+    bytes.reserveCapacity(capacity)
+  }
 
   /// An object; a member where it has a name.
   public mutating func object(_ name: String? = nil, _ members: (inout JSONText) -> Void) {
@@ -24,29 +28,25 @@ public struct JSONText {
   /// A text, or null.
   public mutating func add(_ name: String, _ text: String?) {
     start(name)
-    if let text { append(text) } else { appendNull() }
+    if let text { append(text) } else { appendWord("null") }
   }
 
   /// A whole number, or null.
   public mutating func add(_ name: String, _ value: (some BinaryInteger)?) {
     start(name)
-    if let value { bytes.append(contentsOf: "\(value)".utf8) } else { appendNull() }
+    if let value { appendWord("\(value)") } else { appendWord("null") }
   }
 
   /// A truth, or null.
   public mutating func add(_ name: String, _ value: Bool?) {
     start(name)
-    if let value { bytes.append(contentsOf: "\(value)".utf8) } else { appendNull() }
+    if let value { appendWord("\(value)") } else { appendWord("null") }
   }
 
-  /// A number as Python writes it; null where it is none.
+  /// A number; null where it is infinite or none.
   public mutating func add(_ name: String, _ value: Double?) {
     start(name)
-    if let value, value.isFinite {
-      bytes.append(contentsOf: value.pythonText.utf8)
-    } else {
-      appendNull()
-    }
+    append(value)
   }
 
   /// An amount twice: exactly, as text, and as the nearest number under `<name>_usd`.
@@ -58,7 +58,7 @@ public struct JSONText {
   /// A number as its digits stand in `digits`.
   public mutating func add(_ name: String, number digits: String) {
     start(name)
-    bytes.append(contentsOf: digits.utf8)
+    appendWord(digits)
   }
 
   /// A text as an element.
@@ -67,12 +67,39 @@ public struct JSONText {
     append(text)
   }
 
+  /// A value as an element.
+  public mutating func element(_ value: JSONValue) { add(nil, value) }
+
+  private mutating func add(_ name: String?, _ value: JSONValue) {
+    switch value {
+    case .array(let values):
+      array(name) { text in for value in values { text.add(nil, value) } }
+    case .object(let members):
+      object(name) { text in for (name, value) in members { text.add(name, value) } }
+    case .null:
+      start(name)
+      appendWord("null")
+    case .bool(let bool):
+      start(name)
+      appendWord("\(bool)")
+    case .integer(let integer):
+      start(name)
+      appendWord("\(integer)")
+    case .number(let number):
+      start(name)
+      append(number)
+    case .string(let text):
+      start(name)
+      append(text)
+    }
+  }
+
   private mutating func start(_ name: String?) {
-    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    if needsComma { appendWord(style.comma) }
     needsComma = true
     guard let name else { return }
     append(name)
-    bytes.append(UInt8(ascii: ":"))
+    appendWord(style.colon)
   }
 
   private mutating func wrap(
@@ -85,24 +112,43 @@ public struct JSONText {
     needsComma = true
   }
 
-  private mutating func appendNull() { bytes.append(contentsOf: "null".utf8) }
+  private mutating func appendWord(_ word: String) { bytes.append(contentsOf: word.utf8) }
 
-  /// Quotes, backslashes and control characters escaped as Python does; the rest as it is.
+  private mutating func append(_ number: Double?) {
+    guard let number, number.isFinite else { return appendWord("null") }
+    switch style.numbers {
+    case .python: appendWord(number.pythonText)
+    case .shortest:
+      let digits = number.description
+      appendWord(digits.hasSuffix(".0") ? String(digits.dropLast(2)) : digits)
+    }
+  }
+
+  /// Quotes, backslashes and control characters escaped, the rest as it is.
   private mutating func append(_ text: String) {
     bytes.append(UInt8(ascii: "\""))
+    // The first byte of U+0080 to U+00BF.
+    var followsC2 = false
     for byte in text.utf8 {
       switch byte {
-      case UInt8(ascii: "\""): bytes.append(contentsOf: #"\""#.utf8)
-      case UInt8(ascii: "\\"): bytes.append(contentsOf: #"\\"#.utf8)
-      case UInt8(ascii: "\n"): bytes.append(contentsOf: #"\n"#.utf8)
-      case UInt8(ascii: "\r"): bytes.append(contentsOf: #"\r"#.utf8)
-      case UInt8(ascii: "\t"): bytes.append(contentsOf: #"\t"#.utf8)
-      case 0..<0x20:
-        let digits = String(byte, radix: 16)
-        bytes.append(contentsOf: (#"\u00"# + (byte < 16 ? "0" : "") + digits).utf8)
+      case UInt8(ascii: "\""): appendWord(#"\""#)
+      case UInt8(ascii: "\\"): appendWord(#"\\"#)
+      case UInt8(ascii: "\n") where style.hasShortEscapes: appendWord(#"\n"#)
+      case UInt8(ascii: "\r") where style.hasShortEscapes: appendWord(#"\r"#)
+      case UInt8(ascii: "\t") where style.hasShortEscapes: appendWord(#"\t"#)
+      case 0..<0x20: appendEscape(byte)
+      case 0x7F where style.escapesUpperControls: appendEscape(byte)
+      case 0x80...0x9F where style.escapesUpperControls && followsC2:
+        bytes.removeLast()
+        appendEscape(byte)
       default: bytes.append(byte)
       }
+      followsC2 = byte == 0xC2
     }
     bytes.append(UInt8(ascii: "\""))
+  }
+
+  private mutating func appendEscape(_ value: UInt8) {
+    appendWord(#"\u00"# + (value < 16 ? "0" : "") + String(value, radix: 16))
   }
 }

@@ -4,7 +4,7 @@ import LiteLLMConfig
 /// Options given as variables: `BUDGETD_LISTEN=127.0.0.1:0` is `--listen 127.0.0.1:0`.
 enum EnvironmentArguments {
   /// Options with a value, by name.
-  private static let valued = [
+  static let valued = [
     "backup-dir", "backups-kept", "backup-reserve-bytes", "keys-kept",
     "config", "listen", "http", "metrics-deployments", "metrics-tags", "data-dir", "durability",
     "redis", "redis-password-file", "node-id",
@@ -15,7 +15,7 @@ enum EnvironmentArguments {
   ]
 
   /// Options that are there or not.
-  private static let flags = ["insecure-network"]
+  static let flags = ["insecure-network"]
 
   /// Variables that are not options of this program's.
   private static let others = ["redis-password", "server"]

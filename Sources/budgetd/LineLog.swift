@@ -5,7 +5,7 @@ import Logging
 
 /// One line an event on standard error: `2026-01-15T00:00:00.000Z info  loaded config.yaml: ...`.
 ///
-/// Control characters are escaped, so that no name can forge a line.
+/// What steers terminals or begins lines is escaped, so that no name can forge one.
 struct LineLog: LogHandler {
   var metadata: Logger.Metadata = [:]
   var logLevel: Logger.Level
@@ -18,29 +18,24 @@ struct LineLog: LogHandler {
   }
 
   func log(event: LogEvent) {
-    let level = event.level.rawValue
+    Self.write(
+      "\(SystemTimeSource.wallClock().iso8601) "
+        + Self.text(event.level, "\(event.message)", event.metadata ?? [:]))
+  }
+
+  /// What follows the time: the level, as wide as all of them, what happened, and fields in order.
+  static func text(
+    _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata
+  ) -> String {
+    let level = level.rawValue
     let padded = level + String(repeating: " ", count: max(0, 7 - level.count))
-    var fields = ""
-    for (key, value) in (event.metadata ?? [:]).sorted(by: { $0.key < $1.key }) {
-      fields += " \(key)=\(value)"
-    }
-    Self.write("\(SystemTimeSource.wallClock().iso8601) \(padded) \(event.message)\(fields)")
+    let fields = metadata.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
+    return "\(padded) \(message)\(fields.joined())"
   }
 
   /// Writes one line to standard error as a whole.
   static func write(_ line: String) {
-    var text = ""
-    for scalar in line.unicodeScalars {
-      let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
-      let turnsText =
-        (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
-      if isControl || turnsText {
-        text += "\\u{\(String(scalar.value, radix: 16))}"
-      } else {
-        text.unicodeScalars.append(scalar)
-      }
-    }
     // A log that nobody reads, or a full disk under it, must not end the service: the line is lost.
-    try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
+    try? FileHandle.standardError.write(contentsOf: Data((line.printable + "\n").utf8))
   }
 }

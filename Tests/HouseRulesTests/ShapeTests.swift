@@ -25,7 +25,6 @@ import Testing
     "SpendLedger/Writer/BatchPlan.swift decide": "hot path",
     "SpendLedger/Writer/LedgerWriter+Commit.swift conclude": "hot path",
     "TCPTransport/Lanes/Lane+Receiving.swift handleFrames": "hot path",
-    "BudgetPages/Metrics/MetricsPage+Budgets.swift addCounts": "yet to be narrowed",
     "Reconciliation/Pass/Reconciler+Windows.swift adoption": "the parts of one decision",
     "SpendLedger/Store/RowSeal.swift balance": "the columns of a row",
     "SpendLedger/Writer/OpenedLedger.swift open": "yet to be narrowed",

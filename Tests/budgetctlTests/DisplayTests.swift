@@ -1,13 +1,15 @@
+import BudgetModel
+import JSONWriting
 import Testing
 
 @testable import budgetctl
 
 @Suite struct DisplayTests {
   @Test func whatSteersTerminalsIsEscaped() {
-    #expect("\u{1B}[31mred\u{07}".escapedForTerminal == "\\u{1b}[31mred\\u{7}")
-    #expect("a\nb\u{9B}1m".escapedForTerminal == "a\\u{a}b\\u{9b}1m")
-    #expect("x\u{202E}y\u{2066}\u{2028}".escapedForTerminal == "x\\u{202e}y\\u{2066}\\u{2028}")
-    #expect("naïve 东京 👩‍🚀".escapedForTerminal == "naïve 东京 👩‍🚀")
+    #expect("\u{1B}[31mred\u{07}".printable == "\\u{1b}[31mred\\u{7}")
+    #expect("a\nb\u{9B}1m".printable == "a\\u{a}b\\u{9b}1m")
+    #expect("x\u{202E}y\u{2066}\u{2028}".printable == "x\\u{202e}y\\u{2066}\\u{2028}")
+    #expect("naïve 东京 👩‍🚀".printable == "naïve 东京 👩‍🚀")
   }
 
   @Test func widthsAreThoseOfTerminals() {

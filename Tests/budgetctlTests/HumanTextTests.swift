@@ -1,4 +1,5 @@
 import BudgetModel
+import JSONWriting
 import Testing
 
 @testable import budgetctl

@@ -44,7 +44,7 @@ extension MetricsPage {
     for (budget, labels) in zip(exported.budgets, exported.labels) {
       text.sample(denials(budget.slot), labels)
     }
-    addCounts(exported, standings.map(\.0), catalog, to: &text, at: now)
+    addCounts(exported, exhausted(exported, standings.map(\.0), in: catalog, at: now), to: &text)
     text.begin(
       "litellm_provider_remaining_budget_metric", .gauge,
       "Remaining budget for provider - used when you set provider budget limits")
@@ -53,20 +53,28 @@ extension MetricsPage {
     }
   }
 
+  /// How many budgets of each scope are exhausted: of those without samples each is looked at.
+  private func exhausted(
+    _ exported: BudgetLabels.Exported, _ reports: [BudgetReport], in catalog: BudgetCatalog,
+    at now: Timestamp
+  ) -> [Int] {
+    let engine = sources.engine
+    return exported.counts.map { scope, _, omitted in
+      omitted == 0
+        ? reports.count { $0.key.scope == scope && $0.isExhausted }
+        : catalog.budgets(scope).count { engine.report(on: $0, at: now).isExhausted }
+    }
+  }
+
   private func addCounts(
-    _ exported: BudgetLabels.Exported, _ reports: [BudgetReport], _ catalog: BudgetCatalog,
-    to text: inout MetricsText, at now: Timestamp
+    _ exported: BudgetLabels.Exported, _ exhausted: [Int], to text: inout MetricsText
   ) {
     func label(_ scope: BudgetScope) -> LabelSet { LabelSet([("scope", scope.description)]) }
     text.begin("budgetd_budgets", .gauge, "Budgets in force.")
     for count in exported.counts { text.sample(count.inForce, label(count.scope)) }
     text.begin("budgetd_budgets_exhausted", .gauge, "Budgets whose spend has reached the limit.")
-    for (scope, _, omitted) in exported.counts {
-      let exhausted =
-        omitted == 0
-        ? reports.count { $0.key.scope == scope && $0.isExhausted }
-        : catalog.budgets(scope).count { sources.engine.report(on: $0, at: now).isExhausted }
-      text.sample(exhausted, label(scope))
+    for (count, exhausted) in zip(exported.counts, exhausted) {
+      text.sample(exhausted, label(count.scope))
     }
     text.begin(
       "budgetd_budgets_not_exported", .gauge,

@@ -155,7 +155,7 @@ final class StatusJSONPage: Sendable {
       text.add("durability", sources.node.durability)
       text.add("state", state)
       text.add("reason", reason)
-      text.add("lag_seconds", ledger.lag.inSeconds)
+      text.add("lag_seconds", ledger.lag.wholeSeconds)
       text.add("waiting", counters.waiting)
       text.add("commits", counters.commits)
       text.add(
@@ -177,7 +177,7 @@ final class StatusJSONPage: Sendable {
       text.add("partitioned_since_unix_ms", fleet.partitionedSince?.unixMilliseconds)
       text.add("failure", fleet.failure)
       text.add("last_pass_at_unix_ms", fleet.lastPassAt?.unixMilliseconds)
-      text.add("lag_seconds", fleet.lag.inSeconds)
+      text.add("lag_seconds", fleet.lag.wholeSeconds)
       text.add("eviction_unsafe", fleet.isEvictionUnsafe)
       text.object("passes") { text in
         text.add("ok", fleet.passesSucceeded)
@@ -192,5 +192,5 @@ final class StatusJSONPage: Sendable {
 
 extension Duration {
   /// The duration in seconds, to the nanosecond.
-  fileprivate var inSeconds: Double { Double(nanoseconds) / 1e9 }
+  fileprivate var wholeSeconds: Double { Double(nanoseconds) / 1e9 }
 }

@@ -61,19 +61,11 @@ extension DocumentProblem {
     return keyed.sorted { $0.key < $1.key }.map(\.problem)
   }
 
-  /// `value` in quotes for a message: control characters escaped, long ones cut.
+  /// `value` in quotes for a message: made printable, long ones cut.
   public static func quoted(_ value: String) -> String { "'\(plain(value))'" }
 
   /// The same without the quotes.
-  public static func plain(_ value: String) -> String {
-    let limit = 80
-    var text = ""
-    for scalar in value.unicodeScalars.prefix(limit) {
-      let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
-      text += isControl ? "\\u{\(String(scalar.value, radix: 16))}" : String(Character(scalar))
-    }
-    return value.unicodeScalars.count > limit ? text + "…" : text
-  }
+  public static func plain(_ value: String) -> String { value.printable(upTo: 80) }
 }
 
 extension DocumentNode {

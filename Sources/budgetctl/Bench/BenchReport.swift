@@ -1,3 +1,4 @@
+import JSONWriting
 import LoadTest
 
 /// The results of a load test, as a table for people and as JSON.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BudgetClient
 import BudgetModel
+import JSONWriting
 
 /// One line of what `budgetctl budgets` prints.
 struct BudgetRow: Equatable {

@@ -1,5 +1,6 @@
 import BudgetClient
 import BudgetModel
+import JSONWriting
 
 /// The contents of `budgetctl budgets` at one time.
 struct BudgetsReport {

@@ -96,12 +96,12 @@ struct BudgetsTable {
   private func cell(_ column: Column, _ row: BudgetRow, barWidth: Int) -> String {
     let budget = row.budget
     switch column {
-    case .name: return budget.name.escapedForTerminal
+    case .name: return budget.name.printable
     case .spend: return HumanText.roundedMoney(budget.spendUSD)
     case .reserved: return HumanText.roundedMoney(budget.reservedUSD)
     case .limit:
       let limit = budget.limitUSD.map { HumanText.money($0) } ?? "unlimited"
-      return "\(limit) / \(budget.timePeriod.escapedForTerminal)"
+      return "\(limit) / \(budget.timePeriod.printable)"
     case .remaining: return budget.remainingUSD.map { HumanText.roundedMoney($0) } ?? "-"
     case .bar:
       // Without colours, this word is all there is to see.

@@ -1,6 +1,7 @@
 import BudgetClient
 import BudgetModel
 import Foundation
+import JSONWriting
 
 /// Shows the budgets again and again, until Ctrl-C; a server that goes away and comes back is said
 /// so and waited for.
@@ -54,7 +55,7 @@ struct BudgetsWatch {
       if Task.isCancelled { return }
       // Without the advice: whoever watches waits for the server, and there is one line for it.
       let message = isScreen ? error.description : Failure(error, server: client.server).message
-      news = state.failed(message.escapedForTerminal, at: BudgetsCommand.now())
+      news = state.failed(message.printable, at: BudgetsCommand.now())
     }
     if isScreen {
       draw(state)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BudgetClient
+import BudgetModel
 
 /// Copies the ledger while the server runs.
 struct BackupCommand: AsyncParsableCommand {
@@ -30,7 +31,7 @@ struct BackupCommand: AsyncParsableCommand {
       let copy = try await client.backupLedger(named: name, timeout: Self.patience)
       let path = copy.path.isEmpty ? name : copy.path
       Terminal.write(
-        lines: ["copied the ledger to \(path.escapedForTerminal), \(copy.bytes) bytes"])
+        lines: ["copied the ledger to \(path.printable), \(copy.bytes) bytes"])
     } catch {
       throw Failure(error, server: client.server)
     }

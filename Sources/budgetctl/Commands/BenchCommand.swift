@@ -1,5 +1,6 @@
 import ArgumentParser
 import BudgetClient
+import JSONWriting
 import LoadTest
 
 /// A load test of one's own server.

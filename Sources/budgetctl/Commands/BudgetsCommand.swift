@@ -2,6 +2,7 @@ import ArgumentParser
 import BudgetClient
 import BudgetModel
 import Foundation
+import JSONWriting
 
 /// Shows the state of the budgets.
 struct BudgetsCommand: AsyncParsableCommand {

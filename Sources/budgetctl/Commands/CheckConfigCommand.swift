@@ -1,6 +1,8 @@
 import ArgumentParser
+import BudgetModel
 import Documents
 import Foundation
+import JSONWriting
 import LiteLLMConfig
 
 /// Shows a config, or all of its faults.
@@ -43,7 +45,7 @@ struct CheckConfigCommand: ParsableCommand {
       switch output {
       case .table:
         // Bare, as compilers write them, so that editors find their way.
-        Terminal.write(lines: error.problems.map { $0.description.escapedForTerminal })
+        Terminal.write(lines: error.problems.map { $0.description.printable })
       case .json: Terminal.write(lines: [ConfigReport.json(refused: error).text])
       }
       let count = error.problems.count == 1 ? "1 problem" : "\(error.problems.count) problems"

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BudgetClient
+import JSONWriting
 
 /// Every budget's verdict on a request.
 struct ExplainCommand: AsyncParsableCommand {

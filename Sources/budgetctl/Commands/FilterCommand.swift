@@ -1,5 +1,6 @@
 import ArgumentParser
 import BudgetClient
+import JSONWriting
 
 /// Which candidates are within budget.
 struct FilterCommand: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BudgetClient
 import BudgetModel
+import JSONWriting
 
 /// Who answers, and how it is.
 struct PingCommand: AsyncParsableCommand {
@@ -37,31 +38,31 @@ struct PingCommand: AsyncParsableCommand {
       case "none": "none: this node keeps its budgets alone"
       case "ok": "Redis, reachable"
       case "partitioned": "Redis, NOT reachable: budgets are this node's view"
-      default: response.storeState.escapedForTerminal
+      default: response.storeState.printable
       }
     let durability =
       switch response.durability {
       case "commit": "commit: an answer means it is on disk"
       case "memory": "memory: on disk within 100 ms of the answer"
       case "none": "none: spend is gone when the process ends"
-      default: response.durability.escapedForTerminal
+      default: response.durability.printable
       }
     let keys =
       response.idempotencyHorizonUnixMilliseconds.map {
         "remembered back to \(Timestamp(showable: $0)?.iso8601 ?? "an instant out of range")"
       } ?? "not remembered"
     return [
-      "budgetd \(response.version.escapedForTerminal) at \(server)",
-      "node        \(response.nodeID.escapedForTerminal)",
+      "budgetd \(response.version.printable) at \(server)",
+      "node        \(response.nodeID.printable)",
       "ready       "
-        + (response.isReady ? "yes" : "no: \(response.notReadyReason.escapedForTerminal)"),
+        + (response.isReady ? "yes" : "no: \(response.notReadyReason.printable)"),
       "durability  \(durability)",
       "store       \(store)",
       "keys        \(keys)",
     ]
       + (response.methods.isEmpty
         ? []
-        : ["methods     \(response.methods.joined(separator: ", ").escapedForTerminal)"])
+        : ["methods     \(response.methods.joined(separator: ", ").printable)"])
   }
 
   static func json(_ response: PingResponse) -> JSONValue {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BudgetClient
+import JSONWriting
 
 /// Records what a request cost.
 struct RecordCommand: AsyncParsableCommand {

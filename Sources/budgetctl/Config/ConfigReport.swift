@@ -1,5 +1,6 @@
 import BudgetModel
 import Documents
+import JSONWriting
 import LiteLLMConfig
 
 /// A config as budgetd understands it.
@@ -59,10 +60,10 @@ struct ConfigReport {
       lines.append("")
     }
     if !included.isEmpty {
-      lines.append("Included: \(included.joined(separator: ", "))".escapedForTerminal)
+      lines.append("Included: \(included.joined(separator: ", "))".printable)
     }
     lines += [redisLine, ""]
-    lines += warnings.map { "warning: \($0.description.escapedForTerminal)" }
+    lines += warnings.map { "warning: \($0.description.printable)" }
     if !warnings.isEmpty { lines.append("") }
     lines.append(summary)
     return lines
@@ -70,7 +71,7 @@ struct ConfigReport {
 
   private var redisLine: String {
     guard let redis else { return "Redis: none, so each node keeps its budgets alone" }
-    return "Redis: \(redis), from \(redis.origin)".escapedForTerminal
+    return "Redis: \(redis), from \(redis.origin)".printable
   }
 
   private var summary: String {
@@ -79,7 +80,7 @@ struct ConfigReport {
     }
     let unnamed = deployments.filter { $0.provider == nil }.count
     let verdict = budgets.isEmpty ? "loads, but no budget is in force" : "is fine"
-    return "\(path.escapedForTerminal) \(verdict): \(counted(deployments.count, "deployment"))"
+    return "\(path.printable) \(verdict): \(counted(deployments.count, "deployment"))"
       + (unnamed > 0 ? " (\(unnamed) without a provider)" : "")
       + ", \(counted(budgets.count, "budget"))"
       + (waiting.isEmpty ? "" : " and \(waiting.count) that wait for an id")

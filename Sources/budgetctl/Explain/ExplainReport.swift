@@ -1,5 +1,6 @@
 import BudgetClient
 import BudgetModel
+import JSONWriting
 
 /// The answer to `budgetctl explain`, for people and for programs.
 struct ExplainReport {

@@ -1,5 +1,6 @@
 import BudgetClient
 import BudgetModel
+import JSONWriting
 
 /// The answer to `budgetctl filter`, for people and for programs.
 struct FilterReport {
@@ -80,7 +81,7 @@ struct FilterReport {
       denial.resetsAtUnixMilliseconds.map {
         ", resets in \(HumanText.duration(from: nowUnixMilliseconds, to: $0))"
       } ?? ""
-    return "\(scope) \(denial.name.escapedForTerminal): \(amounts)\(withheld)\(end)"
+    return "\(scope) \(denial.name.printable): \(amounts)\(withheld)\(end)"
   }
 
   /// The provider that the server derived, null for none; nothing where it does not say.

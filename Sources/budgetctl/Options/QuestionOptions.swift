@@ -43,7 +43,7 @@ struct DeploymentArgument: Equatable {
   /// Throws where a part is not `key=value`, or its key is unknown or given twice.
   init(_ argument: String) throws(ValidationError) {
     func refused(_ why: String, _ part: Substring) -> ValidationError {
-      ValidationError("'\(String(part).escapedForTerminal)' \(why): write \(Self.form)")
+      ValidationError("'\(String(part).printable)' \(why): write \(Self.form)")
     }
     var seen: Set<Substring> = []
     for part in argument.split(separator: ",", omittingEmptySubsequences: false) {

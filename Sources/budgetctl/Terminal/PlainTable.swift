@@ -1,9 +1,11 @@
+import BudgetModel
+
 /// A table of texts, every column as wide as its widest cell.
 enum PlainTable {
   /// The header and a line a row, without blanks at the end; cells are escaped. With `columns`, the
   /// terminal's, what is too wide is cut: wrapped, the columns could not be read.
   static func lines(_ header: [String], _ rows: [[String]], columns: Int? = nil) -> [String] {
-    let cells = [header] + rows.map { $0.map(\.escapedForTerminal) }
+    let cells = [header] + rows.map { $0.map(\.printable) }
     let widths = header.indices.map { column in
       cells.reduce(0) { max($0, $1[column].displayWidth) }
     }

@@ -1,20 +1,6 @@
 // Names come from servers and configs: they must neither steer the terminal nor break the columns.
 
 extension String {
-  /// The text with everything escaped that would steer a terminal or turn the text around.
-  var escapedForTerminal: String {
-    guard unicodeScalars.contains(where: \.steersTerminals) else { return self }
-    var text = ""
-    for scalar in unicodeScalars {
-      if scalar.steersTerminals {
-        text += "\\u{\(String(scalar.value, radix: 16))}"
-      } else {
-        text.unicodeScalars.append(scalar)
-      }
-    }
-    return text
-  }
-
   /// How many columns of a terminal the text takes.
   var displayWidth: Int { reduce(0) { $0 + $1.displayWidth } }
 
@@ -76,14 +62,6 @@ extension Character {
 }
 
 extension Unicode.Scalar {
-  /// Control characters, line and paragraph separators, and what sets the direction of text.
-  fileprivate var steersTerminals: Bool {
-    switch value {
-    case 0..<0x20, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
-    default: false
-    }
-  }
-
   /// The blocks that Unicode calls wide or full-width.
   fileprivate var isWide: Bool {
     switch value {

@@ -1,3 +1,4 @@
+import BudgetModel
 import Foundation
 
 /// The output's terminal, and what it can show.
@@ -61,7 +62,7 @@ struct Terminal {
   /// Writes to standard error, each line headed by the program's name.
   static func complain(_ message: String) {
     let lines = message.split(separator: "\n", omittingEmptySubsequences: true)
-    let text = lines.map { "budgetctl: \(String($0).escapedForTerminal)\n" }.joined()
+    let text = lines.map { "budgetctl: \(String($0).printable)\n" }.joined()
     // If standard error cannot be written, nobody is left to be told.
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
