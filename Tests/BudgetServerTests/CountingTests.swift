@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test func writersAreSummed() {
-    let counters = RequestCounters()
+    let counters = AllRequestCounts()
     let (one, two) = (counters.writer(), counters.writer())
     one.count(3, .ok)
     two.count(3, .ok, times: 4)

@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test func writersAreSummedWhateverTheirSlots() {
-    let requests = RequestCounters()
+    let requests = AllRequestCounts()
     var (one, two) = (
       DenialTally(requests.writer().budgetDenials), DenialTally(requests.writer().budgetDenials)
     )
@@ -52,7 +52,7 @@ import Testing
   }
 
   @Test func aSlotThatBelongsToAnotherBudgetCountsFromZero() {
-    let requests = RequestCounters()
+    let requests = AllRequestCounts()
     var tally = DenialTally(requests.writer().budgetDenials)
     tally.add(5, slot: 3)
     tally.add(2, slot: 4)

@@ -48,7 +48,7 @@ import Testing
       engine: engine, time: ManualTimeSource(ServiceFixture.start), recorder: recorder,
       bounds: .standard, identity: NodeIdentity(version: "1", nodeID: "n"),
       counters: ServiceCounters(), contradictions: ProviderContradictions { _ in },
-      requests: RequestCounters(),
+      requests: AllRequestCounts(),
       readiness: Readiness(recorder: recorder, fleet: nil))
   }
 
@@ -134,7 +134,7 @@ import Testing
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: 65_536,
       time: ManualTimeSource(ServiceFixture.start), durability: .memory, bounds: .standard,
-      requests: RequestCounters(), log: Logger(label: "test"))
+      requests: AllRequestCounts(), log: Logger(label: "test"))
     ledger.start(recorder)
     _ = ledger.settle()
     let service = LaneService(context: Self.context(engine, recorder))

@@ -98,7 +98,7 @@ final class RecorderFixture {
       at: now)
     recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
-      durability: durability, bounds: .standard, requests: RequestCounters(),
+      durability: durability, bounds: .standard, requests: AllRequestCounts(),
       log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     inbox = try LaneInbox()
     recorder.connect(to: ReplyMailbox(inboxes: [inbox]))

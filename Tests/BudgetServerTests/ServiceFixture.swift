@@ -72,7 +72,7 @@ struct ServiceFixture {
   /// The lines about providers that are others than the model list's.
   let reports = Reports()
   let contradictions: ProviderContradictions
-  let requests = RequestCounters()
+  let requests = AllRequestCounts()
   let readiness: Readiness
   let context: ServiceContext
   private(set) var service: LaneService

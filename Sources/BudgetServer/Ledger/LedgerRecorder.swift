@@ -20,7 +20,7 @@ final class LedgerRecorder: SpendRecorder {
   /// How many records may wait for a commit.
   private let queueBound: Int
   private let replies = Locked<ReplyMailbox?>(nil)
-  private let requests: RequestCounters
+  private let requests: AllRequestCounts
   /// What the ledger's thread counts.
   private let counts: RequestCounts
   private let spent = Locked(SpendTotals())
@@ -41,7 +41,7 @@ final class LedgerRecorder: SpendRecorder {
 
   init(
     engine: BudgetEngine, ledger: SpendLedger, queueBound: Int, time: any TimeSource,
-    durability: Durability, bounds: WireBounds, requests: RequestCounters, log: Logger
+    durability: Durability, bounds: WireBounds, requests: AllRequestCounts, log: Logger
   ) {
     self.engine = engine
     self.requests = requests

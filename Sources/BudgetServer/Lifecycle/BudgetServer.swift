@@ -76,7 +76,7 @@ public final class BudgetServer: Sendable {
       restoring: source == nil
         ? LedgerSync.windows(opening)
         : FleetRestoring.windows(opening, besides: LedgerSync.windows(opening), at: now))
-    let requests = RequestCounters()
+    let requests = AllRequestCounts()
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
       durability: options.durability, bounds: options.wire, requests: requests, log: log)

@@ -12,7 +12,7 @@ struct ServiceContext: Sendable {
   let identity: NodeIdentity
   let counters: ServiceCounters
   let contradictions: ProviderContradictions
-  let requests: RequestCounters
+  let requests: AllRequestCounts
   let readiness: Readiness
   /// Nil where the node is alone.
   var fleet: FleetMember? = nil

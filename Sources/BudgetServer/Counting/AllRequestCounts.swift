@@ -2,7 +2,7 @@ import BudgetWire
 import Locks
 
 /// Everybody who counts requests: each lane, the ledger's thread, and one for all others.
-final class RequestCounters: Sendable {
+final class AllRequestCounts: Sendable {
   private let writers = Locked<[RequestCounts]>([])
   private let others = Locked(RequestCounts())
   /// By slot: denials of budgets that had it before.
