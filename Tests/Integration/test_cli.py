@@ -328,7 +328,7 @@ def test_bench_fresh_tags_are_never_seen_twice(budgetd, budgetctl, tmp_path, wor
     trace = tmp_path / "traffic.jsonl"
     with running(budgetd, tmp_path / "data", CONFIG, "--trace", trace) as server:
         result = run(budgetctl, "--server", "%s:%d" % server.rpc, "bench", "--work", work,
-                     "--fresh-tags", "--seconds", "0.2", "--warm-up", "0", "--connections", "2",
+                     "--fresh-tags", "--seconds", "0.5", "--warm-up", "0", "--connections", "2",
                      "--depth", "2", "--output", "json")
         assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
@@ -345,8 +345,8 @@ def test_bench_fresh_tags_are_never_seen_twice(budgetd, budgetctl, tmp_path, wor
 
 @pytest.mark.parametrize("options", [[], ["--fresh-tags"]])
 def test_bench_denied_is_denied_every_time(ctl, options):
-    result = ctl("bench", "--denied", *options, "--seconds", "0.2", "--warm-up", "0", "--output",
-                 "json")
+    result = ctl("bench", "--denied", *options, "--connections", "2", "--depth", "2",
+                 "--seconds", "0.5", "--warm-up", "0", "--output", "json")
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     assert report["denied"] is True and report["fresh_tags"] is bool(options)
@@ -363,7 +363,8 @@ def test_bench_denied_wants_an_exhausted_budget(ctl, budgetd, budgetctl, tmp_pat
         assert "no budget of" in failed(bench("--denied"), 64)
         assert "--work filter" in failed(bench("--denied", "--work", "record"), 64)
     # The model's deployments are within budget: the answers tell.
-    result = ctl("bench", "--denied", "--model-name", "gpt", "--seconds", "0.2", "--output", "json")
+    result = ctl("bench", "--denied", "--model-name", "gpt", "--connections", "2", "--depth", "2",
+                 "--seconds", "0.5", "--warm-up", "0", "--output", "json")
     assert "allowed a candidate" in failed(result, 1)
 
 

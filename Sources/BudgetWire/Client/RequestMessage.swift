@@ -4,20 +4,20 @@ public struct RequestMessage: Hashable, Sendable {
   public var callID: UInt64
   /// Milliseconds after which the caller no longer waits; 0 = none.
   public var timeoutMilliseconds: UInt32
-  /// What is asked; nil asks nothing and is answered UNIMPLEMENTED.
+  /// The question; nil asks nothing and is answered UNIMPLEMENTED.
   public var method: Method?
 
-  /// What a request asks.
+  /// The methods, each with its question.
   public enum Method: Hashable, Sendable {
     /// Which candidates are within budget.
     case filterDeployments(FilterDeploymentsRequest)
     /// Record what a request cost.
     case recordSpend(RecordSpendRequest)
-    /// Where the budgets stand.
+    /// The state of the budgets.
     case getProviderBudgets(GetProviderBudgetsRequest)
     /// Copy the ledger to a file on the server's disk.
     case backupLedger(path: String)
-    /// What each budget says of a request that FilterDeployments could be asked.
+    /// Each budget's verdict on a request that FilterDeployments could be asked.
     case explainRequest(FilterDeploymentsRequest)
     /// Who answers.
     case ping

@@ -4,7 +4,7 @@ import CBudgetWire
 /// Turns a response's bytes into values: protobuf-c unpacks them into a reused arena, and all of it
 /// is copied out, so that nothing unsafe leaves this file.
 ///
-/// There is no walk before it: a client chose its server. The arena's bound still ends what a
+/// No walk comes before it: a client chose its server. The arena's bound still ends what a
 /// server gone wrong could cost. Belongs to one connection: not `Sendable`, not copyable.
 public struct ResponseDecoder: ~Copyable {
   /// The bounds that responses are judged by.

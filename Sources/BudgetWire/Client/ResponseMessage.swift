@@ -7,7 +7,7 @@ public struct ResponseMessage: Hashable, Sendable {
   /// The method's answer. Beside a status only on `resourceExhausted` from FilterDeployments.
   public var result: Result?
 
-  /// What a method answers.
+  /// The answers of the methods.
   public enum Result: Hashable, Sendable {
     /// Which candidates are within budget.
     case filterDeployments(FilterDeploymentsResponse)
@@ -15,7 +15,7 @@ public struct ResponseMessage: Hashable, Sendable {
     case recordSpend(RecordSpendResponse)
     /// One page of budgets.
     case providerBudgets(GetProviderBudgetsResponse)
-    /// What each budget says.
+    /// Each budget's verdict.
     case explained(ExplainRequestResponse)
     /// Who answers.
     case ping(PingResponse)

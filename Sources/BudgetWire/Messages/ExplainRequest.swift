@@ -1,6 +1,6 @@
 public import BudgetModel
 
-/// What every budget says of a request that FilterDeployments could be asked.
+/// Every budget's verdict on a request that FilterDeployments could be asked.
 public struct ExplainRequestResponse: Hashable, Sendable {
   /// The request's tags, each once: their budgets count for every candidate.
   public var tags: [ExplainedBudget] = []
@@ -20,7 +20,7 @@ public struct ExplainedCandidate: Hashable, Sendable {
   /// The candidate as it was given, or as the server has it configured. Control characters and bytes
   /// that are not UTF-8 are U+FFFD.
   public var deployment: Deployment
-  /// The provider whose budget was asked, given or derived; empty = there is none.
+  /// The provider whose budget was asked, given or derived; empty = none.
   public var provider: String
   /// Whether FilterDeployments would allow the candidate now.
   public var isAllowed: Bool
@@ -49,7 +49,7 @@ public struct ExplainedCandidate: Hashable, Sendable {
 
 /// A name that a budget was looked for under, and where that budget stands.
 public struct ExplainedBudget: Hashable, Sendable {
-  /// What a name's budget says of a request.
+  /// The verdict of a name's budget on a request.
   public enum Verdict: UInt8, CaseIterable, Hashable, Sendable {
     /// The budget allows it.
     case allows = 1
@@ -61,9 +61,9 @@ public struct ExplainedBudget: Hashable, Sendable {
     case unusableName = 4
   }
 
-  /// What the budget applies to; nil: a scope of a later contract.
+  /// The kind of thing that the budget applies to; nil: a scope of a later contract.
   public var scope: BudgetScope?
-  /// The name, as far as it can be shown; empty = there is no provider.
+  /// The name, as far as it can be shown; empty = no provider.
   public var name: String
   /// The window's length as configured, such as `7d`; empty = no budget has the name.
   public var timePeriod = ""
@@ -77,7 +77,7 @@ public struct ExplainedBudget: Hashable, Sendable {
   public var withheldUSD = 0.0
   /// When the window ends, Unix milliseconds; nil = no window is open.
   public var resetsAtUnixMilliseconds: Int64?
-  /// What the budget says; nil: a verdict of a later contract.
+  /// The budget's verdict; nil: one of a later contract.
   public var verdict: Verdict?
   /// Why no budget was asked; empty = nobody configured one under this name.
   public var reason = ""

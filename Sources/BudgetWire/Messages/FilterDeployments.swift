@@ -90,7 +90,7 @@ public struct FilterDeploymentsResponse: Hashable, Sendable {
 public struct Denial: Hashable, Sendable {
   /// The candidate's position, from 0.
   public var position: Int
-  /// What the budget applies to; nil: a scope of a later contract.
+  /// The kind of thing that the budget applies to; nil: a scope of a later contract.
   public var scope: BudgetScope?
   /// The budget's name.
   public var name: String

@@ -1,4 +1,4 @@
-/// Where do the budgets stand?
+/// Asks for the state of the budgets.
 public struct GetProviderBudgetsRequest: Hashable, Sendable {
   /// Only these providers, at most 1,024; none = all.
   public var providers: [String] = []
@@ -31,7 +31,7 @@ public struct GetProviderBudgetsRequest: Hashable, Sendable {
   }
 }
 
-/// Budgets and where they stand: one page.
+/// The state of budgets: one page.
 public struct GetProviderBudgetsResponse: Hashable, Sendable {
   /// Providers' budgets.
   public var providers: [Budget] = []
@@ -58,7 +58,7 @@ public struct GetProviderBudgetsResponse: Hashable, Sendable {
   }
 }
 
-/// Where one budget stands.
+/// The state of one budget.
 public struct Budget: Hashable, Sendable {
   /// The provider's, deployment's or tag's name.
   public var name: String

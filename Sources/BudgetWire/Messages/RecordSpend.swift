@@ -1,4 +1,4 @@
-/// What a request cost, and whose budgets that counts against.
+/// The cost of a request, and the names whose budgets it counts against.
 ///
 /// At least one of `provider` (or a `model` that names one), `deploymentID` and `tags` is needed.
 public struct RecordSpendRequest: Hashable, Sendable {
