@@ -72,6 +72,38 @@
     count = end + name.count
   }
 
+  /// Appends the bytes `range` of `other`.
+  public mutating func append(_ other: borrowing ByteText, _ range: Range<Int>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= other.count, "outside the text")
+    reserve(range.count)
+    let end = count
+    // Safe: there is room for them behind `end`, and they lie in the other text.
+    unsafe storage.withUnsafeMutableBytes { own in
+      unsafe other.storage.withUnsafeBytes { other in
+        guard let own = own.baseAddress, let from = other.baseAddress else { return }
+        unsafe (own + end).copyMemory(from: from + range.lowerBound, byteCount: range.count)
+      }
+    }
+    count = end + range.count
+  }
+
+  /// Takes away what stands from `offset` on.
+  public mutating func removeAll(from offset: Int) {
+    precondition(offset >= 0 && offset <= count, "outside the text")
+    count = offset
+  }
+
+  /// Whether the bytes `first` come before the bytes `second`, compared byte by byte.
+  public func precedes(_ first: Range<Int>, _ second: Range<Int>) -> Bool {
+    precondition(first.upperBound <= count && second.upperBound <= count, "outside the text")
+    let bytes = storage.span
+    for offset in 0..<min(first.count, second.count) {
+      let (a, b) = (bytes[first.lowerBound + offset], bytes[second.lowerBound + offset])
+      if a != b { return a < b }
+    }
+    return first.count < second.count
+  }
+
   /// Calls `body` with the text, which is valid during the call.
   public func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
     // Safe: bytes have no padding that could be read.

@@ -50,6 +50,33 @@
     }
   }
 
+  /// Whether every byte is of 0x20 to 0x7E, as nearly every name's are. Eight bytes a step; false says
+  /// only that a closer look is needed.
+  private static func isPrintableASCII(_ base: UnsafeRawPointer, _ count: Int) -> Bool {
+    let (high, low, one): (UInt64, UInt64, UInt64) = (
+      0x8080_8080_8080_8080, 0x2020_2020_2020_2020, 0x0101_0101_0101_0101
+    )
+    guard count >= 8 else {
+      for offset in 0..<count {
+        let byte = unsafe base.load(fromByteOffset: offset, as: UInt8.self)
+        if !(0x20...0x7E).contains(byte) { return false }
+      }
+      return true
+    }
+    // A byte of 0x80 or more has its top bit set, one below 0x20 sets it in the difference, 0x7F in
+    // the sum. A borrow or a carry can only set more of them.
+    var offset = 0
+    var found: UInt64 = 0
+    while offset + 8 < count {
+      let word = unsafe word(base, offset)
+      found |= word | (word &- low) | (word &+ one)
+      offset += 8
+    }
+    let last = unsafe word(base, count - 8)
+    found |= last | (last &- low) | (last &+ one)
+    return found & high == 0
+  }
+
   /// Compares eight bytes a step. The last step of a longer text overlaps the one before it, so
   /// that no byte outside the texts is read.
   @inlinable static func areEqual(
@@ -177,8 +204,7 @@
   var textFault: NameFault? {
     guard let base = unsafe base else { return nil }
     let bytes = unsafe UnsafeBufferPointer(start: base, count: count)
-    // Nearly every name is printable ASCII.
-    if unsafe bytes.allSatisfy({ (0x20...0x7E).contains($0) }) { return nil }
+    if unsafe Self.isPrintableASCII(UnsafeRawPointer(base), count) { return nil }
     var decoder = UTF8()
     var iterator = unsafe bytes.makeIterator()
     while true {

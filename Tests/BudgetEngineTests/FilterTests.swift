@@ -75,8 +75,8 @@ import Testing
 
   @Test func theTextIsLiteLLMsAndStopsAtItsBound() throws {
     var text = DenialText(maximumBytes: 300)
-    func denial(_ scope: BudgetScope, spend: Int128, limit: Int128) -> Denial {
-      Denial(
+    func denial(_ scope: BudgetScope, spend: Int128, limit: Int128) -> BudgetDenial {
+      BudgetDenial(
         candidate: 0, scope: scope, slot: 0, spend: PicoUSD(pico: spend),
         limit: PicoUSD(pico: limit))
     }

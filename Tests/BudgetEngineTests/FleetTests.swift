@@ -219,7 +219,7 @@ import Testing
   @Test func aSentenceSaysWhatNobodyHasSpent() {
     func text(_ scope: BudgetScope, withheld: Int128, estimate: Int128 = 0) -> String {
       var text = DenialText(maximumBytes: 8_192)
-      var denial = Denial(
+      var denial = BudgetDenial(
         candidate: 0, scope: scope, slot: 0,
         spend: PicoUSD(pico: estimate == 0 ? 5_000_000_000_000 : 4_500_000_000_000),
         limit: PicoUSD(dollars: 5))

@@ -17,6 +17,24 @@ import Testing
     }
   }
 
+  /// Bytes are judged eight at a time: each byte, at each place, between others of both ends.
+  @Test func everyByteAtEveryPlaceIsJudged() {
+    for around in [0x20, 0x61, 0x7E] as [UInt8] {
+      for count in 1...33 {
+        for place in 0..<count {
+          for byte in UInt8.min...UInt8.max {
+            var bytes = [UInt8](repeating: around, count: count)
+            bytes[place] = byte
+            let isPlain = NameBytes.with(bytes) { $0.isPlainText }
+            if isPlain != (0x20...0x7E).contains(byte) {
+              Issue.record("\(byte) at \(place) of \(count), among \(around)")
+            }
+          }
+        }
+      }
+    }
+  }
+
   @Test func strangeNamesPrintWithoutControlCharacters() {
     func printed(_ bytes: [UInt8]) -> String {
       var out: [UInt8] = []

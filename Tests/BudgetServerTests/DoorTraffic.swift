@@ -14,6 +14,8 @@ struct DoorTraffic {
 
   /// Lists of candidates that come again.
   private var lists: [[Deployment]] = []
+  /// Providers, deployments, models and tags of records that come again.
+  private var subjects: [[RequestBytes.Field]] = []
 
   /// One of three configurations.
   static func configuration(_ number: Int) throws -> BudgetConfiguration {
@@ -111,14 +113,33 @@ struct DoorTraffic {
 
   private mutating func record(_ request: inout RequestBytes, using random: inout SeededRandom) {
     request.method = 11
-    request.fields = [
+    if let known = subjects.randomElement(using: &random), Int.random(in: 0..<3, using: &random) > 0
+    {
+      request.fields = known
+    } else {
+      request.fields = Self.subject(using: &random)
+      if subjects.count == 20 { subjects.removeFirst() }
+      subjects.append(request.fields)
+    }
+    if Int.random(in: 0..<2, using: &random) == 0 {
+      request.fields.append(.text(4, "user:\(UInt32.random(in: 0 ... .max, using: &random))"))
+    }
+    addCost(to: &request, using: &random)
+  }
+
+  private static func subject(using random: inout SeededRandom) -> [RequestBytes.Field] {
+    var fields: [RequestBytes.Field] = [
       .text(1, (Self.providers + ["", "", "other", "\u{3}"]).pick(&random)),
       .text(2, (Self.ids + ["", "", "unknown"]).pick(&random)),
       .text(3, ["gpt-4o", "azure/x", "nobody", "", "\u{2}"].pick(&random)),
     ]
     for _ in 0..<Int.random(in: 0...3, using: &random) {
-      request.fields.append(.text(4, Self.tag(using: &random)))
+      fields.append(.text(4, Self.tag(using: &random)))
     }
+    return fields
+  }
+
+  private func addCost(to request: inout RequestBytes, using random: inout SeededRandom) {
     if Int.random(in: 0..<15, using: &random) > 0 {
       request.fields.append(
         .double(5, [0, 0.25, 0.001, 1e-13, 0.1 + 0.2, -1, .infinity, 1e11].pick(&random)))

@@ -147,4 +147,50 @@ import Testing
       }
     }
   }
+
+  /// A slot that is given back becomes another budget's: what was said of the one before is not said
+  /// of it.
+  @Test func aBudgetThatTookAnothersSlotIsCalledByItsName() throws {
+    func tags(_ name: String) throws -> BudgetConfiguration {
+      BudgetConfiguration(
+        budgets: [try ServiceFixture.budget(.tag, name, 0)], deployments: [], directory: .empty)
+    }
+    let fixture = ServiceFixture([try ServiceFixture.budget(.tag, "a", 0)])
+    var slots: [Int32] = []
+    for name in ["a", "b", "c"] {
+      if name != "a" { _ = fixture.engine.reload(try tags(name), at: fixture.time.now()) }
+      slots += fixture.engine.catalog.budgets.map(\.slot)
+      for _ in 0..<3 {
+        let reply = try fixture.call(Self.question(tags: [name]))
+        #expect(reply.status?.message.contains("tag='\(name)'") == true, "\(name)")
+        #expect(try reply.filtered.denials.map(\.name) == [name, name])
+      }
+    }
+    #expect(slots.count == 3 && slots[2] == slots[0], "the third has the slot of the first")
+  }
+
+  /// Where nothing repeats, little is looked for in vain; what repeats again is found again.
+  @Test func partsThatDoNotRepeatAreHardlyLookedFor() {
+    var memo = MessageMemo(placeCount: 1_024, partBound: 64, empty: 0)
+    func isLookedFor(_ name: String) -> (looked: Bool, found: Bool) {
+      NameBytes.with(name) { part in
+        guard let hash = memo.hash(of: part) else { return (false, false) }
+        let found = memo.place(of: part, hash, under: 1) != nil
+        if !found, let place = memo.placeToWrite(part, hash, under: 1) {
+          memo.withMeaning(at: place) { $0 = 7 }
+        }
+        return (true, found)
+      }
+    }
+    for _ in 0..<2 { #expect(isLookedFor("known") == (true, false)) }
+    #expect(isLookedFor("known") == (true, true))
+    var looked = (0..<64).count { isLookedFor("new \($0)").looked }
+    #expect(looked == 64)
+    looked = (64..<1_664).count { isLookedFor("new \($0)").looked }
+    #expect(looked == 100, "one in sixteen")
+    while !isLookedFor("known").looked {}
+    #expect(isLookedFor("new again").looked, "since one was found")
+    for _ in 0..<300 { _ = isLookedFor("of another kind") }
+    #expect(isLookedFor("of another kind").found)
+  }
 }

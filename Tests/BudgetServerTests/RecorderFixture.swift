@@ -132,10 +132,8 @@ final class RecorderFixture {
 
   static func key(_ text: String, cost: Int128) -> RecordKey {
     var maker = RecordKeyMaker()
-    maker.begin()
-    return NameBytes.with(text) {
-      maker.key(KeyIdentity(of: $0), of: RecordFields(cost: PicoUSD(pico: cost)))
-    }
+    maker.begin(RecordFields(cost: PicoUSD(pico: cost)))
+    return NameBytes.with(text) { maker.key(KeyIdentity(of: $0)) }
   }
 
   /// Waits until the ledger is done with all that it was handed.

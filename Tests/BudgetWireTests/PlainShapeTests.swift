@@ -63,6 +63,28 @@ import WholeRequests
     #expect(plain.model.text == "m" && plain.costUSD == 0.25)
     #expect(plain.idempotencyKey.text == "key" && plain.reservationID.text == "r")
     #expect(Self.tags(plain) == ["a", "", "b"])
+    let subject = RawField.text(1, "openai") + RawField.text(2, "d") + RawField.text(3, "m")
+    let tagged = subject + RawField.text(4, "a") + RawField.text(4, "") + RawField.text(4, "b")
+    #expect(NameBytes.with(subject) { $0 == plain.subject })
+    #expect(NameBytes.with(tagged) { $0 == plain.subjectAndTags })
+    for (parts, subject, tagged) in [
+      // A tag more behind the cost, the model behind it, nothing but tags, a model behind tags.
+      (
+        [
+          RawField.text(1, "p"), RawField.text(4, "x"), RawField.double(5, 2),
+          RawField.text(4, "y"),
+        ], 1, 0
+      ),
+      ([RawField.text(1, "p"), RawField.double(5, 2), RawField.text(3, "m")], 0, 0),
+      ([RawField.text(4, "x"), RawField.double(5, 2)], 0, 1),
+      ([RawField.text(1, "p"), RawField.text(4, "x"), RawField.text(3, "m")], 0, 0),
+    ] {
+      NameBytes.with(Array(parts.joined())) { bytes in
+        let plain = PlainRecord(bytes, bounds: Self.bounds)
+        #expect(plain?.subject.count == parts[0..<subject].joined().count)
+        #expect(plain?.subjectAndTags.count == parts[0..<tagged].joined().count)
+      }
+    }
     // A tag behind the cost, the cost first, no cost at all.
     let parts = [
       RawField.double(5, 2), RawField.text(4, "x"), RawField.text(1, "p"), RawField.text(4, "y"),

@@ -46,13 +46,8 @@ final class LedgerFixture {
 
   static func key(_ text: String, cost: PicoUSD, model: String = "m") -> RecordKey {
     var maker = RecordKeyMaker()
-    return NameBytes.with(text) { key in
-      NameBytes.with(model) { model in
-        maker.begin()
-        return maker.key(
-          KeyIdentity(of: key), of: RecordFields(model: model, cost: cost))
-      }
-    }
+    NameBytes.with(model) { maker.begin(RecordFields(model: $0, cost: cost)) }
+    return NameBytes.with(text) { maker.key(KeyIdentity(of: $0)) }
   }
 
   /// Queues a record; its token.

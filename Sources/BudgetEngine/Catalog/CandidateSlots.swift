@@ -9,6 +9,10 @@ public struct CandidateSlots: Hashable, Sendable {
   /// Whether the request names another provider than the model list does for the deployment.
   public var contradictsModelList = false
 
+  /// Nothing to be checked against.
+  public static let none = CandidateSlots(
+    provider: Slot.none, deployment: Slot.none, hasProvider: false)
+
   /// Whether the provider has a budget.
   public var hasProviderBudget: Bool { provider != Slot.none }
   /// Whether the deployment has a budget.

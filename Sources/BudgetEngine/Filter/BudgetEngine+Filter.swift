@@ -19,16 +19,21 @@ extension BudgetEngine {
     let estimate = question.estimate
     // Without an estimate a slot's open gate is the whole answer.
     let asksGates = estimate == .zero
-    for slot in question.tags where !(asksGates && catalog.isOpen(slot)) {
+    let tags = question.tags.span
+    for index in tags.indices {
+      let slot = tags[index]
+      if asksGates && catalog.isOpen(slot) { continue }
       if let denial = denial(by: slot, .tag, in: catalog, estimate: estimate, at: now) {
         decision.exhaustedTags.append(denial)
       }
     }
     let isTagFree = decision.exhaustedTags.isEmpty
     var provider = Slot.none
-    var providerDenial: Denial?
-    for (position, candidate) in question.candidates.enumerated() {
-      let position = UInt32(truncatingIfNeeded: position)
+    var providerDenial: BudgetDenial?
+    let candidates = question.candidates.span
+    for index in candidates.indices {
+      let candidate = candidates[index]
+      let position = UInt32(truncatingIfNeeded: index)
       if candidate.provider != provider {
         provider = candidate.provider
         let isOpen = provider == Slot.none || asksGates && catalog.isOpen(provider)
@@ -57,12 +62,12 @@ extension BudgetEngine {
   private func denial(
     by slot: Int32, _ scope: BudgetScope, in catalog: BudgetCatalog, estimate: PicoUSD,
     at now: Timestamp
-  ) -> Denial? {
+  ) -> BudgetDenial? {
     let limit = catalog.limits[Int(slot)]
     if limit == BudgetCatalog.unlimited { return nil }
     let (spend, withheld, resetsAt) = shards.standing(of: slot, at: now)
     guard Self.denies(spend, limit: limit, estimate: estimate) else { return nil }
-    return Denial(
+    return BudgetDenial(
       candidate: 0, scope: scope, slot: slot, spend: spend, withheld: withheld, limit: limit,
       resetsAt: resetsAt)
   }

@@ -31,12 +31,27 @@ public struct DenialText: Sendable {
   public private(set) var bytes: [UInt8] = []
   private let maximumBytes: Int
   private var omitted = 0
-  /// The sentence that was written last, and for what.
-  private var sentence: [UInt8] = []
-  private var written = Denial(candidate: 0, scope: .provider, slot: -1, spend: .zero, limit: .zero)
-  private var writtenEstimate = PicoUSD.zero
-  /// Whether it says the same of every candidate: those of one provider share theirs.
-  private var isShared = false
+  /// The sentences that were written last, by slot. Those of a provider or a tag are the same for
+  /// every candidate, and for every request until money is spent.
+  private var sentences = [Sentence](repeating: Sentence(), count: Self.sentenceCount)
+  /// The configuration that they are of.
+  private var generation: UInt64 = 0
+  /// A deployment's sentence.
+  private var own: [UInt8] = []
+
+  private static let sentenceCount = 64
+
+  private struct Sentence {
+    /// What it says; nil: nothing yet.
+    var finding: BudgetDenial?
+    var estimate = PicoUSD.zero
+    var bytes: [UInt8] = []
+
+    func says(_ denial: BudgetDenial, _ estimate: PicoUSD) -> Bool {
+      guard let finding else { return false }
+      return self.estimate == estimate && denial.isSameDenial(as: finding)
+    }
+  }
 
   /// Room kept for the line that counts what is missing.
   private static let roomForCount = 40
@@ -45,15 +60,19 @@ public struct DenialText: Sendable {
   public init(maximumBytes: Int) {
     precondition(maximumBytes >= Self.prefix.utf8.count + Self.roomForCount)
     self.maximumBytes = maximumBytes
-    begin()
+    begin(under: 0)
   }
 
-  /// Begins another text. Storage is kept.
-  public mutating func begin() {
+  /// Begins another text, of a request under the configuration `generation`. Storage is kept, and
+  /// sentences of that configuration.
+  public mutating func begin(under generation: UInt64) {
     bytes.removeAll(keepingCapacity: true)
     bytes.append(contentsOf: Self.prefix.utf8)
-    isShared = false
     omitted = 0
+    guard generation != self.generation else { return }
+    self.generation = generation
+    // A slot may have become another budget's.
+    for place in sentences.indices { sentences[place].finding = nil }
   }
 
   /// Whether further sentences are only counted: their candidates' names are not asked for.
@@ -64,16 +83,26 @@ public struct DenialText: Sendable {
 
   /// Adds the sentence for one denial. `name` is the budget's; `estimate` the request's.
   public mutating func add(
-    _ denial: Denial, name: NameBytes, candidate: Candidate, estimate: PicoUSD
+    _ denial: BudgetDenial, name: NameBytes, candidate: Candidate, estimate: PicoUSD
   ) {
     guard omitted == 0 else { return omit() }
-    if !(isShared && estimate == writtenEstimate && denial.isSameDenial(as: written)) {
-      sentence.removeAll(keepingCapacity: true)
-      writtenEstimate = estimate
-      write(denial, name: name, candidate: candidate)
-      written = denial
-      isShared = denial.scope != .deployment
+    if denial.scope == .deployment {
+      own.removeAll(keepingCapacity: true)
+      Self.write(denial, name: name, candidate: candidate, estimate, to: &own)
+      return append(own)
     }
+    let place = Int(denial.slot) & (Self.sentenceCount - 1)
+    if !sentences[place].says(denial, estimate) {
+      sentences[place].finding = denial
+      sentences[place].estimate = estimate
+      sentences[place].bytes.removeAll(keepingCapacity: true)
+      Self.write(
+        denial, name: name, candidate: candidate, estimate, to: &sentences[place].bytes)
+    }
+    append(sentences[place].bytes)
+  }
+
+  private mutating func append(_ sentence: [UInt8]) {
     if bytes.count + sentence.count > maximumBytes - Self.roomForCount {
       omitted = 1
     } else {
@@ -83,7 +112,7 @@ public struct DenialText: Sendable {
 
   /// Adds the sentence for one denial of a configured deployment.
   public mutating func add(
-    _ denial: Denial, name: String, candidate: ConfiguredDeployment, estimate: PicoUSD
+    _ denial: BudgetDenial, name: String, candidate: ConfiguredDeployment, estimate: PicoUSD
   ) {
     NameBytes.with(candidate.id) { id in
       NameBytes.with(candidate.modelName) { modelName in
@@ -107,62 +136,69 @@ public struct DenialText: Sendable {
   /// The text.
   public var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  private mutating func write(_ denial: Denial, name: NameBytes, candidate: Candidate) {
-    let isEstimate = denial.spend < denial.limit
-    append(isEstimate ? "Would exceed budget for " : "Exceeded budget for ")
+  private static func write(
+    _ denial: BudgetDenial, name: NameBytes, candidate: Candidate, _ estimate: PicoUSD,
+    to sentence: inout [UInt8]
+  ) {
+    let estimate = denial.spend < denial.limit ? estimate : nil
+    sentence.append(estimate == nil ? "Exceeded budget for " : "Would exceed budget for ")
     switch denial.scope {
     case .provider:
-      append("provider ")
+      sentence.append("provider ")
       name.append(to: &sentence)
-      appendComparison(denial, isEstimate: isEstimate)
+      appendComparison(denial, estimate, to: &sentence)
     case .deployment:
-      append("deployment model_name: ")
+      sentence.append("deployment model_name: ")
       candidate.modelName.appendPrintable(to: &sentence)
-      append(", litellm_params.model: ")
+      sentence.append(", litellm_params.model: ")
       candidate.model.appendPrintable(to: &sentence)
-      append(", model_id: ")
+      sentence.append(", model_id: ")
       candidate.id.appendPrintable(to: &sentence)
-      appendComparison(denial, isEstimate: isEstimate)
+      appendComparison(denial, estimate, to: &sentence)
     case .tag:
-      append("tag='")
+      sentence.append("tag='")
       name.append(to: &sentence)
-      append("', tag_spend=")
+      sentence.append("', tag_spend=")
       denial.spend.appendPythonText(to: &sentence)
-      if isEstimate {
-        append(", estimated_cost=")
-        writtenEstimate.appendPythonText(to: &sentence)
+      if let estimate {
+        sentence.append(", estimated_cost=")
+        estimate.appendPythonText(to: &sentence)
       }
-      append(", tag_budget_limit=")
+      sentence.append(", tag_budget_limit=")
       denial.limit.appendPythonText(to: &sentence)
     }
     if denial.withheld > .zero {
-      append(" ($")
+      sentence.append(" ($")
       denial.withheld.appendPythonText(to: &sentence)
-      append(" withheld: the store is away, outage policy share)")
+      sentence.append(" withheld: the store is away, outage policy share)")
     }
-    append("\n")
+    sentence.append("\n")
   }
 
-  private mutating func appendComparison(_ denial: Denial, isEstimate: Bool) {
-    append(": ")
+  private static func appendComparison(
+    _ denial: BudgetDenial, _ estimate: PicoUSD?, to sentence: inout [UInt8]
+  ) {
+    sentence.append(": ")
     denial.spend.appendPythonText(to: &sentence)
-    if isEstimate {
-      append(" + ")
-      writtenEstimate.appendPythonText(to: &sentence)
-      append(" > ")
+    if let estimate {
+      sentence.append(" + ")
+      estimate.appendPythonText(to: &sentence)
+      sentence.append(" > ")
     } else {
-      append(" >= ")
+      sentence.append(" >= ")
     }
     denial.limit.appendPythonText(to: &sentence)
   }
-
-  private mutating func append(_ text: String) { sentence.append(contentsOf: text.utf8) }
 }
 
-extension Denial {
+extension [UInt8] {
+  fileprivate mutating func append(_ text: String) { append(contentsOf: text.utf8) }
+}
+
+extension BudgetDenial {
   /// Whether both say the same of the same budget, whichever the candidate.
-  fileprivate func isSameDenial(as other: Denial) -> Bool {
+  public func isSameDenial(as other: BudgetDenial) -> Bool {
     slot == other.slot && scope == other.scope && spend == other.spend && limit == other.limit
-      && withheld == other.withheld
+      && withheld == other.withheld && resetsAt == other.resetsAt
   }
 }

@@ -1,7 +1,7 @@
 public import BudgetModel
 
 /// Why a candidate may not be used.
-public struct Denial: Hashable, Sendable {
+public struct BudgetDenial: Hashable, Sendable {
   /// The candidate's position in the request.
   public var candidate: UInt32
   /// Which kind of budget denies it.
@@ -23,13 +23,13 @@ public struct FilterDecision: Sendable {
   /// Positions of the candidates that may be used, ascending.
   public internal(set) var allowed: [UInt32] = []
   /// Why the others may not, in the order in which candidates were given, at most `maximumDenials`.
-  public internal(set) var denials: [Denial] = []
+  public internal(set) var denials: [BudgetDenial] = []
   /// How many denials are past that bound.
   public internal(set) var denialsOmitted: UInt32 = 0
   /// How many candidates were judged.
   public internal(set) var candidateCount = 0
   /// The tags that deny every candidate; scratch of the decision.
-  var exhaustedTags: [Denial] = []
+  var exhaustedTags: [BudgetDenial] = []
 
   /// Makes an empty decision.
   public init() {}
@@ -38,14 +38,14 @@ public struct FilterDecision: Sendable {
   public var isExhausted: Bool { candidateCount > 0 && allowed.isEmpty }
 
   mutating func begin() {
-    allowed.removeAll(keepingCapacity: true)
-    denials.removeAll(keepingCapacity: true)
-    exhaustedTags.removeAll(keepingCapacity: true)
+    if !allowed.isEmpty { allowed.removeAll(keepingCapacity: true) }
+    if !denials.isEmpty { denials.removeAll(keepingCapacity: true) }
+    if !exhaustedTags.isEmpty { exhaustedTags.removeAll(keepingCapacity: true) }
     denialsOmitted = 0
     candidateCount = 0
   }
 
-  mutating func deny(_ denial: Denial, atMost maximum: Int) {
+  mutating func deny(_ denial: BudgetDenial, atMost maximum: Int) {
     if denials.count < maximum { denials.append(denial) } else { denialsOmitted += 1 }
   }
 

@@ -18,9 +18,10 @@ public struct FilterQuestion: Sendable {
 
   /// Empties the question and keeps its storage.
   public mutating func begin() {
-    candidates.removeAll(keepingCapacity: true)
+    // Also of an empty array it would cost a call.
+    if !candidates.isEmpty { candidates.removeAll(keepingCapacity: true) }
     contradictions = 0
-    tags.removeAll(keepingCapacity: true)
+    if !tags.isEmpty { tags.removeAll(keepingCapacity: true) }
     estimate = .zero
   }
 

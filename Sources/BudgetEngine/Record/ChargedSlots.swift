@@ -10,8 +10,15 @@ public struct ChargedSlots: Sendable {
 
   /// Empties the list and keeps its storage.
   public mutating func begin() {
-    slots.removeAll(keepingCapacity: true)
+    if !slots.isEmpty { slots.removeAll(keepingCapacity: true) }
     contradictsModelList = false
+  }
+
+  /// Becomes a copy of `other` in its own storage.
+  public mutating func copy(_ other: borrowing ChargedSlots) {
+    begin()
+    for index in other.slots.indices { slots.append(other.slots[index]) }
+    contradictsModelList = other.contradictsModelList
   }
 
   /// Adds the candidate's provider and deployment, where they have budgets.

@@ -50,10 +50,10 @@ extension BudgetCatalog {
   }
 
   /// The name of the budget that a denial speaks of; empty where it is no longer in force.
-  public func name(of denial: Denial) -> String { withName(of: denial) { $0.text } }
+  public func name(of denial: BudgetDenial) -> String { withName(of: denial) { $0.text } }
 
   /// Calls `body` with that name; no text is built.
-  public func withName<Result>(of denial: Denial, _ body: (NameBytes) -> Result) -> Result {
+  public func withName<Result>(of denial: BudgetDenial, _ body: (NameBytes) -> Result) -> Result {
     guard budgetIndexes[Int(denial.slot)] >= 0 else { return body(.absent) }
     return keys.names.with(keys.name(of: denial.slot), body)
   }

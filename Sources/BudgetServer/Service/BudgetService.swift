@@ -18,6 +18,7 @@ struct BudgetService: ~Copyable {
   var filter: FilterInProgress
   var decision = FilterDecision()
   var denialText: DenialText
+  var denials = RememberedDenials()
   let responses: ResponseWriter
   /// What this lane counts.
   let counts: RequestCounts

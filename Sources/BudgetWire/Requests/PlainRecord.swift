@@ -15,7 +15,13 @@ public struct PlainRecord: RecordSpendFields {
   public private(set) var idempotencyKey = NameBytes.absent
   /// The reservation that this settles.
   public private(set) var reservationID = NameBytes.absent
-  private let message: NameBytes
+  /// Provider, deployment and model as they stand together at the start of the message; borrowed.
+  /// Absent where they stand elsewhere, or there are none.
+  public private(set) var subject = NameBytes.absent
+  /// The same with the tags, which follow; absent also where a tag stands elsewhere.
+  public private(set) var subjectAndTags = NameBytes.absent
+  /// Everything behind provider, deployment and model.
+  private let rest: NameBytes
 
   private static let tagKey: UInt8 = 4 << 3 | 2
 
@@ -24,18 +30,37 @@ public struct PlainRecord: RecordSpendFields {
   public init?(_ message: NameBytes, bounds: WireBounds) {
     guard
       let record = message.withBytes({ bytes -> PlainRecord? in
-        PlainRecord(message, in: bytes, bounds: bounds)
+        PlainRecord(in: bytes, bounds: bounds)
       })
     else { return nil }
     self = record
   }
 
   @inline(__always)
-  private init?(_ message: NameBytes, in bytes: RawSpan, bounds: WireBounds) {
-    self.message = message
+  private init?(in bytes: RawSpan, bounds: WireBounds) {
+    // As libraries write it: in the order of the numbers.
     var offset = 0
-    var tagCount = 0
     var seen: UInt8 = 0
+    if bytes.takes(1 << 3 | 2, at: &offset) {
+      guard let text = bytes.text(at: &offset) else { return nil }
+      (provider, seen) = (text, seen | 1 << 1)
+    }
+    if bytes.takes(2 << 3 | 2, at: &offset) {
+      guard let text = bytes.text(at: &offset) else { return nil }
+      (deploymentID, seen) = (text, seen | 1 << 2)
+    }
+    if bytes.takes(3 << 3 | 2, at: &offset) {
+      guard let text = bytes.text(at: &offset) else { return nil }
+      (model, seen) = (text, seen | 1 << 3)
+    }
+    let subjectEnd = offset
+    rest = bytes.name(from: offset, count: bytes.byteCount - offset)
+    var tagCount = 0
+    while bytes.takes(Self.tagKey, at: &offset) {
+      guard bytes.textRange(at: &offset) != nil else { return nil }
+      tagCount += 1
+    }
+    let (tagsEnd, tagsTogether, subjectSeen) = (offset, tagCount, seen & 0b1110)
     while offset < bytes.byteCount {
       let key = bytes.byte(at: offset)
       offset += 1
@@ -54,20 +79,23 @@ public struct PlainRecord: RecordSpendFields {
       }
       guard let text = bytes.text(at: &offset) else { return nil }
       switch key {
+      case 6 << 3 | 2: idempotencyKey = text
+      case 7 << 3 | 2: reservationID = text
       case 1 << 3 | 2: provider = text
       case 2 << 3 | 2: deploymentID = text
       case 3 << 3 | 2: model = text
-      case 6 << 3 | 2: idempotencyKey = text
-      case 7 << 3 | 2: reservationID = text
       default: return nil
       }
     }
     guard tagCount <= bounds.maximumTags else { return nil }
+    guard seen & 0b1110 == subjectSeen else { return }
+    subject = bytes.name(from: 0, count: subjectEnd)
+    if tagCount == tagsTogether { subjectAndTags = bytes.name(from: 0, count: tagsEnd) }
   }
 
   /// Calls `body` with each tag, as sent, repeated ones too.
   @inline(__always)
   public func forEachTag(_ body: (NameBytes) -> Void) {
-    message.forEachPlainText(of: Self.tagKey, body)
+    rest.forEachPlainText(of: Self.tagKey, body)
   }
 }

@@ -22,6 +22,7 @@ public struct FilterReply {
   private(set) var candidateBytes: [UInt8] = []
   private let maximumDenials: Int
   private var lastAllowed: UInt32 = 0
+  private var encoded = EncodedDenial()
 
   /// An empty reply, which says that nothing is allowed.
   public init(bounds: WireBounds = .standard) {
@@ -31,10 +32,11 @@ public struct FilterReply {
   /// Empties the reply and keeps its storage.
   public mutating func reset() {
     statusCode = .ok
-    statusMessage.removeAll(keepingCapacity: true)
-    allowedBytes.removeAll(keepingCapacity: true)
-    denialBytes.removeAll(keepingCapacity: true)
-    candidateBytes.removeAll(keepingCapacity: true)
+    // Also of an empty array it would cost a call.
+    if !statusMessage.isEmpty { statusMessage.removeAll(keepingCapacity: true) }
+    if !allowedBytes.isEmpty { allowedBytes.removeAll(keepingCapacity: true) }
+    if !denialBytes.isEmpty { denialBytes.removeAll(keepingCapacity: true) }
+    if !candidateBytes.isEmpty { candidateBytes.removeAll(keepingCapacity: true) }
     allowedCount = 0
     denialCount = 0
     denialsOmitted = 0
@@ -69,22 +71,22 @@ public struct FilterReply {
 
   /// Adds a denial; past the bound it is only counted.
   public mutating func deny(_ denial: Denial) {
+    encoded.encode(denial)
+    deny(at: denial.position, as: encoded)
+  }
+
+  /// Adds a denial that was encoded before, of the candidate at `position`; past the bound it is only
+  /// counted.
+  public mutating func deny(at position: UInt32, as denial: EncodedDenial) {
     guard denialCount < maximumDenials else {
       denialsOmitted += 1
       return
     }
     denialCount += 1
-    denialBytes.appendMessage(2) { bytes in
-      bytes.appendInteger(1, UInt64(denial.position))
-      bytes.appendInteger(2, UInt64(denial.scope.rawValue))
-      bytes.appendText(3, denial.name)
-      bytes.appendDouble(4, denial.spendUSD)
-      bytes.appendDouble(5, denial.limitUSD)
-      if let resetsAt = denial.resetsAtUnixMilliseconds {
-        bytes.appendPresentInteger(6, UInt64(bitPattern: resetsAt))
-      }
-      bytes.appendDouble(7, denial.withheldUSD)
-    }
+    let place = position == 0 ? 0 : 1 + [UInt8].varintLength(Int(position))
+    denialBytes.appendHead(2, length: place + denial.bytes.count)
+    denialBytes.appendInteger(1, UInt64(position))
+    denialBytes.append(contentsOf: denial.bytes)
   }
 
   /// Takes the denials out again and counts them, where they do not fit beside the candidates.
@@ -155,6 +157,28 @@ extension FilterReply {
       self.limitUSD = limitUSD
       self.resetsAtUnixMilliseconds = resetsAtUnixMilliseconds
       self.withheldUSD = withheldUSD
+    }
+  }
+
+  /// A denial as the bytes that go out, but for the candidate's position: what a budget says is the
+  /// same for all candidates, and for all requests until money is spent.
+  public struct EncodedDenial: Sendable {
+    fileprivate var bytes: [UInt8] = []
+
+    /// One of nothing.
+    public init() {}
+
+    /// Becomes `denial`. Storage is kept.
+    public mutating func encode(_ denial: Denial) {
+      bytes.removeAll(keepingCapacity: true)
+      bytes.appendInteger(2, UInt64(denial.scope.rawValue))
+      bytes.appendText(3, denial.name)
+      bytes.appendDouble(4, denial.spendUSD)
+      bytes.appendDouble(5, denial.limitUSD)
+      if let resetsAt = denial.resetsAtUnixMilliseconds {
+        bytes.appendPresentInteger(6, UInt64(bitPattern: resetsAt))
+      }
+      bytes.appendDouble(7, denial.withheldUSD)
     }
   }
 

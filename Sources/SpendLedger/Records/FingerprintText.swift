@@ -1,13 +1,16 @@
 import BudgetModel
 
-/// What a record's fingerprint is the SHA-256 of: the request's own fields, each with its length
-/// before it, so that no two requests have the same text.
+/// The text that a record's fingerprint is the SHA-256 of: the request's own fields, each with its
+/// length before it, so that no two requests have the same text.
 ///
-/// Kept by whoever meets the same fields with other costs again.
+/// Kept by whoever meets the same fields with other costs again. In it, in this order: the version;
+/// provider, deployment and model; the reservation; the cost; how many tags, and each.
 public struct FingerprintText: Sendable {
   /// The first byte: the version of this rule.
   static let version: UInt8 = 1
   var bytes = ByteText(room: 256)
+  /// How many bytes stand before the reservation.
+  var subjectLength = 0
   /// Where the cost stands.
   var costOffset = 0
 
@@ -20,7 +23,16 @@ public struct FingerprintText: Sendable {
   /// Becomes a copy of `other` in its own memory.
   public mutating func copy(_ other: borrowing FingerprintText) {
     bytes.copy(other.bytes)
+    subjectLength = other.subjectLength
     costOffset = other.costOffset
+  }
+
+  /// Becomes a copy of what `other` says of provider, deployment and model.
+  public mutating func copySubject(of other: borrowing FingerprintText) {
+    bytes.removeAll()
+    bytes.append(other.bytes, 0..<other.subjectLength)
+    subjectLength = other.subjectLength
+    costOffset = 0
   }
 
   /// Lets go of what one large request has taken.

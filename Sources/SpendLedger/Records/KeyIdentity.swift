@@ -21,7 +21,7 @@ public struct KeyIdentity: Sendable {
   }
 
   /// The record's key where the request's fields are those of `text`.
-  func key(with text: borrowing FingerprintText) -> RecordKey {
+  public func key(with text: borrowing FingerprintText) -> RecordKey {
     RecordKey(
       digest: digest, fingerprint: text.bytes.withBytes { SHA256Digest.prefix(of: $0) },
       madeAt: madeAt)
@@ -36,19 +36,28 @@ public struct KeyIdentity: Sendable {
   /// The time in a UUIDv7's text. Only the usual form with four hyphens counts: any 32 hexadecimal
   /// digits, say an MD5, would be taken for a UUIDv7 once in 64 times, and be refused for its age.
   static func uuidTime(of key: NameBytes) -> Timestamp? {
-    guard key.count == 36 else { return nil }
+    guard key.count == 36, key[14] == UInt8(ascii: "7") else { return nil }
     var time: Int64 = 0
-    for index in 0..<key.count {
+    for index in 0..<36 {
       let byte = key[index]
-      if [8, 13, 18, 23].contains(index) {
+      if index == 8 || index == 13 || index == 18 || index == 23 {
         guard byte == UInt8(ascii: "-") else { return nil }
         continue
       }
-      guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { return nil }
-      if index == 14, digit != 7 { return nil }
+      guard let digit = hexadecimalDigit(byte) else { return nil }
       if index == 19, digit & 0b1100 != 0b1000 { return nil }
       if index < 13 { time = time << 4 | Int64(digit) }
     }
     return Timestamp(unixMilliseconds: time)
+  }
+
+  @inline(__always)
+  private static func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
   }
 }

@@ -1,56 +1,77 @@
 public import BudgetModel
 import Digest
 
-/// Computes the `RecordKey` of a request: `begin`, `addTag` for each tag, `key`. A value with buffers
-/// that are reused from request to request; each lane has its own.
+/// Writes the text of a request's fingerprint: `begin`, `addTag` for each tag, `finish`; or `key`,
+/// which finishes it too. A value with buffers that are reused from request to request; each lane has
+/// its own.
 public struct RecordKeyMaker: Sendable {
-  private var text = FingerprintText()
-  private var tags: [UInt8] = []
-  private var ranges: [Range<Int>] = []
+  /// The text so far.
+  public private(set) var text = FingerprintText()
+  /// Where the tags stand in the text, without their lengths.
+  private var tags: [Range<Int>] = []
+  /// Where tags are put in order.
+  private var sorted = ByteText(room: 256)
 
-  /// Makes one without tags.
+  private static let lengthSize = 4
+
+  /// Makes one without a text.
   public init() {}
 
-  /// Forgets the tags of the request before.
-  public mutating func begin() {
-    tags.removeAll(keepingCapacity: true)
-    ranges.removeAll(keepingCapacity: true)
-  }
-
-  /// Adds a tag of the request; order and repetition do not matter, an absent one is ignored.
-  public mutating func addTag(_ tag: NameBytes) {
-    guard !tag.isEmpty else { return }
-    let start = tags.count
-    tag.append(to: &tags)
-    ranges.append(start..<tags.count)
-  }
-
-  /// The record's key, of the idempotency key's identity and the request's own fields.
-  public mutating func key(_ identity: KeyIdentity, of fields: RecordFields) -> RecordKey {
-    write(fields)
-    return identity.key(with: text)
-  }
-
-  /// What the last fingerprint was made of.
-  public var fingerprintText: FingerprintText { text }
-
-  private mutating func write(_ fields: RecordFields) {
+  /// Begins the text of a request with these fields.
+  public mutating func begin(_ fields: RecordFields) {
     text.shrink()
     text.bytes.removeAll()
     text.bytes.append(bytesOf: FingerprintText.version)
     append(fields.provider)
     append(fields.deploymentID)
     append(fields.model)
-    append(fields.reservationID)
-    text.costOffset = text.bytes.count
-    text.bytes.append(bytesOf: fields.cost.pico.littleEndian)
-    sortTags()
-    append(count: ranges.count)
-    for range in ranges {
-      append(count: range.count)
-      NameBytes.with(tags) { text.bytes.append($0[range]) }
-    }
+    text.subjectLength = text.bytes.count
+    add(reservationID: fields.reservationID, cost: fields.cost)
   }
+
+  /// As `begin` of fields whose provider, deployment and model are those of `text`.
+  public mutating func begin(
+    subjectOf text: borrowing FingerprintText, reservationID: NameBytes, cost: PicoUSD
+  ) {
+    self.text.shrink()
+    self.text.copySubject(of: text)
+    add(reservationID: reservationID, cost: cost)
+  }
+
+  private mutating func add(reservationID: NameBytes, cost: PicoUSD) {
+    append(reservationID)
+    text.costOffset = text.bytes.count
+    text.bytes.append(bytesOf: cost.pico.littleEndian)
+    // How many tags: known when they are in order, each once.
+    append(count: 0)
+    tags.removeAll(keepingCapacity: true)
+  }
+
+  /// Adds a tag of the request; order and repetition do not matter, an absent one is ignored.
+  @inline(__always)
+  public mutating func addTag(_ tag: NameBytes) {
+    guard !tag.isEmpty else { return }
+    append(tag)
+    tags.append(text.bytes.count - tag.count..<text.bytes.count)
+  }
+
+  /// Ends the text: tags in the order of their bytes, each once.
+  public mutating func finish() {
+    guard !tags.isEmpty else { return }
+    sortTags()
+    text.bytes.write(
+      bytesOf: UInt32(truncatingIfNeeded: tags.count).littleEndian, at: tagsOffset - Self.lengthSize
+    )
+  }
+
+  /// Ends the text and makes the record's key of it and the idempotency key's identity.
+  public mutating func key(_ identity: KeyIdentity) -> RecordKey {
+    finish()
+    return identity.key(with: text)
+  }
+
+  /// Where the first tag's length stands: behind the cost and the number of tags.
+  private var tagsOffset: Int { text.costOffset + MemoryLayout<Int128>.size + Self.lengthSize }
 
   private mutating func append(_ name: NameBytes) {
     append(count: name.count)
@@ -61,37 +82,47 @@ public struct RecordKeyMaker: Sendable {
     text.bytes.append(bytesOf: UInt32(truncatingIfNeeded: count).littleEndian)
   }
 
-  /// Tags in the order of their bytes, each once.
   private mutating func sortTags() {
-    guard ranges.count > 1 else { return }
-    if ranges.count <= 8 {
+    if isInOrder { return }
+    putInOrder()
+    if sorted.room > 8_192 { sorted = ByteText(room: 256) }
+    sorted.removeAll()
+    for tag in tags {
+      sorted.append(bytesOf: UInt32(truncatingIfNeeded: tag.count).littleEndian)
+      sorted.append(text.bytes, tag)
+    }
+    text.bytes.removeAll(from: tagsOffset)
+    text.bytes.append(sorted, 0..<sorted.count)
+  }
+
+  private var isInOrder: Bool {
+    for index in tags.indices.dropFirst() where !text.bytes.precedes(tags[index - 1], tags[index]) {
+      return false
+    }
+    return true
+  }
+
+  private mutating func putInOrder() {
+    // Out of the value meanwhile, so that it is not copied.
+    var tags = exchange(&tags, with: [])
+    if tags.count <= 8 {
       // Nearly always a few: moved into place one by one.
-      for end in 1..<ranges.count {
+      for end in 1..<tags.count {
         var index = end
-        while index > 0, precedes(ranges[index], ranges[index - 1]) {
-          ranges.swapAt(index, index - 1)
+        while index > 0, text.bytes.precedes(tags[index], tags[index - 1]) {
+          tags.swapAt(index, index - 1)
           index -= 1
         }
       }
     } else {
-      let unsorted = self
-      ranges.sort { unsorted.precedes($0, $1) }
+      tags.sort { text.bytes.precedes($0, $1) }
     }
     var kept = 1
-    for index in 1..<ranges.count where precedes(ranges[kept - 1], ranges[index]) {
-      ranges[kept] = ranges[index]
+    for index in 1..<tags.count where text.bytes.precedes(tags[kept - 1], tags[index]) {
+      tags[kept] = tags[index]
       kept += 1
     }
-    ranges.removeLast(ranges.count - kept)
-  }
-
-  /// Whether one tag comes before another, byte by byte.
-  private func precedes(_ first: Range<Int>, _ second: Range<Int>) -> Bool {
-    let shared = min(first.count, second.count)
-    for offset in 0..<shared {
-      let (a, b) = (tags[first.lowerBound + offset], tags[second.lowerBound + offset])
-      if a != b { return a < b }
-    }
-    return first.count < second.count
+    tags.removeLast(tags.count - kept)
+    self.tags = tags
   }
 }

@@ -18,7 +18,7 @@ extension BudgetService {
     let estimate = decide(asked, in: catalog, at: now)
     fillReply(in: catalog)
     if decision.isExhausted {
-      denialText.begin()
+      denialText.begin(under: catalog.generation)
       denialText.add(decision, of: asked.candidates, estimate: estimate, in: catalog)
       answer = .resourceExhausted
       filter.reply.statusCode = .resourceExhausted
@@ -62,15 +62,8 @@ extension BudgetService {
     filter.reply.allow(decision.allowed)
     if decision.denials.isEmpty { return }
     countDenials()
-    for denial in decision.denials {
-      catalog.withName(of: denial) { name in
-        filter.reply.deny(
-          FilterReply.Denial(
-            position: denial.candidate, scope: denial.scope, name: name,
-            spendUSD: denial.spend.dollars, limitUSD: denial.limit.dollars,
-            resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds,
-            withheldUSD: denial.withheld.dollars))
-      }
+    for index in decision.denials.indices {
+      denials.add(decision.denials[index], in: catalog, to: &filter.reply)
     }
     filter.reply.omitDenials(decision.denialsOmitted)
     if decision.denialsOmitted > 0 { counts.countOmitted(Int(decision.denialsOmitted)) }

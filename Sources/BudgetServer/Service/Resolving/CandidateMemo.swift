@@ -33,13 +33,13 @@ struct CandidateMemo {
   private static let tagBound = 16
   private static let configuredByteBound = 4_096
 
-  /// What `list` is known by; nil where it is never remembered.
+  /// What `list` is known by; nil where it is not looked for.
   @inline(__always)
-  func hash(of list: NameBytes) -> UInt64? { lists.hash(of: list) }
+  mutating func hash(of list: NameBytes) -> UInt64? { lists.hash(of: list) }
 
-  /// What a whole message is known by; nil where it is never remembered.
+  /// What a whole message is known by; nil where it is not looked for.
   @inline(__always)
-  func hash(ofMessage message: NameBytes) -> UInt64? { messages.hash(of: message) }
+  mutating func hash(ofMessage message: NameBytes) -> UInt64? { messages.hash(of: message) }
 
   /// Where the question of `message` is, if it is known under the configuration `generation`. The
   /// configured candidates that it asks for are added to `reply`.
@@ -64,16 +64,18 @@ struct CandidateMemo {
     messages.withMeaning(at: place) { body($0.question) }
   }
 
-  /// Remembers what `message` asks under the configuration `generation`.
+  /// Remembers what `message` asks under the configuration `generation`. `filter` is lent, so that it
+  /// is not copied, and stays as it is.
   mutating func remember(
-    message: NameBytes, _ hash: UInt64, under generation: UInt64, as filter: FilterInProgress,
+    message: NameBytes, _ hash: UInt64, under generation: UInt64, as filter: inout FilterInProgress,
     _ candidates: AskedCandidates
   ) {
     guard filter.question.candidates.count <= Self.candidateBound,
       filter.question.tags.count <= Self.tagBound,
-      filter.reply.candidateByteCount <= Self.configuredByteBound
+      filter.reply.candidateByteCount <= Self.configuredByteBound,
+      let place = messages.placeToWrite(message, hash, under: generation)
     else { return }
-    messages.remember(message, hash, under: generation) { meaning in
+    messages.withMeaning(at: place) { meaning in
       meaning.question.copy(filter.question)
       filter.reply.copyCandidates(to: &meaning.configured)
       meaning.asked = candidates
@@ -96,14 +98,15 @@ struct CandidateMemo {
   }
 
   /// Remembers what `list` stands for under the configuration `generation`: the candidates that are
-  /// in the question and, where the server supplied them, in the reply.
+  /// in the question and, where the server supplied them, in the reply. `filter` is lent.
   mutating func remember(
-    _ list: NameBytes, _ hash: UInt64, under generation: UInt64, as filter: FilterInProgress
+    _ list: NameBytes, _ hash: UInt64, under generation: UInt64, as filter: inout FilterInProgress
   ) {
     guard filter.question.candidates.count <= Self.candidateBound,
-      filter.reply.candidateByteCount <= Self.configuredByteBound
+      filter.reply.candidateByteCount <= Self.configuredByteBound,
+      let place = lists.placeToWrite(list, hash, under: generation)
     else { return }
-    lists.remember(list, hash, under: generation) { meaning in
+    lists.withMeaning(at: place) { meaning in
       meaning.slots.removeAll(keepingCapacity: true)
       meaning.slots.append(contentsOf: filter.question.candidates)
       meaning.contradictions = filter.question.contradictions

@@ -3,13 +3,15 @@ import BudgetModel
 import BudgetWire
 import SpendLedger
 
-/// Turns a RecordSpend message into what is charged to whom. Nobody outside knows whether it came in
-/// its usual shape or had to be unpacked.
+/// Turns a RecordSpend message into what is charged to whom. What repeats from record to record is
+/// remembered. Any shape that is not the usual one is unpacked. Nobody outside knows which way a
+/// message went.
 struct ChargeResolver {
   private let recorder: any SpendRecorder
   /// The budgets that the last record is charged to.
   private(set) var charged = ChargedSlots()
   private var keys = RecordKeyMaker()
+  private var memo = ChargeMemo()
 
   init(recorder: any SpendRecorder) { self.recorder = recorder }
 
@@ -31,28 +33,88 @@ struct ChargeResolver {
     let view = try ServiceRefusal.of { () throws(WireFault) in
       try reader.decoder.recordSpend(head)
     }
-    return try resolve(view, in: catalog, &reader.names)
+    // Names that are met count also where the record is refused.
+    defer { reader.names.count() }
+    let (identity, amount) = try judge(view)
+    let slots = reader.names.slots(
+      id: view.deploymentID, model: view.model, provider: view.provider, in: catalog)
+    keys.begin(RecordFields(view, cost: amount))
+    try charge(slots, view, in: catalog, &reader.names)
+    return Charge(amount: amount, key: identity.map { keys.key($0) })
   }
 
   private mutating func resolve(
-    _ record: some RecordSpendFields, in catalog: BudgetCatalog, _ names: inout RequestNames
+    _ record: PlainRecord, in catalog: BudgetCatalog, _ names: inout RequestNames
   ) throws(ServiceRefusal) -> Charge {
-    // Names that are met count also where the record is refused.
     defer { names.count() }
+    let (identity, amount) = try judge(record)
+    let generation = catalog.generation
+    // The text of a known whole has no reservation.
+    let whole = record.reservationID.isEmpty ? record.subjectAndTags : .absent
+    let hash = memo.hash(ofNames: whole)
+    if let hash,
+      let key = memo.recall(
+        names: whole, hash, under: generation, into: &charged,
+        { text in identity.map { $0.key(with: &text, cost: amount) } })
+    {
+      return Charge(amount: amount, key: key)
+    }
+    let slots = subjectSlots(of: record, cost: amount, in: catalog, &names)
+    try charge(slots, record, in: catalog, &names)
+    keys.finish()
+    if let hash, !names.hasFindings {
+      memo.remember(names: whole, hash, under: generation, as: charged, keys.text)
+    }
+    return Charge(amount: amount, key: identity.map { $0.key(with: keys.text) })
+  }
+
+  /// The budgets of provider and deployment; `keys` has the text of the record up to its tags.
+  private mutating func subjectSlots(
+    of record: PlainRecord, cost: PicoUSD, in catalog: BudgetCatalog, _ names: inout RequestNames
+  ) -> CandidateSlots {
+    let hash = memo.hash(ofSubject: record.subject)
+    if let hash,
+      let slots = memo.recall(
+        subject: record.subject, hash, under: catalog.generation,
+        { keys.begin(subjectOf: $0, reservationID: record.reservationID, cost: cost) })
+    {
+      return slots
+    }
+    let slots = names.slots(
+      id: record.deploymentID, model: record.model, provider: record.provider, in: catalog)
+    keys.begin(RecordFields(record, cost: cost))
+    // Not where something was counted on the way: what is known is not counted again.
+    if let hash, !names.hasFindings {
+      memo.remember(
+        subject: record.subject, hash, under: catalog.generation, as: slots, keys.text)
+    }
+    return slots
+  }
+
+  /// What is judged before any name is looked up: key, reservation and cost.
+  private func judge(
+    _ record: some RecordSpendFields
+  ) throws(ServiceRefusal) -> (identity: KeyIdentity?, amount: PicoUSD) {
     let identity = try identity(of: record.idempotencyKey)
     try ServiceRefusal.check(record.reservationID, field: "reservation_id")
     guard let dollars = record.costUSD else {
       throw ServiceRefusal(.invalidArgument, "cost_usd is absent: send 0 for a free request")
     }
-    let amount = try ServiceRefusal.amount(dollars, field: "cost_usd")
+    return (identity, try ServiceRefusal.amount(dollars, field: "cost_usd"))
+  }
+
+  /// Puts the budgets of `slots` and of the record's tags into `charged`, and the tags into `keys`.
+  private mutating func charge(
+    _ slots: CandidateSlots, _ record: some RecordSpendFields, in catalog: BudgetCatalog,
+    _ names: inout RequestNames
+  ) throws(ServiceRefusal) {
     charged.begin()
-    let slots = names.slots(
-      id: record.deploymentID, model: record.model, provider: record.provider, in: catalog)
     charged.add(slots)
     var hasTag = false
     record.forEachTag { tag in
       if tag.isEmpty { return }
       hasTag = true
+      keys.addTag(tag)
       if let slot = catalog.tagSlot(tag) {
         charged.addTag(slot: slot)
       } else {
@@ -65,7 +127,6 @@ struct ChargeResolver {
         "the record names no provider, no deployment_id and no tag, and no provider follows from "
           + "its model '\(record.model.printable)': nothing could be charged")
     }
-    return Charge(amount: amount, key: identity.map { key($0, of: record, cost: amount) })
   }
 
   /// What the idempotency key is known by; nil: there is none.
@@ -77,17 +138,13 @@ struct ChargeResolver {
     recorder.expect(identity.digest)
     return identity
   }
+}
 
-  /// What tells this record from others, and a retry from a clash.
-  private mutating func key(
-    _ identity: KeyIdentity, of record: some RecordSpendFields, cost: PicoUSD
-  ) -> RecordKey {
-    keys.begin()
-    record.forEachTag { keys.addTag($0) }
-    return keys.key(
-      identity,
-      of: RecordFields(
-        provider: record.provider, deploymentID: record.deploymentID, model: record.model,
-        cost: cost, reservationID: record.reservationID))
+extension RecordFields {
+  /// The fields of `record`, which costs `cost`.
+  fileprivate init(_ record: some RecordSpendFields, cost: PicoUSD) {
+    self.init(
+      provider: record.provider, deploymentID: record.deploymentID, model: record.model,
+      cost: cost, reservationID: record.reservationID)
   }
 }

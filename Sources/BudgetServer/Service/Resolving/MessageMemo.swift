@@ -17,6 +17,8 @@ struct MessageMemo<Meaning> {
   }
 
   private static var ways: Int { 4 }
+  private static var patience: Int { 64 }
+  private static var interval: Int { 16 }
 
   private var places: [Place] = []
   /// Each place's hash, apart: those of one set share a cache line.
@@ -30,6 +32,8 @@ struct MessageMemo<Meaning> {
   private let empty: Meaning
   /// Counts what was remembered: the places' age.
   private var age: UInt64 = 0
+  /// How many parts in a row were not found, or not looked for.
+  private var misses = 0
 
   /// A table of `placeCount` places, a power of two, for parts of up to `partBound` bytes.
   init(placeCount: Int, partBound: Int, empty: Meaning) {
@@ -39,15 +43,36 @@ struct MessageMemo<Meaning> {
     self.empty = empty
   }
 
-  /// What `place` and `remember` know a part by. Nil where it is past the bound.
+  /// What `place` and `placeToWrite` know a part by. Nil where it is past the bound, or looking for
+  /// it is not worth its time.
   @inline(__always)
-  func hash(of part: NameBytes) -> UInt64? {
-    part.isEmpty || part.count > partBound ? nil : part.hash(seed: seed)
+  mutating func hash(of part: NameBytes) -> UInt64? {
+    guard !part.isEmpty, part.count <= partBound, isWorthLooking() else { return nil }
+    return part.hash(seed: seed)
+  }
+
+  /// Where parts do not repeat, looking for them is in vain: after `patience` times only one in
+  /// `interval` is looked for, until one is found.
+  @inline(__always)
+  private mutating func isWorthLooking() -> Bool {
+    if misses < Self.patience { return true }
+    misses &+= 1
+    return misses % Self.interval == 0
   }
 
   /// Where `part`, whose hash is `hash`, is, if it is known under the configuration `generation`.
   @inline(__always)
-  func place(of part: NameBytes, _ hash: UInt64, under generation: UInt64) -> Int? {
+  mutating func place(of part: NameBytes, _ hash: UInt64, under generation: UInt64) -> Int? {
+    guard let place = find(part, hash, under: generation) else {
+      if misses < Self.patience { misses += 1 }
+      return nil
+    }
+    misses = 0
+    return place
+  }
+
+  @inline(__always)
+  private func find(_ part: NameBytes, _ hash: UInt64, under generation: UInt64) -> Int? {
     guard !places.isEmpty else { return nil }
     let (hashes, places) = (hashes.span, places.span)
     let first = firstPlace(hash)
@@ -68,12 +93,12 @@ struct MessageMemo<Meaning> {
     body(&places[place].meaning)
   }
 
-  /// Remembers `part`, whose hash is `hash`, under the configuration `generation`, if it was met
-  /// before; `write` puts down what it stands for.
-  mutating func remember(
-    _ part: NameBytes, _ hash: UInt64, under generation: UInt64, _ write: (inout Meaning) -> Void
-  ) {
-    guard wasMet(hash) else { return }
+  /// Remembers `part`, whose hash is `hash`, under the configuration `generation`, and says at which
+  /// place its meaning is to be written. Nil where it is met for the first time.
+  mutating func placeToWrite(
+    _ part: NameBytes, _ hash: UInt64, under generation: UInt64
+  ) -> Int? {
+    guard wasMet(hash) else { return nil }
     if places.isEmpty {
       places = Array(repeating: Place(meaning: empty), count: placeCount)
       hashes = Array(repeating: 0, count: placeCount)
@@ -85,7 +110,7 @@ struct MessageMemo<Meaning> {
     places[place].generation = generation
     places[place].part.removeAll(keepingCapacity: true)
     part.append(to: &places[place].part)
-    write(&places[place].meaning)
+    return place
   }
 
   /// Whether a part of this hash was met lately; it was from now on.

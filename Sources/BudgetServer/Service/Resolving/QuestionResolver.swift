@@ -46,7 +46,7 @@ struct QuestionResolver {
     // Not where something was counted on the way: what is known is not counted again.
     if let hash, !reader.names.hasFindings {
       memo.remember(
-        message: head.message, hash, under: catalog.generation, as: filter, candidates)
+        message: head.message, hash, under: catalog.generation, as: &filter, candidates)
     }
     reader.names.count()
     return Asked(candidates: RequestCandidates(candidates, of: head.message), place: nil)
@@ -138,7 +138,7 @@ struct QuestionResolver {
     }
     // Not where something was counted on the way: what is known is not counted again.
     if let hash, !reader.names.hasFindings {
-      memo.remember(list, hash, under: catalog.generation, as: filter)
+      memo.remember(list, hash, under: catalog.generation, as: &filter)
     }
     return true
   }
@@ -157,7 +157,7 @@ struct QuestionResolver {
       filter.question.add(catalog.candidate(at: index))
       filter.reply.addCandidate(at: Int(index), of: catalog.deployments)
     }
-    if let hash { memo.remember(modelName, hash, under: catalog.generation, as: filter) }
+    if let hash { memo.remember(modelName, hash, under: catalog.generation, as: &filter) }
     return group
   }
 
