@@ -148,7 +148,7 @@ let package = Package(
       "BudgetServerTests",
       [
         "Locks", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire",
-        "BudgetPages", "CAllocationCount", "LiteLLMConfig", "NodeFixture",
+        "BudgetPages", "CAllocationCount", "Documents", "LiteLLMConfig", "NodeFixture",
         "Reconciliation",
         "SeededRandom", "SpendLedger", "TCPTransport", logging,
       ]),
@@ -156,13 +156,16 @@ let package = Package(
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
     tests(
       "BudgetWireTests",
-      ["BudgetModel", "BudgetWire", "CAllocationCount", "SeededRandom", "WholeRequests"]),
+      [
+        "BudgetModel", "BudgetWire", "CAllocationCount", "CBudgetWire", "SeededRandom",
+        "WholeRequests",
+      ]),
     .target(
       name: "WholeRequests", dependencies: ["BudgetWire"], path: "Tests/WholeRequests",
       swiftSettings: strict),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
     tests("DocumentsTests", ["Documents", "SeededRandom"], exclude: ["pyyaml_types.py"]),
-    tests("HTTPPortTests", ["BudgetModel", "HTTPPort"]),
+    tests("HTTPPortTests", ["BudgetModel", "HTTPPort", "Locks"]),
     tests("HouseRulesTests", []),
     tests("JSONWritingTests", ["BudgetModel", "JSONWriting"]),
     tests(

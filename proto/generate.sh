@@ -1,7 +1,8 @@
 #!/bin/sh
-# Writes the C of Sources/CBudgetWire from proto/budget/v1/budget.proto.
+# Writes the C of Sources/CBudgetWire and the Swift of Sources/BudgetWire/Schema from
+# proto/budget/v1/budget.proto.
 #
-#   proto/generate.sh           writes it
+#   proto/generate.sh           writes them
 #   proto/generate.sh --check   fails where what is committed differs from what would be written
 #
 # protoc-c 1.4 refuses proto3's `optional` and hands a string over as a NUL-terminated C string, in
@@ -13,6 +14,7 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 source="$root/proto/budget/v1/budget.proto"
 target="$root/Sources/CBudgetWire"
+schema="$root/Sources/BudgetWire/Schema/WireSchema+Generated.swift"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -51,11 +53,18 @@ message FieldOptions { extensions 1000 to max; }
 END
 protoc-c --proto_path="$work" --proto_path=/usr/include --c_out="$work/out" "$work/budget.proto"
 
+# The Swift: methods, the rules that the walk judges a request's fields by, names, sizes.
+protoc --proto_path="$root/proto" --include_source_info --descriptor_set_out="$work/set" \
+  budget/v1/budget.proto
+python3 "$root/proto/swift_schema.py" < "$work/set" > "$work/out/schema.swift"
+
 if [ "${1:-}" = "--check" ]; then
   diff -u "$target/include/budget.pb-c.h" "$work/out/budget.pb-c.h"
   diff -u "$target/budget.pb-c.c" "$work/out/budget.pb-c.c"
+  diff -u "$schema" "$work/out/schema.swift"
 else
-  mkdir -p "$target/include"
+  mkdir -p "$target/include" "$(dirname "$schema")"
   cp "$work/out/budget.pb-c.h" "$target/include/budget.pb-c.h"
   cp "$work/out/budget.pb-c.c" "$target/budget.pb-c.c"
+  cp "$work/out/schema.swift" "$schema"
 fi

@@ -122,7 +122,7 @@ import Testing
     try fixture.callDeferred(record(1), callID: 9)
     #expect(try fixture.call(question, callID: 9).status?.code == .invalidArgument)
     #expect(try fixture.call(question, callID: 10).status == nil)
-    let position = CountedMethod.position(of: .explainRequest)
+    let position = MethodName.explainRequest.position
     #expect(fixture.requests.totals.answers[position][Int(StatusCode.ok.rawValue)] == 1)
     for amount in [-1, .nan, 9e9 + 1] {
       let bad = FilterDeploymentsRequest(tags: ["red"], estimatedCostUSD: amount)

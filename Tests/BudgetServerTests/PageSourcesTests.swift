@@ -10,10 +10,10 @@ import Testing
 @Suite struct PageSourcesTests {
   @Test func methodsShowWhatWasAnsweredAndWhatIsExpected() throws {
     var totals = RequestTotals()
-    let ping = CountedMethod.position(of: .ping)
+    let ping = MethodName.ping.position
     totals.answers[ping][Int(StatusCode.unavailable.rawValue)] = 3
     totals.answers[CountedMethod.unknown][Int(StatusCode.invalidArgument.rawValue)] = 2
-    totals.answers[CountedMethod.position(of: .reserveSpend)][
+    totals.answers[MethodName.reserveSpend.position][
       Int(StatusCode.unimplemented.rawValue)] = 1
     totals.denials = [4, 5, 6]
     (totals.denialsOmitted, totals.repliesShortened, totals.contradictions) = (7, 8, 9)
@@ -28,8 +28,8 @@ import Testing
     }
     #expect(shown(ping) == ["OK 0", "UNAVAILABLE 3"])
     #expect(shown(CountedMethod.unknown) == ["INVALID_ARGUMENT 2"])
-    #expect(shown(CountedMethod.position(of: .reserveSpend)) == ["UNIMPLEMENTED 1"])
-    #expect(shown(CountedMethod.position(of: .authenticate)) == [])
+    #expect(shown(MethodName.reserveSpend.position) == ["UNIMPLEMENTED 1"])
+    #expect(shown(MethodName.authenticate.position) == [])
     #expect(reading.requests == 6 && totals.requests == 6)
     let timed = reading.methods.filter { $0.durations != nil }.map(\.name)
     #expect(Set(timed) == Set(CountedMethod.served.map { CountedMethod.names[$0] }))

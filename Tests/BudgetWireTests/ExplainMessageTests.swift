@@ -69,17 +69,4 @@ import WholeRequests
     #expect(
       WireSamples.refusal(of: twice)?.fault == .twoMethods(first: .ping, second: .explainRequest))
   }
-
-  /// The walk counts the entries of a message's lists by field number, in a fixed number of places: a
-  /// list past them would let a peer stop the server.
-  @Test func everyListHasItsPlaceInTheWalk() {
-    for kind in MessageKind.allCases {
-      for number: UInt32 in 1...64 {
-        guard let rule = FieldRule.rule(for: number, of: kind), rule.occurrence != .once else {
-          continue
-        }
-        #expect(Int(number) < WireWalk.listPlaces, "field \(number) of \(kind)")
-      }
-    }
-  }
 }

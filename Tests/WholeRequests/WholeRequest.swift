@@ -19,7 +19,7 @@ public enum WireMethod {
   case backupLedger(BackupLedgerView)
   case explainRequest(FilterDeploymentsView)
   case ping
-  /// A method of the contract that no build has yet.
+  /// A method of the contract without a view.
   case later(MethodName)
   case none
 }
@@ -60,9 +60,9 @@ extension RequestDecoder {
     case .ping:
       try judge(head)
       return .ping
-    case .reserveSpend?, .releaseReservation?, .authenticate?:
+    case let other?:
       try judge(head)
-      return head.method.map { .later($0) } ?? .none
+      return .later(other)
     case nil: return .none
     }
   }

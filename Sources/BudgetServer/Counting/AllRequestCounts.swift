@@ -15,12 +15,12 @@ final class AllRequestCounts: Sendable {
     return counts
   }
 
-  /// Counts an answer from a thread that is no writer.
+  /// Counts an answer from a thread that is not a writer.
   func count(_ method: Int, _ status: StatusCode) {
     others.withLock { $0.count(method, status) }
   }
 
-  /// What each budget kept out, so far.
+  /// How often each budget denied a candidate, so far.
   var denials: DenialReading {
     DenialReading(
       writers.withLock { $0 }.map(\.budgetDenials.all), before: denialsBefore.withLock { $0 })

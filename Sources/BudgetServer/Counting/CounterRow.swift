@@ -1,12 +1,8 @@
 import Synchronization
 
-/// Some counters in one piece of memory, with one writer and any number of readers. Adding is one
-/// instruction.
-final class CounterRow: Sendable {
-  /// How many counters there are.
-  static let width = 256
-
-  private let cells: InlineArray<256, Atomic<Int>>
+/// Counters side by side, with one writer and any number of readers. Adding is one instruction.
+struct Counters<let count: Int>: ~Copyable, Sendable {
+  private let cells: InlineArray<count, Atomic<Int>>
 
   init() { cells = InlineArray { _ in Atomic(0) } }
 
@@ -16,5 +12,20 @@ final class CounterRow: Sendable {
     cells[index].store(cells[index].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
   }
 
+  @inline(__always)
   func value(at index: Int) -> Int { cells[index].load(ordering: .relaxed) }
+}
+
+/// Counters in one piece of memory that several may hold.
+final class CounterRow: Sendable {
+  /// How many counters there are.
+  static let width = 256
+
+  private let counters = Counters<256>()
+
+  /// Adds to a counter: only its one writer may.
+  @inline(__always)
+  func add(_ amount: Int, at index: Int) { counters.add(amount, at: index) }
+
+  func value(at index: Int) -> Int { counters.value(at: index) }
 }

@@ -9,7 +9,7 @@ final class DenialCounts: Sendable {
   /// The rows as they are: rows are added, never taken away.
   var all: [CounterRow?] { rows.withLock { $0 } }
 
-  /// The row of `index`, made if there is none.
+  /// The row of `index`, made if it is not there.
   fileprivate func row(at index: Int) -> [CounterRow?] {
     rows.withLock { rows in
       while rows.count <= index { rows.append(nil) }
@@ -38,10 +38,10 @@ struct DenialTally {
   }
 }
 
-/// What all writers counted, at the time of asking.
+/// The counts of all writers, at the time of asking.
 struct DenialReading {
   private let writers: [[CounterRow?]]
-  /// What budgets that had a slot before counted under it.
+  /// By slot: the counts of budgets that had it before.
   private let before: [Int32: Int]
 
   init(_ writers: [[CounterRow?]], before: [Int32: Int]) {

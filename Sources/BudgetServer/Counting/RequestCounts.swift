@@ -1,7 +1,8 @@
 import BudgetModel
 import BudgetWire
 
-/// What one writer counted of requests: how they were answered, how long it took, what was denied.
+/// The requests of one writer: how they were answered, how long it took, how many candidates were
+/// denied.
 ///
 /// Only its writer, a lane or the ledger's thread, adds, with plain loads and stores and no locked
 /// instruction; anyone reads.
@@ -13,35 +14,41 @@ final class RequestCounts: Sendable {
     2_500_000_000, 10_000_000_000,
   ]
 
-  private static let statusCount = StatusCode.allCases.count
-  private static let rangeCount = durationBounds.count + 1
   private static let scopeCount = 3
 
-  private let answers = CounterRow()
-  private let ranges = CounterRow()
-  private let nanoseconds = CounterRow()
+  /// One method's part.
+  private struct Block: ~Copyable {
+    /// By status.
+    let answers = Counters<17>()
+    /// By range of `durationBounds`.
+    let ranges = Counters<20>()
+    let nanoseconds = Counters<1>()
+  }
+
+  private let methods = PerMethod<Block> { _ in Block() }
   /// One for each scope, findings omitted, replies that omitted some; then providers in requests
   /// that are others than the model list's.
-  private let denials = CounterRow()
+  private let denials = Counters<6>()
   /// The same by budget.
   let budgetDenials = DenialCounts()
 
   init() {
-    precondition(CountedMethod.count * Self.statusCount <= CounterRow.width)
-    precondition(CountedMethod.count * Self.rangeCount <= CounterRow.width)
+    // Neither grows with the methods.
+    precondition(StatusCode.allCases.count == Counters<17>.count)
+    precondition(Self.durationBounds.count + 1 == Counters<20>.count)
   }
 
   /// Counts answers to `method`, a `CountedMethod`.
   @inline(__always)
   func count(_ method: Int, _ status: StatusCode, times: Int = 1) {
-    answers.add(times, at: method * Self.statusCount + Int(status.rawValue))
+    methods[method].answers.add(times, at: Int(status.rawValue))
   }
 
   /// Counts requests that each took `duration` nanoseconds.
   func count(_ method: Int, duration: Int64, times: Int) {
     let range = Histogram.range(of: duration, in: Self.durationBounds)
-    ranges.add(times, at: method * Self.rangeCount + range)
-    nanoseconds.add(Int(duration) * times, at: method)
+    methods[method].ranges.add(times, at: range)
+    methods[method].nanoseconds.add(Int(duration) * times, at: 0)
   }
 
   /// Counts a finding that kept a candidate out.
@@ -62,14 +69,14 @@ final class RequestCounts: Sendable {
 
   /// Adds what was counted so far to `sum`.
   func add(to sum: inout RequestTotals) {
-    for method in 0..<CountedMethod.count {
-      for status in 0..<Self.statusCount {
-        sum.answers[method][status] += answers.value(at: method * Self.statusCount + status)
+    for method in methods.indices {
+      for status in sum.answers[method].indices {
+        sum.answers[method][status] += methods[method].answers.value(at: status)
       }
-      for range in 0..<Self.rangeCount {
-        sum.ranges[method][range] += ranges.value(at: method * Self.rangeCount + range)
+      for range in sum.ranges[method].indices {
+        sum.ranges[method][range] += methods[method].ranges.value(at: range)
       }
-      sum.nanoseconds[method] += nanoseconds.value(at: method)
+      sum.nanoseconds[method] += methods[method].nanoseconds.value(at: 0)
     }
     for scope in 0..<Self.scopeCount { sum.denials[scope] += denials.value(at: scope) }
     sum.denialsOmitted += denials.value(at: Self.scopeCount)

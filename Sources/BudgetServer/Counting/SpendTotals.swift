@@ -1,6 +1,6 @@
 import BudgetModel
 
-/// What became of costs since the start, as far as the ledger's own counters do not say it.
+/// Costs since the start, and what became of them, as far as the ledger's own counters do not say it.
 struct SpendTotals {
   /// Costs that were recorded, each record once.
   var recorded = PicoUSD.zero

@@ -1,3 +1,4 @@
+import BudgetWire
 import TCPTransport
 
 /// Measures the requests of one lane, with one clock reading a turn rather than one a request:
@@ -8,7 +9,7 @@ struct TurnTimes {
     var since: MonotonicInstant
   }
 
-  private var counts = InlineArray<16, Int>(repeating: 0)
+  private var counts = PerMethod<Int>(repeating: 0)
   private var since = MonotonicInstant(nanoseconds: 0)
   private var isEmpty = true
   /// Requests that were received at other times: answered later, or left over from a turn before.
@@ -32,7 +33,7 @@ struct TurnTimes {
   mutating func end(at now: MonotonicInstant, in requests: RequestCounts) {
     if isEmpty { return }
     isEmpty = true
-    for method in 0..<CountedMethod.count where counts[method] > 0 {
+    for method in counts.indices where counts[method] > 0 {
       requests.count(
         method, duration: max(0, now.nanoseconds - since.nanoseconds), times: counts[method])
       counts[method] = 0

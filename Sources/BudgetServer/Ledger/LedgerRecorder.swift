@@ -158,7 +158,7 @@ final class LedgerRecorder: SpendRecorder {
 
   private func tell(_ result: Result<LedgerBackup, LedgerError>, to token: LedgerToken) {
     var batch = ReplyBatch()
-    let method = CountedMethod.position(of: .backupLedger)
+    let method = MethodName.backupLedger.position
     reply(to: token, in: &batch) { callID, output in
       switch result {
       case .success(let copy):
@@ -242,7 +242,7 @@ final class LedgerRecorder: SpendRecorder {
     }
   }
 
-  private static let method = CountedMethod.position(of: .recordSpend)
+  private static let method = MethodName.recordSpend.position
 }
 
 extension LedgerRecorder: LedgerClient {

@@ -96,6 +96,14 @@ struct BudgetService: ~Copyable {
     return true
   }
 
+  /// Whether this build answers `method`: whether the switch above has a handler for it.
+  static func serves(_ method: MethodName) -> Bool {
+    switch method {
+    case .reserveSpend, .releaseReservation, .authenticate: false
+    default: true
+    }
+  }
+
   /// A connection has gone: its call ids are free.
   mutating func forget(_ connection: ConnectionID) { gate.removeAll(on: connection) }
 

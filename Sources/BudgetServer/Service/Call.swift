@@ -18,7 +18,7 @@ struct Call {
     self.connection = connection
     id = head.callID
     timeoutMilliseconds = head.timeoutMilliseconds
-    method = head.method.map { CountedMethod.position(of: $0) } ?? CountedMethod.unknown
+    method = head.method.map { $0.position } ?? CountedMethod.unknown
     self.receivedAt = receivedAt
   }
 

@@ -83,8 +83,7 @@ extension ResponseMessage {
       guard let message = unsafe response.backup_ledger else { break }
       result = unsafe .backupLedger(
         BackupLedgerResponse(bytes: message.pointee.bytes, path: message.pointee.path.text))
-    case .reserveSpend?, .releaseReservation?, .authenticate?:
-      result = method.map(Result.later)
+    case let other?: result = .later(other)
     case nil: break
     }
   }

@@ -48,7 +48,7 @@ public struct ResponseHead: Equatable, Sendable {
         switch (field.number, field.wireType) {
         case (1, 0): callID = field.value
         case (2, 2): code = try Self.code(in: frame, from: field.start, to: cursor.offset)
-        case (10...31, 2): method = MethodName(rawValue: UInt8(field.number)) ?? method
+        case (10..., 2): method = UInt8(exactly: field.number).flatMap(MethodName.init) ?? method
         default: break
         }
       }

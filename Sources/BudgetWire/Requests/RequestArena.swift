@@ -19,7 +19,7 @@ import CBudgetWire
   }
 
   @unsafe private struct State {
-    /// Where the next allocation starts: a multiple of the alignment.
+    /// The start of the next allocation: a multiple of the alignment.
     var next: UnsafeMutableRawPointer
     /// How many bytes may be given out from there: within the chunk, and within the bound.
     var left = 0
@@ -125,7 +125,7 @@ import CBudgetWire
     _ byteCount: Int, from state: UnsafeMutablePointer<State>
   ) -> UnsafeMutableRawPointer? {
     let left = unsafe state.pointee.left
-    // Unsigned, so that a size over Int.max is none that fits; and `left` is a multiple of the
+    // Unsigned, so that a size over Int.max does not fit; and `left` is a multiple of the
     // alignment, so that what fits also fits rounded up.
     guard UInt(bitPattern: byteCount) <= UInt(bitPattern: left) else {
       return unsafe allocateInNextChunk(byteCount, from: state)
@@ -142,7 +142,7 @@ import CBudgetWire
   private static func allocateInNextChunk(
     _ byteCount: Int, from state: UnsafeMutablePointer<State>
   ) -> UnsafeMutableRawPointer? {
-    // What the chunk has left stays unused, but counts no more than what was given out.
+    // The rest of the chunk stays unused, and does not count: only what was given out does.
     let left = unsafe state.pointee.left + state.pointee.leftOfBound
     guard byteCount >= 0, byteCount <= left & -alignment else {
       unsafe state.pointee.isExhausted = true

@@ -7,7 +7,8 @@ import CBudgetWire
 /// Belongs to one lane: not `Sendable`, not copyable. In the steady state a decode allocates
 /// nothing. Memory: 64 KiB, and for large requests up to about 8 MiB while one is decoded.
 ///
-/// A view, and the names that come from it, is valid until the decoder is used again.
+/// The functions that make a method's view stand beside the view. A view, and the names that come from
+/// it, is valid until the decoder is used again.
 public struct RequestDecoder: ~Copyable {
   /// The bounds that requests are judged by.
   public let bounds: WireBounds
@@ -21,49 +22,20 @@ public struct RequestDecoder: ~Copyable {
   /// How many bytes the last message took unpacked.
   public var lastRequestArenaBytes: Int { arena.usedBytes }
 
-  /// The message of a FilterDeployments request.
-  public mutating func filterDeployments(
-    _ head: RequestHead
-  ) throws(WireFault) -> FilterDeploymentsView {
-    try judge(head)
-    return unsafe FilterDeploymentsView(
-      try unpack(head, budget__v1__filter_deployments_request__unpack))
-  }
-
-  /// The message of a RecordSpend request.
-  public mutating func recordSpend(_ head: RequestHead) throws(WireFault) -> RecordSpendView {
-    try judge(head)
-    return unsafe RecordSpendView(try unpack(head, budget__v1__record_spend_request__unpack))
-  }
-
-  /// The message of a GetProviderBudgets request.
-  public mutating func getProviderBudgets(
-    _ head: RequestHead
-  ) throws(WireFault) -> GetProviderBudgetsView {
-    try judge(head)
-    return unsafe GetProviderBudgetsView(
-      try unpack(head, budget__v1__get_provider_budgets_request__unpack))
-  }
-
-  /// The message of a BackupLedger request.
-  public mutating func backupLedger(_ head: RequestHead) throws(WireFault) -> BackupLedgerView {
-    try judge(head)
-    return unsafe BackupLedgerView(try unpack(head, budget__v1__backup_ledger_request__unpack))
-  }
-
   /// Judges the message of `head`, whichever its method: all there is to do where a method has no
   /// fields, or the build no such method.
   public func judge(_ head: RequestHead) throws(WireFault) {
     try WireWalk.judge(head, bounds: bounds)
   }
 
-  /// What protobuf-c makes of a message that the walk has passed.
-  private mutating func unpack<Message>(
+  /// Judges the message of `head`, then unpacks it with protobuf-c's function for it.
+  @unsafe mutating func unpack<Message>(
     _ head: RequestHead,
     _ unpack: (
       UnsafeMutablePointer<ProtobufCAllocator>?, Int, UnsafePointer<UInt8>?
     ) -> UnsafeMutablePointer<Message>?
   ) throws(WireFault) -> UnsafePointer<Message> {
+    try judge(head)
     let bound = WireBounds.arenaBytes(forRequestOf: head.message.count)
     arena.begin(bound: bound)
     // Safe: protobuf-c reads the message's bytes, which the frame keeps alive, and copies what it

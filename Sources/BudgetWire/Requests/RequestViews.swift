@@ -47,6 +47,16 @@ import CBudgetWire
   public var estimatedCostUSD: Double { unsafe message.pointee.estimated_cost_usd }
 }
 
+extension RequestDecoder {
+  /// The message of a FilterDeployments or ExplainRequest request.
+  public mutating func filterDeployments(
+    _ head: RequestHead
+  ) throws(WireFault) -> FilterDeploymentsView {
+    try unsafe FilterDeploymentsView(
+      unpack(head, budget__v1__filter_deployments_request__unpack))
+  }
+}
+
 /// A `RecordSpendRequest`.
 @safe public struct RecordSpendView: RecordSpendFields {
   private let message: UnsafePointer<Budget__V1__RecordSpendRequest>
@@ -88,6 +98,13 @@ import CBudgetWire
   public var idempotencyKey: NameBytes { unsafe NameBytes(message.pointee.idempotency_key) }
   /// The reservation that this settles.
   public var reservationID: NameBytes { unsafe NameBytes(message.pointee.reservation_id) }
+}
+
+extension RequestDecoder {
+  /// The message of a RecordSpend request.
+  public mutating func recordSpend(_ head: RequestHead) throws(WireFault) -> RecordSpendView {
+    try unsafe RecordSpendView(unpack(head, budget__v1__record_spend_request__unpack))
+  }
 }
 
 /// A `GetProviderBudgetsRequest`.
@@ -135,6 +152,16 @@ import CBudgetWire
   }
 }
 
+extension RequestDecoder {
+  /// The message of a GetProviderBudgets request.
+  public mutating func getProviderBudgets(
+    _ head: RequestHead
+  ) throws(WireFault) -> GetProviderBudgetsView {
+    try unsafe GetProviderBudgetsView(
+      unpack(head, budget__v1__get_provider_budgets_request__unpack))
+  }
+}
+
 /// A `BackupLedgerRequest`.
 @safe public struct BackupLedgerView {
   private let message: UnsafePointer<Budget__V1__BackupLedgerRequest>
@@ -143,8 +170,15 @@ import CBudgetWire
     unsafe self.message = message
   }
 
-  /// Where the copy is to be written, on the server's disk.
+  /// The copy's name within the server's backup directory; absent = one made of the date.
   public var path: NameBytes { unsafe NameBytes(message.pointee.path) }
+}
+
+extension RequestDecoder {
+  /// The message of a BackupLedger request.
+  public mutating func backupLedger(_ head: RequestHead) throws(WireFault) -> BackupLedgerView {
+    try unsafe BackupLedgerView(unpack(head, budget__v1__backup_ledger_request__unpack))
+  }
 }
 
 extension DeploymentNames {

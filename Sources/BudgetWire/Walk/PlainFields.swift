@@ -2,32 +2,37 @@
 /// are: a key of one byte, a length of one byte. Where `skip` stops, for whatever reason, `WireCursor`
 /// goes on, and finds whatever is wrong.
 struct PlainFields {
-  /// Bit n: field n is a text that may stand once.
-  private var texts: UInt32 = 0
-  /// Bit n: field n is a double that may stand once.
-  private var doubles: UInt32 = 0
-  /// The field that is a text that may stand again and again; 0: there is none.
-  private(set) var list: UInt32 = 0
+  /// Field numbers whose key is one byte. Such a field's place is its number.
+  private static let numbers: ClosedRange<UInt32> = 1...15
 
-  /// What a record is charged to: its fields before the cost.
-  static let recordSubject = PlainFields(.recordSpend, upTo: 4)
+  /// Texts that may stand once.
+  private var texts: FieldSet = 0
+  /// Doubles that may stand once.
+  private var doubles: FieldSet = 0
+  /// The number of a list of texts; 0: the message has no such list.
+  private var list: UInt32 = 0
+  /// That list's index in `ListCounts`.
+  private(set) var listPlace = 0
+
   private static let deployment = PlainFields(.deployment)
   private static let recordSpend = PlainFields(.recordSpend)
   private static let reserveSpend = PlainFields(.reserveSpend)
 
-  private init(_ kind: MessageKind, upTo last: UInt32 = 7) {
-    for number: UInt32 in 1...last {
+  private init(_ kind: MessageKind) {
+    for number in Self.numbers {
       guard let rule = FieldRule.rule(for: number, of: kind), !rule.holdsMessage else { continue }
       switch (rule.wireType, rule.occurrence) {
       case (2, .once): texts |= 1 << number
       case (1, .once): doubles |= 1 << number
-      case (2, _): list = number
+      case (2, _):
+        list = number
+        listPlace = Int(rule.place)
       default: break
       }
     }
   }
 
-  /// What is plain in a message of `kind`; nil: not worth a look.
+  /// The plain fields of a message of `kind`; nil: such a message is not worth a look.
   @inline(__always)
   static func of(_ kind: MessageKind) -> PlainFields? {
     switch kind {
@@ -39,10 +44,10 @@ struct PlainFields {
   }
 
   /// Steps over plain fields from `start` on and says where it stopped, at `end` or before a field.
-  /// Bit n of `seen` says that field n has stood; `listed` counts entries of the list.
+  /// `seen` has the singular fields that have stood; `listed` counts entries of the list.
   @inline(__always)
   func skip(
-    in bytes: borrowing RawSpan, from start: Int, to end: Int, seen: inout UInt32,
+    in bytes: borrowing RawSpan, from start: Int, to end: Int, seen: inout FieldSet,
     listed: inout Int32
   ) -> Int {
     var offset = start
@@ -50,7 +55,7 @@ struct PlainFields {
       let key = bytes.byte(at: offset)
       let number = UInt32(key >> 3)
       // A key of more bytes has a number from 16 on: no mask has its bit.
-      let bit: UInt32 = 1 << number
+      let bit: FieldSet = 1 << number
       var next = offset + 9
       if key & 7 == 2 {
         let length = bytes.byte(at: offset + 1)

@@ -1,6 +1,6 @@
 /// Reads the framing of one field after another, within one message.
 struct WireCursor {
-  /// Where the next field starts.
+  /// The start of the next field.
   private(set) var offset: Int
   private let end: Int
 
@@ -9,7 +9,7 @@ struct WireCursor {
     /// 1 to 2^29 - 1.
     let number: UInt32
     let wireType: UInt8
-    /// Where the value's bytes start: behind the key, and the length if there is one.
+    /// The start of the value's bytes: behind the key, and behind the length if the field has one.
     let start: Int
     /// A varint's value, a length-delimited field's length, else 0.
     let value: UInt64

@@ -6,11 +6,8 @@ import BudgetModel
 /// (20 s for 1 MiB), takes 60 times the frame in memory for floods of 2-byte fields, and checks no
 /// wire type. What the walk lets through costs protobuf-c time and memory in proportion to the
 /// frame. It allocates nothing, never looks twice at a byte of an accepted message, and goes no
-/// deeper than the schema does.
+/// deeper than the schema does. The rules of the fields are generated: `FieldRule`.
 struct WireWalk {
-  /// Places to count a message's lists in, by field number: each list's is below.
-  static let listPlaces = 8
-
   private let bounds: WireBounds
   private var unknownFields: Int
 
@@ -57,7 +54,7 @@ struct WireWalk {
     if let fault { throw fault }
   }
 
-  /// What the envelope says about itself.
+  /// The envelope's own fields, and the place of the method's message.
   private struct Head {
     var callID: UInt64 = 0
     var timeoutMilliseconds: UInt32 = 0
@@ -68,20 +65,17 @@ struct WireWalk {
   private mutating func walkEnvelope(
     _ bytes: borrowing RawSpan, into head: inout Head
   ) throws(WireFault) {
-    var seen: UInt32 = 0
+    var seen: FieldSet = 0
     var cursor = WireCursor(at: 0, end: bytes.byteCount)
     while cursor.offset < bytes.byteCount {
       let field = try cursor.nextField(in: bytes)
       guard let rule = try rule(of: field, in: .request) else { continue }
-      try note(field, seen: &seen, in: .request)
+      try note(field, at: rule.place, seen: &seen, in: .request)
       switch field.number {
       case 1: head.callID = field.value
       case 2: head.timeoutMilliseconds = UInt32(truncatingIfNeeded: field.value)
       default:
-        precondition(rule.holdsMessage, "a field of the envelope that nobody reads")
-        guard let second = MethodName(rawValue: UInt8(truncatingIfNeeded: field.number)) else {
-          continue
-        }
+        guard let second = UInt8(exactly: field.number).flatMap(MethodName.init) else { continue }
         if let first = head.method { throw .twoMethods(first: first, second: second) }
         head.method = second
         head.message = field.start..<cursor.offset
@@ -93,12 +87,12 @@ struct WireWalk {
   private mutating func walkMessage(
     _ kind: MessageKind, in bytes: borrowing RawSpan, from start: Int, to end: Int, depth: Int
   ) throws(WireFault) {
-    var seen: UInt32 = 0
-    var counts = InlineArray<8, Int32>(repeating: 0)
+    var seen: FieldSet = 0
+    var counts = ListCounts(repeating: 0)
     var start = start
     if let plain = PlainFields.of(kind) {
       start = plain.skip(
-        in: bytes, from: start, to: end, seen: &seen, listed: &counts[Int(plain.list)])
+        in: bytes, from: start, to: end, seen: &seen, listed: &counts[plain.listPlace])
       if start == end, kind == .deployment { return }
     }
     var cursor = WireCursor(at: start, end: end)
@@ -106,9 +100,9 @@ struct WireWalk {
       let field = try cursor.nextField(in: bytes)
       guard let rule = try rule(of: field, in: kind) else { continue }
       if rule.occurrence == .once {
-        try note(field, seen: &seen, in: kind)
+        try note(field, at: rule.place, seen: &seen, in: kind)
       } else {
-        counts[Int(field.number)] += 1
+        counts[Int(rule.place)] += 1
       }
       if rule.holdsMessage {
         if depth >= bounds.maximumDepth {
@@ -145,29 +139,27 @@ struct WireWalk {
   /// Notes a field that may stand once.
   @inline(__always)
   private func note(
-    _ field: WireCursor.Field, seen: inout UInt32, in kind: MessageKind
+    _ field: WireCursor.Field, at place: UInt8, seen: inout FieldSet, in kind: MessageKind
   ) throws(WireFault) {
-    let bit: UInt32 = 1 << field.number
+    let bit: FieldSet = 1 &<< FieldSet(place)
     if seen & bit != 0 { throw .givenTwice(WireField(message: kind, number: field.number)) }
     seen |= bit
   }
 
   /// Judges the lists of a message when all of it was seen, so that the sentence gives the number
   /// of entries that were sent.
-  private func judge(
-    _ counts: InlineArray<8, Int32>, of kind: MessageKind
-  ) throws(WireFault) {
-    for number in 1..<Self.listPlaces where counts[number] != 0 {
+  private func judge(_ counts: ListCounts, of kind: MessageKind) throws(WireFault) {
+    for place in counts.indices where counts[place] != 0 {
+      let number = FieldRule.list(at: place, of: kind)
       let bound =
-        switch FieldRule.rule(for: UInt32(number), of: kind)?.occurrence {
+        switch FieldRule.rule(for: number, of: kind)?.occurrence {
         case .deployments: bounds.maximumDeployments
         case .tags: bounds.maximumTags
         default: bounds.maximumListEntries
         }
-      if Int(counts[number]) > bound {
+      if Int(counts[place]) > bound {
         throw .tooMany(
-          WireField(message: kind, number: UInt32(number)), count: Int(counts[number]),
-          bound: bound)
+          WireField(message: kind, number: number), count: Int(counts[place]), bound: bound)
       }
     }
   }

@@ -17,9 +17,7 @@ extension BudgetService {
     response.durability = standing.durability
     response.storeState = context.fleet?.storeState ?? "none"
     response.idempotencyHorizonUnixMilliseconds = standing.idempotencyHorizon.unixMilliseconds
-    response.methods = MethodName.allCases.filter {
-      CountedMethod.served.contains(CountedMethod.position(of: $0))
-    }.map(\.description)
+    response.methods = MethodName.allCases.filter { Self.serves($0) }.map(\.description)
     responses.appendPing(response, callID: head.callID, to: &output)
   }
 }

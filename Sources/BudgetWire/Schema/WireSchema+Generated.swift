@@ -1,0 +1,264 @@
+// Written by proto/generate.sh from proto/budget/v1/budget.proto; never edited.
+
+/// The methods of the contract, by their field numbers in both envelopes.
+public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
+  /// Which of the candidates are still within every budget that applies to them.
+  case filterDeployments = 10
+  /// Records what a request cost. Money that was spent is always recorded, over the limit too.
+  case recordSpend = 11
+  /// Where the budgets stand.
+  case getProviderBudgets = 12
+  /// Holds an amount back until it is settled by RecordSpend, released, or its time is over.
+  case reserveSpend = 13
+  /// Gives a reservation back.
+  case releaseReservation = 14
+  /// Copies the ledger to a file on the server's disk.
+  case backupLedger = 16
+  /// Says who the connection is.
+  case authenticate = 20
+  /// Who answers, and whether it is ready.
+  case ping = 21
+  /// Every budget that FilterDeployments would ask about the same request, and what each says.
+  case explainRequest = 24
+}
+
+/// An element for what has no method, at 0, then one for each method, at its `position`.
+public typealias PerMethod<Element: ~Copyable> = InlineArray<10, Element>
+
+extension MethodName: CustomStringConvertible {
+  /// The method's position among all, from 1.
+  @inlinable public var position: Int {
+    switch self {
+    case .filterDeployments: 1
+    case .recordSpend: 2
+    case .getProviderBudgets: 3
+    case .reserveSpend: 4
+    case .releaseReservation: 5
+    case .backupLedger: 6
+    case .authenticate: 7
+    case .ping: 8
+    case .explainRequest: 9
+    }
+  }
+
+  /// The field's name in the envelopes, such as `filter_deployments`.
+  public var description: String {
+    switch self {
+    case .filterDeployments: "filter_deployments"
+    case .recordSpend: "record_spend"
+    case .getProviderBudgets: "get_provider_budgets"
+    case .reserveSpend: "reserve_spend"
+    case .releaseReservation: "release_reservation"
+    case .backupLedger: "backup_ledger"
+    case .authenticate: "authenticate"
+    case .ping: "ping"
+    case .explainRequest: "explain_request"
+    }
+  }
+
+  /// The method's name in the contract's service, such as `FilterDeployments`.
+  public var serviceName: String {
+    switch self {
+    case .filterDeployments: "FilterDeployments"
+    case .recordSpend: "RecordSpend"
+    case .getProviderBudgets: "GetProviderBudgets"
+    case .reserveSpend: "ReserveSpend"
+    case .releaseReservation: "ReleaseReservation"
+    case .backupLedger: "BackupLedger"
+    case .authenticate: "Authenticate"
+    case .ping: "Ping"
+    case .explainRequest: "ExplainRequest"
+    }
+  }
+
+  /// The kind of the method's message.
+  var messageKind: MessageKind {
+    switch self {
+    case .filterDeployments: .filterDeployments
+    case .recordSpend: .recordSpend
+    case .getProviderBudgets: .getProviderBudgets
+    case .reserveSpend: .reserveSpend
+    case .releaseReservation: .releaseReservation
+    case .backupLedger: .backupLedger
+    case .authenticate: .authenticate
+    case .ping: .ping
+    case .explainRequest: .filterDeployments
+    }
+  }
+}
+
+/// A message that a request may hold: which rules its fields are judged by.
+enum MessageKind: UInt8, CaseIterable, Hashable, Sendable {
+  case request
+  case filterDeployments
+  case deployment
+  case recordSpend
+  case getProviderBudgets
+  case reserveSpend
+  case releaseReservation
+  case backupLedger
+  case authenticate
+  case ping
+}
+
+/// A bit for each singular field of a message, at its rule's place.
+typealias FieldSet = UInt32
+
+/// A number for each list of a message, at its rule's place.
+typealias ListCounts = InlineArray<3, Int32>
+
+extension FieldRule {
+  /// The rule of field `number` of a message of `kind`; nil: the schema has no such field. A
+  /// switch rather than a dictionary: it compiles to a jump and touches no heap.
+  @inline(__always)
+  static func rule(for number: UInt32, of kind: MessageKind) -> FieldRule? {
+    switch kind {
+    case .request:
+      switch number {
+      case 1: FieldRule(0, .once, at: 1)
+      case 2: FieldRule(0, .once, at: 2)
+      case 10: FieldRule(2, .once, at: 10, holding: .filterDeployments)
+      case 11: FieldRule(2, .once, at: 11, holding: .recordSpend)
+      case 12: FieldRule(2, .once, at: 12, holding: .getProviderBudgets)
+      case 13: FieldRule(2, .once, at: 13, holding: .reserveSpend)
+      case 14: FieldRule(2, .once, at: 14, holding: .releaseReservation)
+      case 16: FieldRule(2, .once, at: 16, holding: .backupLedger)
+      case 20: FieldRule(2, .once, at: 20, holding: .authenticate)
+      case 21: FieldRule(2, .once, at: 21, holding: .ping)
+      case 24: FieldRule(2, .once, at: 24, holding: .filterDeployments)
+      default: nil
+      }
+    case .filterDeployments:
+      switch number {
+      case 1: FieldRule(2, .deployments, at: 0, holding: .deployment)
+      case 2: FieldRule(2, .tags, at: 1)
+      case 3: FieldRule(2, .once, at: 3)
+      case 4: FieldRule(1, .once, at: 4)
+      default: nil
+      }
+    case .deployment:
+      switch number {
+      case 1: FieldRule(2, .once, at: 1)
+      case 2: FieldRule(2, .once, at: 2)
+      case 3: FieldRule(2, .once, at: 3)
+      case 4: FieldRule(2, .once, at: 4)
+      default: nil
+      }
+    case .recordSpend:
+      switch number {
+      case 1: FieldRule(2, .once, at: 1)
+      case 2: FieldRule(2, .once, at: 2)
+      case 3: FieldRule(2, .once, at: 3)
+      case 4: FieldRule(2, .tags, at: 0)
+      case 5: FieldRule(1, .once, at: 5)
+      case 6: FieldRule(2, .once, at: 6)
+      case 7: FieldRule(2, .once, at: 7)
+      default: nil
+      }
+    case .getProviderBudgets:
+      switch number {
+      case 1: FieldRule(2, .list, at: 0)
+      case 2: FieldRule(0, .once, at: 2)
+      case 3: FieldRule(0, .once, at: 3)
+      case 4: FieldRule(0, .once, at: 4)
+      case 5: FieldRule(2, .once, at: 5)
+      case 6: FieldRule(2, .list, at: 1)
+      case 7: FieldRule(2, .tags, at: 2)
+      default: nil
+      }
+    case .reserveSpend:
+      switch number {
+      case 1: FieldRule(2, .once, at: 1)
+      case 2: FieldRule(2, .once, at: 2)
+      case 3: FieldRule(2, .once, at: 3)
+      case 4: FieldRule(2, .tags, at: 0)
+      case 5: FieldRule(1, .once, at: 5)
+      case 6: FieldRule(0, .once, at: 6)
+      case 7: FieldRule(2, .once, at: 7)
+      default: nil
+      }
+    case .releaseReservation:
+      switch number {
+      case 1: FieldRule(2, .once, at: 1)
+      default: nil
+      }
+    case .backupLedger:
+      switch number {
+      case 1: FieldRule(2, .once, at: 1)
+      default: nil
+      }
+    case .authenticate:
+      switch number {
+      case 1: FieldRule(2, .once, at: 1)
+      default: nil
+      }
+    case .ping: nil
+    }
+  }
+
+  /// The number of the list that is counted at `place` in a message of `kind`; 0: none is.
+  static func list(at place: Int, of kind: MessageKind) -> UInt32 {
+    switch (kind, place) {
+    case (.filterDeployments, 0): 1
+    case (.filterDeployments, 1): 2
+    case (.recordSpend, 0): 4
+    case (.getProviderBudgets, 0): 1
+    case (.getProviderBudgets, 1): 6
+    case (.getProviderBudgets, 2): 7
+    case (.reserveSpend, 0): 4
+    default: 0
+    }
+  }
+}
+
+extension WireField: CustomStringConvertible {
+  /// The field's name in budget.proto.
+  public var description: String {
+    switch (message, number) {
+    case (.request, 1): "call_id"
+    case (.request, 2): "timeout_ms"
+    case (.request, 10): "filter_deployments"
+    case (.request, 11): "record_spend"
+    case (.request, 12): "get_provider_budgets"
+    case (.request, 13): "reserve_spend"
+    case (.request, 14): "release_reservation"
+    case (.request, 16): "backup_ledger"
+    case (.request, 20): "authenticate"
+    case (.request, 21): "ping"
+    case (.request, 24): "explain_request"
+    case (.filterDeployments, 1): "deployments"
+    case (.filterDeployments, 2): "tags"
+    case (.filterDeployments, 3): "model_name"
+    case (.filterDeployments, 4): "estimated_cost_usd"
+    case (.deployment, 1): "id"
+    case (.deployment, 2): "model_name"
+    case (.deployment, 3): "model"
+    case (.deployment, 4): "provider"
+    case (.recordSpend, 1): "provider"
+    case (.recordSpend, 2): "deployment_id"
+    case (.recordSpend, 3): "model"
+    case (.recordSpend, 4): "tags"
+    case (.recordSpend, 5): "cost_usd"
+    case (.recordSpend, 6): "idempotency_key"
+    case (.recordSpend, 7): "reservation_id"
+    case (.getProviderBudgets, 1): "providers"
+    case (.getProviderBudgets, 2): "include_deployments"
+    case (.getProviderBudgets, 3): "include_tags"
+    case (.getProviderBudgets, 4): "page_size"
+    case (.getProviderBudgets, 5): "page_token"
+    case (.getProviderBudgets, 6): "deployment_ids"
+    case (.getProviderBudgets, 7): "tags"
+    case (.reserveSpend, 1): "provider"
+    case (.reserveSpend, 2): "deployment_id"
+    case (.reserveSpend, 3): "model"
+    case (.reserveSpend, 4): "tags"
+    case (.reserveSpend, 5): "amount_usd"
+    case (.reserveSpend, 6): "ttl_ms"
+    case (.reserveSpend, 7): "idempotency_key"
+    case (.releaseReservation, 1): "reservation_id"
+    case (.backupLedger, 1): "path"
+    case (.authenticate, 1): "token"
+    default: "field \(number)"
+    }
+  }
+}
