@@ -1,8 +1,30 @@
+import BudgetEngine
 import BudgetModel
 import BudgetWire
+import NodeFixture
 import SeededRandom
 
 @testable import BudgetServer
+
+/// Three servers of the same budgets: one with one lane for all requests, which remembers; one with a
+/// new lane for each, which knows nothing; one that is asked the same in unusual shapes, which
+/// protobuf-c unpacks.
+struct DoorTrio {
+  let warm: ServiceFixture
+  let cold: ServiceFixture
+  let odd: ServiceFixture
+
+  init(_ configuration: BudgetConfiguration, at start: Timestamp = ServiceFixture.start) {
+    func fixture() -> ServiceFixture {
+      ServiceFixture(
+        engine: BudgetEngine(configuration: configuration, at: start),
+        time: ManualTimeSource(start))
+    }
+    (warm, cold, odd) = (fixture(), fixture(), fixture())
+  }
+
+  var all: [ServiceFixture] { [warm, cold, odd] }
+}
 
 /// Requests as they come from outside, of all methods: mostly the same candidates with other tags,
 /// some of them wrong.
@@ -69,7 +91,8 @@ struct DoorTraffic {
   }
 
   private mutating func filter(_ request: inout RequestBytes, using random: inout SeededRandom) {
-    request.method = 10
+    // Now and then what each budget says is asked, in place of what they say together.
+    request.method = Int.random(in: 0..<12, using: &random) == 0 ? 24 : 10
     let list: [Deployment]
     if let known = lists.randomElement(using: &random), Int.random(in: 0..<3, using: &random) > 0 {
       list = known

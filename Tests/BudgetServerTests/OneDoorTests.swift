@@ -12,31 +12,11 @@ import Testing
 /// Whatever a lane remembers, and whichever way a message is read, the answer is the same byte for
 /// byte; and nothing gets past the gate.
 @Suite struct OneDoorTests {
-  /// Three servers of the same budgets: one with one lane for all requests, which remembers; one with
-  /// a new lane for each, which knows nothing; one that is asked the same in unusual shapes, which
-  /// protobuf-c unpacks.
-  private struct Trio {
-    let warm: ServiceFixture
-    let cold: ServiceFixture
-    let odd: ServiceFixture
-
-    init(_ configuration: BudgetConfiguration) {
-      func fixture() -> ServiceFixture {
-        ServiceFixture(
-          engine: BudgetEngine(configuration: configuration, at: ServiceFixture.start),
-          time: ManualTimeSource(ServiceFixture.start))
-      }
-      (warm, cold, odd) = (fixture(), fixture(), fixture())
-    }
-
-    var all: [ServiceFixture] { [warm, cold, odd] }
-  }
-
   @Test func rememberedOrNotTheBytesAreTheSame() throws {
     let seed = UInt64.random(in: 0 ... .max)
     var random = SeededRandom(seed: seed)
     var traffic = DoorTraffic()
-    let trio = Trio(try DoorTraffic.configuration(0))
+    let trio = DoorTrio(try DoorTraffic.configuration(0))
     for index in 0..<6_000 {
       if index % 500 == 499 {
         let configuration = try DoorTraffic.configuration(index / 500 % 3)
@@ -64,7 +44,7 @@ import Testing
     #expect(trio.warm.recorder.taken.count > 500)
   }
 
-  private static func expectSameCounts(_ trio: Trio, _ comment: Comment) {
+  private static func expectSameCounts(_ trio: DoorTrio, _ comment: Comment) {
     let expected = trio.warm.counted
     #expect(trio.cold.counted == expected, comment)
     #expect(trio.odd.counted == expected, comment)
@@ -107,6 +87,53 @@ import Testing
     case 1: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
     case 2: bytes.remove(at: place)
     default: bytes.insert(UInt8.random(in: 0...255, using: &random), at: place)
+    }
+  }
+
+  /// Every method there can be: its field in the envelope, whether this build knows it or not.
+  @Test(arguments: UInt8(10)...UInt8.max)
+  func noMethodPassesTheGate(_ method: UInt8) throws {
+    var random = SeededRandom(seed: UInt64(method))
+    let fixture = ServiceFixture(
+      engine: BudgetEngine(
+        configuration: try DoorTraffic.configuration(0), at: ServiceFixture.start),
+      time: ManualTimeSource(ServiceFixture.start))
+    fixture.recorder.answer(.deferred)
+    var held = RecordSpendRequest(costUSD: 1)
+    held.provider = "openai"
+    try fixture.callDeferred(.recordSpend(held), callID: 9)
+    fixture.recorder.answer(.recorded)
+    // A message that each method there is makes something of.
+    let fields: [[RequestBytes.Field]] = [
+      [], [.text(1, "openai"), .double(5, 1)], [.message(1, [.text(4, "openai")])],
+    ]
+    for fields in fields {
+      for form in [RequestBytes.Form.usual, .unusual] {
+        var request = RequestBytes(callID: 9)
+        request.method = method
+        request.fields = fields
+        let inUse = try ServiceFixture.message(
+          in: fixture.rawReply(to: request.bytes(form, using: &random)))
+        #expect(inUse.status?.message.hasPrefix("call_id 9 is under way") == true, "\(request)")
+        request.callID = 10
+        request.timeoutMilliseconds = 5
+        let late = try ServiceFixture.message(
+          in: fixture.rawReply(to: request.bytes(form, using: &random), age: .milliseconds(6)))
+        #expect(late.status?.code == .deadlineExceeded, "\(request)")
+        #expect(inUse.result == nil && late.result == nil)
+      }
+    }
+    #expect(fixture.recorder.taken.count == 1 && fixture.recorder.backups == 0)
+    // The same call on another id, in time, is the method's: the gate is what kept it out.
+    var request = RequestBytes(callID: 11)
+    request.method = method
+    let reply = fixture.rawReply(to: request.bytes(.usual, using: &random))
+    if method == MethodName.backupLedger.rawValue {
+      #expect(reply.isEmpty && fixture.recorder.backups == 1)
+    } else {
+      let status = try ServiceFixture.message(in: reply).status
+      let isServed = MethodName(rawValue: method).map { BudgetService.serves($0) } ?? false
+      #expect((status?.code == .unimplemented) == !isServed)
     }
   }
 

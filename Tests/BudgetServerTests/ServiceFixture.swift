@@ -22,11 +22,15 @@ final class InstantRecorder: SpendRecorder {
   private let answer = Locked(RecordAnswer.recorded)
   private let reason = Locked<String?>(nil)
   private let records = Locked<[Taken]>([])
+  private let backupCount = Locked(0)
 
   init(engine: BudgetEngine) { self.engine = engine }
 
   /// What was taken so far.
   var taken: [Taken] { records.withLock { $0 } }
+
+  /// How many copies were asked for so far.
+  var backups: Int { backupCount.withLock { $0 } }
 
   func answer(_ answer: RecordAnswer) { self.answer.withLock { $0 = answer } }
 
@@ -44,7 +48,7 @@ final class InstantRecorder: SpendRecorder {
     return answer
   }
 
-  func backUp(named name: String, token: LedgerToken) {}
+  func backUp(named name: String, token: LedgerToken) { backupCount.withLock { $0 += 1 } }
 
   func standing(at now: Timestamp) -> RecorderStanding {
     RecorderStanding(
