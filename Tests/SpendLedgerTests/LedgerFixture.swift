@@ -76,16 +76,7 @@ final class LedgerFixture {
   /// Changes the database while it is closed. SQL is a literal for the ledger; a test picks one of
   /// its own.
   func change(_ sql: String) throws {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [
-      "python3", "-c",
-      "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()",
-      DataDirectory.databasePath(in: directory), sql,
-    ]
-    try process.run()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0)
+    try Self.change(directory, sql)
   }
 
   /// What a fresh opening of a copy of the files finds, as after a kill at this instant.

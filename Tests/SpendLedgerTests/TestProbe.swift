@@ -6,6 +6,7 @@ import Locks
 final class TestProbe: StorageProbe {
   private let faults = Locked<[(step: StorageStep, code: Int32, times: Int)]>([])
   private let deed = Locked<(step: StorageStep, body: @Sendable () -> Void)?>(nil)
+  private let habit = Locked<(step: StorageStep, body: @Sendable () -> Void)?>(nil)
   private let client: TestClient
 
   init(_ client: TestClient) { self.client = client }
@@ -19,6 +20,11 @@ final class TestProbe: StorageProbe {
     deed.withLock { $0 = (step, body) }
   }
 
+  /// Does something, on the ledger's thread, whenever a step comes.
+  func always(at step: StorageStep, _ body: @escaping @Sendable () -> Void) {
+    habit.withLock { $0 = (step, body) }
+  }
+
   func heal() { faults.withLock { $0 = [] } }
 
   func fault(at step: StorageStep) -> Int32? {
@@ -29,6 +35,8 @@ final class TestProbe: StorageProbe {
       return deed?.body
     }
     due?()
+    let habit = habit.withLock { $0 }
+    if habit?.step == step { habit?.body() }
     return faults.withLock { faults in
       guard let index = faults.firstIndex(where: { $0.step == step && $0.times > 0 }) else {
         return nil

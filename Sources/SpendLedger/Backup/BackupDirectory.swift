@@ -99,6 +99,12 @@ struct BackupDirectory: ~Copyable {
     }
   }
 
+  /// A whole copy needs no log beside it: its header says so, as SQLite's file format has it, and
+  /// whoever reads it writes nothing beside it.
+  func seal(_ draft: borrowing Draft) throws(SystemFailure) {
+    try draft.file.write([1, 1], at: FileCheck.formatOffset)
+  }
+
   /// Gives the whole copy its name, which nothing may have by now; its bytes.
   func finish(_ draft: borrowing Draft, as name: String) throws(SystemFailure) -> Int64 {
     guard let status = draft.file.status, status.size > 0,

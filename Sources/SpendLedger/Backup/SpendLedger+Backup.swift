@@ -8,8 +8,8 @@ extension SpendLedger {
   /// Copies the ledger to a file called `name` in the backup directory; an empty name stands for one
   /// made of the date. A copy is there as a whole or not at all.
   ///
-  /// Waits for the disk, and no record is committed meanwhile. The copy opens as a new origin. One
-  /// is made at a time.
+  /// Waits for the disk; records are committed meanwhile, and the copy is of one of those commits.
+  /// It opens as a new origin. One is made at a time.
   public func backup(
     named name: String, at now: Timestamp
   ) throws(LedgerError) -> LedgerBackup {
@@ -55,12 +55,16 @@ extension SpendLedger {
     defer { if !isWhole { directory.discard(file) } }
     let path = directory.path + "/" + file.name
     if let error = draw(BackupDraft(path: path, room: room)) { return .failure(error) }
+    try directory.seal(file)
+    if let error = LedgerStore.complaint(ofCopy: path, stoppingOn: shared.stop) {
+      return .failure(shared.stop.isSet ? .closed : .backup(error.text))
+    }
     let bytes = try directory.finish(file, as: name)
     isWhole = true
     return .success(LedgerBackup(path: directory.path + "/" + name, bytes: bytes))
   }
 
-  /// Has the ledger's thread write the copy; nil: it is written.
+  /// Has the ledger's thread write the copy between its commits; nil: it is written.
   private func draw(_ draft: BackupDraft) -> LedgerError? {
     let reply = Waiting<LedgerError?>()
     guard shared.queue.ask(.backup(draft, reply: reply)) else { return .closed }

@@ -20,8 +20,12 @@ public struct LedgerCounters: Equatable, Sendable {
   public var unknown: UInt64 = 0
   /// Records refused at the queue.
   public var refusedAtQueue: UInt64 = 0
-  /// Times that balances were folded into their table.
+  /// Transactions that folded balances into their table, all or a slice of them.
   public var folds: UInt64 = 0
+  /// Slices of copies that were made between commits.
+  public var backupSlices: UInt64 = 0
+  /// Blocks of budgets whose old rows were pruned.
+  public var prunedBlocks: UInt64 = 0
   /// Checkpoints of the WAL.
   public var checkpoints: UInt64 = 0
   /// Times that the file was opened again after a failed commit.
@@ -57,4 +61,25 @@ public struct LedgerCounters: Equatable, Sendable {
 
   /// All zero.
   public init() {}
+
+  mutating func count(_ outcomes: [LedgerOutcome]) {
+    for outcome in outcomes {
+      switch outcome {
+      case .recorded: recorded += 1
+      case .duplicate: duplicates += 1
+      case .mismatch: mismatches += 1
+      case .tooOld: refusedForTime += 1
+      case .notRecorded: notRecorded += 1
+      case .unknown: unknown += 1
+      }
+    }
+  }
+
+  mutating func count(commitOf records: Int, took nanoseconds: UInt64) {
+    commits += 1
+    batchRecords.add(Int64(records))
+    commitTimes.add(Int64(nanoseconds))
+    commitNanoseconds += nanoseconds
+    longestCommitNanoseconds = max(longestCommitNanoseconds, nanoseconds)
+  }
 }

@@ -212,6 +212,16 @@ extension Descriptor {
   /// Locks the file for this descriptor, without waiting.
   func lock() -> Bool { flock(number, LOCK_EX | LOCK_NB) == 0 }
 
+  /// Writes bytes over what the file has at `offset`.
+  func write(_ bytes: [UInt8], at offset: Int) throws(SystemFailure) {
+    let written = unsafe bytes.withUnsafeBytes {
+      unsafe pwrite(number, $0.baseAddress, $0.count, off_t(offset))
+    }
+    if written != bytes.count {
+      throw SystemFailure(call: "write", code: written < 0 ? errno : EIO)
+    }
+  }
+
   /// Replaces the file's text.
   func write(_ text: String) {
     // The text is for people; a lock without it still locks.

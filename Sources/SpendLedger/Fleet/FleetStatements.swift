@@ -5,6 +5,7 @@ final class FleetStatements {
   private let set: SQLiteStatement
   private let get: SQLiteStatement
   private let all: SQLiteStatement
+  private let ofBudget: SQLiteStatement
   private let delete: SQLiteStatement
   private let deleteBudget: SQLiteStatement
   private let prune: SQLiteStatement
@@ -28,6 +29,11 @@ final class FleetStatements {
       """
       SELECT budget, start_ms, end_ms, total_dollars, total_pico, highest_dollars, highest_pico,
         confirmed, nodes, at_ms, seal FROM fleet_window ORDER BY budget, start_ms
+      """)
+    ofBudget = try connection.prepare(
+      """
+      SELECT budget, start_ms, end_ms, total_dollars, total_pico, highest_dollars, highest_pico,
+        confirmed, nodes, at_ms, seal FROM fleet_window WHERE budget = ? ORDER BY start_ms
       """)
     delete = try connection.prepare("DELETE FROM fleet_window WHERE budget = ? AND start_ms = ?")
     deleteBudget = try connection.prepare("DELETE FROM fleet_window WHERE budget = ?")
@@ -65,6 +71,15 @@ final class FleetStatements {
     var rows: [FleetRow] = []
     defer { all.reset() }
     while try all.step("read the fleet's windows") { rows.append(try Self.row(all)) }
+    return rows
+  }
+
+  /// The rows of one budget.
+  func rows(ofBudget budget: Int64) throws(SQLiteError) -> [FleetRow] {
+    ofBudget.bind(budget, at: 1)
+    defer { ofBudget.reset() }
+    var rows: [FleetRow] = []
+    while try ofBudget.step("read the fleet's windows") { rows.append(try Self.row(ofBudget)) }
     return rows
   }
 

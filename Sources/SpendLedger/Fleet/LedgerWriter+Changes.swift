@@ -8,7 +8,7 @@ extension LedgerWriter {
   /// What has changed since the last call. Between batches, so that all of it is committed.
   func changes() -> Result<LedgerChanges, LedgerError> {
     guard let store, let client else { return .failure(.closed) }
-    let names = budgetNames
+    let names = budgets.byNumber()
     func total(_ row: BalanceRow) -> WindowTotal? {
       guard let key = names[row.key.budget], let origin = origins[row.origin] else { return nil }
       let window = BudgetWindow(

@@ -35,6 +35,13 @@ public struct LedgerSettings: Sendable {
   public var readClock: @Sendable () -> ClockReading = ClockReading.system
   /// So long after a look at the files a commit need not look at all of them before it writes.
   var fileLookInterval: Duration = .milliseconds(10)
+  /// How often a round of pruning begins.
+  var pruneInterval: Duration = .seconds(3_600)
+  /// Work that holds commits up ends after so long, where it can be cut in slices: a few
+  /// milliseconds are within what a slow disk takes for a commit.
+  var sliceDuration: Duration = .milliseconds(2)
+  /// Balances that a transaction folds, about as many as a slice has time for.
+  var foldedRows = 512
   /// The most that one window's total may be.
   var totalBound = PicoUSD.maximumTotal
   /// Makes storage fail on purpose, and watches it; tests only.

@@ -37,12 +37,12 @@ import CSQLite
   private static let linkText =
     "it is a symbolic link; put the file itself there (the data directory may be a link)"
 
-  private static func text(of code: Int32) -> String {
+  fileprivate static func text(of code: Int32) -> String {
     guard let text = unsafe sqlite3_errstr(code) else { return "error \(code)" }
     return unsafe String(cString: text)
   }
 
-  private func error(_ operation: String) -> SQLiteError {
+  fileprivate func error(_ operation: String) -> SQLiteError {
     let message = unsafe sqlite3_errmsg(handle).map { unsafe String(cString: $0) }
     return unsafe SQLiteError(
       code: sqlite3_extended_errcode(handle), message: message ?? "unknown", operation: operation)
@@ -99,6 +99,11 @@ import CSQLite
   /// Steps of SQLite's machine: a row of a table takes three to be copied, and may have 200 kB.
   private static let stepsBetweenLooks: Int32 = 50
 
+  /// SQLite's object for a copy of this database to `target`; nil: `target` knows why.
+  fileprivate func backup(to target: borrowing SQLiteConnection) -> OpaquePointer? {
+    unsafe sqlite3_backup_init(target.handle, "main", handle, "main")
+  }
+
   /// Whether a transaction is under way.
   var isInTransaction: Bool { unsafe sqlite3_get_autocommit(handle) == 0 }
 
@@ -113,5 +118,45 @@ import CSQLite
     let code = unsafe sqlite3_wal_checkpoint_v2(handle, nil, mode, &inLog, &taken)
     if code != SQLITE_OK { throw error("checkpoint") }
     if taken == inLog { unsafe frames.pointee = 0 }
+  }
+}
+
+/// A copy of a database on its way to another file, a few pages at a time, through the database's
+/// own connection. Used by that connection's thread only; gone before the connection is.
+///
+/// SQLite begins such a copy anew where another connection writes to the database meanwhile. What
+/// this one writes between two steps goes to the copy as well, so it is one commit's: the last
+/// before its last step.
+@safe struct SQLiteBackup: ~Copyable {
+  private let handle: OpaquePointer
+  /// Where the copy goes.
+  private let target: SQLiteConnection
+
+  /// Begins a copy of what `source` has open to the empty file at `path`, which the caller puts on
+  /// disk when it is whole.
+  init(of source: borrowing SQLiteConnection, to path: String) throws(SQLiteError) {
+    let target = try SQLiteConnection(path: path)
+    try target.execute(
+      """
+      PRAGMA locking_mode = EXCLUSIVE;
+      PRAGMA journal_mode = OFF;
+      PRAGMA synchronous = OFF;
+      """, "make the copy")
+    guard let handle = unsafe source.backup(to: target) else {
+      throw target.error("begin the copy")
+    }
+    unsafe self.handle = handle
+    self.target = target
+  }
+
+  deinit { unsafe _ = sqlite3_backup_finish(handle) }
+
+  /// Copies so many pages; true: the copy is whole.
+  func step(pages: Int32) throws(SQLiteError) -> Bool {
+    let code = unsafe sqlite3_backup_step(handle, pages)
+    if code == SQLITE_OK { return false }
+    if code == SQLITE_DONE { return true }
+    throw SQLiteError(
+      code: code, message: SQLiteConnection.text(of: code), operation: "copy the database")
   }
 }

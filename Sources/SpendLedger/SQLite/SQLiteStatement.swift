@@ -55,6 +55,10 @@ import CSQLite
 
   func reset() { unsafe _ = sqlite3_reset(handle) }
 
+  func isNull(_ column: Int32) -> Bool {
+    unsafe sqlite3_column_type(handle, column) == SQLITE_NULL
+  }
+
   func integer(_ column: Int32) -> Int64 { unsafe sqlite3_column_int64(handle, column) }
 
   func text(_ column: Int32) -> String {

@@ -1,4 +1,5 @@
 import BudgetModel
+import Digest
 
 /// Writes a batch's row, version 1: numbers are LEB128 (the sign in the lowest bit where there may
 /// be one), digests 16 bytes, most significant first.
@@ -8,6 +9,23 @@ import BudgetModel
 struct BatchWriter {
   static let version: UInt8 = 1
   private(set) var text = ByteText(room: 4_096)
+
+  /// Writes the row of the batch that `plan` has decided to commit; the row's digest.
+  mutating func write(
+    _ head: BatchReader.Head, _ plan: borrowing BatchPlan, _ records: [QueuedRecord],
+    _ slots: [Int32]
+  ) -> [UInt8] {
+    begin(id: head.id, origin: head.origin, time: head.time, windowCount: plan.labels.count)
+    for label in plan.labels {
+      add(
+        BatchContents.Window(
+          budget: label.budget, start: label.window.start.unixMilliseconds,
+          end: label.window.end.unixMilliseconds))
+    }
+    addRecords(of: plan, records, slots)
+    let digest = text.withBytes { SHA256Digest.prefix(of: $0) }
+    return stride(from: 120, through: 0, by: -8).map { UInt8(truncatingIfNeeded: digest >> $0) }
+  }
 
   mutating func begin(id: Int64, origin: Int64, time: Timestamp, windowCount: Int) {
     text.removeAll()

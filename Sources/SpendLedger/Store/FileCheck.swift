@@ -2,6 +2,8 @@
 /// without so much as an empty WAL beside it.
 enum FileCheck {
   static let headerBytes = 100
+  /// Where the header has two bytes for the format: 1 with a rollback journal, 2 with a log.
+  static let formatOffset = 18
   private static let magic = Array("SQLite format 3\u{0}".utf8)
 
   static func check(_ path: String) throws(LedgerError) {

@@ -7,6 +7,8 @@ struct LedgerReading {
   var meta = LedgerMeta()
   var budgets: [Int64: BudgetKey] = [:]
   var origins: [Int64: String] = [:]
+  /// Blocks of budgets whose balances hold more batches than `meta.foldedThrough` says: up to which.
+  var folds: [Int64: Int64] = [:]
   /// What batches after the last fold charged, by window and origin.
   var unfolded: [LaterBalance: (end: Int64, amount: PicoUSD)] = [:]
   /// The oldest batch whose keys are remembered, and the newest batch.
@@ -77,6 +79,15 @@ struct LedgerReading {
       }
       self.budgets[id] = key
     }
+    let folds = try store.connection.prepare("SELECT block, through, seal FROM fold")
+    while try folds.step("read the folds") {
+      let (block, through) = (folds.integer(0), folds.integer(1))
+      guard RowSeal.fold(block, through) == folds.integer(2) else {
+        throw BatchReader.Damage(finding: "the fold of block \(block) has changed")
+      }
+      // A later fold of all blocks leaves the rows of earlier ones.
+      if through > self.meta.foldedThrough { self.folds[block] = through }
+    }
   }
 
   /// From the newest batch on: where there are more keys than may be, the oldest need not be read.
@@ -117,10 +128,18 @@ struct LedgerReading {
         throw BatchReader.Damage(finding: "batches are missing")
       }
     }
+    if let last = folds.values.max(), last > lastBatch ?? 0 {
+      throw BatchReader.Damage(finding: "batches that were folded are missing")
+    }
+  }
+
+  /// Whether the window's balances hold the batch already.
+  private func isFolded(_ batch: Int64, of budget: Int64) -> Bool {
+    folds[FoldQueue.block(of: budget)].map { batch <= $0 } ?? false
   }
 
   private mutating func take(_ contents: BatchContents) throws {
-    for window in contents.windows {
+    for window in contents.windows where !isFolded(contents.id, of: window.budget) {
       guard budgets[window.budget] != nil else {
         throw BatchReader.Damage(finding: "a charge to a budget that is not there")
       }
@@ -128,6 +147,7 @@ struct LedgerReading {
     for record in contents.records {
       for position in record.windows {
         let window = contents.windows[position]
+        if isFolded(contents.id, of: window.budget) { continue }
         let later = LaterBalance(
           key: BalanceKey(budget: window.budget, start: window.start), origin: contents.origin)
         // Later batches have been taken in before: the end that they tell is the last word.

@@ -61,5 +61,14 @@ enum LedgerSchema {
     ) STRICT, WITHOUT ROWID;
     PRAGMA user_version = 2;
     """,
+    // Blocks of budgets whose balances hold more batches than the fact says of all of them.
+    """
+    CREATE TABLE fold(
+      block INTEGER PRIMARY KEY,
+      through INTEGER NOT NULL,
+      seal INTEGER NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 3;
+    """,
   ]
 }

@@ -12,9 +12,14 @@ final class LedgerStatements {
   private let deleteBalance: SQLiteStatement
   private let setMeta: SQLiteStatement
   private let deleteBatches: SQLiteStatement
-  private let copy: SQLiteStatement
   private let getBatch: SQLiteStatement
   private let pruneBalances: SQLiteStatement
+  private let pruneBlock: SQLiteStatement
+  private let emptyBudgets: SQLiteStatement
+  private let oldBalance: SQLiteStatement
+  private let nextBudget: SQLiteStatement
+  private let setFold: SQLiteStatement
+  private let clearFolds: SQLiteStatement
 
   init(_ connection: borrowing SQLiteConnection) throws(SQLiteError) {
     insertBatch = try connection.prepare("INSERT INTO batch(id, digest, payload) VALUES(?, ?, ?)")
@@ -43,9 +48,25 @@ final class LedgerStatements {
       ON CONFLICT DO UPDATE SET value = ?2, seal = ?3
       """)
     deleteBatches = try connection.prepare("DELETE FROM batch WHERE id <= ?")
-    copy = try connection.prepare("VACUUM INTO ?")
     getBatch = try connection.prepare("SELECT payload FROM batch WHERE id = ?")
     pruneBalances = try connection.prepare("DELETE FROM window_spend WHERE end_ms < ?")
+    pruneBlock = try connection.prepare(
+      "DELETE FROM window_spend WHERE budget BETWEEN ? AND ? AND end_ms < ?")
+    emptyBudgets = try connection.prepare(
+      """
+      SELECT id FROM budget WHERE id BETWEEN ? AND ?
+        AND NOT EXISTS (SELECT 1 FROM window_spend WHERE window_spend.budget = budget.id)
+        AND NOT EXISTS (SELECT 1 FROM fleet_window WHERE fleet_window.budget = budget.id)
+      """)
+    oldBalance = try connection.prepare(
+      "SELECT 1 FROM window_spend WHERE budget BETWEEN ? AND ? AND end_ms < ? LIMIT 1")
+    nextBudget = try connection.prepare("SELECT min(id) FROM budget WHERE id >= ?")
+    setFold = try connection.prepare(
+      """
+      INSERT INTO fold(block, through, seal) VALUES(?1, ?2, ?3)
+      ON CONFLICT DO UPDATE SET through = ?2, seal = ?3
+      """)
+    clearFolds = try connection.prepare("DELETE FROM fold")
   }
 
   func insertBatch(id: Int64, digest: [UInt8], _ payload: ByteText) throws(SQLiteError) {
@@ -150,8 +171,54 @@ final class LedgerStatements {
     try pruneBalances.run("prune windows")
   }
 
-  func copy(to path: String) throws(SQLiteError) {
-    copy.bind(path, at: 1)
-    try copy.run("copy the database")
+  /// As `pruneBalances`, of the budgets with these numbers.
+  func pruneBalances(
+    of budgets: ClosedRange<Int64>, endedBefore time: Int64
+  ) throws(SQLiteError) {
+    pruneBlock.bind(budgets.lowerBound, at: 1)
+    pruneBlock.bind(budgets.upperBound, at: 2)
+    pruneBlock.bind(time, at: 3)
+    try pruneBlock.run("prune windows")
   }
+
+  /// Whether a window of the budgets with these numbers ended before `time`.
+  func hasBalance(
+    of budgets: ClosedRange<Int64>, endedBefore time: Int64
+  ) throws(SQLiteError) -> Bool {
+    oldBalance.bind(budgets.lowerBound, at: 1)
+    oldBalance.bind(budgets.upperBound, at: 2)
+    oldBalance.bind(time, at: 3)
+    defer { oldBalance.reset() }
+    return try oldBalance.step("look for old windows")
+  }
+
+  /// The first budget's number from `number` on; nil: there is none.
+  func budget(from number: Int64) throws(SQLiteError) -> Int64? {
+    nextBudget.bind(number, at: 1)
+    defer { nextBudget.reset() }
+    guard try nextBudget.step("look for budgets"), !nextBudget.isNull(0) else { return nil }
+    return nextBudget.integer(0)
+  }
+
+  /// Which of the budgets with these numbers have no window's row.
+  func budgetsWithoutWindows(of budgets: ClosedRange<Int64>) throws(SQLiteError) -> [Int64] {
+    emptyBudgets.bind(budgets.lowerBound, at: 1)
+    emptyBudgets.bind(budgets.upperBound, at: 2)
+    defer { emptyBudgets.reset() }
+    var found: [Int64] = []
+    while try emptyBudgets.step("look for budgets without windows") {
+      found.append(emptyBudgets.integer(0))
+    }
+    return found
+  }
+
+  /// A block's balances hold the batches up to `batch`.
+  func setFold(block: Int64, through batch: Int64) throws(SQLiteError) {
+    setFold.bind(block, at: 1)
+    setFold.bind(batch, at: 2)
+    setFold.bind(RowSeal.fold(block, batch), at: 3)
+    try setFold.run("fold a block")
+  }
+
+  func removeFolds() throws(SQLiteError) { try clearFolds.run("fold all blocks") }
 }

@@ -1,3 +1,4 @@
+import BudgetModel
 import Glibc
 
 /// The database: one connection, its statements, its transactions. Used by one thread only.
@@ -129,11 +130,26 @@ final class LedgerStore {
     return balances
   }
 
-  /// About how large a copy is: the pages that hold something.
+  /// Moves the balances of one budget to another, and takes its row; where both have a window, they
+  /// are added.
+  func join(_ id: Int64, into other: Int64) throws(SQLiteError) {
+    for row in try balances(ofBudget: id) {
+      let key = BalanceKey(budget: other, start: row.key.start)
+      let there = try statements.balance(key, origin: row.origin)
+      let sum = row.amount + (there?.amount ?? .zero)
+      try statements.setBalance(
+        BalanceRow(
+          key: key, end: min(row.end, there?.end ?? row.end), origin: row.origin,
+          amount: min(sum, PicoUSD.maximumTotal)))
+      try statements.deleteBalance(row.key, origin: row.origin)
+    }
+    try statements.deleteBudget(id: id)
+  }
+
+  /// How large a copy is, unless the database grows meanwhile.
   func copyBytes() throws(SQLiteError) -> Int64 {
-    let pages = try Self.integer("PRAGMA page_count", connection)
-    let free = try Self.integer("PRAGMA freelist_count", connection)
-    return (pages - free) * (try Self.integer("PRAGMA page_size", connection))
+    try Self.integer("PRAGMA page_count", connection)
+      * Self.integer("PRAGMA page_size", connection)
   }
 
   /// Reads all that a start reads and checks it, as the connection sees it.
@@ -149,11 +165,26 @@ final class LedgerStore {
     }
   }
 
-  /// Writes a copy to an empty file; given up soon after `flag` is set.
-  func copy(to path: String, stoppingOn flag: StopFlag) throws(SQLiteError) {
-    try connection.stopping(on: flag) { () throws(SQLiteError) in
-      try inject(.copying)
-      try statements.copy(to: path)
+  /// Begins a copy to an empty file.
+  func backup(to path: String) throws(SQLiteError) -> SQLiteBackup {
+    try SQLiteBackup(of: connection, to: path)
+  }
+
+  /// Before each step of a copy: where tests make it fail.
+  func beforeCopying() throws(SQLiteError) { try inject(.copying) }
+
+  /// Looks through a whole copy, on a connection of its own; nil: it is sound.
+  static func complaint(ofCopy path: String, stoppingOn flag: StopFlag) -> SQLiteError? {
+    do throws(SQLiteError) {
+      let copy = try SQLiteConnection(path: path)
+      copy.defend()
+      try copy.stopping(on: flag) { () throws(SQLiteError) in
+        let finding = try text("PRAGMA quick_check(1)", copy)
+        guard finding == "ok" else { throw .unreadable(finding) }
+      }
+      return nil
+    } catch {
+      return error
     }
   }
 

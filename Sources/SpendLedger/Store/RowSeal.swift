@@ -46,6 +46,13 @@ struct RowSeal {
     return seal.value
   }
 
+  static func fold(_ block: Int64, _ batch: Int64) -> Int64 {
+    var seal = RowSeal(6)
+    seal.add(block)
+    seal.add(batch)
+    return seal.value
+  }
+
   static func origin(_ id: Int64, _ name: String) -> Int64 {
     var seal = RowSeal(4)
     seal.add(id)

@@ -7,16 +7,27 @@ struct Balances {
     var key: BalanceKey
     var end: Int64
     var amount: PicoUSD
+    /// Its block in the queue.
+    fileprivate(set) var block = 0
     var isDirty = false
     /// Has changed since it was told.
     var isChanged = false
     /// Stays, with nothing in it too: it was noted, or is in the table.
     var isKept = false
+
+    init(key: BalanceKey, end: Int64, amount: PicoUSD, isKept: Bool = false) {
+      self.key = key
+      self.end = end
+      self.amount = amount
+      self.isKept = isKept
+    }
   }
 
   private(set) var entries: [Entry] = []
   private var places: [BalanceKey: Int] = [:]
-  private(set) var dirty: [Int] = []
+  /// Places of entries that were let go of, for the next ones.
+  private var free: [Int] = []
+  private(set) var queue = FoldQueue()
   /// What has changed since it was told; nothing while nobody collects it.
   private(set) var changed: [Int] = []
   private(set) var isCollecting: Bool
@@ -25,10 +36,17 @@ struct Balances {
 
   func place(of key: BalanceKey) -> Int? { places[key] }
 
+  /// Whether the place is still this window's.
+  func holds(_ key: BalanceKey, at place: Int) -> Bool { entries[place].key == key }
+
+  mutating func begin(batch: Int64, at instant: Int64) { queue.begin(batch: batch, at: instant) }
+
   mutating func add(_ entry: Entry) -> Int {
-    places[entry.key] = entries.count
-    entries.append(entry)
-    return entries.count - 1
+    let place = free.popLast() ?? entries.count
+    if place == entries.count { entries.append(entry) } else { entries[place] = entry }
+    entries[place].block = queue.add(place, budget: entry.key.budget)
+    places[entry.key] = place
+    return place
   }
 
   mutating func charge(_ amount: PicoUSD, at place: Int) {
@@ -54,27 +72,31 @@ struct Balances {
     if isCollecting { markChanged(place) }
     guard !entries[place].isDirty else { return }
     entries[place].isDirty = true
-    dirty.append(place)
+    queue.mark(place, of: entries[place].block)
   }
 
-  /// All that was dirty is in the table.
-  mutating func folded() {
-    for place in dirty {
-      entries[place].isDirty = false
-      entries[place].isKept = true
+  /// The slice is in the table.
+  mutating func folded(_ slice: FoldQueue.Slice) {
+    for block in slice.blocks {
+      for place in queue.dirty(in: block) {
+        entries[place].isDirty = false
+        entries[place].isKept = true
+      }
     }
-    dirty.removeAll(keepingCapacity: true)
+    queue.folded(slice)
   }
 
-  /// Lets go of windows that are over and in the table. Places change: nobody may keep one.
-  mutating func dropEnded(before time: Int64) {
-    let kept = entries.filter { $0.isDirty || $0.isChanged || $0.end >= time }
-    self = Balances(isCollecting: isCollecting)
-    for entry in kept {
-      let place = add(entry)
-      if entry.isDirty { dirty.append(place) }
-      if entry.isChanged { changed.append(place) }
-    }
+  /// The places of a budget's windows.
+  func places(ofBudget budget: Int64) -> [Int] {
+    queue.places(inBlock: FoldQueue.block(of: budget)).filter { entries[$0].key.budget == budget }
+  }
+
+  /// Lets go of a block's windows that are over and in the table.
+  mutating func dropEnded(inBlock number: Int64, before time: Int64) {
+    drop(
+      queue.places(inBlock: number).filter {
+        !entries[$0].isDirty && !entries[$0].isChanged && entries[$0].end < time
+      })
   }
 
   private mutating func markChanged(_ place: Int) {
@@ -100,16 +122,18 @@ struct Balances {
     if isCollecting { markChanged(place) }
   }
 
-  /// Lets go of windows that are not there any more. Their places stay until `dropEnded`.
+  /// Lets go of windows, whose places serve others from now on.
   mutating func drop(_ gone: [Int]) {
     guard !gone.isEmpty else { return }
+    let wereChanged = gone.contains { entries[$0].isChanged }
     for place in gone {
       places[entries[place].key] = nil
-      entries[place].end = .min
-      entries[place].isDirty = false
-      entries[place].isChanged = false
+      queue.remove(place, of: entries[place].block)
+      entries[place] = Entry(key: Self.noKey, end: .min, amount: .zero)
+      free.append(place)
     }
-    dirty.removeAll { !entries[$0].isDirty }
-    changed.removeAll { !entries[$0].isChanged }
+    if wereChanged { changed.removeAll { !entries[$0].isChanged } }
   }
+
+  private static let noKey = BalanceKey(budget: .min, start: .min)
 }

@@ -124,6 +124,59 @@ struct BatchPlan {
     }
   }
 
+  /// Refuses records that would take a window's total out of the range that its columns hold. `fits`
+  /// tells whether a balance, by its place, takes an amount.
+  mutating func refuseTooLarge(
+    _ records: [QueuedRecord], _ recordSlots: [Int32], _ keys: borrowing KeyIndex,
+    fits: (Int, PicoUSD) -> Bool
+  ) {
+    var sum = PicoUSD.zero
+    for index in leaders { sum += records[Int(places[index])].amount }
+    // Nearly always: even all of the batch together fits everywhere.
+    if labels.allSatisfy({ fits($0.place, sum) }) { return }
+    let candidates = leaders
+    leaders.removeAll(keepingCapacity: true)
+    for index in candidates {
+      let record = records[Int(places[index])]
+      let isTaken = record.slotRange.allSatisfy {
+        fits(labels[position(of: recordSlots[$0])].place, sum)
+      }
+      if isTaken {
+        leaders.append(index)
+        continue
+      }
+      outcomes[index] = .notRecorded(.totalTooLarge)
+      guard record.hasKey else { continue }
+      keys.remove(record.digest)
+      for retry in followers where records[Int(places[retry])].digest == record.digest {
+        outcomes[retry] = .notRecorded(.totalTooLarge)
+      }
+    }
+    let outcomes = outcomes
+    followers.removeAll { outcomes[$0] != .duplicate }
+  }
+
+  func isNothingToStore(_ records: [QueuedRecord]) -> Bool {
+    leaders.allSatisfy { index in
+      let record = records[Int(places[index])]
+      return !record.hasKey && record.slotCount == 0
+    }
+  }
+
+  /// The keys of the records to commit.
+  func leaderKeys(_ records: [QueuedRecord]) -> [UInt128] {
+    leaders.compactMap { index in
+      let record = records[Int(places[index])]
+      return record.hasKey ? record.digest : nil
+    }
+  }
+
+  /// What became of the records to commit, and of retries of them.
+  mutating func conclude(_ outcome: LedgerOutcome) {
+    for index in leaders { outcomes[index] = outcome }
+    for index in followers { outcomes[index] = outcome }
+  }
+
   /// Adds a slot, unless this batch has it.
   private mutating func add(slot: Int32) {
     let index = Int(slot)

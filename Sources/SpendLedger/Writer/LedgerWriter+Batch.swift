@@ -1,5 +1,4 @@
 import BudgetModel
-import Digest
 
 extension LedgerWriter {
   /// Decides, commits and tells one batch; the places of records that must wait for the next.
@@ -27,14 +26,18 @@ extension LedgerWriter {
       conclude(.refused(error), row: nil, records, slots, at: now)
       return putBack
     }
-    refuseTooLarge(records, slots)
-    if isNothingToStore(records) {
+    plan.refuseTooLarge(records, slots, shared.keys) { place, sum in
+      balances.entries[place].amount <= settings.totalBound - sum
+    }
+    if plan.isNothingToStore(records) {
       conclude(.committed, row: nil, records, slots, at: now)
       return putBack
     }
+    let id = log.last + 1
+    balances.begin(batch: id, at: schedule.lastTake)
     chargeBalances(records, slots)
-    let id = lastBatch + 1
-    let digest = encode(records, slots, id: id, at: now)
+    let digest = row.write(
+      BatchReader.Head(id: id, origin: originID, time: now), plan, records, slots)
     let result = commit(id: id, digest: digest, at: now)
     conclude(result, row: (id, digest), records, slots, at: now)
     return putBack
@@ -70,22 +73,16 @@ extension LedgerWriter {
     if slot >= labels.count {
       labels.append(contentsOf: repeatElement(nil, count: slot + 1 - labels.count))
     }
-    if let known = labels[slot], known.window == window { return known }
-    let budget = budgetID(of: window.key)
+    if let known = labels[slot], known.window == window,
+      balances.holds(known.balance, at: known.place)
+    {
+      return known
+    }
+    let budget = budgets.number(of: window.key)
     let place = try balancePlace(window, budget: budget)
     let label = SlotLabel(window: window, place: place, budget: budget)
     labels[slot] = label
     return label
-  }
-
-  /// The budget's number; a new one gets its row with the next transaction.
-  func budgetID(of key: BudgetKey) -> Int64 {
-    if let id = budgetIDs[key] { return id }
-    let id = nextBudgetID
-    nextBudgetID += 1
-    budgetIDs[key] = id
-    unwrittenBudgets.append((id, key))
-    return id
   }
 
   /// Where a window's balance is; one that is not in memory may be in the table.
@@ -99,43 +96,6 @@ extension LedgerWriter {
         isKept: row != nil))
   }
 
-  /// Refuses what would take a window's total out of the range that its columns hold.
-  private func refuseTooLarge(_ records: [QueuedRecord], _ slots: [Int32]) {
-    var sum = PicoUSD.zero
-    for index in plan.leaders { sum += records[Int(plan.places[index])].amount }
-    let room = settings.totalBound - sum
-    // Nearly always: even all of the batch together fits everywhere.
-    if plan.labels.allSatisfy({ balances.entries[$0.place].amount <= room }) { return }
-    let (candidates, retries) = (plan.leaders, plan.followers)
-    plan.leaders.removeAll(keepingCapacity: true)
-    for index in candidates {
-      let record = records[Int(plan.places[index])]
-      let fits = record.slotRange.allSatisfy {
-        let place = plan.labels[plan.position(of: slots[$0])].place
-        return balances.entries[place].amount <= room
-      }
-      if fits {
-        plan.leaders.append(index)
-        continue
-      }
-      plan.outcomes[index] = .notRecorded(.totalTooLarge)
-      guard record.hasKey else { continue }
-      shared.keys.remove(record.digest)
-      for retry in retries where records[Int(plan.places[retry])].digest == record.digest {
-        plan.outcomes[retry] = .notRecorded(.totalTooLarge)
-      }
-    }
-    let outcomes = plan.outcomes
-    plan.followers.removeAll { outcomes[$0] != .duplicate }
-  }
-
-  private func isNothingToStore(_ records: [QueuedRecord]) -> Bool {
-    plan.leaders.allSatisfy { index in
-      let record = records[Int(plan.places[index])]
-      return !record.hasKey && record.slotCount == 0
-    }
-  }
-
   private func chargeBalances(_ records: [QueuedRecord], _ slots: [Int32]) {
     plan.sumUp(records, slots)
     for (label, sum) in zip(plan.labels, plan.sums) {
@@ -143,31 +103,14 @@ extension LedgerWriter {
     }
   }
 
-  func undoCharges(_ records: [QueuedRecord], _ slots: [Int32]) {
+  func undoCharges() {
     for (label, sum) in zip(plan.labels, plan.sums) {
       if let sum { balances.undo(sum, at: label.place) }
     }
-    // A window that no commit has opened is none.
+    // A window that no commit has opened is not one.
     let gone = Set(plan.labels.map(\.place)).filter {
       !balances.entries[$0].isKept && balances.entries[$0].amount == .zero
     }
     balances.drop(Array(gone))
-    if !gone.isEmpty { labels.removeAll(keepingCapacity: true) }
-  }
-
-  /// Writes the batch's row into its buffer; the row's digest.
-  private func encode(
-    _ records: [QueuedRecord], _ slots: [Int32], id: Int64, at now: Timestamp
-  ) -> [UInt8] {
-    row.begin(id: id, origin: originID, time: now, windowCount: plan.labels.count)
-    for label in plan.labels {
-      row.add(
-        BatchContents.Window(
-          budget: label.budget, start: label.window.start.unixMilliseconds,
-          end: label.window.end.unixMilliseconds))
-    }
-    row.addRecords(of: plan, records, slots)
-    let digest = row.text.withBytes { SHA256Digest.prefix(of: $0) }
-    return stride(from: 120, through: 0, by: -8).map { UInt8(truncatingIfNeeded: digest >> $0) }
   }
 }

@@ -8,7 +8,7 @@ extension LedgerWriter {
     case .start(let client):
       self.client = client
       noteTime(client.now(), passed: SystemCalls.monotonicNanoseconds())
-    case .backup(let draft, let reply): reply.fulfil(copy(to: draft))
+    case .backup(let draft, let reply): beginCopying(to: draft, reply)
     case .settle(let reply): reply.fulfil(settle())
     case .changes(let reply): reply.fulfil(changes())
     case .adopt(let adoptions, let reply): reply.fulfil(adopt(adoptions))
@@ -22,13 +22,13 @@ extension LedgerWriter {
   /// Everything that is in memory goes to the tables now.
   private func settle() -> Bool {
     guard let client, store != nil else { return false }
-    return write(folds: true, marks: true, at: client.now())
+    return write(folding: .all, marks: true, at: client.now())
   }
 
   private func note(_ windows: [BudgetWindow], _ command: LedgerCommand) {
     do throws(SQLiteError) {
       for window in windows {
-        balances.keep(try balancePlace(window, budget: budgetID(of: window.key)))
+        balances.keep(try balancePlace(window, budget: budgets.number(of: window.key)))
       }
     } catch {
       postponed.append(command)
@@ -37,11 +37,10 @@ extension LedgerWriter {
   }
 
   private func end(_ key: BudgetKey, at time: Timestamp, _ command: LedgerCommand) {
-    guard let store, let budget = budgetIDs[key] else { return }
+    guard let store, let budget = budgets[key] else { return }
     let now = time.unixMilliseconds
     do throws(SQLiteError) {
-      for (place, entry) in balances.entries.enumerated()
-      where entry.key.budget == budget && entry.end > now {
+      for place in balances.places(ofBudget: budget) where balances.entries[place].end > now {
         balances.end(place, at: now)
       }
       // Earlier lives may have opened them; a row of this one says that they are over.
@@ -54,9 +53,10 @@ extension LedgerWriter {
       }
       // What is known of the fleet's would have a start find them open all the same. What the store
       // has confirmed stays known: the next start must not take it for late.
-      let open = try store.fleet.rows().filter { $0.budget == budget && $0.end >= now }
+      let open = try store.fleet.rows(ofBudget: budget).filter { $0.end >= now }
       guard !open.isEmpty else { return }
-      let isDone = write(folds: true, marks: false, at: time) { store throws(SQLiteError) in
+      let isDone = write(folding: .budgets([budget]), marks: false, at: time) {
+        store throws(SQLiteError) in
         for var row in open {
           row.end = max(row.start, now - 1)
           try store.fleet.set(row)
@@ -69,17 +69,19 @@ extension LedgerWriter {
     }
   }
 
-  /// A budget goes by another key from now on. Batches name budgets by number, so the balances are
-  /// brought up to the last batch in the same transaction.
+  /// A budget goes by another key from now on. Batches name budgets by number, so the balances of
+  /// both are brought up to the last batch in the same transaction.
   private func rename(from old: BudgetKey, to new: BudgetKey, _ command: LedgerCommand) {
-    guard store != nil, old != new, let id = budgetIDs[old], let client else { return }
-    let isUnwritten = unwrittenBudgets.contains { $0.id == id }
-    let other = budgetIDs[new]
-    let isDone = write(folds: true, marks: false, at: client.now()) { store throws(SQLiteError) in
+    guard store != nil, old != new, let id = budgets[old], let client else { return }
+    let isUnwritten = budgets.isUnwritten(id)
+    let other = budgets[new]
+    let affected = [id] + (other.map { [$0] } ?? [])
+    let isDone = write(folding: .budgets(affected), marks: false, at: client.now()) {
+      store throws(SQLiteError) in
       // The store knows the budget by its old name: what it said of that says nothing of the new.
       try store.fleet.deleteAll(ofBudget: id)
       if let other {
-        try join(id, into: other, store)
+        try store.join(id, into: other)
       } else {
         try store.statements.renameBudget(id: id, StoredBudget(new))
       }
@@ -90,49 +92,51 @@ extension LedgerWriter {
       return
     }
     tellsEverything = true
-    budgetIDs[old] = nil
-    budgetIDs[new] = other ?? id
-    labels.removeAll(keepingCapacity: true)
+    budgets.rename(old, to: new)
     if other != nil {
-      // Places of both are void: what a window holds is read from the table when it is charged.
-      balances = Balances(isCollecting: balances.isCollecting)
+      // What a window of either holds is read from the table when it is charged.
+      balances.drop(affected.flatMap { balances.places(ofBudget: $0) })
       if !isUnwritten { client.report(.renameJoined(from: old, to: new)) }
     }
   }
 
-  /// Moves the balances of one budget to another; where both have a window, they are added.
-  private func join(_ id: Int64, into other: Int64, _ store: LedgerStore) throws(SQLiteError) {
-    for row in try store.balances(ofBudget: id) {
-      let key = BalanceKey(budget: other, start: row.key.start)
-      let there = try store.statements.balance(key, origin: row.origin)
-      let sum = row.amount + (there?.amount ?? .zero)
-      try store.statements.setBalance(
-        BalanceRow(
-          key: key, end: min(row.end, there?.end ?? row.end), origin: row.origin,
-          amount: min(sum, PicoUSD.maximumTotal)))
-      try store.statements.deleteBalance(row.key, origin: row.origin)
-    }
-    try store.statements.deleteBudget(id: id)
-  }
+  // MARK: - Copies
 
-  /// Copies the database through the one connection; nothing is committed meanwhile. Nil: the copy
-  /// is written, though perhaps not yet on disk.
-  private func copy(to draft: BackupDraft) -> LedgerError? {
-    guard let store, !shared.stop.isSet else { return .closed }
+  /// Begins a copy through the one connection; it goes on between commits.
+  private func beginCopying(to draft: BackupDraft, _ reply: Waiting<LedgerError?>) {
+    guard let store, !shared.stop.isSet else { return reply.fulfil(.closed) }
     do throws(SQLiteError) {
       if hasFailed { try store.check() }
       let bytes = try store.copyBytes()
       guard bytes <= draft.room else {
-        return .backup(
-          "a copy has about \(bytes) bytes, and the disk would be left with less than "
-            + "--backup-reserve-bytes, \(settings.backups.reserveBytes): make room, or give another "
-            + "--backup-dir")
+        return reply.fulfil(
+          .backup(
+            "a copy has about \(bytes) bytes, and the disk would be left with less than "
+              + "--backup-reserve-bytes, \(settings.backups.reserveBytes): make room, or give another "
+              + "--backup-dir"))
       }
-      try store.copy(to: draft.path, stoppingOn: shared.stop)
-      return nil
+      copying = try BackupCopy(draft, of: store, reply: reply)
     } catch {
-      if hasFailed { return .backup("\(error.text). Restore a backup that was made before") }
-      return shared.stop.isSet ? .closed : .backup(error.text)
+      let advice = hasFailed ? ". Restore a backup that was made before" : ""
+      reply.fulfil(.backup(error.text + advice))
     }
+  }
+
+  /// A slice of the copy that is being made. SQLite begins a copy anew when a transaction is rolled
+  /// back: while none succeeds, all that is left is copied at once, and holds nobody up.
+  func goOnCopying() {
+    let duration = isRefusing || hasFailed ? .max : settings.sliceDuration.nanoseconds
+    guard let store,
+      let progress = copying?.goOn(duration, store, stoppingOn: shared.stop)
+    else { return }
+    shared.withStatus { $0.counters.backupSlices += 1 }
+    if case .ended(let error) = progress { endCopying(error) }
+  }
+
+  /// The copy is whole, or is given up: always before the connection is closed.
+  func endCopying(_ error: LedgerError?) {
+    let reply = copying?.reply
+    copying = nil
+    reply?.fulfil(error)
   }
 }

@@ -18,60 +18,69 @@ extension LedgerWriter {
     let began = SystemCalls.monotonicNanoseconds()
     // Records without a key count too: this only has to be enough.
     let added = plan.leaders.count
-    let folds = isFoldDue(at: began) || mustFoldToForget(adding: added)
+    let mustFold = log.mustFold(adding: added)
+    let slice = mustFold ? balances.queue.all(through: id) : dueSlice(through: id, at: began)
     noteTime(now, passed: began)
-    let chosen = chooseForgotten(adding: added, folds: folds, at: now)
-    if !chosen.isEmpty { forgetting = chosen }
-    let marks = began - lastMark >= settings.clockInterval.nanoseconds
+    let chosen = chooseForgotten(
+      adding: added, foldedThrough: slice?.foldedThrough ?? log.foldedThrough, at: now)
+    if !chosen.isEmpty { log.forgetting = chosen }
+    let marks = schedule.isMarkDue(at: began)
     let frames = logFrames
     let result = store.transact { () throws(SQLiteError) in
       try writeBudgets(store)
       try store.statements.insertBatch(id: id, digest: digest, row.text)
-      if folds { try writeBalances(store, through: id) }
+      if let slice { try writeBalances(store, slice, through: id) }
       if marks { try writeMark(store, at: now) }
       try chosen.write(to: store)
     }
-    if case .refused = result { forgetting = nil }
+    if case .refused = result { log.forgetting = nil }
     guard case .committed = result else { return result }
     if let error = lossAfterCommit(logFrames: frames) { return .doubtful(error) }
-    lastBatch = id
-    written(folds: folds, marks: marks)
-    forgetting = nil
+    log.committed(id)
+    written(slice, marks: marks)
+    log.forgetting = nil
     forgot(chosen, at: now)
     let took = UInt64(SystemCalls.monotonicNanoseconds() - began)
-    let records = Int64(plan.leaders.count)
-    shared.withStatus { status in
-      status.counters.commits += 1
-      status.counters.batchRecords.add(records)
-      status.counters.commitTimes.add(Int64(took))
-      status.counters.commitNanoseconds += took
-      status.counters.longestCommitNanoseconds = max(
-        status.counters.longestCommitNanoseconds, took)
-    }
+    shared.withStatus { $0.counters.count(commitOf: added, took: took) }
     return result
   }
 
-  func isFoldDue(at instant: Int64) -> Bool {
-    // Folding takes a tenth of the time at most: with very many budgets it happens less often, and
-    // a start replays a little more.
-    instant - lastFold >= max(settings.foldInterval.nanoseconds, 10 * lastFoldDuration)
+  /// What is to be folded by now; nil: nothing.
+  func dueSlice(through batch: Int64, at instant: Int64) -> FoldQueue.Slice? {
+    let since = balances.queue.waitingSince
+    guard schedule.isFoldDue(waitingSince: since, at: instant) else { return nil }
+    let slice = balances.queue.slice(
+      rows: settings.foldedRows, waitingSince: schedule.foldsBlocks(at: instant),
+      through: batch)
+    let isIdle = slice.isEmpty && slice.foldedThrough == log.foldedThrough
+    return isIdle && budgets.unwritten.isEmpty ? nil : slice
   }
 
   func writeBudgets(_ store: LedgerStore) throws(SQLiteError) {
-    for (id, key) in unwrittenBudgets {
+    for (id, key) in budgets.unwritten {
       try store.statements.insertBudget(id: id, StoredBudget(key))
     }
   }
 
-  func writeBalances(_ store: LedgerStore, through batch: Int64) throws(SQLiteError) {
+  /// Folds a slice: its blocks hold all batches up to `batch` then.
+  func writeBalances(
+    _ store: LedgerStore, _ slice: FoldQueue.Slice, through batch: Int64
+  ) throws(SQLiteError) {
+    precondition(slice.foldedThrough >= log.foldedThrough, "no batch is folded twice")
     let began = SystemCalls.monotonicNanoseconds()
-    for place in balances.dirty {
-      let entry = balances.entries[place]
-      try store.statements.setBalance(
-        BalanceRow(key: entry.key, end: entry.end, origin: originID, amount: entry.amount))
+    for block in slice.blocks {
+      for place in balances.queue.dirty(in: block) {
+        let entry = balances.entries[place]
+        try store.statements.setBalance(
+          BalanceRow(key: entry.key, end: entry.end, origin: originID, amount: entry.amount))
+      }
+      if !slice.isAll {
+        try store.statements.setFold(block: balances.queue.number(of: block), through: batch)
+      }
     }
-    try store.statements.setMeta(LedgerMeta.Name.foldedThrough, "\(batch)")
-    lastFoldDuration = SystemCalls.monotonicNanoseconds() - began
+    try store.statements.setMeta(LedgerMeta.Name.foldedThrough, "\(slice.foldedThrough)")
+    let ended = SystemCalls.monotonicNanoseconds()
+    schedule.folded(took: ended - began, at: ended)
   }
 
   func writeMark(_ store: LedgerStore, at now: Timestamp) throws(SQLiteError) {
@@ -82,14 +91,13 @@ extension LedgerWriter {
   }
 
   /// What a committed transaction carried is on disk.
-  func written(folds: Bool, marks: Bool) {
-    lastCommit = SystemCalls.monotonicNanoseconds()
-    unwrittenBudgets.removeAll()
-    if marks { lastMark = lastCommit }
-    if folds {
-      balances.folded()
-      foldedThrough = lastBatch
-      lastFold = lastCommit
+  func written(_ slice: FoldQueue.Slice?, marks: Bool) {
+    schedule.committed(marks: marks, at: SystemCalls.monotonicNanoseconds())
+    budgets.written()
+    balances.begin(batch: log.last + 1, at: schedule.lastTake)
+    if let slice {
+      balances.folded(slice)
+      log.folded(through: slice.foldedThrough)
       shared.withStatus { $0.counters.folds += 1 }
     }
     if loss == nil { setState(.ready) }
@@ -103,25 +111,25 @@ extension LedgerWriter {
     switch result {
     case .committed:
       if let row { noteKeysAhead(records, batch: row.id, at: now) }
-      keyCount += plan.settleKeys(records, in: shared.keys)
+      log.added(keys: plan.settleKeys(records, in: shared.keys))
       countOutcomes()
       tell(records, slots, at: now)
     case .refused(let error):
       shared.withStatus { $0.counters.commitsRefused += 1 }
-      if row != nil { undoCharges(records, slots) }
-      for key in leaderKeys(records) { shared.keys.remove(key) }
-      setOutcomes(.notRecorded(error.refusal))
+      if row != nil { undoCharges() }
+      for key in plan.leaderKeys(records) { shared.keys.remove(key) }
+      plan.conclude(.notRecorded(error.refusal))
       countOutcomes()
       // The state first: who is told that a record was refused may ask why.
       refused(error)
       tell(records, slots, at: now)
     case .doubtful(let error):
       shared.withStatus { $0.counters.commitsUnknown += 1 }
-      setOutcomes(.unknown)
+      plan.conclude(.unknown)
       countOutcomes()
       // The file is not read again for a while, if ever: nothing in doubt is told of meanwhile.
-      if loss != nil, row != nil { undoCharges(records, slots) }
-      let keys = leaderKeys(records)
+      if loss != nil, row != nil { undoCharges() }
+      let keys = plan.leaderKeys(records)
       if let row { noteKeysAhead(records, batch: row.id, at: now) }
       let batch = tell(records, slots, at: now)
       let doubt = row.map {
@@ -132,32 +140,9 @@ extension LedgerWriter {
     }
   }
 
-  private func leaderKeys(_ records: [QueuedRecord]) -> [UInt128] {
-    plan.leaders.compactMap { index in
-      let record = records[Int(plan.places[index])]
-      return record.hasKey ? record.digest : nil
-    }
-  }
-
-  private func setOutcomes(_ outcome: LedgerOutcome) {
-    for index in plan.leaders { plan.outcomes[index] = outcome }
-    for index in plan.followers { plan.outcomes[index] = outcome }
-  }
-
   private func countOutcomes() {
     let outcomes = plan.outcomes
-    shared.withStatus { status in
-      for outcome in outcomes {
-        switch outcome {
-        case .recorded: status.counters.recorded += 1
-        case .duplicate: status.counters.duplicates += 1
-        case .mismatch: status.counters.mismatches += 1
-        case .tooOld: status.counters.refusedForTime += 1
-        case .notRecorded: status.counters.notRecorded += 1
-        case .unknown: status.counters.unknown += 1
-        }
-      }
-    }
+    shared.withStatus { $0.counters.count(outcomes) }
   }
 
   @discardableResult

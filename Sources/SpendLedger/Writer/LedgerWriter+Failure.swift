@@ -25,16 +25,15 @@ extension LedgerWriter {
     // What is not in its place cannot be read again: it waits until it is, if ever.
     guard let (error, doubt) = reopening, lossBeforeWriting() == nil else { return }
     reopening = nil
-    defer { forgetting = nil }
-    let instant = SystemCalls.monotonicNanoseconds()
-    if let lastFailure, instant - lastFailure < settings.failureWindow.nanoseconds {
+    defer { log.forgetting = nil }
+    guard schedule.mayFail(at: SystemCalls.monotonicNanoseconds()) else {
       return fail("the ledger's storage failed again: \(error.text). \(Self.restart)")
     }
-    lastFailure = instant
     setState(.refusing(reason: "the ledger reads its file again: \(error.text)"))
     let noted = balances.entries.filter { $0.isDirty }
-    let names = budgetNames
-    let expected = keyCount
+    let names = budgets.byNumber()
+    let expected = log.keyCount
+    endCopying(.backup("the ledger reads its file again: try again"))
     store = nil
     let opened: OpenedLedger
     do throws(LedgerError) {
@@ -48,7 +47,7 @@ extension LedgerWriter {
     let wasRecorded = doubt.map { $0.digest == opened.reading.wantedDigest }
     let added = wasRecorded == true ? doubt?.keys.count ?? 0 : 0
     let found = opened.reading.keyCount
-    let forgotten = forgetting?.keys.count ?? 0
+    let forgotten = log.forgetting?.keys.count ?? 0
     // A batch takes along what it forgets: both are there, or neither.
     let areForgotten = wasRecorded != false && found == expected + added - forgotten
     guard areForgotten || wasRecorded != true && found == expected else {
@@ -62,7 +61,9 @@ extension LedgerWriter {
     }
     adopt(opened)
     if let doubt, wasRecorded != true { keysAhead.drop(batch: doubt.id) }
-    if areForgotten, let forgetting, let client { removeKeys(of: forgetting, at: client.now()) }
+    if areForgotten, let forgetting = log.forgetting, let client {
+      removeKeys(of: forgetting, at: client.now())
+    }
     noteAgain(noted, names)
     for key in doubt?.keys ?? [] {
       if wasRecorded == true { shared.keys.settle(key) } else { shared.keys.remove(key) }
@@ -81,7 +82,7 @@ extension LedgerWriter {
   private func noteAgain(_ noted: [Balances.Entry], _ names: [Int64: BudgetKey]) {
     for entry in noted {
       guard let key = names[entry.key.budget] else { continue }
-      let balance = BalanceKey(budget: budgetID(of: key), start: entry.key.start)
+      let balance = BalanceKey(budget: budgets.number(of: key), start: entry.key.start)
       guard balances.place(of: balance) == nil else { continue }
       let place = balances.add(Balances.Entry(key: balance, end: entry.end, amount: .zero))
       balances.keep(place)

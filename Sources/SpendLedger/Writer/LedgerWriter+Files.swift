@@ -1,22 +1,13 @@
 import Synchronization
 
 extension LedgerWriter {
-  /// How often all files are looked at.
-  static let fileCheckInterval: Int64 = 1_000_000_000
-
   /// Nothing more is recorded, though the store may be kept for a copy.
   var hasFailed: Bool { store == nil || loss?.fate == .overwritten }
 
   /// Frames of the log that the database has not taken over.
   var logFrames: Int { store?.connection.logFrames ?? 0 }
 
-  /// Looks at all files, once a second.
-  func watchFiles() {
-    guard store != nil, lastTake - lastFileCheck >= Self.fileCheckInterval else { return }
-    lastFileCheck = lastTake
-    checkFiles()
-  }
-
+  /// Looks at all files.
   func checkFiles() {
     guard !hasFailed else { return }
     guard let found = files.anyLoss(logFrames: logFrames) else {
@@ -32,9 +23,8 @@ extension LedgerWriter {
   /// commits follow each other closely, most of them need not look at the paths.
   func lossBeforeWriting() -> SQLiteError? {
     if loss == nil, let found = files.cutLog(frames: logFrames) { take(found) }
-    if loss == nil, lastTake - lastFileLook >= settings.fileLookInterval.nanoseconds {
-      lastFileLook = lastTake
-      if let found = files.loss(logFrames: logFrames) { take(found) }
+    if loss == nil, schedule.looksAtFiles(), let found = files.loss(logFrames: logFrames) {
+      take(found)
     }
     return loss.map { .filesGone($0.text) }
   }

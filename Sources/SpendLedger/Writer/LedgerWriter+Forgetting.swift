@@ -1,66 +1,42 @@
 import BudgetModel
 
 extension LedgerWriter {
-  /// A slice of forgetting that nothing forces takes at most so long, in nanoseconds.
-  private static let sliceDuration: Int64 = 4_000_000
-
-  /// So many keys that are old enough a commit takes along, beyond twice those that it adds.
-  private static let endedKeysBound = 256
-
-  /// Keys are forgotten from here on, so that the bound itself is seldom met: then a commit need not
-  /// wait for many small rows to go.
-  private var keyTarget: Int { settings.keyBound - settings.keyBound / 64 }
-
-  /// Whether something is to be forgotten that no commit has taken along.
-  var isForgettingDue: Bool {
-    firstBatch <= foldedThrough && (firstBatchTime == nil || keyCount > keyTarget)
-  }
-
-  /// What the transaction that adds at most so many keys forgets: at least as many, once there are
-  /// as many as may be. Nearly always nothing: it costs two comparisons.
-  ///
-  /// `folds`: that transaction also folds all batches so far.
-  func chooseForgotten(adding added: Int, folds: Bool, at now: Timestamp) -> Forgetting {
-    var chosen = Forgetting(from: firstBatch)
-    let kept = now.unixMilliseconds - settings.keyRetention.milliseconds - jumps.milliseconds
-    let wanted = keyCount + added - keyTarget
-    if wanted <= 0, let firstBatchTime, firstBatchTime.unixMilliseconds >= kept { return chosen }
-    let measure = Forgetting.Measure(
-      due: keyCount + added - settings.keyBound, wanted: wanted, keptSince: kept,
-      ended: added == 0 ? .max : 2 * added + Self.endedKeysBound,
-      lastRow: folds ? lastBatch : foldedThrough,
-      deadline: SystemCalls.monotonicNanoseconds() + Self.sliceDuration)
-    guard let store, chosen.rows.upperBound <= measure.lastRow else { return chosen }
+  /// What the transaction that adds at most so many keys forgets. `foldedThrough`: how far balances
+  /// go once it is done.
+  func chooseForgotten(
+    adding added: Int, foldedThrough: Int64, at now: Timestamp
+  ) -> Forgetting {
+    var chosen = Forgetting(from: log.first)
+    let measure = log.measure(
+      adding: added, foldedThrough: foldedThrough, jumped: jumps.milliseconds,
+      at: (now, SystemCalls.monotonicNanoseconds()))
+    guard let measure, let store else { return chosen }
     do {
       try chosen.choose(by: measure) { id throws(SQLiteError) in
         try store.statements.batch(id: id)
       }
     } catch {
       upkeepFailed("forget old keys", "\(error)")
-      return Forgetting(from: firstBatch)
+      return Forgetting(from: log.first)
     }
-    if chosen.isEmpty { firstBatchTime = chosen.next }
+    if chosen.isEmpty { log.looked(chosen) }
     return chosen
-  }
-
-  /// Whether a commit that adds so many keys has to fold, since no row may go before that.
-  func mustFoldToForget(adding added: Int) -> Bool {
-    keyCount + added > settings.keyBound && foldedThrough != lastBatch
   }
 
   /// Rows that were forgotten are gone from the disk: their keys follow.
   func forgot(_ chosen: borrowing Forgetting, at now: Timestamp) {
     guard !chosen.isEmpty else { return }
-    firstBatch = chosen.rows.upperBound
-    firstBatchTime = chosen.next
-    keyCount -= chosen.keys.count
+    log.forgot(chosen)
     if let early = chosen.early {
       // Before the keys: a retry must find either its key or the horizon.
       let horizon = shared.withStatus { status in
         status.horizon.forgottenThrough = early
         return status.horizon.horizon(at: now)
       }
-      tellOfForgetting(horizon)
+      // Under load it happens with every commit.
+      if schedule.reportsForgetting(at: SystemCalls.monotonicNanoseconds()) {
+        client?.report(.keysForgottenEarly(horizon: horizon))
+      }
     }
     removeKeys(of: chosen, at: now)
   }
@@ -95,25 +71,17 @@ extension LedgerWriter {
     for digest in released { shared.keys.remove(digest) }
   }
 
-  /// Once a minute at most: under load it happens with every commit.
-  private func tellOfForgetting(_ horizon: Timestamp) {
-    let instant = SystemCalls.monotonicNanoseconds()
-    if let lastForgettingReport, instant - lastForgettingReport < 60 * 1_000_000_000 { return }
-    lastForgettingReport = instant
-    client?.report(.keysForgottenEarly(horizon: horizon))
-  }
-
   /// Forgets what no commit takes along: keys that are old enough while nothing is recorded.
   func forget(at now: Timestamp) {
-    guard store != nil, firstBatch <= foldedThrough else { return }
-    let chosen = chooseForgotten(adding: 0, folds: false, at: now)
+    guard store != nil, log.first <= log.foldedThrough else { return }
+    let chosen = chooseForgotten(adding: 0, foldedThrough: log.foldedThrough, at: now)
     guard !chosen.isEmpty else { return }
-    forgetting = chosen
-    let isWritten = write(folds: false, marks: false, at: now) { store throws(SQLiteError) in
+    log.forgetting = chosen
+    let isWritten = write(marks: false, at: now) { store throws(SQLiteError) in
       try chosen.write(to: store)
     }
     // In doubt, the file is read again, and tells whether they are gone.
-    if isWritten || reopening == nil { forgetting = nil }
+    if isWritten || reopening == nil { log.forgetting = nil }
     guard isWritten else { return }
     forgot(chosen, at: now)
   }

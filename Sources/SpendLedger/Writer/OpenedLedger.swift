@@ -105,6 +105,7 @@ struct OpenedLedger {
           key: later.key, end: min(charged.end, before?.end ?? charged.end), origin: later.origin,
           amount: (before?.amount ?? .zero) + charged.amount))
     }
+    try statements.removeFolds()
     try statements.pruneBalances(endedBefore: ended)
     try store.fleet.prune(
       endedBefore: time.time.unixMilliseconds - FleetWindow.keptAfterEnd)

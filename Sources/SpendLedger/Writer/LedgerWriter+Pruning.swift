@@ -1,0 +1,67 @@
+import BudgetModel
+
+extension LedgerWriter {
+  /// A slice of pruning: one block of budgets. Rows of windows that ended long ago go, and then rows
+  /// of budgets that have no window left; memory lets go of windows that are over.
+  ///
+  /// A budget without a window's row is one that nothing names any more: balances that memory alone
+  /// holds are folded in the same transaction, batches that are not folded make their block a dirty
+  /// one, and windows of the fleet have rows of their own. Charged again, it gets another number.
+  func prune(at now: Timestamp) {
+    guard let store else { return }
+    let instant = SystemCalls.monotonicNanoseconds()
+    do throws(SQLiteError) {
+      let from = pruning ?? .min
+      if pruning == nil, !pruneFleet(at: now) { return schedule.pruningFailed(at: instant) }
+      guard let first = try store.statements.budget(from: from) else {
+        pruning = nil
+        return schedule.pruned(isLast: true, at: instant)
+      }
+      let block = FoldQueue.block(of: first)
+      guard try prune(FoldQueue.budgets(inBlock: block), of: store, at: now) else {
+        pruning = first
+        return schedule.pruningFailed(at: instant)
+      }
+      pruning = FoldQueue.budgets(inBlock: block).upperBound + 1
+      schedule.pruned(isLast: false, at: SystemCalls.monotonicNanoseconds())
+    } catch {
+      schedule.pruningFailed(at: instant)
+      refused(error)
+    }
+  }
+
+  private func pruneFleet(at now: Timestamp) -> Bool {
+    write(marks: false, at: now) { store throws(SQLiteError) in
+      try store.fleet.prune(endedBefore: now.unixMilliseconds - FleetWindow.keptAfterEnd)
+    }
+  }
+
+  /// Writes nothing where nothing has to go.
+  private func prune(
+    _ numbers: ClosedRange<Int64>, of store: LedgerStore, at now: Timestamp
+  ) throws(SQLiteError) -> Bool {
+    let ended = now.unixMilliseconds - settings.windowRetention.milliseconds
+    let hasOld = try store.statements.hasBalance(of: numbers, endedBefore: ended)
+    let hasEmpty = try !store.statements.budgetsWithoutWindows(of: numbers).isEmpty
+    var gone: [Int64] = []
+    if hasOld || hasEmpty {
+      let isDone = write(folding: .budgets([numbers.lowerBound]), marks: false, at: now) {
+        store throws(SQLiteError) in
+        try store.statements.pruneBalances(of: numbers, endedBefore: ended)
+        gone = try store.statements.budgetsWithoutWindows(of: numbers)
+        for id in gone { try store.statements.deleteBudget(id: id) }
+      }
+      guard isDone else { return false }
+      shared.withStatus { $0.counters.prunedBlocks += 1 }
+    }
+    balances.dropEnded(
+      inBlock: FoldQueue.block(of: numbers.lowerBound), before: now.unixMilliseconds)
+    guard !gone.isEmpty else { return true }
+    let names = budgets.byNumber()
+    for id in gone {
+      balances.drop(balances.places(ofBudget: id))
+      if let key = names[id] { budgets.remove(key) }
+    }
+    return true
+  }
+}
