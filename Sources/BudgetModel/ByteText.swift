@@ -118,3 +118,12 @@
     storage.append(contentsOf: repeatElement(0, count: max(more, storage.count)))
   }
 }
+
+extension [UInt8] {
+  /// Appends `other`, which is lent: `append(contentsOf:)` counts a reference to it and takes it back,
+  /// which costs more than the bytes where they are few.
+  public mutating func append(bytesOf other: borrowing [UInt8]) {
+    // Safe: they are read within the call that lends them.
+    unsafe other.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+  }
+}

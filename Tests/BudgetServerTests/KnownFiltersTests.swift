@@ -174,9 +174,9 @@ import Testing
     var memo = MessageMemo(placeCount: 1_024, partBound: 64, empty: 0)
     func isLookedFor(_ name: String) -> (looked: Bool, found: Bool) {
       NameBytes.with(name) { part in
-        guard let hash = memo.hash(of: part) else { return (false, false) }
-        let found = memo.place(of: part, hash, under: 1) != nil
-        if !found, let place = memo.placeToWrite(part, hash, under: 1) {
+        guard let sought = memo.sought(part, under: 1) else { return (false, false) }
+        let found = memo.place(of: sought) != nil
+        if !found, let place = memo.placeToWrite(sought) {
           memo.withMeaning(at: place) { $0 = 7 }
         }
         return (true, found)

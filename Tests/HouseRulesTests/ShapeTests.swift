@@ -17,7 +17,6 @@ import Testing
   static let wideFunctions: [String: String] = [
     // On the hot path: a value made for the call would be written and read again.
     "BudgetEngine/Filter/BudgetEngine+Filter.swift denial": "hot path",
-    "BudgetServer/Service/Resolving/CandidateMemo.swift remember": "hot path",
     "BudgetServer/Ledger/LedgerRecorder.swift record": "hot path",
     "BudgetServer/Ledger/SpendRecorder.swift record": "hot path",
     "BudgetWire/Walk/WireWalk.swift walkMessage": "hot path",

@@ -33,7 +33,9 @@ public struct DenialText: Sendable {
   private var omitted = 0
   /// The sentences that were written last, by slot. Those of a provider or a tag are the same for
   /// every candidate, and for every request until money is spent.
-  private var sentences = [Sentence](repeating: Sentence(), count: Self.sentenceCount)
+  private var sentences = [[UInt8]](repeating: [], count: Self.sentenceCount)
+  /// What each of them says, and of which estimate. Apart: who compares need not touch the bytes.
+  private var said = [Said](repeating: Said(), count: Self.sentenceCount)
   /// The configuration that they are of.
   private var generation: UInt64 = 0
   /// A deployment's sentence.
@@ -41,16 +43,10 @@ public struct DenialText: Sendable {
 
   private static let sentenceCount = 64
 
-  private struct Sentence {
-    /// What it says; nil: nothing yet.
-    var finding: BudgetDenial?
+  private struct Said {
+    /// Nil: nothing yet.
+    var denial: BudgetDenial?
     var estimate = PicoUSD.zero
-    var bytes: [UInt8] = []
-
-    func says(_ denial: BudgetDenial, _ estimate: PicoUSD) -> Bool {
-      guard let finding else { return false }
-      return self.estimate == estimate && denial.isSameDenial(as: finding)
-    }
   }
 
   /// Room kept for the line that counts what is missing.
@@ -72,42 +68,67 @@ public struct DenialText: Sendable {
     guard generation != self.generation else { return }
     self.generation = generation
     // A slot may have become another budget's.
-    for place in sentences.indices { sentences[place].finding = nil }
+    for place in said.indices { said[place].denial = nil }
   }
 
-  /// Whether further sentences are only counted: their candidates' names are not asked for.
-  public var isFull: Bool { omitted > 0 }
-
   /// Counts a denial whose sentence has no room.
-  public mutating func omit() { omitted += 1 }
+  private mutating func omit() { omitted += 1 }
 
   /// Adds the sentence for one denial. `name` is the budget's; `estimate` the request's.
   public mutating func add(
     _ denial: BudgetDenial, name: NameBytes, candidate: Candidate, estimate: PicoUSD
   ) {
     guard omitted == 0 else { return omit() }
+    let place = Self.place(of: denial)
     if denial.scope == .deployment {
       own.removeAll(keepingCapacity: true)
-      Self.write(denial, name: name, candidate: candidate, estimate, to: &own)
-      return append(own)
+      let sentence = Sentence(denial, estimate)
+      sentence.write(to: &own, name: name, candidate: candidate)
+      if fits(own.count) { bytes.append(bytesOf: own) }
+      return
     }
-    let place = Int(denial.slot) & (Self.sentenceCount - 1)
-    if !sentences[place].says(denial, estimate) {
-      sentences[place].finding = denial
-      sentences[place].estimate = estimate
-      sentences[place].bytes.removeAll(keepingCapacity: true)
-      Self.write(
-        denial, name: name, candidate: candidate, estimate, to: &sentences[place].bytes)
+    if !repeats(denial, estimate) {
+      said[place] = Said(denial: denial, estimate: estimate)
+      sentences[place].removeAll(keepingCapacity: true)
+      let sentence = Sentence(denial, estimate)
+      sentence.write(to: &sentences[place], name: name, candidate: candidate)
     }
-    append(sentences[place].bytes)
+    appendSentence(at: place)
   }
 
-  private mutating func append(_ sentence: [UInt8]) {
-    if bytes.count + sentence.count > maximumBytes - Self.roomForCount {
-      omitted = 1
-    } else {
-      bytes.append(contentsOf: sentence)
+  /// Adds the sentence for one denial where it is known, without anybody's name; false: it is not.
+  public mutating func addKnown(_ denial: BudgetDenial, estimate: PicoUSD) -> Bool {
+    guard omitted == 0 else {
+      omit()
+      return true
     }
+    guard denial.scope != .deployment, repeats(denial, estimate) else { return false }
+    appendSentence(at: Self.place(of: denial))
+    return true
+  }
+
+  private func repeats(_ denial: BudgetDenial, _ estimate: PicoUSD) -> Bool {
+    let said = said.span
+    let place = Self.place(of: denial)
+    guard let known = said[place].denial else { return false }
+    return denial.isSameDenial(as: known) && said[place].estimate == estimate
+  }
+
+  private static func place(of denial: BudgetDenial) -> Int {
+    Int(denial.slot) & (sentenceCount - 1)
+  }
+
+  /// Adds the sentence at `place`, where it fits.
+  private mutating func appendSentence(at place: Int) {
+    let count = sentences.span[place].count
+    if fits(count) { bytes.append(bytesOf: sentences.span[place]) }
+  }
+
+  /// Whether a sentence of so many bytes still fits; where not, it is counted.
+  private mutating func fits(_ count: Int) -> Bool {
+    if bytes.count + count <= maximumBytes - Self.roomForCount { return true }
+    omitted = 1
+    return false
   }
 
   /// Adds the sentence for one denial of a configured deployment.
@@ -135,59 +156,65 @@ public struct DenialText: Sendable {
 
   /// The text.
   public var text: String { String(decoding: bytes, as: UTF8.self) }
+}
 
-  private static func write(
-    _ denial: BudgetDenial, name: NameBytes, candidate: Candidate, _ estimate: PicoUSD,
-    to sentence: inout [UInt8]
-  ) {
-    let estimate = denial.spend < denial.limit ? estimate : nil
-    sentence.append(estimate == nil ? "Exceeded budget for " : "Would exceed budget for ")
-    switch denial.scope {
-    case .provider:
-      sentence.append("provider ")
-      name.append(to: &sentence)
-      appendComparison(denial, estimate, to: &sentence)
-    case .deployment:
-      sentence.append("deployment model_name: ")
-      candidate.modelName.appendPrintable(to: &sentence)
-      sentence.append(", litellm_params.model: ")
-      candidate.model.appendPrintable(to: &sentence)
-      sentence.append(", model_id: ")
-      candidate.id.appendPrintable(to: &sentence)
-      appendComparison(denial, estimate, to: &sentence)
-    case .tag:
-      sentence.append("tag='")
-      name.append(to: &sentence)
-      sentence.append("', tag_spend=")
-      denial.spend.appendPythonText(to: &sentence)
-      if let estimate {
-        sentence.append(", estimated_cost=")
-        estimate.appendPythonText(to: &sentence)
-      }
-      sentence.append(", tag_budget_limit=")
-      denial.limit.appendPythonText(to: &sentence)
-    }
-    if denial.withheld > .zero {
-      sentence.append(" ($")
-      denial.withheld.appendPythonText(to: &sentence)
-      sentence.append(" withheld: the store is away, outage policy share)")
-    }
-    sentence.append("\n")
+/// One sentence, as LiteLLM writes it.
+private struct Sentence {
+  private let denial: BudgetDenial
+  /// What the request is expected to cost, where that is why; nil: the limit is crossed already.
+  private let estimate: PicoUSD?
+
+  init(_ denial: BudgetDenial, _ estimate: PicoUSD) {
+    self.denial = denial
+    self.estimate = denial.spend < denial.limit ? estimate : nil
   }
 
-  private static func appendComparison(
-    _ denial: BudgetDenial, _ estimate: PicoUSD?, to sentence: inout [UInt8]
-  ) {
-    sentence.append(": ")
-    denial.spend.appendPythonText(to: &sentence)
-    if let estimate {
-      sentence.append(" + ")
-      estimate.appendPythonText(to: &sentence)
-      sentence.append(" > ")
-    } else {
-      sentence.append(" >= ")
+  func write(to text: inout [UInt8], name: NameBytes, candidate: DenialText.Candidate) {
+    text.append(estimate == nil ? "Exceeded budget for " : "Would exceed budget for ")
+    switch denial.scope {
+    case .provider:
+      text.append("provider ")
+      name.append(to: &text)
+      writeComparison(to: &text)
+    case .deployment:
+      text.append("deployment model_name: ")
+      candidate.modelName.appendPrintable(to: &text)
+      text.append(", litellm_params.model: ")
+      candidate.model.appendPrintable(to: &text)
+      text.append(", model_id: ")
+      candidate.id.appendPrintable(to: &text)
+      writeComparison(to: &text)
+    case .tag:
+      text.append("tag='")
+      name.append(to: &text)
+      text.append("', tag_spend=")
+      denial.spend.appendPythonText(to: &text)
+      if let estimate {
+        text.append(", estimated_cost=")
+        estimate.appendPythonText(to: &text)
+      }
+      text.append(", tag_budget_limit=")
+      denial.limit.appendPythonText(to: &text)
     }
-    denial.limit.appendPythonText(to: &sentence)
+    if denial.withheld > .zero {
+      text.append(" ($")
+      denial.withheld.appendPythonText(to: &text)
+      text.append(" withheld: the store is away, outage policy share)")
+    }
+    text.append("\n")
+  }
+
+  private func writeComparison(to text: inout [UInt8]) {
+    text.append(": ")
+    denial.spend.appendPythonText(to: &text)
+    if let estimate {
+      text.append(" + ")
+      estimate.appendPythonText(to: &text)
+      text.append(" > ")
+    } else {
+      text.append(" >= ")
+    }
+    denial.limit.appendPythonText(to: &text)
   }
 }
 

@@ -5,13 +5,10 @@ import BudgetWire
 /// Denials as the bytes that go out, by the slot of the budget that denies. When money is out, the
 /// same budgets deny request after request.
 struct RememberedDenials {
-  private struct Place {
-    /// Whose denial it is; nil: nobody's yet.
-    var finding: BudgetDenial?
-    var encoded = FilterReply.EncodedDenial()
-  }
-
-  private var places = [Place](repeating: Place(), count: Self.placeCount)
+  private var encoded = [FilterReply.EncodedDenial](
+    repeating: FilterReply.EncodedDenial(), count: Self.placeCount)
+  /// Whose denial each is; nil: nobody's yet. Apart: who compares need not touch the bytes.
+  private var said = [BudgetDenial?](repeating: nil, count: Self.placeCount)
   /// The configuration that they are of: a slot may become another budget's.
   private var generation: UInt64 = 0
 
@@ -22,19 +19,24 @@ struct RememberedDenials {
   {
     if generation != catalog.generation {
       generation = catalog.generation
-      for place in places.indices { places[place].finding = nil }
+      for place in said.indices { said[place] = nil }
     }
     let place = Int(denial.slot) & (Self.placeCount - 1)
-    if places[place].finding.map({ denial.isSameDenial(as: $0) }) != true {
-      places[place].finding = denial
+    if !isSaid(denial, at: place) {
+      said[place] = denial
       encode(denial, at: place, in: catalog)
     }
-    reply.deny(at: denial.candidate, as: places[place].encoded)
+    reply.deny(at: denial.candidate, as: encoded.span[place])
+  }
+
+  private func isSaid(_ denial: BudgetDenial, at place: Int) -> Bool {
+    guard let known = said.span[place] else { return false }
+    return denial.isSameDenial(as: known)
   }
 
   private mutating func encode(_ denial: BudgetDenial, at place: Int, in catalog: BudgetCatalog) {
     catalog.withName(of: denial) { name in
-      places[place].encoded.encode(
+      encoded[place].encode(
         FilterReply.Denial(
           position: denial.candidate, scope: denial.scope, name: name,
           spendUSD: denial.spend.dollars, limitUSD: denial.limit.dollars,

@@ -71,13 +71,15 @@ public struct FilterReply {
 
   /// Adds a denial; past the bound it is only counted.
   public mutating func deny(_ denial: Denial) {
+    var encoded = exchange(&encoded, with: EncodedDenial())
     encoded.encode(denial)
     deny(at: denial.position, as: encoded)
+    self.encoded = encoded
   }
 
   /// Adds a denial that was encoded before, of the candidate at `position`; past the bound it is only
   /// counted.
-  public mutating func deny(at position: UInt32, as denial: EncodedDenial) {
+  public mutating func deny(at position: UInt32, as denial: borrowing EncodedDenial) {
     guard denialCount < maximumDenials else {
       denialsOmitted += 1
       return
@@ -86,7 +88,7 @@ public struct FilterReply {
     let place = position == 0 ? 0 : 1 + [UInt8].varintLength(Int(position))
     denialBytes.appendHead(2, length: place + denial.bytes.count)
     denialBytes.appendInteger(1, UInt64(position))
-    denialBytes.append(contentsOf: denial.bytes)
+    denialBytes.append(bytesOf: denial.bytes)
   }
 
   /// Takes the denials out again and counts them, where they do not fit beside the candidates.

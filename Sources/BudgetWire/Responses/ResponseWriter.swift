@@ -1,3 +1,5 @@
+import BudgetModel
+
 /// Appends responses to bytes that are about to be sent: one whole frame a call, header included.
 ///
 /// Written by hand rather than through protobuf-c's packing, which wants its structs built first;
@@ -43,8 +45,8 @@ public struct ResponseWriter: Sendable {
         bytes.appendHead(1, length: allowed)
         for byte in reply.allowedBytes { bytes.append(byte) }
       }
-      if !reply.denialBytes.isEmpty { bytes.append(contentsOf: reply.denialBytes) }
-      if !reply.candidateBytes.isEmpty { bytes.append(contentsOf: reply.candidateBytes) }
+      if !reply.denialBytes.isEmpty { bytes.append(bytesOf: reply.denialBytes) }
+      if !reply.candidateBytes.isEmpty { bytes.append(bytesOf: reply.candidateBytes) }
       bytes.appendInteger(4, UInt64(omitted))
     }
   }

@@ -22,7 +22,7 @@ extension BudgetService {
       denialText.add(decision, of: asked.candidates, estimate: estimate, in: catalog)
       answer = .resourceExhausted
       filter.reply.statusCode = .resourceExhausted
-      filter.reply.statusMessage.append(contentsOf: denialText.bytes)
+      filter.reply.statusMessage.append(bytesOf: denialText.bytes)
     }
     if let trace = context.trace {
       trace.filtered(

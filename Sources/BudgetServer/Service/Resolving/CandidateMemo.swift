@@ -33,22 +33,25 @@ struct CandidateMemo {
   private static let tagBound = 16
   private static let configuredByteBound = 4_096
 
-  /// What `list` is known by; nil where it is not looked for.
+  /// What to look for a list by; nil where it is not looked for.
   @inline(__always)
-  mutating func hash(of list: NameBytes) -> UInt64? { lists.hash(of: list) }
+  mutating func sought(list: NameBytes, under generation: UInt64) -> SoughtPart? {
+    lists.sought(list, under: generation)
+  }
 
-  /// What a whole message is known by; nil where it is not looked for.
+  /// What to look for a whole message by; nil where it is not looked for.
   @inline(__always)
-  mutating func hash(ofMessage message: NameBytes) -> UInt64? { messages.hash(of: message) }
+  mutating func sought(message: NameBytes, under generation: UInt64) -> SoughtPart? {
+    messages.sought(message, under: generation)
+  }
 
-  /// Where the question of `message` is, if it is known under the configuration `generation`. The
-  /// configured candidates that it asks for are added to `reply`.
+  /// Where the question of `message` is, if it is known. The configured candidates that it asks for
+  /// are added to `reply`.
   @inline(__always)
   mutating func place(
-    ofMessage message: NameBytes, _ hash: UInt64, under generation: UInt64,
-    into reply: inout FilterReply
+    ofMessage message: SoughtPart, into reply: inout FilterReply
   ) -> (place: Int, candidates: AskedCandidates)? {
-    guard let place = messages.place(of: message, hash, under: generation) else { return nil }
+    guard let place = messages.place(of: message) else { return nil }
     let candidates = messages.withMeaning(at: place) { meaning in
       if meaning.configured.count > 0 { reply.addCandidates(meaning.configured) }
       return meaning.asked
@@ -64,16 +67,14 @@ struct CandidateMemo {
     messages.withMeaning(at: place) { body($0.question) }
   }
 
-  /// Remembers what `message` asks under the configuration `generation`. `filter` is lent, so that it
-  /// is not copied, and stays as it is.
+  /// Remembers what `message` asks. `filter` is lent, so that it is not copied, and stays as it is.
   mutating func remember(
-    message: NameBytes, _ hash: UInt64, under generation: UInt64, as filter: inout FilterInProgress,
-    _ candidates: AskedCandidates
+    message: SoughtPart, as filter: inout FilterInProgress, _ candidates: AskedCandidates
   ) {
     guard filter.question.candidates.count <= Self.candidateBound,
       filter.question.tags.count <= Self.tagBound,
       filter.reply.candidateByteCount <= Self.configuredByteBound,
-      let place = messages.placeToWrite(message, hash, under: generation)
+      let place = messages.placeToWrite(message)
     else { return }
     messages.withMeaning(at: place) { meaning in
       meaning.question.copy(filter.question)
@@ -82,14 +83,10 @@ struct CandidateMemo {
     }
   }
 
-  /// Adds what `list` stands for under the configuration `generation` to a question and a reply, if
-  /// it is known; says whether.
+  /// Adds what `list` stands for to a question and a reply, if it is known; says whether.
   @inline(__always)
-  mutating func recall(
-    _ list: NameBytes, _ hash: UInt64, under generation: UInt64,
-    into filter: inout FilterInProgress
-  ) -> Bool {
-    guard let place = lists.place(of: list, hash, under: generation) else { return false }
+  mutating func recall(_ list: SoughtPart, into filter: inout FilterInProgress) -> Bool {
+    guard let place = lists.place(of: list) else { return false }
     lists.withMeaning(at: place) { meaning in
       filter.question.add(contentsOf: meaning.slots, contradictions: meaning.contradictions)
       if meaning.configured.count > 0 { filter.reply.addCandidates(meaning.configured) }
@@ -97,14 +94,12 @@ struct CandidateMemo {
     return true
   }
 
-  /// Remembers what `list` stands for under the configuration `generation`: the candidates that are
-  /// in the question and, where the server supplied them, in the reply. `filter` is lent.
-  mutating func remember(
-    _ list: NameBytes, _ hash: UInt64, under generation: UInt64, as filter: inout FilterInProgress
-  ) {
+  /// Remembers what `list` stands for: the candidates that are in the question and, where the server
+  /// supplied them, in the reply. `filter` is lent.
+  mutating func remember(list: SoughtPart, as filter: inout FilterInProgress) {
     guard filter.question.candidates.count <= Self.candidateBound,
       filter.reply.candidateByteCount <= Self.configuredByteBound,
-      let place = lists.placeToWrite(list, hash, under: generation)
+      let place = lists.placeToWrite(list)
     else { return }
     lists.withMeaning(at: place) { meaning in
       meaning.slots.removeAll(keepingCapacity: true)

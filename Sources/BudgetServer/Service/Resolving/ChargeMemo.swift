@@ -24,61 +24,61 @@ struct ChargeMemo {
   private var subjects = MessageMemo(placeCount: 4_096, partBound: 1_024, empty: Subject())
   private var names = MessageMemo(placeCount: 4_096, partBound: 1_024, empty: Names())
 
-  /// What a subject is known by; nil where it is not looked for.
+  /// What to look for a subject by; nil where it is not looked for.
   @inline(__always)
-  mutating func hash(ofSubject subject: NameBytes) -> UInt64? { subjects.hash(of: subject) }
+  mutating func sought(subject: NameBytes, under generation: UInt64) -> SoughtPart? {
+    subjects.sought(subject, under: generation)
+  }
 
-  /// What subject and tags together are known by; nil where they are not looked for.
+  /// What to look for subject and tags together by; nil where they are not looked for.
   @inline(__always)
-  mutating func hash(ofNames names: NameBytes) -> UInt64? { self.names.hash(of: names) }
+  mutating func sought(names: NameBytes, under generation: UInt64) -> SoughtPart? {
+    self.names.sought(names, under: generation)
+  }
 
-  /// The slots of `subject`, if it is known under the configuration `generation`. `keys` then has the
-  /// text of a record of the subject, up to its tags.
+  /// The slots of `subject`, if it is known; `body` is lent a text that begins with it.
   @inline(__always)
   mutating func recall(
-    subject: NameBytes, _ hash: UInt64, under generation: UInt64,
-    _ begin: (borrowing FingerprintText) -> Void
+    subject: SoughtPart, _ body: (borrowing FingerprintText) -> Void
   ) -> CandidateSlots? {
-    guard let place = subjects.place(of: subject, hash, under: generation) else { return nil }
+    guard let place = subjects.place(of: subject) else { return nil }
     return subjects.withMeaning(at: place) { meaning in
-      begin(meaning.text)
+      body(meaning.text)
       return meaning.slots
     }
   }
 
-  /// Remembers what `subject` stands for under the configuration `generation`; `text` begins with it.
+  /// Remembers what `subject` stands for; `text` begins with it.
   mutating func remember(
-    subject: NameBytes, _ hash: UInt64, under generation: UInt64, as slots: CandidateSlots,
-    _ text: borrowing FingerprintText
+    subject: SoughtPart, as slots: CandidateSlots, _ text: borrowing FingerprintText
   ) {
-    guard let place = subjects.placeToWrite(subject, hash, under: generation) else { return }
+    guard let place = subjects.placeToWrite(subject) else { return }
     subjects.withMeaning(at: place) { meaning in
       meaning.slots = slots
       meaning.text.copySubject(of: text)
     }
   }
 
-  /// Fills `charged` with what subject and tags are charged to, if they are known under the
-  /// configuration `generation`, and lends the whole text of a record of theirs.
+  /// Fills `charged` with what subject and tags are charged to, if they are known, and lends `body`
+  /// the whole text of a record of theirs.
   @inline(__always)
   mutating func recall<Result>(
-    names: NameBytes, _ hash: UInt64, under generation: UInt64, into charged: inout ChargedSlots,
+    names: SoughtPart, into charged: inout ChargedSlots,
     _ body: (inout FingerprintText) -> Result
   ) -> Result? {
-    guard let place = self.names.place(of: names, hash, under: generation) else { return nil }
+    guard let place = self.names.place(of: names) else { return nil }
     return self.names.withMeaning(at: place) { meaning in
       charged.copy(meaning.charged)
       return body(&meaning.text)
     }
   }
 
-  /// Remembers what subject and tags are charged to under the configuration `generation`; `text` is
-  /// the whole text of a record without a reservation.
+  /// Remembers what subject and tags are charged to; `text` is the whole text of a record without a
+  /// reservation.
   mutating func remember(
-    names: NameBytes, _ hash: UInt64, under generation: UInt64, as charged: borrowing ChargedSlots,
-    _ text: borrowing FingerprintText
+    names: SoughtPart, as charged: borrowing ChargedSlots, _ text: borrowing FingerprintText
   ) {
-    guard let place = self.names.placeToWrite(names, hash, under: generation) else { return }
+    guard let place = self.names.placeToWrite(names) else { return }
     self.names.withMeaning(at: place) { meaning in
       meaning.charged.copy(charged)
       meaning.text.copy(text)

@@ -48,13 +48,12 @@ struct ChargeResolver {
   ) throws(ServiceRefusal) -> Charge {
     defer { names.count() }
     let (identity, amount) = try judge(record)
-    let generation = catalog.generation
     // The text of a known whole has no reservation.
     let whole = record.reservationID.isEmpty ? record.subjectAndTags : .absent
-    let hash = memo.hash(ofNames: whole)
-    if let hash,
+    let known = memo.sought(names: whole, under: catalog.generation)
+    if let known,
       let key = memo.recall(
-        names: whole, hash, under: generation, into: &charged,
+        names: known, into: &charged,
         { text in identity.map { $0.key(with: &text, cost: amount) } })
     {
       return Charge(amount: amount, key: key)
@@ -62,9 +61,7 @@ struct ChargeResolver {
     let slots = subjectSlots(of: record, cost: amount, in: catalog, &names)
     try charge(slots, record, in: catalog, &names)
     keys.finish()
-    if let hash, !names.hasFindings {
-      memo.remember(names: whole, hash, under: generation, as: charged, keys.text)
-    }
+    if let known, !names.hasFindings { memo.remember(names: known, as: charged, keys.text) }
     return Charge(amount: amount, key: identity.map { $0.key(with: keys.text) })
   }
 
@@ -72,10 +69,10 @@ struct ChargeResolver {
   private mutating func subjectSlots(
     of record: PlainRecord, cost: PicoUSD, in catalog: BudgetCatalog, _ names: inout RequestNames
   ) -> CandidateSlots {
-    let hash = memo.hash(ofSubject: record.subject)
-    if let hash,
+    let subject = memo.sought(subject: record.subject, under: catalog.generation)
+    if let subject,
       let slots = memo.recall(
-        subject: record.subject, hash, under: catalog.generation,
+        subject: subject,
         { keys.begin(subjectOf: $0, reservationID: record.reservationID, cost: cost) })
     {
       return slots
@@ -84,9 +81,8 @@ struct ChargeResolver {
       id: record.deploymentID, model: record.model, provider: record.provider, in: catalog)
     keys.begin(RecordFields(record, cost: cost))
     // Not where something was counted on the way: what is known is not counted again.
-    if let hash, !names.hasFindings {
-      memo.remember(
-        subject: record.subject, hash, under: catalog.generation, as: slots, keys.text)
+    if let subject, !names.hasFindings {
+      memo.remember(subject: subject, as: slots, keys.text)
     }
     return slots
   }

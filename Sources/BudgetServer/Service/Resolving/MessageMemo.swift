@@ -43,12 +43,12 @@ struct MessageMemo<Meaning> {
     self.empty = empty
   }
 
-  /// What `place` and `placeToWrite` know a part by. Nil where it is past the bound, or looking for
-  /// it is not worth its time.
+  /// What `place` and `placeToWrite` are asked for, under the configuration `generation`. Nil where
+  /// the part is past the bound, or looking for it is not worth its time.
   @inline(__always)
-  mutating func hash(of part: NameBytes) -> UInt64? {
+  mutating func sought(_ part: NameBytes, under generation: UInt64) -> SoughtPart? {
     guard !part.isEmpty, part.count <= partBound, isWorthLooking() else { return nil }
-    return part.hash(seed: seed)
+    return SoughtPart(bytes: part, hash: part.hash(seed: seed), generation: generation)
   }
 
   /// Where parts do not repeat, looking for them is in vain: after `patience` times only one in
@@ -60,10 +60,10 @@ struct MessageMemo<Meaning> {
     return misses % Self.interval == 0
   }
 
-  /// Where `part`, whose hash is `hash`, is, if it is known under the configuration `generation`.
+  /// Where `part` is, if it is known.
   @inline(__always)
-  mutating func place(of part: NameBytes, _ hash: UInt64, under generation: UInt64) -> Int? {
-    guard let place = find(part, hash, under: generation) else {
+  mutating func place(of part: SoughtPart) -> Int? {
+    guard let place = find(part) else {
       if misses < Self.patience { misses += 1 }
       return nil
     }
@@ -72,13 +72,14 @@ struct MessageMemo<Meaning> {
   }
 
   @inline(__always)
-  private func find(_ part: NameBytes, _ hash: UInt64, under generation: UInt64) -> Int? {
+  private func find(_ part: SoughtPart) -> Int? {
     guard !places.isEmpty else { return nil }
     let (hashes, places) = (hashes.span, places.span)
-    let first = firstPlace(hash)
-    for index in first..<first + Self.ways where hashes[index] == hash {
-      guard places[index].generation == generation, places[index].part.count == part.count,
-        part.isEqual(to: places[index].part, from: 0)
+    let first = firstPlace(part.hash)
+    for index in first..<first + Self.ways where hashes[index] == part.hash {
+      guard places[index].generation == part.generation,
+        places[index].part.count == part.bytes.count,
+        part.bytes.isEqual(to: places[index].part, from: 0)
       else { return nil }
       return index
     }
@@ -93,23 +94,21 @@ struct MessageMemo<Meaning> {
     body(&places[place].meaning)
   }
 
-  /// Remembers `part`, whose hash is `hash`, under the configuration `generation`, and says at which
-  /// place its meaning is to be written. Nil where it is met for the first time.
-  mutating func placeToWrite(
-    _ part: NameBytes, _ hash: UInt64, under generation: UInt64
-  ) -> Int? {
-    guard wasMet(hash) else { return nil }
+  /// Remembers `part` and says at which place its meaning is to be written. Nil where it is met for
+  /// the first time.
+  mutating func placeToWrite(_ part: SoughtPart) -> Int? {
+    guard wasMet(part.hash) else { return nil }
     if places.isEmpty {
       places = Array(repeating: Place(meaning: empty), count: placeCount)
       hashes = Array(repeating: 0, count: placeCount)
     }
-    let place = placeToWrite(hash)
+    let place = placeToWrite(part.hash)
     age += 1
-    hashes[place] = hash
+    hashes[place] = part.hash
     places[place].age = age
-    places[place].generation = generation
+    places[place].generation = part.generation
     places[place].part.removeAll(keepingCapacity: true)
-    part.append(to: &places[place].part)
+    part.bytes.append(to: &places[place].part)
     return place
   }
 
@@ -132,4 +131,12 @@ struct MessageMemo<Meaning> {
   private func firstPlace(_ hash: UInt64) -> Int {
     Int(truncatingIfNeeded: hash) & (placeCount - Self.ways)
   }
+}
+
+/// A part of a message that is looked for. Valid as long as the message is.
+struct SoughtPart {
+  let bytes: NameBytes
+  let hash: UInt64
+  /// The configuration that its meaning is asked for under.
+  let generation: UInt64
 }

@@ -28,11 +28,8 @@ struct QuestionResolver {
     into filter: inout FilterInProgress
   ) throws(ServiceRefusal) -> Asked {
     filter.reply.reset()
-    let hash = memo.hash(ofMessage: head.message)
-    if let hash,
-      let known = memo.place(
-        ofMessage: head.message, hash, under: catalog.generation, into: &filter.reply)
-    {
+    let whole = memo.sought(message: head.message, under: catalog.generation)
+    if let whole, let known = memo.place(ofMessage: whole, into: &filter.reply) {
       return Asked(
         candidates: RequestCandidates(known.candidates, of: head.message), place: known.place)
     }
@@ -44,9 +41,8 @@ struct QuestionResolver {
       return Asked(candidates: candidates, place: nil)
     }
     // Not where something was counted on the way: what is known is not counted again.
-    if let hash, !reader.names.hasFindings {
-      memo.remember(
-        message: head.message, hash, under: catalog.generation, as: &filter, candidates)
+    if let whole, !reader.names.hasFindings {
+      memo.remember(message: whole, as: &filter, candidates)
     }
     reader.names.count()
     return Asked(candidates: RequestCandidates(candidates, of: head.message), place: nil)
@@ -123,8 +119,8 @@ struct QuestionResolver {
     _ list: NameBytes, in catalog: BudgetCatalog, with reader: inout MessageReader,
     to filter: inout FilterInProgress
   ) -> Bool {
-    let hash = memo.hash(of: list)
-    if let hash, memo.recall(list, hash, under: catalog.generation, into: &filter) { return true }
+    let sought = memo.sought(list: list, under: catalog.generation)
+    if let sought, memo.recall(sought, into: &filter) { return true }
     var deployments = PlainDeployments(list)
     reading: while true {
       switch deployments.next() {
@@ -137,9 +133,7 @@ struct QuestionResolver {
       }
     }
     // Not where something was counted on the way: what is known is not counted again.
-    if let hash, !reader.names.hasFindings {
-      memo.remember(list, hash, under: catalog.generation, as: &filter)
-    }
+    if let sought, !reader.names.hasFindings { memo.remember(list: sought, as: &filter) }
     return true
   }
 
@@ -149,15 +143,13 @@ struct QuestionResolver {
   ) throws(ServiceRefusal) -> ArraySlice<Int32> {
     let group = try catalog.candidates(
       ofModelName: modelName, atMost: maximumDeployments)
-    let hash = memo.hash(of: modelName)
-    if let hash, memo.recall(modelName, hash, under: catalog.generation, into: &filter) {
-      return group
-    }
+    let sought = memo.sought(list: modelName, under: catalog.generation)
+    if let sought, memo.recall(sought, into: &filter) { return group }
     for index in group {
       filter.question.add(catalog.candidate(at: index))
       filter.reply.addCandidate(at: Int(index), of: catalog.deployments)
     }
-    if let hash { memo.remember(modelName, hash, under: catalog.generation, as: &filter) }
+    if let sought { memo.remember(list: sought, as: &filter) }
     return group
   }
 

@@ -27,11 +27,9 @@ extension DenialText {
     in catalog: BudgetCatalog
   ) {
     var cursor = CandidateCursor(candidates)
-    for denial in decision.denials {
-      if isFull {
-        omit()
-        continue
-      }
+    for index in decision.denials.indices {
+      let denial = decision.denials[index]
+      if addKnown(denial, estimate: estimate) { continue }
       catalog.withName(of: denial) { name in
         // Only a deployment's own budget speaks of the deployment.
         guard denial.scope == .deployment else {
