@@ -128,10 +128,10 @@ import Testing
   @Test(.enabled(if: allocation_count_is_meaningful()))
   func denialsAllocateNothing() throws {
     var budgets = try Self.providers.map { try ServiceFixture.budget(.provider, $0, 0) }
-    budgets.append(try ServiceFixture.budget(.tag, "team-1", 0))
     for index in 0..<32 {
       budgets.append(try ServiceFixture.budget(.deployment, "dep-\(index)", 0))
     }
+    budgets.append(try ServiceFixture.budget(.tag, "team-1", 0))
     let engine = BudgetEngine(
       configuration: BudgetConfiguration(budgets: budgets, deployments: [], directory: .empty),
       at: ServiceFixture.start)
