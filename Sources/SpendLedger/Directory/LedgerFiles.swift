@@ -106,8 +106,10 @@ struct LedgerFiles: ~Copyable {
     }
     if let fate = log.fate(atLog) { return FileLoss(part: .log, path: log.path, fate: fate) }
     guard case .there(let status) = atLog, logFrames > 0 else { return nil }
-    let isHeaderKept = logHeader == nil || log.descriptor.words(at: 0) == logHeader
-    return status.size < logBytes(logFrames) || !isHeaderKept ? overwrittenLog : nil
+    if status.size < logBytes(logFrames) { return overwrittenLog }
+    // What cannot be read now has not changed for that: SQLite meets the error where it matters.
+    guard let logHeader, let found = log.descriptor.words(at: 0) else { return nil }
+    return found == logHeader ? nil : overwrittenLog
   }
 
   /// Before each commit, and before the log is taken over: whether another program has cut it.
@@ -137,7 +139,9 @@ struct LedgerFiles: ~Copyable {
     let rest = logBytes(frames) - first
     let isShort = rest <= read.count
     let wanted = isShort ? rest : LogCheck.frameHeaderBytes
-    guard let count = log.descriptor.read(wanted, at: first, into: &read) else { return nil }
+    guard let count = log.descriptor.read(wanted, at: first, into: &read) else {
+      return cutLog(frames: frames)
+    }
     if count < wanted { return overwrittenLog }
     let salts = Self.word(read, 8)
     guard salts == header[2] else { return overwrittenLog }

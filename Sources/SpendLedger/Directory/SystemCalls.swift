@@ -182,19 +182,27 @@ extension Descriptor {
   /// The file's first `count` bytes, or fewer where it is shorter.
   func head(count: Int) throws(SystemFailure) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
-    let read = unsafe bytes.withUnsafeMutableBytes {
-      unsafe pread(number, $0.baseAddress, count, 0)
+    let read = unsafe bytes.withUnsafeMutableBytes { bytes in
+      Self.repeated { unsafe pread(number, bytes.baseAddress, count, 0) }
     }
     if read < 0 { throw SystemFailure(call: "read", code: errno) }
     bytes.removeLast(count - read)
     return bytes
   }
 
-  /// 32 bytes at `offset`, for a comparison; nil where there are not so many.
+  /// A read that is made again where a signal has interrupted it.
+  private static func repeated(_ read: () -> Int) -> Int {
+    while true {
+      let count = read()
+      if count >= 0 || errno != EINTR { return count }
+    }
+  }
+
+  /// 32 bytes at `offset`, for a comparison; nil where there are not so many, or the call fails.
   func words(at offset: Int) -> SIMD4<UInt64>? {
     var words = SIMD4<UInt64>()
-    let read = unsafe withUnsafeMutableBytes(of: &words) {
-      unsafe pread(number, $0.baseAddress, $0.count, off_t(offset))
+    let read = unsafe withUnsafeMutableBytes(of: &words) { words in
+      Self.repeated { unsafe pread(number, words.baseAddress, words.count, off_t(offset)) }
     }
     return read == 32 ? words : nil
   }
@@ -203,8 +211,8 @@ extension Descriptor {
   /// were, nil where the call fails.
   func read(_ count: Int, at offset: Int, into bytes: inout [UInt8]) -> Int? {
     precondition(count <= bytes.count, "room for what is read")
-    let read = unsafe bytes.withUnsafeMutableBytes {
-      unsafe pread(number, $0.baseAddress, count, off_t(offset))
+    let read = unsafe bytes.withUnsafeMutableBytes { bytes in
+      Self.repeated { unsafe pread(number, bytes.baseAddress, count, off_t(offset)) }
     }
     return read < 0 ? nil : read
   }
