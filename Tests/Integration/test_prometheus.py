@@ -265,7 +265,7 @@ def test_alerts_fire_and_end_as_the_rpcs_and_reloads_make_them(watched):
         "provider openai has spent 80% of its limit per 1d")
     # Its series is written a moment after the alert is listed.
     overshoot = 'ALERTS{alertname="BudgetdBudgetOvershoot",alertstate="firing"}'
-    eventually(lambda: [found for found in prometheus.query(overshoot)], LONG, "the series is there")
+    eventually(lambda: prometheus.query(overshoot), LONG, "the series is there")
     assert prometheus.value(overshoot) == "1"
     server.reload(config_text({"openai": (20, "1d"), "azure": (50, "1d")}, {"team:a": (9, "1h")}))
     eventually(lambda: firing() == {}, LONG, "raised limits end the alerts")
