@@ -11,7 +11,7 @@ import Testing
   /// Reads `conf/c.yaml` of a disk that has these files.
   private func load(_ files: [String: String], rootFolder: String? = nil) throws -> LiteLLMConfig {
     let includes = ConfigIncludes(
-      workingFolder: "/work", rootFolder: rootFolder, exists: { files[$0] != nil },
+      workingFolder: "/srv", rootFolder: rootFolder, exists: { files[$0] != nil },
       bytes: { path throws(DocumentError) in Array((files[path] ?? "").utf8) })
     return try LiteLLMConfigLoader(environment: [:]).load(
       yaml: Array((files[Self.root] ?? "").utf8), file: Self.root, includes: includes)
@@ -134,7 +134,7 @@ import Testing
   @Test func aFileIsReadOnceHoweverOftenItIsNamed() throws {
     let config = try load([
       Self.root: "include: [a.yaml, ./a.yaml, ../conf/a.yaml]\n" + Self.models("root"),
-      "conf/a.yaml": "include: [c.yaml, a.yaml, /work/conf/c.yaml]\n" + Self.models("a"),
+      "conf/a.yaml": "include: [c.yaml, a.yaml, /srv/conf/c.yaml]\n" + Self.models("a"),
     ])
     #expect(names(config) == ["root", "a"])
   }

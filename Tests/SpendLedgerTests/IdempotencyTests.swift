@@ -9,13 +9,6 @@ import Testing
 @Suite struct IdempotencyTests {
   private let amount = PicoUSD(pico: 42)
 
-  /// The text of a UUIDv7 made at an instant.
-  private func uuid(_ milliseconds: Int64, _ tail: Int = 1) -> String {
-    let hex = String(milliseconds, radix: 16)
-    let time = String(repeating: "0", count: 12 - hex.count) + hex
-    return "\(time.prefix(8))-\(time.suffix(4))-7000-8000-\(String(100_000_000_000 + tail))"
-  }
-
   @Test func aRetryIsADuplicateAlsoAfterARestartAndAKill() throws {
     let fixture = try LedgerFixture()
     #expect(fixture.record(amount, key: "k") == .recorded)
@@ -101,22 +94,26 @@ import Testing
     let fixture = try LedgerFixture()
     let now = fixture.client.now().unixMilliseconds
     let day: Int64 = 86_400_000
-    #expect(fixture.record(amount, key: uuid(now)) == .recorded)
-    #expect(fixture.record(amount, key: uuid(now + 299_000)) == .recorded)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now)) == .recorded)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now + 299_000)) == .recorded)
     #expect(fixture.ledger.counters.keysAhead == 0)
     let horizon = fixture.ledger.horizon(at: fixture.client.now())
     #expect(horizon.unixMilliseconds == now - day + 300_000)
-    #expect(fixture.record(amount, key: uuid(now - day - 3_600_000)) == .tooOld(horizon: horizon))
-    #expect(fixture.record(amount, key: uuid(now - day + 299_999)) == .tooOld(horizon: horizon))
-    #expect(fixture.record(amount, key: uuid(now - day + 300_000)) == .recorded)
+    #expect(
+      fixture.record(amount, key: LedgerFixture.uuid(now - day - 3_600_000))
+        == .tooOld(horizon: horizon))
+    #expect(
+      fixture.record(amount, key: LedgerFixture.uuid(now - day + 299_999))
+        == .tooOld(horizon: horizon))
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now - day + 300_000)) == .recorded)
     let late = fixture.ledger.accept(
       LedgerRecord(
-        amount: amount, key: LedgerFixture.key(uuid(1), cost: amount),
+        amount: amount, key: LedgerFixture.key(LedgerFixture.uuid(1), cost: amount),
         token: LedgerToken(high: 0, low: 1)), charging: [0], at: fixture.client.now())
     #expect(late == .tooOld(horizon: horizon))
     // A key that is still known is a duplicate, whatever its age.
     fixture.client.advance(milliseconds: day - 1)
-    #expect(fixture.record(amount, key: uuid(now)) == .duplicate)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now)) == .duplicate)
   }
 
   /// A caller's clock that runs ahead loses no record: its key is one without a time.
@@ -124,12 +121,12 @@ import Testing
     let fixture = try LedgerFixture()
     let now = fixture.client.now().unixMilliseconds
     let (day, year): (Int64, Int64) = (86_400_000, 365 * 86_400_000)
-    #expect(fixture.record(amount, key: uuid(now + 300_000, 1)) == .recorded)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now + 300_000, 1)) == .recorded)
     #expect(fixture.ledger.counters.keysAhead == 0)
-    #expect(fixture.record(amount, key: uuid(now + 300_001, 2)) == .recorded)
-    #expect(fixture.record(amount, key: uuid(now + year, 3)) == .recorded)
-    #expect(fixture.record(amount, key: uuid(now + year, 3)) == .duplicate)
-    #expect(fixture.record(amount + amount, key: uuid(now + year, 3)) == .mismatch)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now + 300_001, 2)) == .recorded)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now + year, 3)) == .recorded)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now + year, 3)) == .duplicate)
+    #expect(fixture.record(amount + amount, key: LedgerFixture.uuid(now + year, 3)) == .mismatch)
     #expect(fixture.ledger.counters.keysAhead == 2)
     func accept(_ key: String) -> Acceptance {
       fixture.ledger.accept(
@@ -137,15 +134,15 @@ import Testing
           amount: amount, key: LedgerFixture.key(key, cost: amount),
           token: LedgerToken(high: 0, low: 900)), charging: [0], at: fixture.client.now())
     }
-    #expect(accept(uuid(now + year, 4)) == .accepted)
+    #expect(accept(LedgerFixture.uuid(now + year, 4)) == .accepted)
     #expect(fixture.client.wait())
-    #expect(accept(uuid(now + year, 4)) == .duplicate)
-    #expect(accept(uuid(now + year, 3)) == .duplicate)
+    #expect(accept(LedgerFixture.uuid(now + year, 4)) == .duplicate)
+    #expect(accept(LedgerFixture.uuid(now + year, 3)) == .duplicate)
     #expect(fixture.ledger.counters.keysAhead == 3)
     try fixture.restart()
-    #expect(fixture.record(amount, key: uuid(now + year, 3)) == .duplicate)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now + year, 3)) == .duplicate)
     fixture.client.advance(milliseconds: day - 1)
-    #expect(fixture.record(amount, key: uuid(now + year, 3)) == .duplicate)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now + year, 3)) == .duplicate)
   }
 
   /// A jump of fleet time makes nothing older than it is: no retry counts twice.
@@ -166,12 +163,12 @@ import Testing
     let fixture = try LedgerFixture()
     let now = fixture.client.now().unixMilliseconds
     #expect(fixture.record(amount, key: "old") == .recorded)
-    #expect(fixture.record(amount, key: uuid(now)) == .recorded)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now)) == .recorded)
     fixture.client.advance(milliseconds: 86_400_001)
     try fixture.restart()
     try fixture.restart()
     #expect(fixture.ledger.counters.keys == 0)
-    guard case .tooOld? = fixture.record(amount, key: uuid(now)) else {
+    guard case .tooOld? = fixture.record(amount, key: LedgerFixture.uuid(now)) else {
       Issue.record("a forgotten UUIDv7 was recorded again")
       return
     }
@@ -186,7 +183,7 @@ import Testing
     for index in 0..<40 {
       fixture.client.advance(milliseconds: 60_000)
       let now = fixture.client.now().unixMilliseconds
-      #expect(fixture.record(amount, key: uuid(now, index)) == .recorded)
+      #expect(fixture.record(amount, key: LedgerFixture.uuid(now, index)) == .recorded)
     }
     try fixture.restart()
     try fixture.restart()

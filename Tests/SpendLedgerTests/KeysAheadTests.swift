@@ -7,12 +7,6 @@ import Testing
 @Suite struct KeysAheadTests {
   private let amount = PicoUSD(pico: 7)
 
-  private func uuid(_ milliseconds: Int64, _ tail: Int = 1) -> String {
-    let hex = String(milliseconds, radix: 16)
-    let time = String(repeating: "0", count: 12 - hex.count) + hex
-    return "\(time.prefix(8))-\(time.suffix(4))-7000-8000-\(String(100_000_000_000 + tail))"
-  }
-
   private func fixture() throws -> LedgerFixture {
     try LedgerFixture {
       $0.keyBound = 10
@@ -31,7 +25,7 @@ import Testing
   @Test(arguments: [11, 1_000, 240_000, 300_000] as [Int64])
   func aRetryAfterTheBoundCountsOnce(_ ahead: Int64) throws {
     let fixture = try fixture()
-    let key = uuid(fixture.client.now().unixMilliseconds + ahead)
+    let key = LedgerFixture.uuid(fixture.client.now().unixMilliseconds + ahead)
     #expect(fixture.record(amount, key: key) == .recorded)
     var refusals = 0
     for round in 0..<40 {
@@ -44,7 +38,7 @@ import Testing
       }
       // A key that is made now is never refused.
       let made = fixture.client.now().unixMilliseconds
-      #expect(fixture.record(amount, key: uuid(made, 100 + round)) == .recorded)
+      #expect(fixture.record(amount, key: LedgerFixture.uuid(made, 100 + round)) == .recorded)
     }
     #expect(refusals > 0, "it is kept for ever")
     #expect(fixture.ledger.counters.keys <= 10)
@@ -55,18 +49,18 @@ import Testing
   @Test func onlyTheKeyAheadStays() throws {
     let fixture = try fixture()
     let now = fixture.client.now().unixMilliseconds
-    #expect(fixture.record(amount, key: uuid(now + 240_000)) == .recorded)
+    #expect(fixture.record(amount, key: LedgerFixture.uuid(now + 240_000)) == .recorded)
     recordOthers(fixture, 50, "k")
     #expect(fixture.ledger.counters.keys <= 11)
     #expect(fixture.record(amount, key: "k5") == .recorded, "it was forgotten")
-    #expect(fixture.record(amount + amount, key: uuid(now + 240_000)) == .mismatch)
+    #expect(fixture.record(amount + amount, key: LedgerFixture.uuid(now + 240_000)) == .mismatch)
   }
 
   /// The commit in doubt has a key that is ahead, or forgets one.
   @Test(arguments: [StorageStep.commit, .committed], [false, true])
   func aDoubtfulCommitLosesNone(_ step: StorageStep, forgets: Bool) throws {
     let fixture = try fixture()
-    let key = uuid(fixture.client.now().unixMilliseconds + 240_000)
+    let key = LedgerFixture.uuid(fixture.client.now().unixMilliseconds + 240_000)
     recordOthers(fixture, 20, "a")
     if forgets {
       #expect(fixture.record(amount, key: key) == .recorded)

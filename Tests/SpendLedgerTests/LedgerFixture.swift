@@ -44,6 +44,13 @@ final class LedgerFixture {
     ledger.start(client)
   }
 
+  /// The text of a UUIDv7 made at an instant.
+  static func uuid(_ milliseconds: Int64, _ tail: Int = 1) -> String {
+    let hex = String(milliseconds, radix: 16)
+    let time = String(repeating: "0", count: 12 - hex.count) + hex
+    return "\(time.prefix(8))-\(time.suffix(4))-7000-8000-\(String(100_000_000_000 + tail))"
+  }
+
   static func key(_ text: String, cost: PicoUSD, model: String = "m") -> RecordKey {
     var maker = RecordKeyMaker()
     NameBytes.with(model) { maker.begin(RecordFields(model: $0, cost: cost)) }

@@ -34,7 +34,7 @@ public struct DenialText: Sendable {
   /// The sentences that were written last, by slot. Those of a provider or a tag are the same for
   /// every candidate, and for every request until money is spent.
   private var sentences = [[UInt8]](repeating: [], count: Self.sentenceCount)
-  /// What each of them says, and of which estimate. Apart: who compares need not touch the bytes.
+  /// The denial and the estimate that each sentence is of. Comparing them does not touch the bytes.
   private var said = [Said](repeating: Said(), count: Self.sentenceCount)
   /// The configuration that they are of.
   private var generation: UInt64 = 0
@@ -161,7 +161,7 @@ public struct DenialText: Sendable {
 /// One sentence, as LiteLLM writes it.
 private struct Sentence {
   private let denial: BudgetDenial
-  /// What the request is expected to cost, where that is why; nil: the limit is crossed already.
+  /// The request's estimate, if it alone crosses the limit; nil: the limit is crossed already.
   private let estimate: PicoUSD?
 
   init(_ denial: BudgetDenial, _ estimate: PicoUSD) {

@@ -96,7 +96,7 @@ public final class FleetClock: TimeSource {
   }
 }
 
-/// What hearing the store's clock has changed.
+/// The change that a reading of the store's clock has made to the fleet's time.
 enum ClockCorrection: Equatable, Sendable {
   /// Nothing: the difference may be the way there and back.
   case none

@@ -2,7 +2,7 @@ import Logging
 import Reconciliation
 import RedisStore
 
-/// What the thread that talks to Redis does: passes at their time, fresh links after failures, each
+/// The work of the thread that talks to Redis: passes at their time, fresh links after failures, each
 /// next attempt later than the one before.
 ///
 /// It has no clock and no thread of its own: the member tells it what time passes, and whoever runs

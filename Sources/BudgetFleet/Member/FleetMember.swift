@@ -6,7 +6,7 @@ public import Reconciliation
 public import SpendLedger
 import Synchronization
 
-/// What a member of a fleet stands on.
+/// The parts of the process that a member of a fleet needs.
 public struct FleetSurroundings: Sendable {
   let engine: BudgetEngine
   let ledger: SpendLedger

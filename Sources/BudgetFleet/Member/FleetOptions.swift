@@ -1,6 +1,6 @@
 /// How a node is part of a fleet.
 public struct FleetOptions: Sendable {
-  /// What filtering goes by while the store is away.
+  /// The rule that filtering follows while the store is away.
   public var policy = OutagePolicy.share
   /// How many nodes share the limits, where nothing has told yet; nil: not given, taken for 1.
   public var size: Int?
@@ -20,7 +20,7 @@ public struct FleetOptions: Sendable {
   public var stalenessInForce: Duration { staleness ?? max(interval * 3, .seconds(3)) }
 }
 
-/// What filtering goes by while the store is away, as `--outage-policy` says.
+/// The rule that filtering follows while the store is away, as `--outage-policy` says.
 public enum OutagePolicy: String, CaseIterable, Sendable {
   /// By what this node knows: its own spend, and others' as it was heard last.
   case open

@@ -6,7 +6,7 @@ public struct FleetStatus: Equatable, Sendable {
   public var isUp = false
   /// Whether the outage policy is in force: the store is away, or no pass has succeeded yet.
   public var isPartitioned = true
-  /// What filtering goes by while it is.
+  /// The rule that filtering follows meanwhile.
   public var policy: OutagePolicy
   /// Since when the policy is in force, fleet time; nil: it is not.
   public var partitionedSince: Timestamp?

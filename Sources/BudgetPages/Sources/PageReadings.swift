@@ -1,7 +1,7 @@
 public import BudgetModel
 public import SpendLedger
 
-/// What was asked of the server since its start, and how it was answered.
+/// Counts of the requests since the start of the server, and of its answers.
 public struct RequestReading: Sendable {
   /// One method's answers.
   public struct Method: Sendable {
@@ -22,9 +22,9 @@ public struct RequestReading: Sendable {
 
   /// Names that can match no budget, of one field and with one fault.
   public struct UnusableNames: Sendable {
-    /// What the names stand for.
+    /// The field that has them.
     public var field: String
-    /// What is wrong with them.
+    /// The fault that they share.
     public var reason: String
     /// How many there were.
     public var count: Int

@@ -34,9 +34,6 @@ public struct LedgerBatch: Sendable {
   /// The record's token.
   public func token(at index: Int) -> LedgerToken { records[Int(places[index])].token }
 
-  /// Whether the caller was told of it at once, by `SpendLedger.accept`.
-  public func wasAccepted(at index: Int) -> Bool { records[Int(places[index])].isClaimed }
-
   /// The budgets that the record was handed over for, as slots.
   public func slots(at index: Int) -> ArraySlice<Int32> {
     let record = records[Int(places[index])]
