@@ -114,10 +114,8 @@ struct LedgerFiles: ~Copyable {
 
   /// Before each commit, and before the log is taken over: whether another program has cut it.
   func cutLog(frames: Int) -> FileLoss? {
-    guard frames > 0, let status = log.descriptor.status, status.size < logBytes(frames) else {
-      return nil
-    }
-    return overwrittenLog
+    guard frames > 0, let length = log.descriptor.length else { return nil }
+    return length < logBytes(frames) ? overwrittenLog : nil
   }
 
   /// After each commit: whether the log is what this process wrote, from its first byte to its last.

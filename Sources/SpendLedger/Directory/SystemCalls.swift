@@ -179,6 +179,14 @@ extension Descriptor {
     return FileStatus(status)
   }
 
+  /// The file's length; nil where the call fails. Cheaper than `status` before a commit: where the
+  /// kernel keeps fine times, a file whose time has been asked for gets a new one at the next write,
+  /// and its inode is then one block more to synchronise.
+  var length: Int64? {
+    let end = lseek(number, 0, SEEK_END)
+    return end < 0 ? nil : Int64(end)
+  }
+
   /// The file's first `count` bytes, or fewer where it is shorter.
   func head(count: Int) throws(SystemFailure) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
