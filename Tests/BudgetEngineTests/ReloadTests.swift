@@ -85,9 +85,19 @@ import Testing
     let fixture = EngineFixture([try budget(.tag, "a", 1, "1d")])
     var reader = CatalogReader(engine: fixture.engine)
     #expect(reader.current().generation == 1)
+    #expect(fixture.engine.catalogGeneration == 1, "nothing to read anew")
     _ = fixture.reload([try budget(.tag, "b", 1, "1d")], at: at(1))
     #expect(reader.current().generation == 2)
     #expect(reader.current().budgets.map(\.definition.key.name) == ["b"])
+  }
+
+  @Test func aReaderFromBeforeTheFirstConfigurationSeesIt() throws {
+    let engine = BudgetEngine(restoring: [])
+    var reader = CatalogReader(engine: engine)
+    #expect(reader.current().budgets.isEmpty)
+    _ = engine.reload(
+      EngineFixture.configuration([try budget(.tag, "a", 1, "1d")]), at: at(1))
+    #expect(reader.current().budgets.map(\.definition.key.name) == ["a"])
   }
 
   @Test func namesThatOnlyLookAlikeAreTwoBudgets() throws {

@@ -169,6 +169,25 @@ import Testing
     #expect(slots.count == 3 && slots[2] == slots[0], "the third has the slot of the first")
   }
 
+  /// With a random seed nobody finds two such parts; the hash is given here.
+  @Test func partsOfOneHashAreNotTakenForEachOther() {
+    var memo = MessageMemo(placeCount: 1_024, partBound: 64, empty: 0)
+    func meaning(_ name: String, remembering meaning: Int? = nil) -> Int? {
+      NameBytes.with(name) { part in
+        let sought = SoughtPart(bytes: part, hash: 7, generation: 1)
+        if let meaning, memo.placeToWrite(sought) != nil, let place = memo.placeToWrite(sought) {
+          memo.withMeaning(at: place) { $0 = meaning }
+        }
+        return memo.place(of: sought).map { place in memo.withMeaning(at: place) { $0 } }
+      }
+    }
+    #expect(meaning("one", remembering: 1) == nil, "met for the first time")
+    #expect(meaning("one", remembering: 1) == 1)
+    for other in ["two", "on", "ones"] { #expect(meaning(other) == nil) }
+    #expect(meaning("two", remembering: 2) == 2)
+    #expect(meaning("one") == nil, "one place a hash")
+  }
+
   /// Where nothing repeats, little is looked for in vain; what repeats again is found again.
   @Test func partsThatDoNotRepeatAreHardlyLookedFor() {
     var memo = MessageMemo(placeCount: 1_024, partBound: 64, empty: 0)

@@ -87,6 +87,20 @@ import Testing
     }
   }
 
+  /// A reservation is a part of a record's fingerprint, whatever of the record came before.
+  @Test(arguments: [["", "", "", "r1", "r2", ""], ["r1", "r1", "r1", "r2", "", "r1"]])
+  func anotherReservationIsAnotherRecord(_ reservations: [String]) throws {
+    let warm = try Self.fixture()
+    for (index, reservation) in reservations.enumerated() {
+      var message = Self.record(key: "key-\(index)")
+      message.reservationID = reservation
+      let cold = try Self.fixture()
+      for fixture in [warm, cold] { _ = try fixture.call(.recordSpend(message)) }
+      #expect(warm.recorder.taken.count == index + 1)
+      #expect(warm.recorder.taken.last == cold.recorder.taken.last, "record \(index)")
+    }
+  }
+
   @Test func bothWaysChargeTheSame() throws {
     let fixture = try Self.fixture()
     for index in 0..<5 {

@@ -57,10 +57,7 @@ import Testing
     let seed = UInt64.random(in: 0 ... .max)
     var random = SeededRandom(seed: seed)
     var traffic = DoorTraffic()
-    let warm = ServiceFixture(
-      engine: BudgetEngine(
-        configuration: try DoorTraffic.configuration(0), at: ServiceFixture.start),
-      time: ManualTimeSource(ServiceFixture.start))
+    let warm = try Self.fixture()
     for index in 0..<4_000 {
       let request = traffic.request(callID: UInt64(index + 1), using: &random)
       var bytes = request.bytes(.usual, using: &random)
@@ -90,37 +87,39 @@ import Testing
     }
   }
 
-  /// Every method there can be: its field in the envelope, whether this build knows it or not.
-  @Test(arguments: UInt8(10)...UInt8.max)
-  func noMethodPassesTheGate(_ method: UInt8) throws {
-    var random = SeededRandom(seed: UInt64(method))
-    let fixture = ServiceFixture(
+  private static func fixture() throws -> ServiceFixture {
+    ServiceFixture(
       engine: BudgetEngine(
         configuration: try DoorTraffic.configuration(0), at: ServiceFixture.start),
       time: ManualTimeSource(ServiceFixture.start))
+  }
+
+  /// Call 9 waits for its reply.
+  private static func fixtureWithACallUnderWay() throws -> ServiceFixture {
+    let fixture = try fixture()
     fixture.recorder.answer(.deferred)
     var held = RecordSpendRequest(costUSD: 1)
     held.provider = "openai"
     try fixture.callDeferred(.recordSpend(held), callID: 9)
     fixture.recorder.answer(.recorded)
+    return fixture
+  }
+
+  /// Every method there can be: its field in the envelope, whether this build knows it or not.
+  @Test(arguments: UInt8(10)...UInt8.max)
+  func noMethodPassesTheGate(_ method: UInt8) throws {
+    var random = SeededRandom(seed: UInt64(method))
+    let fixture = try Self.fixtureWithACallUnderWay()
     // A message that each method there is makes something of.
     let fields: [[RequestBytes.Field]] = [
       [], [.text(1, "openai"), .double(5, 1)], [.message(1, [.text(4, "openai")])],
     ]
     for fields in fields {
       for form in [RequestBytes.Form.usual, .unusual] {
-        var request = RequestBytes(callID: 9)
+        var request = RequestBytes(callID: 10)
         request.method = method
         request.fields = fields
-        let inUse = try ServiceFixture.message(
-          in: fixture.rawReply(to: request.bytes(form, using: &random)))
-        #expect(inUse.status?.message.hasPrefix("call_id 9 is under way") == true, "\(request)")
-        request.callID = 10
-        request.timeoutMilliseconds = 5
-        let late = try ServiceFixture.message(
-          in: fixture.rawReply(to: request.bytes(form, using: &random), age: .milliseconds(6)))
-        #expect(late.status?.code == .deadlineExceeded, "\(request)")
-        #expect(inUse.result == nil && late.result == nil)
+        try fixture.expectRefused(request, form, using: &random, "\(request)")
       }
     }
     #expect(fixture.recorder.taken.count == 1 && fixture.recorder.backups == 0)
@@ -142,34 +141,15 @@ import Testing
     let seed = UInt64.random(in: 0 ... .max)
     var random = SeededRandom(seed: seed)
     var traffic = DoorTraffic()
-    let fixture = ServiceFixture(
-      engine: BudgetEngine(
-        configuration: try DoorTraffic.configuration(0), at: ServiceFixture.start),
-      time: ManualTimeSource(ServiceFixture.start))
-    fixture.recorder.answer(.deferred)
-    var held = RecordSpendRequest(costUSD: 1)
-    held.provider = "openai"
-    try fixture.callDeferred(.recordSpend(held), callID: 9)
-    fixture.recorder.answer(.recorded)
+    let fixture = try Self.fixtureWithACallUnderWay()
     for index in 0..<1_500 {
-      var request = traffic.request(callID: 9, using: &random)
+      let request = traffic.request(callID: UInt64(index + 10), using: &random)
       for form in [RequestBytes.Form.usual, .unusual] {
         let comment: Comment = "seed \(seed), request \(index), \(form): \(request)"
         // Known to the lane by now, on a call that is free.
-        request.callID = UInt64(index + 10)
         _ = fixture.rawReply(to: request.bytes(form, using: &random))
         let before = (fixture.recorder.taken, fixture.engine.totalSpend(at: fixture.time.now()))
-        request.callID = 9
-        let inUse = try ServiceFixture.message(
-          in: fixture.rawReply(to: request.bytes(form, using: &random)))
-        #expect(inUse.status?.code == .invalidArgument, comment)
-        #expect(inUse.status?.message.hasPrefix("call_id 9 is under way") == true, comment)
-        request.callID = UInt64(index + 10)
-        request.timeoutMilliseconds = 5
-        let late = try ServiceFixture.message(
-          in: fixture.rawReply(to: request.bytes(form, using: &random), age: .milliseconds(6)))
-        #expect(late.status?.code == .deadlineExceeded, comment)
-        request.timeoutMilliseconds = 0
+        try fixture.expectRefused(request, form, using: &random, comment)
         #expect(fixture.recorder.taken == before.0, comment)
         #expect(fixture.engine.totalSpend(at: fixture.time.now()) == before.1, comment)
       }
@@ -185,6 +165,24 @@ extension BudgetEngine {
 }
 
 extension ServiceFixture {
+  /// The gate refuses `request` under the id of call 9, and under its own once its time is over.
+  fileprivate func expectRefused(
+    _ request: RequestBytes, _ form: RequestBytes.Form, using random: inout SeededRandom,
+    _ comment: Comment
+  ) throws {
+    var request = request
+    request.timeoutMilliseconds = 5
+    let late = try Self.message(
+      in: rawReply(to: request.bytes(form, using: &random), age: .milliseconds(6)))
+    #expect(late.status?.code == .deadlineExceeded && late.result == nil, comment)
+    request.callID = 9
+    request.timeoutMilliseconds = 0
+    let inUse = try Self.message(
+      in: rawReply(to: request.bytes(form, using: &random)))
+    #expect(inUse.status?.code == .invalidArgument && inUse.result == nil, comment)
+    #expect(inUse.status?.message.hasPrefix("call_id 9 is under way") == true, comment)
+  }
+
   /// The bytes of the reply to `body`; none where it comes later.
   func rawReply(to body: [UInt8], age: Duration = .zero) -> [UInt8] {
     var output: [UInt8] = []

@@ -133,8 +133,15 @@ import WholeRequests
     ] {
       #expect(Self.plainHead(frame) == nil, "\(frame)")
     }
-    let long = [UInt8](repeating: 0, count: Self.bounds.maximumRequestBytes + 1)
-    #expect(Self.plainHead(long) == nil)
+    // The usual shape, but for its length.
+    for (count, isPlain) in [
+      (Self.bounds.maximumRequestBytes, true), (Self.bounds.maximumRequestBytes + 1, false),
+    ] {
+      let text = RawField.text(11, String(repeating: "x", count: count - 6))
+      let frame = [8, 1] + text
+      #expect(frame.count == count)
+      #expect((Self.plainHead(frame) != nil) == isPlain)
+    }
     let tag = RawField.text(4, "t")
     let records: [[UInt8]] = [
       RawField.text(1, "a") + RawField.text(1, "b"), RawField.double(5, 1) + RawField.double(5, 1),

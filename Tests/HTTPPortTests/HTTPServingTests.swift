@@ -126,12 +126,16 @@ import Testing
 
   /// The place of a connection that went is another's by then: an answer must not reach it.
   @Test func anAnswerToOneThatWentReachesNobodyElse() async throws {
-    let serving = try Serving { $0.connections = 1 }
+    let serving = try Serving()
     do {
       let gone = try serving.peer()
       try gone.ask("/late")
-      try await eventually("asked") { serving.site.waiting == 1 }
+      try await eventually("asked") {
+        serving.site.waiting == 1 && serving.http.counters.connections == 1
+      }
+      gone.endWithReset()
     }
+    try await eventually("the place is free") { serving.http.counters.connections == 0 }
     let next = try serving.peer()
     try next.ask("/late")
     try await eventually("asked") { serving.site.waiting == 2 }

@@ -83,6 +83,13 @@ final class WebPeer {
     }
   }
 
+  /// The end of this peer resets the connection, as that of a process that was killed may.
+  func endWithReset() {
+    var atOnce = linger(l_onoff: 1, l_linger: 0)
+    _ = unsafe setsockopt(
+      socket.number, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+  }
+
   /// Asks for `path`, as a scraper does.
   func ask(_ path: String, method: String = "GET") throws {
     try send("\(method) \(path) HTTP/1.1\r\nHost: h\r\n\r\n")

@@ -23,6 +23,10 @@ import Testing
     #expect(later.totals.map(\.window.key.name) == ["p1"])
     #expect(later.totals.map(\.amount.pico) == [3 * amount.pico])
     #expect(later.totals.first?.window == fixture.openWindow(1))
+    // A window that was told of is told of again when it changes again.
+    #expect(fixture.record(amount, slots: [1]) == .recorded)
+    let last = try fixture.ledger.changes()
+    #expect(last.totals.map(\.amount.pico) == [4 * amount.pico])
   }
 
   @Test func earlierLivesOfTheNodeAreToldToo() throws {

@@ -20,6 +20,19 @@ import Testing
     #expect(fixture.ledger.opening.spend(of: "p0") == amount)
   }
 
+  /// The refused batch's window is gone from memory, and its place is another's; the budget is
+  /// charged to the same window all the same.
+  @Test func aWindowOfARefusedBatchHasAPlaceOfItsOwnAgain() throws {
+    let fixture = try LedgerFixture()
+    fixture.probe.fail(.write, code: 13)
+    #expect(fixture.record(amount, slots: [3]) == .notRecorded(.diskFull))
+    #expect(fixture.record(amount, slots: [0]) == .recorded)
+    #expect(fixture.record(PicoUSD(pico: 5), slots: [3]) == .recorded)
+    try fixture.restart()
+    #expect(fixture.ledger.opening.spend(of: "p0") == amount)
+    #expect(fixture.ledger.opening.spend(of: "p3")?.pico == 5)
+  }
+
   /// A window that is there already keeps what it holds, and nothing of the refused batch.
   @Test func aRefusedBatchAddsNothingToTheNextFold() throws {
     let fixture = try LedgerFixture()

@@ -64,6 +64,35 @@ import Testing
     #expect(ledger.opening.windows.allSatisfy { $0.spend == amount })
   }
 
+  /// Two batches of one take: where the first one's fold holds all there is, the second one's
+  /// blocks wait for their turns from its own number on.
+  @Test func aBlockWaitsFromTheBatchThatChargedIt() throws {
+    let fixture = try fixture {
+      $0.batchBound = 1
+      $0.foldInterval = .zero
+    }
+    try fixture.restart()
+    let ledger = fixture.ledger
+    for round in 0..<8 {
+      // While a batch is committed both come, so that the next take has them.
+      fixture.probe.once(at: .commit) {
+        for slots in [[0], [300, 600, 900]] as [[Int32]] {
+          let record = LedgerRecord(
+            amount: PicoUSD(pico: 7), key: nil, token: LedgerToken(high: 0, low: .max))
+          #expect(ledger.submit(record, charging: slots) == .queued)
+        }
+      }
+      #expect(fixture.record(.zero, key: "key-\(round)", slots: []) == .recorded)
+      #expect(fixture.client.wait(2))
+      for _ in 0..<4 { #expect(fixture.record(amount, slots: [0]) == .recorded) }
+      let opening = try fixture.afterKill()
+      #expect(opening.spend(of: "t0")?.pico == Int128(7 * 5 * (round + 1)))
+      for name in ["t300", "t600", "t900"] {
+        #expect(opening.spend(of: name)?.pico == Int128(7 * (round + 1)))
+      }
+    }
+  }
+
   /// A kill after each commit, while some blocks are folded and others are not; now and then a
   /// commit fails, a budget is joined with another, or the ledger starts again.
   @Test(arguments: 0..<3)

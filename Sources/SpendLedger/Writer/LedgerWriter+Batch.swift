@@ -34,7 +34,6 @@ extension LedgerWriter {
       return putBack
     }
     let id = log.last + 1
-    balances.begin(batch: id, at: schedule.lastTake)
     chargeBalances(records, slots)
     let digest = row.write(
       BatchReader.Head(id: id, origin: originID, time: now), plan, records, slots)
@@ -85,7 +84,7 @@ extension LedgerWriter {
     return label
   }
 
-  /// Where a window's balance is; one that is not in memory may be in the table.
+  /// The place of a window's balance; one that is not in memory may be in the table.
   func balancePlace(_ window: BudgetWindow, budget: Int64) throws(SQLiteError) -> Int {
     let key = BalanceKey(budget: budget, start: window.start.unixMilliseconds)
     if let place = balances.place(of: key) { return place }
