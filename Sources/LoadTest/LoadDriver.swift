@@ -93,7 +93,11 @@ struct LoadDriver: PipelineDriver {
   var report: LoadReport {
     var report = LoadReport(duration: ends.duration(since: countsFrom))
     for (index, method) in [MethodName.filterDeployments, .recordSpend].enumerated()
-    where seen[index].latencies.count > 0 {
+    where frames.frames.contains(where: { $0.method == method }) {
+      guard seen[index].latencies.count > 0 else {
+        report.unanswered.append(method.description)
+        continue
+      }
       report.answers.append(
         LoadReport.Answers(
           method, seen[index], expectsDenials: expectsDenials, during: report.duration))

@@ -39,8 +39,10 @@ public struct LoadReport: Sendable {
 
   /// For how long answers were counted.
   public var duration: Duration
-  /// The answers, by methods that were asked.
+  /// The answers, by methods that were asked and answered.
   public var answers: [Answers] = []
+  /// The names of methods that were asked and not answered while answers were counted.
+  public var unanswered: [String] = []
 
   init(duration: Duration) { self.duration = duration }
 }

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import socketserver
 import subprocess
 import threading
 import time
@@ -366,6 +367,41 @@ def test_bench_denied_wants_an_exhausted_budget(ctl, budgetd, budgetctl, tmp_pat
     result = ctl("bench", "--denied", "--model-name", "gpt", "--connections", "2", "--depth", "2",
                  "--seconds", "0.5", "--warm-up", "0", "--output", "json")
     assert "allowed a candidate" in failed(result, 1)
+
+
+class LateFilters(socketserver.StreamRequestHandler):
+    """A server without budgets that answers filters and records half a second late."""
+
+    def handle(self):
+        while len(header := self.rfile.read(4)) == 4:
+            request = pb.Request.FromString(self.rfile.read(int.from_bytes(header, "big")))
+            method = request.WhichOneof("method")
+            if method != "get_provider_budgets":
+                time.sleep(0.5)
+            response = pb.Response(call_id=request.call_id)
+            getattr(response, method).SetInParent()
+            message = response.SerializeToString()
+            self.wfile.write(len(message).to_bytes(4, "big") + message)
+
+
+def test_bench_without_an_answer_in_its_time_has_failed(budgetctl):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), LateFilters) as late:
+        late.daemon_threads = True
+        thread = threading.Thread(target=late.serve_forever)
+        thread.start()
+        try:
+            where = "127.0.0.1:%d" % late.server_address[1]
+            for options, asked in [(["--output", "json"], "no filter_deployments in"),
+                                   (["--work", "mixed"],
+                                    "no filter_deployments and no record_spend in")]:
+                result = run(budgetctl, "--server", where, "bench", "--seconds", "0.1", "--warm-up",
+                             "0", "--connections", "1", "--depth", "1", *options)
+                text = failed(result, 69)
+                assert where in text and asked in text and "--seconds" in text
+                assert result.stdout == ""
+        finally:
+            late.shutdown()
+            thread.join()
 
 
 def test_bench_wants_leave_for_other_machines(budgetctl):

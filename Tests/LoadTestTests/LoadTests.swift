@@ -191,12 +191,44 @@ import WholeRequests
     answer(2, .ok, 3.5)
     #expect(driver.isDone(at: at(3.5)) && driver.stray == nil)
     let answers = try #require(driver.report.answers.first)
-    #expect(driver.report.answers.count == 1)
+    #expect(driver.report.answers.count == 1 && driver.report.unanswered.isEmpty)
     #expect(answers.codes.map(\.name) == ["OK", "RESOURCE_EXHAUSTED", "UNAVAILABLE"])
     #expect(answers.codes.map(\.count) == [1, 1, 1])
     #expect(answers.errors == 1)
     #expect(answers.rate == 1.5)
     answer(0, .ok, 3.6)
     #expect(driver.stray != nil)
+  }
+
+  @Test(arguments: LoadPlan.Work.allCases)
+  func methodsWithoutACountedAnswerAreNamed(_ work: LoadPlan.Work) throws {
+    var plan = LoadPlan()
+    plan.work = work
+    plan.connections = 1
+    plan.depth = 2
+    let start = MonotonicInstant(nanoseconds: 0)
+    var driver = LoadDriver(plan, try LoadFrames(plan), startingAt: start)
+    let asked: [LoadPlan.Work: [String]] = [
+      .filter: ["filter_deployments"], .record: ["record_spend"],
+      .mixed: ["filter_deployments", "record_spend"],
+    ]
+    #expect(driver.report.answers.isEmpty && driver.report.unanswered == asked[work])
+    var sent: [UInt8] = []
+    driver.fill(connection: 0, output: &sent, at: start)
+    // Of mixed work the first request is a filter. An answer to it within the warm-up, one that
+    // counts, and one that comes when the counting is over.
+    for (place, seconds) in [(0, 0.5), (0, 2), (1, 7.0)] {
+      var reply: [UInt8] = []
+      ResponseWriter().appendStatus(
+        RPCStatus(.unavailable, "x"), callID: LoadFrames.firstCallID + UInt64(place), to: &reply)
+      let body = Array(reply[4...])
+      unsafe driver.take(body.span.bytes, from: 0, at: start.advanced(by: .seconds(seconds)))
+      if seconds < 1 {
+        #expect(driver.report.unanswered == asked[work])
+        driver.fill(connection: 0, output: &sent, at: start.advanced(by: .seconds(seconds)))
+      }
+    }
+    #expect(driver.report.answers.count == 1)
+    #expect(driver.report.unanswered == (work == .mixed ? ["record_spend"] : []))
   }
 }

@@ -21,7 +21,7 @@ struct BenchCommand: AsyncParsableCommand {
       a candidate is then an error.
 
       bench and the server share the machine's processors when they run on one machine.
-      Exits 1 when an answer was an error.
+      Exits 1 when an answer was an error, and 69 when no answer came in the time that counts.
       """)
 
   @Option(help: ArgumentHelp("filter, record or mixed.", valueName: "work"))
@@ -90,6 +90,7 @@ struct BenchCommand: AsyncParsableCommand {
     } catch {
       throw Failure(error, server: client.server)
     }
+    guard !report.answers.isEmpty else { throw unanswered(report.unanswered, by: client.server) }
     let result = BenchReport(report, plan: plan)
     switch output {
     case .table: Terminal.write(lines: result.lines(columns: Terminal.current().columns))
@@ -99,6 +100,15 @@ struct BenchCommand: AsyncParsableCommand {
       let what = denied ? "were errors or allowed a candidate" : "were errors"
       throw Failure("\(result.errors) answers of \(client.server) \(what)", .refused)
     }
+    if !report.unanswered.isEmpty { throw unanswered(report.unanswered, by: client.server) }
+  }
+
+  /// The server answered, but `methods` not while answers were counted.
+  private func unanswered(_ methods: [String], by server: String) -> Failure {
+    Failure(
+      "\(server) answered no \(methods.joined(separator: " and no ")) in the \(seconds) s that "
+        + "count: it may be overloaded; give more --seconds, or fewer --connections or --depth",
+      .unreachable)
   }
 
   /// The plan of the options, without the names.
