@@ -18,7 +18,7 @@ extension Scenario {
     let start = try reader.text(node["start"], "start")
     guard let start = Timestamp(iso8601: start) else {
       throw TraceError(
-        line: line, message: "start '\(start)' is no instant such as 2026-01-15T00:00:00Z")
+        line: line, message: "start '\(start)' is not an instant such as 2026-01-15T00:00:00Z")
     }
     self.start = start
     config = node["config"] ?? DocumentNode(.mapping(DocumentMapping([])))
@@ -151,7 +151,7 @@ private struct ScenarioReader {
     default:
       throw TraceError(
         line: line,
-        message: "op '\(op)' is none of record, filter, budgets, sync, lost, start and redis")
+        message: "op '\(op)' is not one of record, filter, budgets, sync, lost, start and redis")
     }
   }
 

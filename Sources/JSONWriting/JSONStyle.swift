@@ -21,7 +21,7 @@ public struct JSONStyle: Sendable {
   public static let page = JSONStyle(
     comma: ",", colon: ":", numbers: .python, hasShortEscapes: true, escapesUpperControls: false)
 
-  /// What command lines print: no blanks, the shortest numbers.
+  /// The style of command lines' output: no blanks, the shortest numbers.
   public static let commandLine = JSONStyle(
     comma: ",", colon: ":", numbers: .shortest, hasShortEscapes: false,
     escapesUpperControls: true)

@@ -2,7 +2,7 @@ public import BudgetModel
 
 /// JSON as bytes, written from front to back. Members and elements come in the order of the calls.
 public struct JSONText {
-  /// What was written so far.
+  /// The text so far.
   public private(set) var bytes: [UInt8] = []
   private let style: JSONStyle
   private var needsComma = false

@@ -67,7 +67,7 @@ public enum ConfigFile {
   /// A pipe gives its bytes once, and to open one may wait for ever.
   private static func refusePipe(_ path: String) throws(DocumentError) {
     let found = URL(filePath: path).resolvingSymlinksInPath().path
-    // Where this fails, opening the file says why.
+    // If this fails, opening the file says why.
     let type = (try? FileManager.default.attributesOfItem(atPath: found))?[.type]
     let passing = ["/dev/stdin", "/dev/fd/", "/proc/self/fd/"]
     let kind = type as? FileAttributeType

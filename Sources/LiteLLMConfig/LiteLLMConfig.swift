@@ -3,27 +3,27 @@ public import Documents
 
 /// A configuration that was read and accepted.
 public struct LiteLLMConfig: Sendable {
-  /// What the engine takes from it.
+  /// The part that the engine takes.
   public let budgets: BudgetConfiguration
   /// The Redis that they are shared through; nil: none.
   public let redis: RedisSource?
-  /// What goes with each entry of `budgets.deployments`, in the same order.
+  /// The facts of each entry of `budgets.deployments`, in the same order.
   public let deploymentFacts: [DeploymentFacts]
   /// Budgets of deployments whose ids cannot be known here: nothing is charged to them.
   public let waitingBudgets: [WaitingBudget]
   /// The names of the files that were included, in the order in which they were read.
   public let includedFiles: [String]
-  /// What is accepted but may not be what was meant, in the order of the lines.
+  /// Settings that are accepted but may not be meant, in the order of the lines.
   public let warnings: [DocumentProblem]
 }
 
-/// What a model list says of one deployment beside its names.
+/// The facts that a model list has of one deployment beside its names.
 public struct DeploymentFacts: Hashable, Sendable {
   /// Whether the file gives no id, so that it is computed from the name and the parameters.
   public var hasComputedID: Bool
   /// Why LiteLLM's proxy goes on without this deployment; nil: it has it.
   public var droppedBecause: String?
-  /// Where the entry stands in the model list, from 0.
+  /// The place of the entry in the model list, from 0.
   public var index: Int
 }
 

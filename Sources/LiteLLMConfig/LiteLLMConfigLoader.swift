@@ -5,13 +5,13 @@ public import Documents
 ///
 /// Reads no files and no environment itself. Cost: linear in the document.
 public struct LiteLLMConfigLoader: Sendable {
-  /// What references such as `os.environ/NAME` are looked up in.
+  /// References such as `os.environ/NAME` are looked up in it.
   public let environment: [String: String]
   /// How the providers of models are found.
   public let directory: ProviderDirectory
   /// The operator's own models.
   let operatorModels: [(model: String, provider: String)]
-  /// Where the Redis is taken from.
+  /// The source of the Redis.
   public let redis: RedisChoice
 
   /// A loader with the process's environment as the caller sees it, the operator's provider map and

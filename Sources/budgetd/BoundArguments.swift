@@ -3,7 +3,7 @@ import BudgetServer
 import BudgetWire
 import TCPTransport
 
-/// What peers may use up; the defaults are the wire contract's.
+/// The bounds of peers; the defaults are the wire contract's.
 struct BoundArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Connections at one time.", valueName: "count"))
   var maxConnections = 16_384

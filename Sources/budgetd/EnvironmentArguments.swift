@@ -20,7 +20,7 @@ enum EnvironmentArguments {
   /// Variables that are not options of this program's.
   private static let others = ["redis-password", "server"]
 
-  /// What Kubernetes sets in every container beside a service named `budgetd`.
+  /// Kubernetes sets these in every container beside a service named `budgetd`.
   private static let ofServices = ["BUDGETD_SERVICE_", "BUDGETD_PORT"]
 
   /// Why variables that look like this program's have no effect: a line each. Values are not shown.

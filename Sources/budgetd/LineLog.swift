@@ -5,7 +5,7 @@ import Logging
 
 /// One line an event on standard error: `2026-01-15T00:00:00.000Z info  loaded config.yaml: ...`.
 ///
-/// What steers terminals or begins lines is escaped, so that no name can forge one.
+/// Characters that steer terminals or begin lines are escaped, so that no name can forge a line.
 struct LineLog: LogHandler {
   var metadata: Logger.Metadata = [:]
   var logLevel: Logger.Level
@@ -23,7 +23,7 @@ struct LineLog: LogHandler {
         + Self.text(event.level, "\(event.message)", event.metadata ?? [:]))
   }
 
-  /// What follows the time: the level, as wide as all of them, what happened, and fields in order.
+  /// The text behind the time: the level, as wide as all of them, the event, and fields in order.
   static func text(
     _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata
   ) -> String {

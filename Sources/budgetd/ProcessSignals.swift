@@ -10,7 +10,7 @@ import Synchronization
 /// handed on. The second order to end ends the process where it is heard, as does the first when its
 /// time is over, whatever the rest of the process is waiting for.
 final class ProcessSignals: Sendable {
-  /// What happens to the process, in order: SIGHUP reloads, SIGTERM and SIGINT end.
+  /// The signals of the process, in order: SIGHUP reloads, SIGTERM and SIGINT end.
   let events: AsyncStream<ProcessOrders.Event>
 
   /// How long the process may take to end once asked.

@@ -20,7 +20,7 @@ struct RedisArguments: ParsableArguments {
       valueName: "file"))
   var redisPasswordFile: String?
 
-  /// Where the Redis is taken from; throws where an option could not be meant.
+  /// The source of the Redis; throws if an option could not be meant.
   func choice() throws(ServerError) -> RedisChoice {
     let password = try password()
     guard let redis else { return .configured(password: password) }

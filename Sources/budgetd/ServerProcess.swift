@@ -8,11 +8,11 @@ import TCPTransport
 /// The server as a process: the ready line, then orders until it drains.
 struct ServerProcess {
   let server: BudgetServer
-  /// What keeps the node and its fleet in step; nil: it is alone.
+  /// Keeps the node and its fleet in step; nil: the node is alone.
   let fleet: FleetLoop?
   let signals: ProcessSignals
   let log: Logger
-  /// Where the configuration is read again, since that takes as long as the file is large.
+  /// The configuration is read again here, since that takes as long as the file is large.
   private let reloads = DispatchQueue(label: "budgetd.reload", qos: .utility)
 
   init(server: BudgetServer, fleet: FleetLoop?, signals: ProcessSignals, log: Logger) {

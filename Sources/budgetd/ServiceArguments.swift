@@ -3,7 +3,7 @@ import BudgetPages
 public import BudgetServer
 public import Logging
 
-/// What the server serves, and where.
+/// The options of the server's configuration and addresses.
 struct ServiceArguments: ParsableArguments {
   @Option(help: ArgumentHelp("LiteLLM's config.yaml.", valueName: "file"))
   var config: String

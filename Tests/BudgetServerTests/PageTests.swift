@@ -67,6 +67,9 @@ import Testing
       #expect(
         try fixture.call(.getProviderBudgets(ask)).status?.code == .invalidArgument, "\(token)")
     }
+    #expect(
+      try fixture.call(.getProviderBudgets(ask)).status?.message
+        == "page_token is not from this server: give next_page_token as it came")
     ask.pageToken = try fixture.call(.getProviderBudgets(GetProviderBudgetsRequest())).page
       .nextPageToken
     #expect(!ask.pageToken.isEmpty)

@@ -117,10 +117,10 @@ import Testing
   @Test func whatIsNoTraceIsRefusedWithItsLine() {
     let bad: [(String, String)] = [
       ("{", "line 9: no valid JSON"), (#"{"name": 1}"#, "line 9: name is missing or no text"),
-      (#"{"name": "s", "start": "now"}"#, "line 9: start 'now' is no instant"),
+      (#"{"name": "s", "start": "now"}"#, "line 9: start 'now' is not an instant"),
       (#"{"name": "s", "start": "2026-01-15T00:00:00Z"}"#, "line 9: steps is missing"),
       (scenario(budget, #"{"at": "x", "op": "filter"}"#), "line 9: a step's at is missing"),
-      (scenario(budget, #"{"at": 1, "op": "dance"}"#), "line 9: op 'dance' is none of"),
+      (scenario(budget, #"{"at": 1, "op": "dance"}"#), "line 9: op 'dance' is not one of"),
     ]
     for (line, message) in bad {
       do throws(TraceError) {

@@ -39,12 +39,12 @@ import Testing
     #expect(refusal("a: !!int x") == "c.yaml:1: 'x' is not what its tag !!int says it is")
     #expect(
       refusal("a:\n- 2024-13-01")
-        == "c.yaml:2: '2024-13-01' looks like a date but there is no such: quote it")
+        == "c.yaml:2: '2024-13-01' looks like a date but is not one: quote it")
     #expect(
-      refusal("a: 0b_") == "c.yaml:1: '0b_' looks like a whole number but is none: quote it")
+      refusal("a: 0b_") == "c.yaml:1: '0b_' looks like a whole number but is not one: quote it")
     #expect(refusal("? [a]\n: 1") == "c.yaml:1: a list cannot be a key: use a text")
     #expect(refusal("a: <<") == "c.yaml:1: '<<' means something as a key only: quote it")
-    #expect(refusal("a: =") == "c.yaml:1: '=' is no value that PyYAML reads: quote it")
+    #expect(refusal("a: =") == "c.yaml:1: '=' is not a value that PyYAML reads: quote it")
     #expect(
       refusal("<<: 1") == "c.yaml:1: << takes a mapping or a list of mappings, this is the number 1"
     )

@@ -1,6 +1,7 @@
 import BudgetModel
 import Foundation
 import Glibc
+import Locks
 import Synchronization
 import Testing
 
@@ -191,7 +192,7 @@ import Testing
     fixture.submit(amount)
     fixture.client.atGate.wait()
     let (ledger, now) = (fixture.ledger, fixture.client.now())
-    let first = Waiting<Bool>()
+    let first = Promise<Bool>()
     Thread.detachNewThread {
       first.fulfil((try? ledger.backup(named: "first", at: now)) != nil)
     }

@@ -1,4 +1,5 @@
 import BudgetModel
+import Locks
 import Testing
 
 @testable import SpendLedger
@@ -39,7 +40,7 @@ import Testing
 
     func close(_ refusal: LedgerRefusal, ends: Bool) { queue.close(refusal, ends: ends) }
 
-    func asks() -> Bool { queue.ask(.settle(reply: Waiting<Bool>())) }
+    func asks() -> Bool { queue.ask(.settle(reply: Promise<Bool>())) }
   }
 
   /// A record with many tags takes more than one without: the bound on records says nothing of it.

@@ -12,7 +12,7 @@ import Testing
   /// A queue that takes records, and somebody who takes them from it on a thread of his own.
   private final class Reader: Sendable {
     let queue = RecordQueue(recordBound: 100, byteBound: 1 << 20)
-    private let taken = Waiting<Int>()
+    private let taken = Promise<Int>()
 
     init() {
       queue.add(.start(TestClient()))
@@ -61,7 +61,7 @@ import Testing
     let reader = Reader()
     reader.start(Self.gathering(50, for: Self.hour))
     reader.add(3)
-    _ = reader.queue.ask(.settle(reply: Waiting<Bool>()))
+    _ = reader.queue.ask(.settle(reply: Promise<Bool>()))
     #expect(reader.wait() == 3)
   }
 

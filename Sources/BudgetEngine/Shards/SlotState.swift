@@ -154,8 +154,8 @@ struct SlotState: Sendable {
     self.generation = generation
   }
 
-  /// Makes a window of the fleet the budget's own, in place of those that opened at `replaced`. What
-  /// a window that opened meanwhile holds stays counted, until it is moved too.
+  /// Makes a window of the fleet the budget's own, in place of those that opened at `replaced`. The
+  /// spend of a window that opened meanwhile stays counted, until it is moved too.
   mutating func adopt(
     _ window: BudgetWindowState, replacing replaced: [Timestamp], at now: Timestamp
   ) {

@@ -3,7 +3,7 @@ import Logging
 import Reconciliation
 import RedisStore
 
-/// What operators read of the fleet in the log: what changed, not what goes on.
+/// The fleet in the log, for operators: changes, not everything that goes on.
 final class FleetVoice {
   private let log: Logger
   private var connectedTo: ServerFacts?

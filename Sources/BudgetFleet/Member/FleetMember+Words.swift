@@ -3,7 +3,7 @@ import Locks
 import Synchronization
 
 extension FleetMember {
-  /// What Ping says: `ok`, or `partitioned` while the outage policy is in force.
+  /// The store's state in Ping: `ok`, or `partitioned` while the outage policy is in force.
   public var storeState: String {
     state.withLock { $0.standing.isPolicyInForce } ? "partitioned" : "ok"
   }
@@ -28,7 +28,7 @@ extension FleetMember {
     return "\(outageText). \(policyText)"
   }
 
-  /// What is wrong, and since when.
+  /// The fault, and since when it is there.
   var outageText: String {
     let (lastPassAt, startedAt, failure, isDoubted) = state.withLock {
       ($0.lastPassAt, $0.startedAt, $0.standing.failure, $0.clockDoubt != nil)
@@ -41,7 +41,7 @@ extension FleetMember {
     return "\(what), the last agreement was at \(lastPassAt.iso8601)\(reason)"
   }
 
-  /// What that means, and the way out.
+  /// The effect of the outage, and the way out.
   var policyText: String {
     switch options.policy {
     case .open:

@@ -32,7 +32,7 @@ public struct FleetSurroundings: Sendable {
 ///
 /// Reconciling calls from one thread; everything else may come from any.
 public final class FleetMember: FleetNode, Sendable {
-  /// What the last catalog handed out says of positions.
+  /// The positions of budgets in the last catalog that was handed out.
   private struct Positions {
     var generation: UInt64?
     var budgets: CatalogBudgets?
@@ -89,7 +89,7 @@ public final class FleetMember: FleetNode, Sendable {
       })
   }
 
-  /// What was recorded since the last call: committed totals only.
+  /// Everything that was recorded since the last call: committed totals only.
   public func news() throws(FleetNodeError) -> LedgerNews {
     do throws(LedgerError) {
       return LedgerNews(try ledger.changes())
@@ -111,7 +111,7 @@ public final class FleetMember: FleetNode, Sendable {
     }
   }
 
-  /// What others have spent of budgets, by position among the budgets of `generation`.
+  /// Takes others' spend of budgets, by position among the budgets of `generation`.
   public func show(_ views: [FleetView], of generation: UInt64) {
     let positions = positions.withLock { $0 }
     guard positions.generation == generation, let budgets = positions.budgets else { return }
@@ -181,6 +181,6 @@ public final class FleetMember: FleetNode, Sendable {
   /// The fleet time now, as the engine has it.
   public func now() -> Timestamp { time.now() }
 
-  /// What has passed since the start, for the standing.
+  /// The time since the start, for the standing.
   var elapsed: Duration { uptime() - started }
 }

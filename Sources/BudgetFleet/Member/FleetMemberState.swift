@@ -2,7 +2,7 @@ import BudgetModel
 import Reconciliation
 import SpendLedger
 
-/// What a member of a fleet knows of its standing.
+/// A member of a fleet, as far as it knows its standing.
 struct FleetMemberState: Sendable {
   /// A window of the fleet as it was known at the start.
   struct Stored: Sendable {

@@ -9,8 +9,8 @@ public struct FleetOptions: Sendable {
   /// How long after the last pass that succeeded the store counts as away; nil: three intervals, 3 s
   /// at least.
   public var staleness: Duration?
-  /// What of a difference between the store's clock and fleet time is no jump: a greater one is
-  /// followed only when this host's clock agrees, or after a minute.
+  /// The largest difference between the store's clock and fleet time that is not a jump: a greater
+  /// one is followed only when this host's clock agrees, or after a minute.
   public var clockJumpBound = Duration.seconds(3_600)
 
   /// Makes the standard options.

@@ -24,7 +24,7 @@ extension FleetRecord {
 }
 
 extension LedgerNews {
-  /// What the ledger tells, in the reconciler's words.
+  /// The ledger's changes, in the reconciler's words.
   init(_ changes: LedgerChanges) {
     self.init(
       isComplete: changes.isComplete,

@@ -25,8 +25,8 @@ public enum FleetRestoring {
   /// The windows that the ledger knows, as the engine of a member restores them; `own` are those
   /// that a node without a fleet would restore.
   ///
-  /// Where the fleet's window is still open it is the one, and what the budget's other open windows
-  /// hold is counted in it: they are moved to it at the first pass.
+  /// If the fleet's window is still open, it is the one. The spend of the budget's other open
+  /// windows is counted in it: they are moved to it at the first pass.
   public static func windows(
     _ opening: LedgerOpening, besides own: [BudgetWindowState], at now: Timestamp
   ) -> [BudgetWindowState] {

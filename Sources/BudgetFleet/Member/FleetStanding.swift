@@ -1,14 +1,14 @@
 /// Whether this node is in touch with its fleet, and since when not. A value: time is told to it, as
 /// what has passed since the start, and what is to be done comes back.
 struct FleetStanding: Equatable, Sendable {
-  /// Where the node stands.
+  /// The node's standing.
   enum Phase: Equatable, Sendable {
     case beforeFirstPass
     case inTouch
     case partitioned
   }
 
-  /// What is to be done.
+  /// The next action.
   enum Action: Equatable, Sendable {
     /// The outage policy is in force from now on, or not any more.
     case beginPolicy

@@ -41,6 +41,6 @@ final class BudgetLabels: Sendable {
     return exported
   }
 
-  /// What no budget was charged with.
+  /// The labels of spend that no budget was charged with.
   static let unknown = LabelSet([("scope", "_unknown"), ("name", "_unknown"), ("window", "")])
 }

@@ -3,7 +3,7 @@ import BudgetModel
 /// Remembers what budgets were charged with some minutes ago, to tell how fast money goes. A value
 /// without a clock.
 struct SpendSampler {
-  /// What was charged up to an instant.
+  /// The charges up to an instant.
   struct Point {
     var at: Timestamp
     /// By slot; less than nothing: not known.
@@ -21,7 +21,7 @@ struct SpendSampler {
     var dollarsPerSecond: Double
     var seconds: Double
     /// Whether it says something about what comes: money went in several of the last minutes, and
-    /// most of it in none of them. One large record is no rate.
+    /// most of it in none of them. One large record is not a rate.
     var isSteady = true
   }
 

@@ -36,7 +36,7 @@ enum ProviderBudgetsPage {
     return HTTPResponse(contentType: contentType, body: HTTPBody(text.bytes))
   }
 
-  /// What LiteLLM says without `provider_budget_config`.
+  /// LiteLLM's answer without `provider_budget_config`.
   private static let noConfig = Array(
     """
     {"error":{"message":"No provider budget config found. Please set a provider budget config in the \

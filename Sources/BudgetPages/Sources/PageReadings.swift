@@ -63,7 +63,7 @@ public struct RequestReading: Sendable {
   }
 }
 
-/// What became of records since the start.
+/// The outcomes of records since the start.
 public struct SpendReading: Sendable {
   /// Costs that were recorded, each record once.
   public var recorded = PicoUSD.zero
@@ -88,7 +88,7 @@ public struct SpendReading: Sendable {
 
 /// How the ledger is.
 public struct LedgerReading: Sendable {
-  /// What it has done.
+  /// Counts of its work.
   public var counters = LedgerCounters()
   /// Whether it records.
   public var state = LedgerState.ready
@@ -123,11 +123,11 @@ public struct NodeReading: Sendable {
 
   /// How the last reading of the configuration went.
   public struct Config: Sendable {
-    /// Where it lies.
+    /// Its path.
     public var path: String
     /// When one was last accepted.
     public var acceptedAt: Timestamp
-    /// What was wrong with the last one; nil: it was accepted.
+    /// The fault of the last one; nil: it was accepted.
     public var refusal: String?
 
     /// Makes a reading.
@@ -140,7 +140,7 @@ public struct NodeReading: Sendable {
 
   /// Why it should not, the most important first; empty: it is ready.
   public var notReadyReasons: [String] = []
-  /// What people should look at though the node is ready.
+  /// Matters that people should look at though the node is ready.
   public var warnings: [String] = []
   /// Nil: nobody looks at the clocks.
   public var clocks: Clocks?
@@ -154,7 +154,7 @@ public struct NodeReading: Sendable {
   public var isReady: Bool { notReadyReasons.isEmpty }
 }
 
-/// What was written of a trace.
+/// A trace so far.
 public struct TraceReading: Sendable {
   /// Steps that were written.
   public var written: UInt64

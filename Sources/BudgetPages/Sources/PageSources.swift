@@ -7,7 +7,7 @@ public import TCPTransport
 /// All that pages are made of. What changes is asked for, each time a page is rendered; nothing here
 /// knows who answers.
 public struct PageSources: Sendable {
-  /// What stays as it is while the node runs.
+  /// The facts that stay as they are while the node runs.
   public struct Node: Sendable {
     /// The version that it runs.
     public var version: String
@@ -19,7 +19,7 @@ public struct PageSources: Sendable {
     public var durability = "commit"
     /// Whether a listener can be reached from other machines.
     public var isInsecure = false
-    /// What all RPC connections together may hold, in bytes.
+    /// The bytes that all RPC connections together may hold.
     public var unsentBoundBytes = 0
 
     /// Makes the facts of a node.
@@ -30,23 +30,23 @@ public struct PageSources: Sendable {
     }
   }
 
-  /// What stays as it is.
+  /// The facts that stay as they are.
   public var node: Node
-  /// Where budgets stand.
+  /// The state of the budgets.
   public var engine: BudgetEngine
   /// Fleet time.
   public var time: any TimeSource
   /// How much of the configuration is shown.
   public var bounds = PageBounds.standard
-  /// What the HTTP port has counted.
+  /// The counters of the HTTP port.
   public var http = HTTPCounters()
-  /// What was asked and answered.
+  /// Counts of requests and their answers.
   public var requests: @Sendable () -> RequestReading = { RequestReading() }
   /// How often each budget kept a candidate out: a look at all, then asked by slot.
   public var denials: @Sendable () -> (Int32) -> Int = { { _ in 0 } }
-  /// What the RPC port's connections did.
+  /// Counts of the RPC port's connections.
   public var traffic: @Sendable () -> TransportCounters = { TransportCounters() }
-  /// What became of records.
+  /// The outcomes of records.
   public var spend: @Sendable () -> SpendReading = { SpendReading() }
   /// How the ledger is, at an instant.
   public var ledger: @Sendable (Timestamp) -> LedgerReading = { _ in LedgerReading() }
@@ -54,7 +54,7 @@ public struct PageSources: Sendable {
   public var standing: @Sendable (Timestamp) -> NodeReading
   /// How the node stands with its fleet; nil: it is alone.
   public var fleet: @Sendable () -> FleetStatus? = { nil }
-  /// What was written of the trace; nil: nothing is.
+  /// The trace so far; nil: no trace is written.
   public var trace: @Sendable () -> TraceReading? = { nil }
 
   /// Makes the sources of a node where nothing has happened.

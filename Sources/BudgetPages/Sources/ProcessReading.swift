@@ -1,6 +1,6 @@
 import Foundation
 
-/// What Linux says of this process.
+/// Linux' figures of this process.
 struct ProcessReading {
   var cpuSeconds: Double
   var residentBytes: UInt64

@@ -1,9 +1,9 @@
 import BudgetModel
 import HTTPPort
 
-/// What a question to `/status.json` chooses.
+/// The choice that a question to `/status.json` makes.
 struct StatusQuery: Equatable {
-  /// Why a query is none.
+  /// The fault of a query.
   struct Refusal: Error, Equatable {
     let text: String
   }

@@ -21,16 +21,16 @@ final class LedgerRecorder: SpendRecorder {
   private let queueBound: Int
   private let replies = Locked<ReplyMailbox?>(nil)
   private let requests: AllRequestCounts
-  /// What the ledger's thread counts.
+  /// The counts of the ledger's thread.
   private let counts: RequestCounts
   private let spent = Locked(SpendTotals())
   /// The batch whose commit failed, until the file tells what became of it.
   private let doubtful = Locked<LedgerBatch?>(nil)
 
-  /// Where what became of records is written down; nil: nowhere.
+  /// The trace that outcomes of records are written to; nil: there is no trace.
   private let trace = Locked<TrafficTrace?>(nil)
 
-  /// What the batch that is being finished charges; the ledger's thread alone takes it.
+  /// The charges of the batch that is being finished; only the ledger's thread takes them.
   private let sums = Locked(ChargeSums())
 
   /// The token of records that were answered when they were queued: no connection has this id.
@@ -54,7 +54,7 @@ final class LedgerRecorder: SpendRecorder {
     self.log = log
   }
 
-  /// Where replies that come later are posted; set before the first request can come.
+  /// Sets the mailbox of replies that come later. Called before the first request can come.
   func connect(to mailbox: ReplyMailbox, trace: TrafficTrace? = nil) {
     replies.withLock { $0 = mailbox }
     self.trace.withLock { $0 = trace }
@@ -120,7 +120,7 @@ final class LedgerRecorder: SpendRecorder {
     return answer
   }
 
-  /// What became of costs so far.
+  /// The outcomes of costs so far.
   var totals: SpendTotals { spent.withLock { $0 } }
 
   func standing(at now: Timestamp) -> RecorderStanding {
@@ -137,7 +137,7 @@ final class LedgerRecorder: SpendRecorder {
       idempotencyHorizon: wallTime(of: ledger.horizon(at: now)))
   }
 
-  /// What this host's wall clock showed at an instant of fleet time, as it is set now: callers' keys
+  /// An instant of fleet time on this host's wall clock, as the clock is set now: callers' keys
   /// have their times from such clocks.
   private func wallTime(of instant: Timestamp) -> Timestamp {
     instant.moved(from: time.now(), to: time.wall())
@@ -311,7 +311,7 @@ extension LedgerRecorder: LedgerClient {
   }
 
   func adopted(_ windows: [AdoptedWindow], at now: Timestamp) {
-    // A reload must not come in between: it would carry on windows that are none any more.
+    // A reload must not come in between: it would carry on windows that are gone.
     gate.withWindows {
       for adopted in windows {
         let window = adopted.spent.window

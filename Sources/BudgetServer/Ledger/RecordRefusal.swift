@@ -13,7 +13,7 @@ enum RecordRefusal: Equatable {
   /// The commit failed: only reading the file again tells.
   case unknown
 
-  /// What the client is told.
+  /// The status that the client is told.
   var status: RPCStatus {
     switch self {
     case .mismatch:

@@ -2,7 +2,7 @@ import BudgetEngine
 import BudgetModel
 import SpendLedger
 
-/// What the request path asks of whoever keeps spend.
+/// The keeper of spend, as the request path sees it.
 protocol SpendRecorder: Sendable {
   /// Takes a cost that is to be charged in full to `charged`. `token` says where the reply goes,
   /// where it comes later. Never waits.
@@ -18,11 +18,11 @@ protocol SpendRecorder: Sendable {
   /// made of the date. Never waits.
   func backUp(named name: String, token: LedgerToken)
 
-  /// What Ping says of the keeping of spend.
+  /// The state of the keeping of spend, for Ping.
   func standing(at now: Timestamp) -> RecorderStanding
 }
 
-/// What became of a record at once.
+/// The outcome of a record, as far as it is known at once.
 enum RecordAnswer: Equatable {
   /// The reply comes when the ledger has committed.
   case deferred

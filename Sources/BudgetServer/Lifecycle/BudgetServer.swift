@@ -15,13 +15,13 @@ public final class BudgetServer: Sendable {
   /// The version that Ping shows and `--version` prints.
   public static let version = ReleaseVersion.text
 
-  /// Where the RPC port listens, with the port that was taken.
+  /// The address of the RPC port, with the port that was taken.
   public var address: SocketAddress { transport.localAddress }
-  /// Where the HTTP port listens, with the port that was taken; nil: nowhere.
+  /// The address of the HTTP port, with the port that was taken; nil: there is no HTTP port.
   public let httpAddress: SocketAddress?
-  /// What the request path met and went on from.
+  /// Counts of faults that the request path met and went on from.
   public let counters: ServiceCounters
-  /// What the connections did.
+  /// Counts of the connections' work.
   public var transportCounters: TransportCounters { transport.counters }
 
   /// This node as a member of its fleet; nil where it is alone.
@@ -47,7 +47,7 @@ public final class BudgetServer: Sendable {
   /// Reads the configuration, opens the ledger, restores what it knows, and takes the port; serves
   /// from `start()` on. `time` replaces the system's clocks, for tests.
   ///
-  /// Throws where the configuration is refused, the address is no address or reaches other machines
+  /// Throws where the configuration is refused, the address is not one or reaches other machines
   /// without leave, or the data directory or the port is not to be had.
   public init(
     options: ServerOptions, log: Logger, time: (any TimeSource)? = nil
@@ -124,7 +124,7 @@ public final class BudgetServer: Sendable {
       ledger.close()
       throw error
     }
-    // What is refused says so in one line; what starts says what it found.
+    // A start that is refused says so in one line; one that goes on says what it found.
     config.log(to: log, as: "loaded")
     LedgerSync.log(opening, directory: options.dataDirectory, at: now, to: log)
     LogText.writeWindows(report, to: log)
@@ -296,7 +296,7 @@ public final class BudgetServer: Sendable {
     return cutOff
   }
 
-  /// What a last pass may take.
+  /// The time that a last pass may take.
   public static let lastPassDuration = Duration.seconds(3)
 
   private static func clock(
@@ -313,6 +313,6 @@ public final class BudgetServer: Sendable {
   /// When a reply to RecordSpend leaves.
   public var durability: Durability { options.durability }
 
-  /// Where spend is kept.
+  /// The directory that spend is kept in.
   public var dataDirectory: String { options.dataDirectory }
 }

@@ -39,7 +39,7 @@ final class ClockWatch: Sendable {
   /// How often they have come apart since the start.
   var timesApart: Int { state.withLock { $0.timesApart } }
 
-  /// What is wrong; nil: nothing.
+  /// A text about clocks that are apart; nil: they agree.
   var warning: String? {
     let ahead = aheadMilliseconds
     guard ahead.magnitude > UInt64(Self.boundMilliseconds) else { return nil }

@@ -28,7 +28,7 @@ struct ComputedIDs {
     var newID: String
   }
 
-  /// What a move leaves behind.
+  /// The spend that a move leaves behind.
   struct Loss {
     var move: Move
     var spend: PicoUSD
@@ -74,7 +74,8 @@ struct ComputedIDs {
     }
   }
 
-  /// What a reload takes from them: a line a deployment whose old id has spent something.
+  /// Logs the spend that a reload takes from them: a line for each deployment whose old id has
+  /// spent.
   static func write(_ losses: [Loss], to log: Logger) {
     for loss in losses.prefix(maximumNamed) {
       let old = loss.move.old
@@ -106,7 +107,7 @@ struct ComputedIDs {
 }
 
 extension BudgetEngine {
-  /// What the old ids of `moves` have spent in their open windows; those that spent nothing are left
+  /// The spend of the old ids of `moves` in their open windows; those that spent nothing are left
   /// out.
   func losses(of moves: [ComputedIDs.Move], at now: Timestamp) -> [ComputedIDs.Loss] {
     let catalog = catalog

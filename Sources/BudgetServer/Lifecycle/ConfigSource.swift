@@ -4,7 +4,7 @@ import Foundation
 import LiteLLMConfig
 import Logging
 
-/// Where the configuration is read from, at the start and at each reload.
+/// The source of the configuration, at the start and at each reload.
 struct ConfigSource {
   /// A configuration that was read and accepted.
   struct Loaded {

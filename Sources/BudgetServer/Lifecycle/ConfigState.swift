@@ -7,7 +7,7 @@ final class ConfigState: Sendable {
     let path: String
     /// When a configuration was last accepted.
     var acceptedAt: Timestamp
-    /// What was wrong with the last one; nil: it was accepted.
+    /// The fault of the last one; nil: it was accepted.
     var refusal: String?
   }
 

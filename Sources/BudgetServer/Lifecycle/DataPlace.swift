@@ -1,8 +1,8 @@
 import Foundation
 import SpendLedger
 
-/// Where spend is kept: the folder that is asked for, or the one that the system's conventions name.
-/// Pure but for `ofThisProcess`.
+/// The folder that spend is kept in: the one asked for, or the one that the system's conventions
+/// name. Pure but for `ofThisProcess`.
 public struct DataPlace: Sendable {
   /// The folder that the process was started in.
   var folder: String
@@ -15,7 +15,7 @@ public struct DataPlace: Sendable {
 
   /// The place of services.
   static let system = "/var/lib/budgetd"
-  /// Where version 0.2 kept it unless told otherwise, in the folder that it was started in.
+  /// The default of version 0.2, in the folder that it was started in.
   static let former = "budgetd-data"
 
   /// As this process finds the machine.

@@ -2,7 +2,7 @@ import TCPTransport
 
 /// The addresses that options ask to listen on.
 enum ListenAddress {
-  /// Reads the value of `option`. Throws where it is no address, or reaches other machines without
+  /// Reads the value of `option`. Throws if it is not an address, or reaches other machines without
   /// leave.
   static func parsed(
     _ text: String, of option: String, allowsInsecureNetwork: Bool

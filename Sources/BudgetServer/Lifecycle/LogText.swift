@@ -18,8 +18,8 @@ enum LogText {
         ? "" : "; \(config.waitingBudgets.count) budgets wait for their deployment's id")
   }
 
-  /// What a reload changed: a line for each kind of change, and one for each window that went on
-  /// or was closed, with what was in it.
+  /// The changes of a reload: a line for each kind of change, and one for each window that went on
+  /// or was closed, with its spend.
   static func write(_ report: ReloadReport, to log: Logger) {
     func names(_ what: String, _ keys: [BudgetKey]) {
       guard !keys.isEmpty else { return }

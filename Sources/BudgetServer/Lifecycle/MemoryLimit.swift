@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Pure but for `ofThisProcess`: it reads texts as Linux writes them.
 struct MemoryLimit {
-  /// What the machine has, in bytes.
+  /// The machine's memory, in bytes.
   var physicalBytes: Int
   /// /proc/self/limits.
   var limits = ""
@@ -32,7 +32,7 @@ struct MemoryLimit {
       .filter { $0 > 0 }.min() ?? physicalBytes
   }
 
-  /// What all connections together may hold unless told otherwise: an eighth, 8 to 512 MiB.
+  /// The bytes that all connections together may hold unless set: an eighth, 8 to 512 MiB.
   var unsentTotalBytes: Int {
     min(max(bytes / 8, Self.leastUnsentTotal), Self.mostUnsentTotal)
   }
@@ -109,7 +109,7 @@ struct MemoryLimit {
   }
 
   private static func number(_ text: some StringProtocol) -> Int? {
-    // "max" and "unlimited" are none; version 1 says none by a number near 2^63.
+    // "max" and "unlimited" are not limits; version 1 has a number near 2^63 then.
     Int(String(text.filter { !$0.isWhitespace }))
   }
 }

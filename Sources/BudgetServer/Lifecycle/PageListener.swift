@@ -1,7 +1,7 @@
 import HTTPPort
 import TCPTransport
 
-/// Where pages are served: the address that options ask for, and what the port may take.
+/// The listener of pages: the address that options ask for, and the bounds of the port.
 enum PageListener {
   /// Throws where the options ask for what cannot be.
   static func check(_ options: ServerOptions) throws(ServerError) { _ = try address(options) }

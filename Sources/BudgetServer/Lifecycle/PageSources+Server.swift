@@ -6,7 +6,7 @@ import BudgetWire
 import SpendLedger
 import TCPTransport
 
-/// What a server's pages are made of, as the parts of the server have it.
+/// The parts of a server that its pages are made from.
 struct PageParts {
   let context: ServiceContext
   let recorder: LedgerRecorder

@@ -1,9 +1,9 @@
-/// What a process does about the orders that it gets: a value, which says what to do next.
+/// Decides what a process does about the orders that it gets: a value, which names the next action.
 ///
 /// One reload runs and one more waits, however many are asked for: the last file is what counts. An
 /// order to end comes before them all.
 public struct ProcessOrders: Equatable, Sendable {
-  /// What happened.
+  /// An order, or news of one.
   public enum Event: Equatable, Sendable {
     /// The server is ready.
     case ready
@@ -15,7 +15,7 @@ public struct ProcessOrders: Equatable, Sendable {
     case end
   }
 
-  /// What to do.
+  /// The next action.
   public enum Action: Equatable, Sendable {
     /// Say that the server is ready.
     case announce

@@ -17,7 +17,7 @@ final class Readiness: Sendable {
     self.clocks = clocks
   }
 
-  /// What people should look at though the node is ready.
+  /// Matters that people should look at though the node is ready.
   var warnings: [String] { clocks?.warning.map { [$0] } ?? [] }
 
   /// The server has begun to end.

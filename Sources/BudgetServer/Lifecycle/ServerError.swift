@@ -20,7 +20,7 @@ public enum ServerError: Error, Sendable {
 }
 
 extension ServerError: CustomStringConvertible {
-  /// What to tell the operator: a line, or one a problem.
+  /// The text for the operator: a line, or one for each problem.
   public var description: String {
     switch self {
     case .usage(let message), .unavailable(let message): message

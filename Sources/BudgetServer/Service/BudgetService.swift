@@ -20,7 +20,7 @@ struct BudgetService: ~Copyable {
   var denialText: DenialText
   var denials = RememberedDenials()
   let responses: ResponseWriter
-  /// What this lane counts.
+  /// The counts of this lane.
   let counts: RequestCounts
   /// The same by budget.
   var denied: DenialTally
@@ -131,7 +131,7 @@ struct BudgetService: ~Copyable {
     return madeAt.moved(from: wall, to: now())
   }
 
-  /// What was answered since the last time is with the sockets.
+  /// All answers since the last time are with the sockets.
   mutating func endTurn() {
     turnTime = nil
     turnWall = nil

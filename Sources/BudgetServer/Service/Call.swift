@@ -22,6 +22,6 @@ struct Call {
     self.receivedAt = receivedAt
   }
 
-  /// Where a reply goes that comes later.
+  /// The address of a reply that comes later.
   var token: LedgerToken { LedgerToken(high: connection.word, low: id) }
 }

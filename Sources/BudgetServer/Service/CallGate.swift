@@ -1,8 +1,8 @@
 import BudgetWire
 import TCPTransport
 
-/// What every call passes before its message is looked at, whatever its method: its id must be free
-/// on its connection, and its time not over. Knows the calls that wait for their replies.
+/// Every call passes this gate before its message is looked at, whatever its method: its id must be
+/// free on its connection, and its time not over. Knows the calls that wait for their replies.
 struct CallGate {
   /// The calls that each connection of the lane waits for, by the connection's slot in its lane.
   private var waiting: [[UInt64: Call]] = []

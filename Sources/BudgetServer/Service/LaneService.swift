@@ -2,7 +2,7 @@ import BudgetModel
 import BudgetWire
 import TCPTransport
 
-/// What a lane hands its frames to.
+/// A lane hands its frames to this.
 ///
 /// Confined to its lane. All that a request changes is in one value, so that a request enters it
 /// once, and nothing below is looked up or guarded a second time.

@@ -3,7 +3,7 @@ import BudgetFleet
 import BudgetModel
 import BudgetWire
 
-/// What all lanes share: the engine, the clock, the bounds, and who this node is.
+/// All lanes share this: the engine, the clock, the bounds, and who this node is.
 struct ServiceContext: Sendable {
   let engine: BudgetEngine
   let time: any TimeSource
@@ -27,7 +27,7 @@ struct ServiceContext: Sendable {
   }
 }
 
-/// What Ping says of the node.
+/// The node, as Ping tells of it.
 struct NodeIdentity: Sendable {
   let version: String
   let nodeID: String

@@ -1,12 +1,13 @@
 public import BudgetModel
 import Synchronization
 
-/// What a name in a request stands for.
+/// The field of a request that a name stands in.
 public enum NameField: Int, CaseIterable, Sendable {
   case provider, deployment, model, tag
 }
 
-/// What the request path met and went on from, since the start. Any lane may count.
+/// Counts of faults that the request path met and went on from, since the start. Any lane may
+/// count.
 public final class ServiceCounters: Sendable {
   /// By field and fault.
   private let unusable = InlineArray<12, Atomic<Int>> { _ in Atomic(0) }

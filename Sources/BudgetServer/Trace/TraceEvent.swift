@@ -2,14 +2,14 @@ import BudgetEngine
 import BudgetModel
 import SpendLedger
 
-/// What came by, in the order in which it was taken in.
+/// An event of the traffic; events have the order in which they were taken in.
 enum TraceEvent: Sendable {
   /// A configuration and its windows: a scenario of its own from here on.
   case begin(TraceState)
   case filter(TracedFilter, at: Timestamp)
   /// A cost that may yet turn out to be a duplicate, or not to be recorded.
   case record(TracedRecord, token: LedgerToken, at: Timestamp)
-  /// What became of it: when its spend counted as spent; nil: nothing was added.
+  /// The outcome of a record: when its spend counted as spent; nil: nothing was added.
   case settled(LedgerToken, recordedAt: Timestamp?)
 
   /// About how much memory it takes.
@@ -32,7 +32,7 @@ enum TraceEvent: Sendable {
   }
 }
 
-/// Where the budgets stand when a scenario begins.
+/// The state of the budgets when a scenario begins.
 struct TraceState: Sendable {
   var catalog: BudgetCatalog
   var windows: [BudgetWindowState]

@@ -2,9 +2,9 @@
 public struct TraceOptions: Sendable {
   /// The file that is written to; the one before it goes by this name and `.1`.
   public var path: String
-  /// What both files may have on disk together, in bytes.
+  /// The bytes that both files together may take of the disk.
   public var maximumBytes: Int
-  /// What may wait to be written, in bytes of memory; past it steps are lost, and counted.
+  /// The bytes of memory that steps may take while they wait; past it steps are lost, and counted.
   var queueBytes = 32 << 20
 
   /// The bound unless another is asked for.

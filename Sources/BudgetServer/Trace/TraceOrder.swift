@@ -14,7 +14,7 @@ struct TraceOrder {
     case header([UInt8])
   }
 
-  /// What came out.
+  /// A piece of output.
   enum Output {
     case line([UInt8])
     case header([UInt8])

@@ -1,7 +1,8 @@
 import Dispatch
 import Locks
 
-/// What waits to be written: a bounded list that lanes add to without waiting, and one thread empties.
+/// The events that wait to be written: lanes add to a bounded list without waiting, and one thread
+/// empties it.
 final class TraceQueue: Sendable {
   private struct State {
     var events: [TraceEvent] = []
@@ -11,7 +12,7 @@ final class TraceQueue: Sendable {
     var isEnding = false
   }
 
-  /// What was taken out at once.
+  /// The events that were taken out at once.
   struct Batch {
     var events: [TraceEvent]
     /// How many steps were lost so far.

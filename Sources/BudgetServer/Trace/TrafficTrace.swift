@@ -117,7 +117,7 @@ struct TraceWriter {
   private var isPaused = false
   private var givenUp: UInt64 = 0
 
-  /// What became of a batch.
+  /// The outcome of a batch.
   struct Outcome {
     var written: UInt64 = 0
     var lost: UInt64 = 0

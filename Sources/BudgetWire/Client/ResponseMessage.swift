@@ -38,7 +38,7 @@ public struct ResponseHead: Equatable, Sendable {
 
   /// Reads a response, one frame without its header.
   ///
-  /// Throws `malformed` where the bytes are no message; a status whose number is unknown is
+  /// Throws `malformed` if the bytes are not a message; a status whose number is unknown is
   /// `unknown`.
   public init(frame: RawSpan) throws(ResponseFault) {
     do {

@@ -46,7 +46,7 @@ public struct PlainDeployments {
   /// The entries of field 1 that `bytes` consists of: `PlainFilter.candidates`.
   public init(_ bytes: NameBytes) { self.bytes = bytes }
 
-  /// What reading on gave.
+  /// The result of reading on.
   public enum Step {
     /// The next deployment.
     case deployment(DeploymentNames)

@@ -14,7 +14,7 @@ public struct PlainFilter: FilterDeploymentsFields {
   public private(set) var modelName = NameBytes.absent
   /// US dollars the request is expected to cost, unchecked; 0 = none.
   public private(set) var estimatedCostUSD = 0.0
-  /// What stands behind the candidates; borrowed.
+  /// The bytes behind the candidates; borrowed.
   public let rest: NameBytes
 
   static let candidateKey: UInt8 = 1 << 3 | 2

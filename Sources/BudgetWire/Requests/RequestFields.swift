@@ -1,7 +1,7 @@
 public import BudgetModel
 
-/// What a FilterDeployments message says beside its candidates, whichever way it was read. Names are
-/// borrowed from it.
+/// The fields of a FilterDeployments message beside its candidates, whichever way it was read.
+/// Names are borrowed from it.
 public protocol FilterDeploymentsFields {
   /// How many candidates were sent.
   var deploymentCount: Int { get }
@@ -13,7 +13,7 @@ public protocol FilterDeploymentsFields {
   func forEachTag(_ body: (NameBytes) -> Void)
 }
 
-/// What a RecordSpend message says, whichever way it was read. Names are borrowed from it.
+/// The fields of a RecordSpend message, whichever way it was read. Names are borrowed from it.
 public protocol RecordSpendFields {
   /// The explicit provider.
   var provider: NameBytes { get }

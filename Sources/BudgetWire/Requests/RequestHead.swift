@@ -1,7 +1,7 @@
 public import BudgetModel
 
-/// What a request says before its method's own message: enough to judge who may go on, and where the
-/// message lies.
+/// The part of a request before its method's own message: enough to judge who may go on, and where
+/// the message lies.
 ///
 /// A frame in the shape that every client's library writes (the call id, a timeout if there is one,
 /// the method's message, each once and in the order of their numbers) is read in a few steps. Any
@@ -15,13 +15,13 @@ public struct RequestHead {
   public let method: MethodName?
   /// The method's message, unjudged; borrowed from the frame.
   public let message: NameBytes
-  /// Where the message starts in the frame.
+  /// The offset of the message in the frame.
   let messageOffset: Int
   /// How many fields of the envelope the schema does not know. Its bound holds for the whole request.
   let unknownFields: Int
 
-  /// Reads the head of `frame`, one frame without its header. Throws what to answer where it is no
-  /// request. The connection can stay open: framing is intact.
+  /// Reads the head of `frame`, one frame without its header. Throws the answer if it is not
+  /// a request. The connection can stay open: framing is intact.
   @inline(__always)
   public init(frame: RawSpan, bounds: WireBounds) throws(WireRefusal) {
     if let plain = RequestHead(plain: frame, bounds: bounds) {

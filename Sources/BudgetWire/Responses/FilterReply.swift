@@ -134,7 +134,7 @@ extension FilterReply {
   public struct Denial {
     /// The candidate's position.
     public var position: UInt32
-    /// What the budget applies to.
+    /// The kind of thing that the budget applies to.
     public var scope: BudgetScope
     /// The budget's name.
     public var name: NameBytes

@@ -1,7 +1,7 @@
 /// Reads one strict JSON document (RFC 8259) into nodes, keeping the order of keys.
 ///
 /// Bounds: `DocumentNode.maximumDepth` levels. Lone surrogates are refused, since no text can hold
-/// them; NaN and infinities are no JSON. Repeated keys are kept as `DocumentMapping` says.
+/// them; NaN and infinities are not JSON. Repeated keys are kept as `DocumentMapping` says.
 struct JSONReader {
   private struct Failure: Error {
     var message: String
@@ -202,7 +202,7 @@ struct JSONReader {
     }
   }
 
-  /// What follows `\u`; of a pair of surrogates both halves.
+  /// Reads on behind `\u`; of a pair of surrogates both halves.
   private mutating func unicodeScalar() throws(Failure) -> Unicode.Scalar {
     let unit = try codeUnit()
     if let scalar = Unicode.Scalar(unit) { return scalar }

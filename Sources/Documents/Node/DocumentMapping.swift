@@ -1,14 +1,14 @@
 /// Keys and values of a document in their order; each key occurs once.
 ///
-/// Where the document repeats a key, its last value counts, in the first one's place: Python's
-/// rule. What was replaced is kept too, for readers that have to say so.
+/// If the document repeats a key, its last value counts, in the first one's place: Python's rule.
+/// Values that were replaced are kept too, for readers that have to say so.
 public struct DocumentMapping: Hashable, Sendable {
   /// The keys and values.
   public private(set) var entries: [Entry]
   /// The repetitions of keys, in the document's order: each key where it stands again, with the
   /// value that it replaced.
   public private(set) var repetitions: [Entry]
-  /// What releases of PyYAML read otherwise here, because of a list of merges.
+  /// The difference that other releases of PyYAML make here, because of a list of merges.
   public internal(set) var dependence: MergeDependence?
 
   /// One key and its value.
@@ -26,7 +26,7 @@ public struct DocumentMapping: Hashable, Sendable {
   }
 
   /// Makes a mapping of entries whose keys may repeat. `inherited` ones (YAML's merge keys) come
-  /// first, and repeating one of those is no repetition. Cost: linear.
+  /// first, and repeating one of those is not a repetition. Cost: linear.
   public init(_ entries: [Entry], inherited: [Entry] = []) {
     repetitions = []
     dependence = nil

@@ -47,7 +47,7 @@ extension DocumentNode {
       ?? DocumentNode(.null, line: offset + 1)
   }
 
-  /// What bytes that are not UTF-8 are more likely to be.
+  /// A guess at the encoding of bytes that are not UTF-8.
   private static func encodingComplaint(_ bytes: [UInt8]) -> String {
     if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
       return "the file is UTF-16: save it as UTF-8"

@@ -3,7 +3,7 @@
 /// Typed as Python would type it: what a program in Python computes of a value, such as an id, can
 /// then be computed here. Equality looks at the value, not at the line.
 public struct DocumentNode: Sendable {
-  /// What the node is.
+  /// The node's value.
   public var value: Value
   /// The line that the value starts on, from 1, within the reader's bound of 2³¹ lines.
   public var line: Int { Int(storedLine) }

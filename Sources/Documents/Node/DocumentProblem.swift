@@ -8,8 +8,8 @@ public struct DocumentProblem: Hashable, Sendable {
   public var line: Int
   /// The column, from 1, where one is known: syntax errors.
   public var column: Int?
-  /// Where in the document, such as `router_settings.provider_budget_config.openai.budget_limit`.
-  /// Empty: the document as a whole.
+  /// The place in the document, such as
+  /// `router_settings.provider_budget_config.openai.budget_limit`. Empty: the document as a whole.
   public var keyPath: String
   /// One sentence: the thing, its value, what is wrong, what would be right.
   public var message: String

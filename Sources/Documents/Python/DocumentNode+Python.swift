@@ -3,7 +3,7 @@ import BudgetModel
 // Whoever computes ids from the texts that Python makes of values needs the same texts, byte for byte.
 
 extension DocumentNode {
-  /// What the value is as a key: to Python 1, 1.0 and True are one.
+  /// The value as a key: to Python 1, 1.0 and True are one.
   public var pythonKey: DocumentNode {
     switch value {
     case .bool(let bool): DocumentNode(.integer(bool ? "1" : "0"), line: line)

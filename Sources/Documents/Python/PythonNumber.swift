@@ -3,7 +3,7 @@ public enum PythonNumber {
   /// The most digits that Python turns into a whole number.
   static let maximumDigits = 4_300
 
-  /// What `float(text)` gives, or nil where it raises: blanks around, underscores between digits,
+  /// The value of `float(text)`, or nil if it raises: blanks around, underscores between digits,
   /// digits of any script, `inf`, `infinity` and `nan` in any case.
   public static func float(_ text: String) -> Double? {
     guard let plain = normalized(text, radix: 10) else { return nil }
@@ -20,7 +20,7 @@ public enum PythonNumber {
     return isNegative ? -number : number
   }
 
-  /// What `int(text, radix)` gives in decimal digits, or nil where it raises. No prefixes.
+  /// The value of `int(text, radix)` in decimal digits, or nil if it raises. No prefixes.
   static func integer(_ text: String, radix: Int) -> String? {
     guard let plain = normalized(text, radix: radix) else { return nil }
     var rest = plain[...]

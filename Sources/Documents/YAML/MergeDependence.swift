@@ -1,12 +1,12 @@
-/// What releases of PyYAML read otherwise in a mapping that a list of merges (`<<: [*a, *b]`) gives
-/// its keys: up to 6.0.3 the last mapping's keys stand first and the first one's values count; from
-/// 6.0.4 on it is the other way round. This reader does as YAML says, and as 6.0.3.
+/// The difference between releases of PyYAML in a mapping that a list of merges (`<<: [*a, *b]`)
+/// gives its keys: up to 6.0.3 the last mapping's keys stand first and the first one's values
+/// count; from 6.0.4 on it is the other way round. This reader does as YAML says, and as 6.0.3.
 public struct MergeDependence: Hashable, Sendable {
   /// The keys whose values differ; empty: only their order does.
   public let keys: [DocumentNode]
 
-  /// What differs between `mapping`, as 6.0.3 reads it, and the same as 6.0.4 does; nil: nothing.
-  /// What a merged mapping depends on, this one does.
+  /// The difference between `mapping` as 6.0.3 reads it and as 6.0.4 does; nil: none. A mapping
+  /// also depends on all that a merged mapping depends on.
   init?(
     of mapping: DocumentMapping, _ entries: [DocumentMapping.Entry],
     merging sources: [DocumentMapping]
@@ -29,8 +29,8 @@ public struct MergeDependence: Hashable, Sendable {
     keys = nested.flatMap(\.keys) + differing
   }
 
-  /// What 6.0.4 takes once only: the same pair of the document; and, since it goes by the identity of
-  /// Python's texts, any pair whose key is a single character.
+  /// 6.0.4 takes these once only: the same pair of the document; and, since it goes by the identity
+  /// of Python's texts, any pair whose key is a single character.
   private enum Pair: Hashable {
     case character(String)
     case pair(DocumentMapping.Entry, line: Int)

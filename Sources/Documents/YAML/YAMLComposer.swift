@@ -10,7 +10,7 @@ struct YAMLComposer {
   private static let tooDeep = "nested deeper than \(DocumentNode.maximumDepth) levels"
 
   private let file: String
-  /// What is added to the text's lines: where it is part of a larger document.
+  /// A number added to the text's lines, for a text that is part of a larger document.
   private let offset: Int
   private var tabs: YAMLTabs
   private var frames: [Frame] = []
@@ -41,7 +41,7 @@ struct YAMLComposer {
     case node(DocumentNode, count: Int)
   }
 
-  /// What one scalar or alias amounts to.
+  /// The meaning of one scalar or alias.
   private enum Item {
     case node(DocumentNode, count: Int, anchor: String?)
     /// `<<`, which means something only as a key.
@@ -126,7 +126,7 @@ struct YAMLComposer {
   private func item(_ scalar: YAMLScalarEvent, line: Int) throws(Failure) -> Item {
     let value: DocumentNode.Value
     do throws(YAMLScalar.Refusal) {
-      // A `!` alone is no tag to PyYAML: the form tells the type, even within quotes.
+      // A `!` alone is not a tag to PyYAML: the form tells the type, even within quotes.
       if let tag = scalar.tag, tag != "!" {
         if tag == "tag:yaml.org,2002:merge" { return .merge(line: line) }
         value = try YAMLScalar.tagged(scalar.text, tag: tag)
@@ -258,7 +258,7 @@ struct YAMLComposer {
     case .merge(let line):
       throw Failure(line: line, message: "'<<' means something as a key only: quote it")
     case .equals(let line):
-      throw Failure(line: line, message: "'=' is no value that PyYAML reads: quote it")
+      throw Failure(line: line, message: "'=' is not a value that PyYAML reads: quote it")
     }
   }
 }

@@ -19,7 +19,7 @@ struct YAMLScalarEvent {
   var text: String
   /// Whether its form tells its type: no quotes, no tag.
   var isPlain: Bool
-  /// Where it stands among the text's characters, quotes and all.
+  /// Its range among the text's characters, quotes and all.
   var place: Range<Int>
   /// Whether it stands in quotes or in a block, where tabs are text.
   var holdsTabs: Bool
@@ -30,7 +30,7 @@ struct YAMLScalarEvent {
 /// Steps through a YAML document. This file is the only one that touches the C reader.
 @safe struct YAMLEventReader: ~Copyable {
   private let reader: OpaquePointer
-  /// Where the last event starts, from 1.
+  /// The line and column that the last event starts on, from 1.
   private(set) var line = 1
   private(set) var column = 1
 

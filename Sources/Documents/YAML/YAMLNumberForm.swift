@@ -4,7 +4,7 @@ enum YAMLNumberForm {
   case integer
   case float
 
-  /// Looks at the form only: `0b_` has the form of a whole number though it is none.
+  /// Looks at the form only: `0b_` has the form of a whole number though it is not one.
   init(_ text: String) {
     var scanner = Scanner(bytes: Array(text.utf8))
     self = scanner.form()

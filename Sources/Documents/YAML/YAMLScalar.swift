@@ -98,14 +98,15 @@ enum YAMLScalar {
     case .integer:
       guard let digits = integer(text) else {
         throw Refusal(
-          message: "\(DocumentProblem.quoted(text)) looks like a whole number but is none: quote it"
+          message: "\(DocumentProblem.quoted(text)) looks like a whole number but is not one: "
+            + "quote it"
         )
       }
       return .integer(digits)
     }
   }
 
-  /// What PyYAML's constructor makes of a whole number's text.
+  /// The value that PyYAML's constructor gives a whole number's text.
   private static func integer(_ text: String) -> String? {
     var rest = text.filter { $0 != "_" }[...]
     guard let first = rest.first else { return nil }
@@ -132,7 +133,7 @@ enum YAMLScalar {
     return digits.hasPrefix("-") ? String(digits.dropFirst()) : "-" + digits
   }
 
-  /// What PyYAML's constructor makes of a number's text.
+  /// The value that PyYAML's constructor gives a number's text.
   private static func float(_ text: String) -> Double? {
     var rest = text.filter { $0 != "_" }.lowercased()[...]
     guard let first = rest.first else { return nil }
@@ -174,7 +175,7 @@ enum YAMLScalar {
     guard let timestamp = YAMLTimestampForm.read(text) else { return nil }
     guard timestamp.exists else {
       throw Refusal(
-        message: "\(DocumentProblem.quoted(text)) looks like a date but there is no such: quote it")
+        message: "\(DocumentProblem.quoted(text)) looks like a date but is not one: quote it")
     }
     return .timestamp(timestamp)
   }

@@ -3,7 +3,7 @@
 /// Tabs within quotes, blocks and comments are text to both. Cost: linear, once over a text that has
 /// a tab at all.
 struct YAMLTabs {
-  /// Where a tab stands.
+  /// The place of a tab.
   struct Place: Equatable {
     var line: Int
     var column: Int

@@ -20,7 +20,7 @@ struct RequestHead {
     }
     if let contentLength, contentLength.contains(where: { $0 != "0" }) {
       guard contentLength.allSatisfy({ ("0"..."9").contains($0) }) else {
-        throw .malformed("its Content-Length is no number")
+        throw .malformed("its Content-Length is not a number")
       }
       throw .body
     }

@@ -35,7 +35,7 @@ public struct ConfigIncludes: Sendable {
 
 /// Paths as Python's `os.path` treats them: texts, without a look at the disk.
 enum PathText {
-  /// What stands before the last slash; empty: the folder that the process works in.
+  /// The part before the last slash; empty: the folder that the process works in.
   static func folder(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "" }
     let folder = path[..<slash]

@@ -1,6 +1,6 @@
 public import BudgetModel
 
-/// What LiteLLM publishes about providers, as of one version of its package.
+/// LiteLLM's published lists of providers, as of one version of its package.
 public enum PublishedProviders {
   /// The version of LiteLLM that the lists are from.
   public static var liteLLMVersion: String { version }

@@ -1,14 +1,14 @@
 import BudgetModel
 import Documents
 
-/// What one budget says: how much, over which window.
+/// The terms of one budget: how much, over which window.
 struct BudgetTerms: Hashable {
   /// Nil: unlimited.
   var limit: PicoUSD?
   var windowText: String
   var windowLength: WindowLength
 
-  /// The limit that `node` names; nil is unlimited. Adds a problem and throws where it is none.
+  /// The limit that `node` names; nil is unlimited. Adds a problem and throws if it is not a limit.
   static func limit(
     _ node: DocumentNode, path: @autoclosure () -> String, log: inout ProblemLog
   ) throws(Refused) -> PicoUSD? {
@@ -46,7 +46,7 @@ struct BudgetTerms: Hashable {
     }
   }
 
-  /// The window that `node` names; nil is none. Adds a problem and throws where it is none.
+  /// The window that `node` names; nil: none. Adds a problem and throws if it is not a window.
   static func window(
     _ node: DocumentNode, path: @autoclosure () -> String, log: inout ProblemLog
   ) throws(Refused) -> (text: String, length: WindowLength)? {

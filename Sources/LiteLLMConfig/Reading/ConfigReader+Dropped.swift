@@ -17,7 +17,7 @@ extension ConfigReader {
   /// Parameters that it takes as whole numbers only.
   private static let numbers: Set<String> = ["tpm", "rpm", "itpm", "otpm", "max_retries"]
 
-  /// What LiteLLM takes for a model from a prompt's management, which may have any name behind it.
+  /// LiteLLM takes these for models from a prompt's management, with any name behind the prefix.
   private static let promptPrefixes: Set<String> = [
     "langfuse", "langfuse_otel", "humanloop", "dotprompt", "bitbucket", "gitlab", "arize",
     "arize_phoenix", "litellm_agent", "generic_api", "braintrust", "mlflow", "opik",
@@ -65,7 +65,7 @@ extension ConfigReader {
       }
       if Self.numbers.contains(key), !Self.isWhole(entry.value) {
         return DropReason(
-          place: ".litellm_params.\(key)", words: "\(key) is no whole number: write digits")
+          place: ".litellm_params.\(key)", words: "\(key) is not a whole number: write digits")
       }
     }
     return nil
@@ -96,7 +96,7 @@ extension ConfigReader {
     let place = ".model_info.supported_environments"
     let known = Self.environments.joined(separator: ", ")
     guard let names = node.sequence?.map({ $0.text ?? $0.pythonText }) else {
-      return DropReason(place: place, words: "supported_environments is no list of \(known)")
+      return DropReason(place: place, words: "supported_environments is not a list of \(known)")
     }
     if let name = names.first(where: { !Self.environments.contains($0) }) {
       return DropReason(
@@ -113,7 +113,7 @@ extension ConfigReader {
     guard names.contains(here) else {
       return DropReason(
         place: place,
-        words: "LITELLM_ENVIRONMENT is \(DocumentProblem.quoted(here)), which is none of its "
+        words: "LITELLM_ENVIRONMENT is \(DocumentProblem.quoted(here)), which is not in its "
           + "supported_environments")
     }
     return nil

@@ -91,7 +91,7 @@ extension ConfigReader {
   /// The parts of an entry.
   private static let parts: Set<String> = ["litellm_params", "model_info"]
 
-  /// Where an entry of the model list stands.
+  /// The place of an entry in the model list.
   struct Place {
     var node: DocumentNode
     var path: String
@@ -259,7 +259,7 @@ extension ConfigReader {
     return meant
   }
 
-  /// What `model_info.id` says; an inner nil where LiteLLM computes the id.
+  /// The value of `model_info.id`; its text is nil if LiteLLM computes the id.
   private struct GivenID {
     var text: String?
   }

@@ -3,7 +3,7 @@ import Documents
 // The Redis that budgets are shared through: judged only where it would be used.
 
 extension ConfigReader {
-  /// What every refusal of a Redis setting ends with.
+  /// The end of every refusal of a Redis setting.
   static let wayOut = "or start with --redis off"
 
   /// The Redis to be used; nil: none, or the log says why not.

@@ -1,11 +1,11 @@
 import Documents
 
-// Where LiteLLM looks for Redis, in its order. Learned from LiteLLM 1.106.2: a router without a
-// Redis of its own takes the proxy's, which is the coordination block's, else the response cache's
-// where that is a plain Redis, else the environment's.
+// The places in which LiteLLM looks for Redis, in its order. Learned from LiteLLM 1.106.2: a router
+// without a Redis of its own takes the proxy's, which is the coordination block's, else the
+// response cache's where that is a plain Redis, else the environment's.
 
 extension ConfigReader {
-  /// What LiteLLM's router would use; nil: no Redis.
+  /// The parameters that LiteLLM's router would use; nil: no Redis.
   mutating func redisParameters(_ sections: DocumentMapping) -> RedisParameters? {
     let environment = environmentParameters()
     if let router = routerParameters(sections) { return joined(router, environment) }

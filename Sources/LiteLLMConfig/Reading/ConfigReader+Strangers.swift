@@ -1,7 +1,7 @@
 import BudgetModel
 import Documents
 
-// Files that are no configuration of LiteLLM's, and names that nearly are its.
+// Files that are not a configuration of LiteLLM's, and names that nearly are its.
 
 extension ConfigReader {
   /// The sections that LiteLLM 1.106.2 reads.

@@ -4,7 +4,7 @@ import Documents
 // Budgets of LiteLLM's that budgetd does not enforce, and names that it cannot resolve: a line each.
 
 extension ConfigReader {
-  /// Where a budget stands, and who enforces it.
+  /// By the place of a budget: who enforces it.
   private static let elsewhere: [String: String] = [
     "litellm_settings.max_budget":
       "the limit on everything is LiteLLM's proxy's own; here a budget for each provider comes nearest",

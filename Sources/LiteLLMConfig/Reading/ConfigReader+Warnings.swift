@@ -1,7 +1,7 @@
 import BudgetModel
 import Documents
 
-// What is accepted but may not be what was meant.
+// Warnings about settings that are accepted but may not be meant.
 
 extension ConfigReader {
   /// How many deployments of one group a filter call can name.

@@ -20,9 +20,9 @@ struct ConfigReader {
   var customProviders: [String] = []
   /// The budgeted names of providers, where they stand.
   var providerKeys: [DocumentNode] = []
-  /// What the keys of deployments' parameters misspell, nil for most: looked up once each.
+  /// By a key of deployments' parameters: the one that it misspells, nil for most; looked up once.
   var misspelled: [String: String?] = [:]
-  /// Where the model list starts.
+  /// The line that the model list starts on.
   var modelListLine = 1
   /// Budgets of deployments by id, with the line of the first entry that has them.
   var deploymentTerms: [DocumentNode.Value: (terms: BudgetTerms, line: Int)] = [:]
@@ -43,7 +43,7 @@ struct ConfigReader {
     warnings = document.warnings
   }
 
-  /// Where a document has its parts.
+  /// The places of a document's parts.
   enum Layout {
     /// LiteLLM's `config.yaml`.
     case file

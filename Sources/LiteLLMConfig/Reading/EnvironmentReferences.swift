@@ -5,7 +5,7 @@ import Documents
 /// That is in values of mappings, and of mappings in lists; a text directly in a list stays as it
 /// is. `true` and `false` become truth values. A variable that is not set gives null.
 struct EnvironmentReferences: Sendable {
-  /// What a reference starts with.
+  /// The beginning of a reference.
   static let prefix = "os.environ/"
   /// LiteLLM looks no deeper.
   static let maximumDepth = 100
@@ -27,7 +27,7 @@ struct EnvironmentReferences: Sendable {
   init(environment: [String: String]) { self.environment = environment }
 
   /// The value of the reference `text` among the file's variables, which LiteLLM sets too late for
-  /// references; nil where it is none of them.
+  /// references; nil if it is not one of them.
   func lateValue(of text: String) -> String? {
     guard text.utf8.starts(with: Self.prefix.utf8) else { return nil }
     return fileVariables[String(text.dropFirst(Self.prefix.count))]?.value
@@ -41,7 +41,7 @@ struct EnvironmentReferences: Sendable {
     "anthropic_issuer_signing_key_ref", "anthropic_keycloak_client_secret_ref",
   ]
 
-  /// The value that the text `text` stands for, or nil where it is no reference.
+  /// The value that the text `text` stands for, or nil if it is not a reference.
   func value(of text: String, unset: inout [String]) -> DocumentNode.Value? {
     // Most texts are told apart by their first byte.
     guard text.utf8.first == UInt8(ascii: "o"), text.utf8.starts(with: Self.prefix.utf8) else {

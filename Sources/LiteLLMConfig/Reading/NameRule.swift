@@ -1,9 +1,9 @@
 import BudgetModel
 import Documents
 
-/// What every name that can have a budget has to be.
+/// The rule of every name that can have a budget.
 enum NameRule {
-  /// What is wrong with `name`, or nil.
+  /// The fault of `name`, or nil.
   static func complaint(_ name: String) -> String? {
     let length = name.utf8.count
     guard length > 0 else { return "the name is empty: give it 1 to 256 bytes" }
@@ -16,7 +16,7 @@ enum NameRule {
     return nil
   }
 
-  /// What is wrong with `key` as a name, or nil.
+  /// The fault of `key` as a name, or nil.
   static func complaint(key: DocumentNode) -> String? {
     guard let name = key.text else {
       return "this key is \(key.words), LiteLLM would compare it with texts and never match: "

@@ -24,7 +24,7 @@ struct ProblemLog {
 
   init(lines: SourceLines) { self.lines = lines }
 
-  /// What was found so far, in that order.
+  /// The problems so far, in that order.
   var problems: [DocumentProblem] { found.map(\.problem) }
 
   /// How many there are; those that are only counted are not among them.

@@ -1,8 +1,8 @@
 import Documents
 
-/// What one place of the configuration says of Redis, before it is judged.
+/// The parameters of Redis in one place of the configuration, before they are judged.
 struct RedisParameters {
-  /// Where it stands: a setting of the file, or the environment.
+  /// Its place: a setting of the file, or the environment.
   var origin: String
   /// The line of the file; 1 for the environment.
   var line: Int

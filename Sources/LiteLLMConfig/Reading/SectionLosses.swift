@@ -1,7 +1,7 @@
 import Documents
 
-/// What is lost where one value takes the place of another: a section that stands there twice, or
-/// that an included file has too.
+/// Losses where one value takes the place of another: a section stands there twice, or an included
+/// file has it too.
 struct SectionLosses {
   /// Budgets, and the Redis that they are shared through, by their key paths.
   private(set) var grave: [String] = []
@@ -16,7 +16,7 @@ struct SectionLosses {
   ]
 
   /// Compares `old` with what counts in its place. `section` is the key path of both. A value that
-  /// is in both under one name is no loss, whatever it says, unless `sameName` says otherwise.
+  /// is in both under one name is not a loss, whatever it says, unless `sameName` says otherwise.
   init(
     of old: DocumentNode, replacedBy new: DocumentNode, section: String, sameName: Bool = false
   ) {

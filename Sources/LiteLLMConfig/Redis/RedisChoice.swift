@@ -1,4 +1,4 @@
-/// Where the Redis to be used is taken from.
+/// The source of the Redis to be used.
 public enum RedisChoice: Sendable {
   /// From the configuration and the environment, as LiteLLM does; a password given here is used in
   /// place of theirs.
@@ -54,7 +54,7 @@ public enum RedisChoice: Sendable {
 
 /// Why a `--redis` cannot be meant.
 public struct RedisArgumentError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// What is wrong and what would be right.
+  /// The fault, and the way out.
   public let message: String
 
   /// The message.

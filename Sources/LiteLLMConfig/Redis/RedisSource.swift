@@ -2,7 +2,7 @@ import Documents
 
 /// Which Redis the budgets are shared through, and where that is written.
 public struct RedisSource: Sendable {
-  /// Where it is.
+  /// Its address.
   public var endpoint: Endpoint
   /// The ACL user; nil: the default user.
   public var username: String?
@@ -10,13 +10,13 @@ public struct RedisSource: Sendable {
   public var password: RedisSecret?
   /// The database, from 0.
   public var database: Int
-  /// What stands before every key, without the colon; nil: nothing.
+  /// The prefix of every key, without the colon; nil: none.
   public var namespace: String?
   /// The setting that names it, such as `router_settings.redis_host` or `--redis`. No part of what
   /// is compared.
   public var origin: String
 
-  /// Where a Redis is.
+  /// The address of a Redis.
   public enum Endpoint: Hashable, Sendable {
     /// A host's name or its address, and a port.
     case tcp(host: String, port: UInt16)

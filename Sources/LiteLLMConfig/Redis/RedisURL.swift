@@ -121,7 +121,7 @@ struct RedisURL {
       rest = rest.dropFirst(2)
     }
     guard let decoded = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
-      throw .malformed("what the percent signs stand for is no text")
+      throw .malformed("the percent signs stand for bytes that are not text")
     }
     return decoded
   }

@@ -47,7 +47,7 @@ enum StartKey: Equatable {
       return
     }
     guard let start = StoreNumber.instant(String(decoding: value, as: UTF8.self)) else {
-      self = .unusable("its value is no time")
+      self = .unusable("its value is not a time")
       return
     }
     let computed = length.end(ofWindowFrom: start)

@@ -1,3 +1,6 @@
+import Locks
+import Synchronization
+
 /// A copy that the ledger's thread makes between commits, a slice at a time.
 ///
 /// One connection is the only way to the database: a second one, with a reader that stays, would
@@ -13,12 +16,13 @@ final class BackupCopy {
   private static let pagesPerStep: Int32 = 16
 
   private let backup: SQLiteBackup
-  /// Whoever waits for the copy; told once the copy is let go of, since its file is locked till then.
-  let reply: Waiting<LedgerError?>
+  /// Whoever waits for the copy; told once the copy is let go of, since its file is locked till
+  /// then.
+  let reply: Promise<LedgerError?>
 
   /// Begins the copy.
   init(
-    _ draft: BackupDraft, of store: LedgerStore, reply: Waiting<LedgerError?>
+    _ draft: BackupDraft, of store: LedgerStore, reply: Promise<LedgerError?>
   ) throws(SQLiteError) {
     backup = try store.backup(to: draft.path)
     self.reply = reply
@@ -40,4 +44,13 @@ final class BackupCopy {
       return .ended(.backup(error.text))
     }
   }
+}
+
+/// Tells one thread that it may stop what it does; never taken back.
+final class StopFlag: Sendable {
+  private let flag = Atomic<Bool>(false)
+
+  var isSet: Bool { flag.load(ordering: .relaxed) }
+
+  func set() { flag.store(true, ordering: .relaxed) }
 }

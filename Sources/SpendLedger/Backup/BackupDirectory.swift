@@ -43,7 +43,7 @@ struct BackupDirectory: ~Copyable {
     }
   }
 
-  /// Other files, and what cannot be read, are no copies.
+  /// Other files, and those that cannot be read, are not copies.
   private func isCopy(_ name: String) -> Bool {
     guard let file = try? descriptor.open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
       let header = try? file.head(count: FileCheck.headerBytes)

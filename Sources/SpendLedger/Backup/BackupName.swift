@@ -1,6 +1,6 @@
 import BudgetModel
 
-/// What a copy may be called. A name, never a path: it leads nowhere but into the directory.
+/// The names that a copy may have. A name, never a path: it leads nowhere but into the directory.
 enum BackupName {
   /// With what is put around it while the copy is made, the longest that file systems take.
   static let longest = 200
@@ -8,7 +8,7 @@ enum BackupName {
   /// SQLite would take such a file beside a copy for a part of it.
   private static let companions = ["-journal", "-wal", "-shm"]
 
-  /// What is wrong with `name`; nil: nothing.
+  /// The fault of `name`; nil: none.
   static func complaint(_ name: String) -> String? {
     if name.utf8.contains(UInt8(ascii: "/")) {
       return "it is a path; give a name without '/'"

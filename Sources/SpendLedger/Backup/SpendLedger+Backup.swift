@@ -1,12 +1,13 @@
 public import BudgetModel
+import Locks
 import Synchronization
 
 extension SpendLedger {
   /// Bytes that a copy's name has at most.
   public static let longestBackupName = BackupName.longest
 
-  /// Copies the ledger to a file called `name` in the backup directory; an empty name stands for one
-  /// made of the date. A copy is there as a whole or not at all.
+  /// Copies the ledger to a file called `name` in the backup directory; an empty name stands for
+  /// one made of the date. A copy is there as a whole or not at all.
   ///
   /// Waits for the disk; records are committed meanwhile, and the copy is of one of those commits.
   /// It opens as a new origin. One is made at a time.
@@ -66,7 +67,7 @@ extension SpendLedger {
 
   /// Has the ledger's thread write the copy between its commits; nil: it is written.
   private func draw(_ draft: BackupDraft) -> LedgerError? {
-    let reply = Waiting<LedgerError?>()
+    let reply = Promise<LedgerError?>()
     guard shared.queue.ask(.backup(draft, reply: reply)) else { return .closed }
     return reply.wait()
   }

@@ -1,8 +1,8 @@
 public import BudgetModel
 
-/// What the ledger asks and tells. Every call comes on the ledger's own thread, one at a time, and
-/// holds up the next commit: answer quickly, and never call back into the ledger's waiting calls
-/// (`start`, `backup`, `close`).
+/// The caller, as the ledger asks and tells it. Every call comes on the ledger's own thread, one at
+/// a time, and holds up the next commit: answer quickly, and never call back into the ledger's
+/// waiting calls (`start`, `backup`, `close`).
 public protocol LedgerClient: Sendable {
   /// The fleet time: read once per batch. Must not run backwards.
   func now() -> Timestamp
@@ -17,8 +17,8 @@ public protocol LedgerClient: Sendable {
   func finished(_ batch: LedgerBatch)
 
   /// Tells what the file says of a batch with `unknown` outcomes, once it was read again: those are
-  /// now `recorded`, `duplicate` or `notRecorded`, the others as `finished` told them. Their replies have been
-  /// sent. Never called when the ledger fails for good.
+  /// now `recorded`, `duplicate` or `notRecorded`, the others as `finished` told them. Their
+  /// replies have been sent. Never called when the ledger fails for good.
   func resolved(_ batch: LedgerBatch)
 
   /// Tells windows of the fleet that are this node's own from now on, once that is on disk: records

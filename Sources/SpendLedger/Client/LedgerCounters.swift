@@ -1,6 +1,6 @@
 public import BudgetModel
 
-/// What the ledger has done since it was opened, and how full it is.
+/// Counts of the ledger's work since it was opened, and how full it is.
 public struct LedgerCounters: Equatable, Sendable {
   /// Commits of batches.
   public var commits: UInt64 = 0

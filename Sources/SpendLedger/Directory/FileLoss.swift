@@ -9,7 +9,7 @@ struct FileLoss: Equatable {
     case lock
   }
 
-  /// What has become of it.
+  /// Its fate.
   enum Fate: String {
     /// It has no name any more, and is gone when the process ends.
     case removed = "was removed"
@@ -27,7 +27,7 @@ struct FileLoss: Equatable {
   /// All that was recorded is in the database, which is in its place.
   var isSaved = false
 
-  /// What is wrong and the way out, for people.
+  /// The fault and the way out, for people.
   var text: String {
     "\(path) \(fate.rawValue) while budgetd ran: nothing more is recorded. \(wayOut)"
   }

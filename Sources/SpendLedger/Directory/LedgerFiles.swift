@@ -15,7 +15,7 @@ struct LedgerFiles: ~Copyable {
       return Held(path: path, descriptor: descriptor, status: status)
     }
 
-    /// What has become of the name; nil: it leads to the file.
+    /// The name's fate; nil: it leads to the file.
     func fate(_ look: PathLook) -> FileLoss.Fate? {
       switch look {
       case .there(let found): found.isSameFile(as: status) ? nil : .replaced
@@ -88,7 +88,7 @@ struct LedgerFiles: ~Copyable {
   /// not the same has another database, or none.
   var isDatabaseInPlace: Bool { database.fate(SystemCalls.look(at: database.path)) == nil }
 
-  /// What a commit needs: that the next start finds what it writes. Costs three looks at paths.
+  /// A commit needs to know that the next start finds what it writes. Costs three looks at paths.
   ///
   /// `logFrames`: so many pages the log has for certain.
   func loss(logFrames: Int) -> FileLoss? {
@@ -107,7 +107,7 @@ struct LedgerFiles: ~Copyable {
     if let fate = log.fate(atLog) { return FileLoss(part: .log, path: log.path, fate: fate) }
     guard case .there(let status) = atLog, logFrames > 0 else { return nil }
     if status.size < logBytes(logFrames) { return overwrittenLog }
-    // What cannot be read now has not changed for that: SQLite meets the error where it matters.
+    // A file that cannot be read now has not changed for that: SQLite meets an error that matters.
     guard let logHeader, let found = log.descriptor.words(at: 0) else { return nil }
     return found == logHeader ? nil : overwrittenLog
   }
@@ -118,8 +118,8 @@ struct LedgerFiles: ~Copyable {
     return length < logBytes(frames) ? overwrittenLog : nil
   }
 
-  /// After each commit: whether the log is what this process wrote, from its first byte to its last.
-  /// `before`: so many frames it had before the commit; 0: it began anew.
+  /// After each commit: whether the log is what this process wrote, from its first byte to its
+  /// last. `before`: so many frames it had before the commit; 0: it began anew.
   ///
   /// A log that was cut meanwhile has grown again, past a hole of zeros. The hole ends where the
   /// commit's frames begin, so that it takes what stands before them, the last frame or the header:

@@ -45,12 +45,12 @@ enum SystemCalls {
 
   static var processID: Int32 { getpid() }
 
-  /// What the path is: its mode, size and inode; nil where there is nothing.
+  /// The file at the path: its mode, size and inode; nil where there is nothing.
   static func status(of path: String) -> FileStatus? {
     if case .there(let status) = look(at: path) { status } else { nil }
   }
 
-  /// What the path is, told apart from what cannot be looked at.
+  /// The file at the path, if any; a look that fails is told apart from an absent file.
   static func look(at path: String) -> PathLook {
     var status = stat()
     if unsafe stat(path, &status) == 0 { return .there(FileStatus(status)) }
@@ -119,7 +119,7 @@ enum SystemCalls {
   }
 }
 
-/// What is known of a file.
+/// The facts of a file.
 struct FileStatus {
   var isDirectory: Bool
   var size: Int64
@@ -144,7 +144,7 @@ struct FileStatus {
   }
 }
 
-/// What stands at a path.
+/// A look at a path.
 enum PathLook {
   case there(FileStatus)
   case absent
@@ -172,7 +172,7 @@ struct Descriptor: ~Copyable, Sendable {
 }
 
 extension Descriptor {
-  /// What is known of the open file; nil where the call fails.
+  /// The facts of the open file; nil if the call fails.
   var status: FileStatus? {
     var status = stat()
     guard unsafe fstat(number, &status) == 0 else { return nil }
@@ -180,8 +180,8 @@ extension Descriptor {
   }
 
   /// The file's length; nil where the call fails. Cheaper than `status` before a commit: where the
-  /// kernel keeps fine times, a file whose time has been asked for gets a new one at the next write,
-  /// and its inode is then one block more to synchronise.
+  /// kernel keeps fine times, a file whose time has been asked for gets a new one at the next
+  /// write, and its inode is then one block more to synchronise.
   var length: Int64? {
     let end = lseek(number, 0, SEEK_END)
     return end < 0 ? nil : Int64(end)
@@ -255,7 +255,7 @@ extension Descriptor {
     try Descriptor(name, in: number, flags, mode: mode)
   }
 
-  /// What the entry itself is, a link for example; nil where there is none.
+  /// The facts of the entry itself, a link for example; nil if there is no entry.
   func entry(_ name: String) -> FileStatus? {
     var status = stat()
     guard unsafe fstatat(number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }

@@ -1,11 +1,11 @@
 import BudgetModel
 
-/// What the store has confirmed, as one text: `origin=dollars` apart by blanks, sorted by origin.
+/// The confirmed amounts, as one text: `origin=dollars` apart by blanks, sorted by origin.
 enum ConfirmedText {
   /// More origins are not kept: those with the least are left out, which only makes it harder to
   /// tell, after the store has lost its own notes, what it had counted.
   static let originBound = 1_024
-  /// Longer texts are no such text; the table checks the same.
+  /// Longer texts are not such texts; the table checks the same.
   static let byteBound = 65_536
   /// `node id "." 8 hexadecimal digits`.
   private static let originBytes = 17
@@ -21,7 +21,7 @@ enum ConfirmedText {
       .joined(separator: " ")
   }
 
-  /// Reads a text as `text` writes it; nil: it is none.
+  /// Reads a text as `text` writes it; nil: it is not such a text.
   static func confirmed(in text: String) -> [String: PicoUSD]? {
     guard text.utf8.count <= byteBound else { return nil }
     var confirmed: [String: PicoUSD] = [:]

@@ -109,7 +109,7 @@ final class FleetStatements {
     try prune.run("prune the fleet's windows")
   }
 
-  /// What each origin holds in the budget's windows that opened within `starts`, each checked.
+  /// Each origin's balance in the budget's windows that opened within `starts`, each checked.
   func balances(
     ofBudget budget: Int64, openedIn starts: ClosedRange<Int64>
   ) throws(SQLiteError) -> [BalanceRow] {

@@ -8,7 +8,7 @@ public struct FleetWindow: Equatable, Sendable {
   public var total: PicoUSD
   /// The highest total that was ever heard.
   public var highest: PicoUSD
-  /// What the store has confirmed of this node's own spend, by origin.
+  /// The part of this node's own spend that the store has confirmed, by origin.
   public var confirmed: [String: PicoUSD]
   /// How many nodes the fleet had.
   public var nodes: Int
@@ -28,6 +28,6 @@ public struct FleetWindow: Equatable, Sendable {
   /// How long a window is remembered after its end, in milliseconds.
   static let keptAfterEnd: Int64 = 3_600 * 1_000
 
-  /// What others had spent in it when it was heard of last.
+  /// The spend of others in it when it was heard of last.
   public var others: PicoUSD { max(total - confirmed.values.reduce(.zero, +), .zero) }
 }

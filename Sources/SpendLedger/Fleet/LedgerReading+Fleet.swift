@@ -32,7 +32,7 @@ extension LedgerReading {
     return windows.filter { $0.window.end >= now }
   }
 
-  /// What is known of the fleet's windows, each row checked.
+  /// The fleet's windows as they are remembered, each row checked.
   static func fleet(
     _ store: LedgerStore, budgets: [Int64: BudgetKey]
   ) throws(LedgerError) -> [FleetWindow] {

@@ -22,7 +22,7 @@ extension LedgerWriter {
     return .success(())
   }
 
-  /// What was adopted is on disk: memory says the same.
+  /// The adoption is on disk: memory says the same.
   private func take(_ done: [AdoptionRows]) {
     // Windows have other ends.
     labels.removeAll(keepingCapacity: true)
@@ -30,7 +30,7 @@ extension LedgerWriter {
       done.flatMap { adoption in
         adoption.moved.map { BalanceKey(budget: adoption.budget, start: $0) }
       })
-    // What was to be told of a window that is not there any more is void.
+    // Untold changes of a window that is gone are void.
     otherTotals.removeAll { moved.contains($0.key) }
     for adoption in done {
       for row in adoption.rows + adoption.closed {

@@ -5,7 +5,7 @@ extension LedgerWriter {
   /// been under way.
   private static let toldAfterEnd: Int64 = 10 * 60 * 1_000
 
-  /// What has changed since the last call. Between batches, so that all of it is committed.
+  /// All changes since the last call. It is made between batches, so all of it is committed.
   func changes() -> Result<LedgerChanges, LedgerError> {
     guard let store, let client else { return .failure(.closed) }
     let names = budgets.byNumber()

@@ -1,15 +1,17 @@
+import Locks
+
 extension SpendLedger {
-  /// What one transaction takes at most of adoptions or of windows to remember: commits of records
+  /// One transaction takes so many adoptions, or windows to remember, at most: commits of records
   /// come in between.
   static let fleetSlice = 500
 
-  /// What was recorded, moved or opened since the last call: committed totals only.
+  /// Everything that was recorded, moved or opened since the last call: committed totals only.
   ///
   /// The first call, and the first after the file was opened again or budgets were renamed, gives
   /// everything: each window that is open or ended within the last ten minutes. Waits for the
   /// ledger's thread. Costs nothing while nobody has asked yet.
   public func changes() throws(LedgerError) -> LedgerChanges {
-    let reply = Waiting<Result<LedgerChanges, LedgerError>>()
+    let reply = Promise<Result<LedgerChanges, LedgerError>>()
     guard shared.queue.ask(.changes(reply: reply)) else { throw .closed }
     return try reply.wait().get()
   }
@@ -17,8 +19,8 @@ extension SpendLedger {
   /// Makes windows of the fleet this node's own, each in one transaction; the client is told
   /// (`LedgerClient.adopted`) before another record is labelled. Waits for the disk.
   ///
-  /// What an error leaves undone can be repeated, as can what was done: a window that has moved is
-  /// not there to move again.
+  /// After an error all of it can be repeated, also the part that was done: a window that has moved
+  /// is not there to move again.
   public func adopt(_ adoptions: [FleetAdoption]) throws(LedgerError) {
     try inSlices(adoptions) { .adopt($0, reply: $1) }
   }
@@ -30,11 +32,11 @@ extension SpendLedger {
 
   private func inSlices<Element>(
     _ elements: [Element],
-    _ command: ([Element], Waiting<Result<Void, LedgerError>>) -> LedgerCommand
+    _ command: ([Element], Promise<Result<Void, LedgerError>>) -> LedgerCommand
   ) throws(LedgerError) {
     var rest = elements[...]
     while !rest.isEmpty {
-      let reply = Waiting<Result<Void, LedgerError>>()
+      let reply = Promise<Result<Void, LedgerError>>()
       let slice = Array(rest.prefix(Self.fleetSlice))
       rest = rest.dropFirst(slice.count)
       guard shared.queue.ask(command(slice, reply)) else { throw .closed }

@@ -1,6 +1,6 @@
 import BudgetModel
 
-/// Where windows that have not ended can lie in a budget's rows, which are sorted by their start.
+/// Finds the part of a budget's rows, sorted by start, that may hold windows that have not ended.
 enum WindowSearch {
   /// The fleet's windows may last a hundredth longer than the budget's, or five minutes; twice that
   /// is looked at.
@@ -9,7 +9,8 @@ enum WindowSearch {
 
   /// The starts of windows of `key` that can still be open at `time`.
   static func starts(of key: BudgetKey, endingFrom time: Int64) -> ClosedRange<Int64> {
-    // A text that means no length: its budget is not in force, and all of its windows are looked at.
+    // A text that means no length: its budget is not in force, and all of its windows are looked
+    // at.
     guard let length = try? WindowLength(text: key.windowText) else { return .min ... .max }
     let milliseconds: Int128 =
       switch length {

@@ -34,7 +34,7 @@ struct KeyHorizon: Sendable {
     keyMadeAt > now.unixMilliseconds + Self.skewMilliseconds
   }
 
-  /// What is wrong with the time in a key that is not known; nil where nothing is.
+  /// The refusal of a key that is not known, for its time; nil: it may be new.
   func refusal(keyMadeAt: Int64, at now: Timestamp) -> LedgerOutcome? {
     guard keyMadeAt != QueuedRecord.noTime else { return nil }
     let horizon = horizon(at: now)

@@ -1,8 +1,8 @@
 /// Every key that is remembered, in memory: its digest, its fields' fingerprint, and whether it is
 /// still in flight. Used from any thread; only the ledger's own settles and forgets.
 ///
-/// Lies in its owner, as the queue does: references to it would be counted for every record by every
-/// thread.
+/// Lies in its owner, as the queue does: references to it would be counted for every record by
+/// every thread.
 struct KeyIndex: ~Copyable, Sendable {
   static let shardCount = 128
 
@@ -110,4 +110,16 @@ struct KeyIndex: ~Copyable, Sendable {
     for index in shards.indices { sum += shards[index].withTable { part($0) } }
     return sum
   }
+}
+
+/// The index's answer to a claim.
+enum KeyClaim: Equatable {
+  /// The key was not known: it is the claimer's, in flight.
+  case claimed
+  /// Known, on disk, same fields.
+  case duplicate
+  /// Known, not on disk yet, same fields.
+  case inFlight
+  /// Known with other fields.
+  case mismatch
 }

@@ -7,8 +7,8 @@ struct KeyShard: ~Copyable {
   private let table: Locked<KeyTable>
   /// Keeps what is read without the lock out of the lock's cache line.
   private let distance = InlineArray<8, UInt64>(repeating: 0)
-  /// Where the table's places are and how many, for `fetch`: it may be told of a table that is no
-  /// more, and then fetches for nothing.
+  /// The address of the table's places and how many, for `fetch`: it may be told of a table that is
+  /// no more, and then fetches for nothing.
   private let address = Atomic<UInt>(0)
   private let capacity = Atomic<Int>(0)
   private let seed: UInt64

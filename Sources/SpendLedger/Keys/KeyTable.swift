@@ -22,8 +22,8 @@ struct KeyTable {
     var isEmpty: Bool { high | low == 0 }
   }
 
-  /// In the order of their keys' hashes, with gaps. The last ones are nobody's home: what is moved on
-  /// from the end of the table goes there.
+  /// In the order of their keys' hashes, with gaps. The last ones are nobody's home: what is moved
+  /// on from the end of the table goes there.
   private var places: [Place] = []
   /// How many places are homes.
   private(set) var capacity = 0
@@ -99,20 +99,21 @@ struct KeyTable {
     Self.home(of: digest, seed: seed, capacity: capacity)
   }
 
-  /// Where a search for `digest` begins; it never falls as the hash grows.
+  /// The place at which a search for `digest` begins; it never falls as the hash grows.
   @inline(__always)
   static func home(of digest: UInt128, seed: UInt64, capacity: Int) -> Int {
     let hash = hash(UInt64(truncatingIfNeeded: digest >> 64), seed)
     return Int(hash.multipliedFullWidth(by: UInt64(capacity)).high)
   }
 
-  /// Where the places lie in memory, as a number.
+  /// The address of the places in memory, as a number.
   var address: UInt {
     // Safe: nothing is read through it.
     unsafe places.withUnsafeBufferPointer { UInt(bitPattern: $0.baseAddress) }
   }
 
-  /// Where the key is, or where it would be put: there is the next empty place, or a later key.
+  /// The place of the key, or the one at which it would be put: there is the next empty place, or a
+  /// later key.
   @inline(__always)
   private func search(_ digest: UInt128) -> (place: Int, isThere: Bool) {
     let (high, low) = (

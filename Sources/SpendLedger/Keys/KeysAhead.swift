@@ -1,8 +1,9 @@
 /// Keys whose time lay ahead when they were committed, by no more than a caller's clock may be.
 ///
-/// The bound of keys may forget the row of such a key before the horizon has reached the key's time,
-/// and a retry would be taken for new. Raising the horizon so far would refuse keys that are made
-/// now. So the key itself stays in the index, without its row, until the horizon has passed it.
+/// The bound of keys may forget the row of such a key before the horizon has reached the key's
+/// time, and a retry would be taken for new. Raising the horizon so far would refuse keys that are
+/// made now. So the key itself stays in the index, without its row, until the horizon has passed
+/// it.
 struct KeysAhead {
   private struct Entry {
     var digest: UInt128
@@ -24,7 +25,7 @@ struct KeysAhead {
   private let bound: Int
 
   private static let leastPruning = 1_024
-  /// Where there is no room, looking for some takes its time: milliseconds.
+  /// A search for room takes its time, so it is made so often at most: milliseconds.
   private static let pruningInterval: UInt64 = 1_000
   /// A key that is ahead by less is so because clocks are read one after the other.
   static let leastMilliseconds: Int64 = 10

@@ -3,7 +3,7 @@ struct KeysByShard {
   /// The keys, shard by shard.
   private(set) var digests: [UInt128] = []
   private var unordered: [UInt128] = []
-  /// Where each shard's keys begin, and after the last one where they end.
+  /// The beginning of each shard's keys, and the end of the last one's.
   private var starts = [Int](repeating: 0, count: KeyIndex.shardCount + 1)
 
   var count: Int { unordered.count }

@@ -1,4 +1,4 @@
-/// What was found when the ledger was opened.
+/// The state in which the ledger was found when it was opened.
 public struct LedgerOpening: Sendable {
   /// Eight hexadecimal digits, made with the database; a copy of the directory has the same.
   public var nodeID: String
@@ -9,7 +9,7 @@ public struct LedgerOpening: Sendable {
   /// Every window that is open: of one budget there are two where a crash came between a window of
   /// the fleet and its adoption.
   public var openWindows: [SpentWindow]
-  /// What is known of the fleet's windows, those that have ended within the last hour included.
+  /// The fleet's windows as they are remembered, with those that have ended within the last hour.
   public var fleet: [FleetWindow]
   /// The fleet time now: never before a time at which this ledger has recorded.
   public var time: RecoveredTime

@@ -17,7 +17,7 @@ public struct LedgerSettings: Sendable {
   /// How many keys are remembered at most, on disk and in memory; past it the oldest are forgotten
   /// early.
   public var keyBound = 20_000_000
-  /// Where copies go.
+  /// The directory of copies.
   public var backups = BackupSettings()
   /// How long windows are kept after they have ended.
   public var windowRetention: Duration = .seconds(35 * 24 * 3_600)

@@ -1,8 +1,10 @@
-/// What runs on the ledger's thread, from the lock of the directory to its end.
+import Locks
+
+/// The ledger's thread, from the lock of the directory to its end.
 enum LedgerThread {
   static func main(
     _ settings: LedgerSettings, _ shared: LedgerShared,
-    opened: Waiting<Result<LedgerOpening, LedgerError>>
+    opened: Promise<Result<LedgerOpening, LedgerError>>
   ) {
     do throws(LedgerError) {
       let writer = try writer(settings, shared, opened: opened)
@@ -16,7 +18,7 @@ enum LedgerThread {
   /// must be gone when the writer lets go of it.
   private static func writer(
     _ settings: LedgerSettings, _ shared: LedgerShared,
-    opened: Waiting<Result<LedgerOpening, LedgerError>>
+    opened: Promise<Result<LedgerOpening, LedgerError>>
   ) throws(LedgerError) -> LedgerWriter {
     let began = SystemCalls.monotonicNanoseconds()
     let directory = try DataDirectory(path: settings.directory)

@@ -1,5 +1,6 @@
 public import BudgetModel
 import Foundation
+import Locks
 import Synchronization
 
 /// A node's durable truth: what was spent, each record once.
@@ -7,23 +8,23 @@ import Synchronization
 /// Owns a data directory and one thread, which alone touches the disk. All calls may come from any
 /// thread; only `open`, `settle`, `backup` and `close` wait.
 public final class SpendLedger: Sendable {
-  /// What was found when the ledger was opened.
+  /// The state in which the ledger was found when it was opened.
   public let opening: LedgerOpening
   let shared: LedgerShared
   /// How many keys are remembered at most, beside those on their way to the disk.
   public let keyBound: Int
   let backups: BackupSettings
-  /// Where copies go.
+  /// The directory of copies.
   let backupPath: String
-  private let ended: Waiting<Void>
+  private let ended: Promise<Void>
 
   /// Opens the ledger in its data directory, or makes one. Waits for the disk.
   ///
   /// Whatever is refused, a damaged file or another program's, is not touched.
   public static func open(_ settings: LedgerSettings) throws(LedgerError) -> SpendLedger {
     let shared = LedgerShared(settings: settings)
-    let opened = Waiting<Result<LedgerOpening, LedgerError>>()
-    let ended = Waiting<Void>()
+    let opened = Promise<Result<LedgerOpening, LedgerError>>()
+    let ended = Promise<Void>()
     let thread = Thread {
       LedgerThread.main(settings, shared, opened: opened)
       ended.fulfil(())
@@ -41,7 +42,7 @@ public final class SpendLedger: Sendable {
   }
 
   private init(
-    _ settings: LedgerSettings, opening: LedgerOpening, shared: LedgerShared, ended: Waiting<Void>
+    _ settings: LedgerSettings, opening: LedgerOpening, shared: LedgerShared, ended: Promise<Void>
   ) {
     self.opening = opening
     keyBound = settings.keyBound
@@ -51,14 +52,15 @@ public final class SpendLedger: Sendable {
     self.ended = ended
   }
 
-  // What is queued is still committed; nobody waits for it.
+  // Queued records are still committed; nobody waits for them.
   deinit { shared.queue.close(.closing, ends: true) }
 
   /// Starts recording. Called once, after the caller has restored `opening.windows`; records that
   /// come before are refused.
   public func start(_ client: any LedgerClient) { shared.queue.add(.start(client)) }
 
-  /// Queues a record (`--durability commit`): answer when `LedgerClient.finished` tells the outcome.
+  /// Queues a record (`--durability commit`): answer when `LedgerClient.finished` tells the
+  /// outcome.
   ///
   /// `slots` are the caller's own small numbers for the budgets that the whole amount is charged
   /// to, each once, all at least 0. Never waits for the disk.
@@ -76,7 +78,8 @@ public final class SpendLedger: Sendable {
 
   /// Claims a record's key and queues it in one step (`--durability memory`): answer at once.
   ///
-  /// A claim ends when the record definitely fails: its key is free again. Never waits for the disk.
+  /// A claim ends when the record definitely fails: its key is free again. Never waits for the
+  /// disk.
   public func accept(
     _ record: LedgerRecord, charging slots: [Int32], at now: Timestamp
   ) -> Acceptance {
@@ -135,7 +138,7 @@ public final class SpendLedger: Sendable {
   /// Waits until all that was queued or noted before is on disk; false: it could not be written.
   @discardableResult
   public func settle() -> Bool {
-    let reply = Waiting<Bool>()
+    let reply = Promise<Bool>()
     guard shared.queue.ask(.settle(reply: reply)) else { return false }
     return reply.wait()
   }
@@ -159,7 +162,7 @@ public final class SpendLedger: Sendable {
     shared.withStatus { $0.horizon }.horizon(at: now)
   }
 
-  /// What the ledger has done and how full it is. Costs some microseconds.
+  /// Counts of the ledger's work, and how full it is. Costs some microseconds.
   public var counters: LedgerCounters {
     var counters = shared.withStatus { $0.counters }
     counters.keys = shared.keys.count

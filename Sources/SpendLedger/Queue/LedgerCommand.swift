@@ -1,16 +1,17 @@
 import BudgetModel
+import Locks
 
-/// What else is asked of the ledger's thread, in the order of the asking.
+/// A request to the ledger's thread other than a record, in the order of the asking.
 enum LedgerCommand: Sendable {
   case start(any LedgerClient)
   case rename(from: BudgetKey, to: BudgetKey)
   case opened([BudgetWindow])
   case closed(BudgetKey, Timestamp)
-  case settle(reply: Waiting<Bool>)
-  case changes(reply: Waiting<Result<LedgerChanges, LedgerError>>)
-  case adopt([FleetAdoption], reply: Waiting<Result<Void, LedgerError>>)
-  case remember([FleetWindow], reply: Waiting<Result<Void, LedgerError>>)
-  case backup(BackupDraft, reply: Waiting<LedgerError?>)
+  case settle(reply: Promise<Bool>)
+  case changes(reply: Promise<Result<LedgerChanges, LedgerError>>)
+  case adopt([FleetAdoption], reply: Promise<Result<Void, LedgerError>>)
+  case remember([FleetWindow], reply: Promise<Result<Void, LedgerError>>)
+  case backup(BackupDraft, reply: Promise<LedgerError?>)
 
   /// Whether it only tells something: nobody waits for it.
   var isNote: Bool {
@@ -20,7 +21,8 @@ enum LedgerCommand: Sendable {
     }
   }
 
-  /// Whether it asks for what was recorded before it: the records that were taken with it come first.
+  /// Whether it asks for what was recorded before it: the records that were taken with it come
+  /// first.
   var followsRecords: Bool {
     switch self {
     case .settle, .changes, .adopt, .remember: true

@@ -28,13 +28,13 @@ struct QueuedRecord {
     self.isClaimed = isClaimed
   }
 
-  /// Where its slots lie.
+  /// The places of its slots.
   var slotRange: Range<Int> { Int(firstSlot)..<Int(firstSlot) + Int(slotCount) }
 
   /// Whether no key is left to be claimed.
   var isJudged: Bool { isClaimed || !hasKey }
 
-  /// What a record takes of the queue's bound in bytes.
+  /// The bytes of the queue's bound that a record takes.
   static func bytes(slotCount: Int) -> Int {
     MemoryLayout<QueuedRecord>.stride + slotCount * MemoryLayout<Int32>.stride
   }

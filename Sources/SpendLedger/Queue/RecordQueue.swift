@@ -2,9 +2,9 @@ import Dispatch
 import Locks
 import Synchronization
 
-/// Where records wait for the ledger's thread: filled from any thread, bounded, emptied at once.
+/// The queue of records for the ledger's thread: filled from any thread, bounded, emptied at once.
 struct RecordQueue: ~Copyable, Sendable {
-  /// What the ledger's thread takes at a time.
+  /// All that the ledger's thread takes at a time.
   struct Take {
     var records: [QueuedRecord] = []
     var slots: [Int32] = []
@@ -33,7 +33,7 @@ struct RecordQueue: ~Copyable, Sendable {
     var until: Int64
   }
 
-  /// What it takes to wake the reader.
+  /// The reader's state: how much wakes it.
   enum Reader {
     case awake
     case asleep

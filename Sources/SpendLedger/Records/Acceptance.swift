@@ -1,6 +1,6 @@
 public import BudgetModel
 
-/// What the ledger said at once to a record that is to be answered before it is on disk.
+/// The ledger's answer, given at once, to a record that need not wait for the disk.
 public enum Acceptance: Equatable, Sendable {
   /// Queued, its key claimed: it counts from now on. `LedgerClient.finished` follows.
   case accepted
@@ -13,5 +13,13 @@ public enum Acceptance: Equatable, Sendable {
   /// As `LedgerOutcome.tooOld`.
   case tooOld(horizon: Timestamp)
   /// Not queued, nothing claimed.
+  case refused(LedgerRefusal)
+}
+
+/// The queue's answer to a record.
+public enum Submission: Equatable, Sendable {
+  /// Queued: `LedgerClient.finished` will be told its outcome.
+  case queued
+  /// Definitely not recorded; no outcome follows.
   case refused(LedgerRefusal)
 }

@@ -11,7 +11,7 @@ public struct FingerprintText: Sendable {
   var bytes = ByteText(room: 256)
   /// How many bytes stand before the reservation.
   var subjectLength = 0
-  /// Where the cost stands.
+  /// The place of the cost.
   var costOffset = 0
 
   /// A text of nothing.

@@ -1,7 +1,7 @@
 public import BudgetModel
 import Digest
 
-/// What an idempotency key is known by.
+/// The identity of an idempotency key.
 public struct KeyIdentity: Sendable {
   /// The first 16 bytes of the SHA-256 of the key's bytes.
   public let digest: UInt128

@@ -25,7 +25,7 @@ public struct LedgerBatch: Sendable {
   /// How many records the batch has.
   public var count: Int { places.count }
 
-  /// What became of the record at `index`, which lies in `0..<count`.
+  /// The outcome of the record at `index`, which lies in `0..<count`.
   public func outcome(at index: Int) -> LedgerOutcome { outcomes[index] }
 
   /// The record's amount.
@@ -40,8 +40,8 @@ public struct LedgerBatch: Sendable {
     return allSlots[Int(record.firstSlot)..<Int(record.firstSlot + record.slotCount)]
   }
 
-  /// The same batch with the outcomes that the file tells: what was in doubt is recorded or not, and
-  /// `followers`, retries of records of this same batch, are duplicates or not recorded either.
+  /// The same batch with the outcomes that the file tells: what was in doubt is recorded or not,
+  /// and `followers`, retries of records of this same batch, are duplicates or not recorded either.
   func resolved(asRecorded: Bool, followers: [Int], refusal: LedgerRefusal) -> LedgerBatch {
     var batch = self
     for index in outcomes.indices where outcomes[index] == .unknown {

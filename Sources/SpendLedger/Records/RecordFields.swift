@@ -10,7 +10,7 @@ public struct RecordFields {
   public var deploymentID: NameBytes
   /// The model, as sent.
   public var model: NameBytes
-  /// What the request cost.
+  /// The cost of the request.
   public var cost: PicoUSD
   /// The reservation that the record settles.
   public var reservationID: NameBytes

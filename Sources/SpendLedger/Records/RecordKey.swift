@@ -1,6 +1,6 @@
 public import BudgetModel
 
-/// What tells one record from all others, and what tells a retry from a clash of keys.
+/// Tells one record from all others, and a retry from a clash of keys.
 public struct RecordKey: Hashable, Sendable {
   /// The first 16 bytes of the SHA-256 of the key's bytes.
   public var digest: UInt128

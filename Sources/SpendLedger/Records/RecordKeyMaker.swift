@@ -2,14 +2,14 @@ public import BudgetModel
 import Digest
 
 /// Writes the text of a request's fingerprint: `begin`, `addTag` for each tag, `finish`; or `key`,
-/// which finishes it too. A value with buffers that are reused from request to request; each lane has
-/// its own.
+/// which finishes it too. A value with buffers that are reused from request to request; each lane
+/// has its own.
 public struct RecordKeyMaker: Sendable {
   /// The text so far.
   public private(set) var text = FingerprintText()
-  /// Where the tags stand in the text, without their lengths.
+  /// The ranges of the tags in the text, without their lengths.
   private var tags: [Range<Int>] = []
-  /// Where tags are put in order.
+  /// The buffer in which tags are put in order.
   private var sorted = ByteText(room: 256)
 
   private static let lengthSize = 4
@@ -70,7 +70,7 @@ public struct RecordKeyMaker: Sendable {
     return identity.key(with: text)
   }
 
-  /// Where the first tag's length stands: behind the cost and the number of tags.
+  /// The place of the first tag's length: behind the cost and the number of tags.
   private var tagsOffset: Int { text.costOffset + MemoryLayout<Int128>.size + Self.lengthSize }
 
   private mutating func append(_ name: NameBytes) {

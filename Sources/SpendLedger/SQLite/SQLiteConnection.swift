@@ -5,7 +5,7 @@ import CSQLite
 /// SQL is only ever a literal of this module; values are bound.
 @safe struct SQLiteConnection: ~Copyable {
   private let handle: OpaquePointer
-  /// Where SQLite's hook writes how many frames the WAL has after each commit.
+  /// SQLite's hook writes here how many frames the WAL has after each commit.
   private let frames: UnsafeMutablePointer<Int32>
 
   /// Opens an existing file. Nothing is read or locked yet.
@@ -129,7 +129,7 @@ import CSQLite
 /// before its last step.
 @safe struct SQLiteBackup: ~Copyable {
   private let handle: OpaquePointer
-  /// Where the copy goes.
+  /// The copy goes here.
   private let target: SQLiteConnection
 
   /// Begins a copy of what `source` has open to the empty file at `path`, which the caller puts on

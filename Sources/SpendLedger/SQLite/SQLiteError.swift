@@ -1,11 +1,11 @@
 import CSQLite
 
-/// What SQLite refused.
+/// An error of SQLite.
 struct SQLiteError: Error, Equatable {
   /// The extended result code.
   var code: Int32
   var message: String
-  /// What was being done, for people.
+  /// The operation that failed, for people.
   var operation: String
 
   private var primary: Int32 { code & 0xFF }

@@ -1,6 +1,6 @@
 import BudgetModel
 
-/// What one life of the node has recorded in one window.
+/// The spend that one life of the node has recorded in one window.
 struct BalanceRow {
   var key: BalanceKey
   var end: Int64
@@ -20,4 +20,10 @@ extension PicoUSD {
   init(wholeDollars: Int64, restPico: Int64) {
     self.init(pico: Int128(wholeDollars) * Self.picoPerDollar + Int128(restPico))
   }
+}
+
+/// A window of a budget as the database names it: the budget's row and the window's start.
+struct BalanceKey: Hashable {
+  var budget: Int64
+  var start: Int64
 }

@@ -1,6 +1,6 @@
 import BudgetModel
 
-/// What one commit's row says, as read back.
+/// One commit's row, as read back.
 struct BatchContents: Equatable {
   /// A window that records of the batch were charged to.
   struct Window: Equatable {
@@ -23,4 +23,22 @@ struct BatchContents: Equatable {
   var time: Timestamp
   var windows: [Window]
   var records: [Record]
+}
+
+/// The keys of a batch, as read back. Reused from batch to batch.
+struct BatchKeys {
+  private(set) var digests: [UInt128] = []
+  private(set) var fingerprints: [UInt128] = []
+
+  var count: Int { digests.count }
+
+  mutating func removeAll() {
+    digests.removeAll(keepingCapacity: true)
+    fingerprints.removeAll(keepingCapacity: true)
+  }
+
+  mutating func add(_ digest: UInt128, _ fingerprint: UInt128) {
+    digests.append(digest)
+    fingerprints.append(fingerprint)
+  }
 }

@@ -17,7 +17,7 @@ struct BatchReader {
     return try reader.read()
   }
 
-  /// What stands before a batch's windows.
+  /// The beginning of a batch, before its windows.
   struct Head {
     var id: Int64
     var origin: Int64

@@ -2,7 +2,7 @@
 /// without so much as an empty WAL beside it.
 enum FileCheck {
   static let headerBytes = 100
-  /// Where the header has two bytes for the format: 1 with a rollback journal, 2 with a log.
+  /// The header's two bytes for the format lie here: 1 with a rollback journal, 2 with a log.
   static let formatOffset = 18
   private static let magic = Array("SQLite format 3\u{0}".utf8)
 
@@ -28,7 +28,7 @@ enum FileCheck {
     let pageSize = coded == 1 ? 65_536 : coded
     let size = SystemCalls.status(of: path)?.size ?? 0
     guard pageSize >= 512, size % pageSize == 0 else {
-      throw .damaged(path: path, finding: "its \(size) bytes are no whole number of pages")
+      throw .damaged(path: path, finding: "its \(size) bytes are not a whole number of pages")
     }
     if let finding = LogCheck.finding(path + "-wal") {
       throw .damaged(path: path + "-wal", finding: finding)

@@ -7,9 +7,10 @@ struct LedgerReading {
   var meta = LedgerMeta()
   var budgets: [Int64: BudgetKey] = [:]
   var origins: [Int64: String] = [:]
-  /// Blocks of budgets whose balances hold more batches than `meta.foldedThrough` says: up to which.
+  /// Blocks of budgets whose balances hold more batches than `meta.foldedThrough` says: up to
+  /// which.
   var folds: [Int64: Int64] = [:]
-  /// What batches after the last fold charged, by window and origin.
+  /// The charges of batches that balances do not hold yet, by window and origin.
   var unfolded: [LaterBalance: (end: Int64, amount: PicoUSD)] = [:]
   /// The oldest batch whose keys are remembered, and the newest batch.
   var firstBatch: Int64?
@@ -26,7 +27,7 @@ struct LedgerReading {
     var origin: Int64
   }
 
-  /// What is to be found out.
+  /// The questions that a reading answers.
   struct Plan {
     /// A batch in doubt.
     var wanted: Int64?
@@ -157,8 +158,8 @@ struct LedgerReading {
     }
   }
 
-  /// The newest window of each budget, over all origins. Every row there is gets checked, older ones
-  /// too: one that names another window or budget than it did would be missed where it was.
+  /// The newest window of each budget, over all origins. Every row there is gets checked, older
+  /// ones too: one that names another window or budget than it did would be missed where it was.
   static func image(
     _ store: LedgerStore, budgets: [Int64: BudgetKey]
   ) throws(LedgerError) -> [SpentWindow] {

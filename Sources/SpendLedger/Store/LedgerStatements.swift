@@ -118,7 +118,7 @@ final class LedgerStatements {
     try setBalance.run("fold a balance")
   }
 
-  /// What a window holds for an origin; nil where there is no such row.
+  /// An origin's balance in a window; nil if there is no such row.
   func balance(_ key: BalanceKey, origin: Int64) throws(SQLiteError) -> BalanceRow? {
     getBalance.bind(key.budget, at: 1)
     getBalance.bind(key.start, at: 2)

@@ -65,7 +65,7 @@ final class LedgerStore {
         try connection.execute(step, "migrate")
         try connection.execute("COMMIT", "migrate")
       } catch {
-        // What failed is told; the rollback of what is left of it adds nothing.
+        // The error is told; a failure of the rollback adds nothing to it.
         try? connection.execute("ROLLBACK", "roll back")
         throw error
       }
@@ -235,4 +235,13 @@ final class LedgerStore {
     try connection.execute("COMMIT", "make the database")
     try connection.checkpoint(cuts: true)
   }
+}
+
+/// How a transaction came out.
+enum CommitResult {
+  case committed
+  /// Definitely not: it failed before COMMIT, or COMMIT found the disk full.
+  case refused(SQLiteError)
+  /// COMMIT failed: what the file holds is known only after it was read again.
+  case doubtful(SQLiteError)
 }

@@ -5,10 +5,10 @@ import Foundation
 /// SQLite reads a log up to the first frame whose checksum is wrong and forgets the rest: right for
 /// a crash in the middle of the last transaction, and a silent loss of acknowledged records where a
 /// bit has flipped before it. The two differ: a transaction is written only after the one before it
-/// was synced, so a torn end is within the last transaction. Whatever of the same generation follows
-/// a whole transaction behind the fault says that the fault is damage.
+/// was synced, so a torn end is within the last transaction. Whatever of the same generation
+/// follows a whole transaction behind the fault says that the fault is damage.
 enum LogCheck {
-  /// What is wrong with the log at `path`; nil: nothing, or there is none.
+  /// The damage of the log at `path`; nil: there is none, or no log.
   static func finding(_ path: String) -> String? {
     guard let file = FileManager.default.contents(atPath: path), file.count > headerBytes else {
       return nil
@@ -25,7 +25,7 @@ private struct Log {
   private let bytes: [UInt8]
   private let pageSize: Int
   private let isBigEndian: Bool
-  /// What each frame of this generation carries.
+  /// Each frame of this generation carries these.
   private let salts: (UInt32, UInt32)
   private let isHeaderWhole: Bool
   private let headerSum: Checksum
@@ -123,7 +123,7 @@ private struct Log {
     return found.0 == salts.0 || found.1 == salts.1
   }
 
-  /// What SQLite asks of a frame that it reads.
+  /// SQLite asks this of each frame that it reads.
   private func hasBothSalts(_ frame: Int) -> Bool {
     guard let found = foundSalts(frame, of: pageSize) else { return false }
     return found == salts

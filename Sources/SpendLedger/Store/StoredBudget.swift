@@ -18,7 +18,7 @@ struct StoredBudget {
     self.windowText = windowText
   }
 
-  /// Nil where the scope is none.
+  /// Nil if the scope is unknown.
   var key: BudgetKey? {
     guard let raw = UInt8(exactly: scope), let scope = BudgetScope(rawValue: raw) else {
       return nil

@@ -1,6 +1,7 @@
 import BudgetModel
 
-/// What this origin has recorded in each window it charged lately: the truth between folds.
+/// The spend that this origin has recorded in each window it charged lately: the truth between
+/// folds.
 struct Balances {
   /// One window.
   struct Entry {
@@ -28,7 +29,7 @@ struct Balances {
   /// Places of entries that were let go of, for the next ones.
   private var free: [Int] = []
   private(set) var queue = FoldQueue()
-  /// What has changed since it was told; nothing while nobody collects it.
+  /// The places of changes that were not told yet; none while nobody collects them.
   private(set) var changed: [Int] = []
   private(set) var isCollecting: Bool
 

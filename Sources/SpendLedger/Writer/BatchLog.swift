@@ -19,7 +19,7 @@ struct BatchLog {
   private(set) var firstTime: Timestamp?
   /// Keys on disk.
   private(set) var keyCount = 0
-  /// What a transaction under way, or in doubt, forgets.
+  /// The rows that a transaction under way, or in doubt, forgets.
   var forgetting: Forgetting?
 
   init(_ settings: LedgerSettings) {
@@ -41,8 +41,8 @@ struct BatchLog {
 
   mutating func folded(through id: Int64) { foldedThrough = id }
 
-  /// Keys are forgotten from here on, so that the bound itself is seldom met: then a commit need not
-  /// wait for many small rows to go.
+  /// Keys are forgotten from here on, so that the bound itself is seldom met: then a commit need
+  /// not wait for many small rows to go.
   private var keyTarget: Int { keyBound - keyBound / 64 }
 
   /// Whether something is to be forgotten that no commit has taken along.
@@ -56,8 +56,8 @@ struct BatchLog {
   /// How much the transaction that adds at most so many keys forgets: at least as many, once there
   /// are as many as may be. Nil, nearly always: nothing; that costs two comparisons.
   ///
-  /// `foldedThrough`: how far balances go once that transaction is done; `jumped`: by how much fleet
-  /// time has jumped lately.
+  /// `foldedThrough`: how far balances go once that transaction is done; `jumped`: by how much
+  /// fleet time has jumped lately.
   func measure(
     adding added: Int, foldedThrough: Int64, jumped: Int64,
     at time: (now: Timestamp, instant: Int64)

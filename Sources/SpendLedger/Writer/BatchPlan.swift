@@ -1,6 +1,6 @@
 import BudgetModel
 
-/// What is decided of a batch before its commit. Buffers are reused from batch to batch.
+/// The decisions on a batch before its commit. Buffers are reused from batch to batch.
 struct BatchPlan {
   /// The batch's records, by their places in what was taken, and what became of each so far.
   var places: [Int32] = []
@@ -19,7 +19,8 @@ struct BatchPlan {
   /// Keys taken whose time lies far ahead.
   private(set) var keysAhead = 0
   private var settled = KeysByShard()
-  /// For each slot ever seen: its position in `slots`, valid where `stamps` has this batch's number.
+  /// For each slot ever seen: its position in `slots`, valid where `stamps` has this batch's
+  /// number.
   private(set) var positions: [Int32] = []
   private var stamps: [UInt32] = []
   private var stamp: UInt32 = 0
@@ -111,7 +112,7 @@ struct BatchPlan {
     }
   }
 
-  /// What the records to commit charge to each of `slots`.
+  /// Sums up the charges of the records to commit, for each of `slots`.
   mutating func sumUp(_ records: [QueuedRecord], _ recordSlots: [Int32]) {
     sums.removeAll(keepingCapacity: true)
     sums.append(contentsOf: repeatElement(nil, count: slots.count))
@@ -124,8 +125,8 @@ struct BatchPlan {
     }
   }
 
-  /// Refuses records that would take a window's total out of the range that its columns hold. `fits`
-  /// tells whether a balance, by its place, takes an amount.
+  /// Refuses records that would take a window's total out of the range that its columns hold.
+  /// `fits` tells whether a balance, by its place, takes an amount.
   mutating func refuseTooLarge(
     _ records: [QueuedRecord], _ recordSlots: [Int32], _ keys: borrowing KeyIndex,
     fits: (Int, PicoUSD) -> Bool
@@ -171,7 +172,7 @@ struct BatchPlan {
     }
   }
 
-  /// What became of the records to commit, and of retries of them.
+  /// Sets the outcome of the records to commit, and of retries of them.
   mutating func conclude(_ outcome: LedgerOutcome) {
     for index in leaders { outcomes[index] = outcome }
     for index in followers { outcomes[index] = outcome }
@@ -192,4 +193,15 @@ struct BatchPlan {
   }
 
   func position(of slot: Int32) -> Int { Int(positions[Int(slot)]) }
+}
+
+/// The window that a slot was labelled with last, and where its balance is.
+struct SlotLabel {
+  var window: BudgetWindow
+  var place: Int
+  var budget: Int64
+
+  var balance: BalanceKey {
+    BalanceKey(budget: budget, start: window.start.unixMilliseconds)
+  }
 }

@@ -1,6 +1,6 @@
 import BudgetModel
 
-/// What one transaction forgets: rows of batches, the oldest first, and the keys in them.
+/// The part that one transaction forgets: rows of batches, the oldest first, and the keys in them.
 struct Forgetting {
   /// The rows, without the last one.
   var rows: Range<Int64>
@@ -26,7 +26,7 @@ struct Forgetting {
     var ended = Int.max
     /// The last row that may go: later ones have not been folded.
     var lastRow: Int64
-    /// Where nothing is due, it ends at this instant of monotonic time.
+    /// With nothing due, it ends at this instant of monotonic time.
     var deadline: Int64
 
     func allows(_ keyCount: Int, of time: Timestamp) -> Bool {

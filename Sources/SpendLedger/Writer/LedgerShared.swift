@@ -1,9 +1,9 @@
 import Locks
 import Synchronization
 
-/// What the ledger's thread and everybody else have in common.
+/// The state that the ledger's thread shares with everybody else.
 final class LedgerShared: Sendable {
-  /// What others may ask at any time.
+  /// The part that others may ask for at any time.
   struct Status {
     var state = LedgerState.ready
     var horizon: KeyHorizon

@@ -1,4 +1,5 @@
 import BudgetModel
+import Locks
 
 extension LedgerWriter {
   func perform(_ command: LedgerCommand) {
@@ -51,8 +52,8 @@ extension LedgerWriter {
         let place = try balancePlace(window, budget: budget)
         balances.end(place, at: min(now, balances.entries[place].end))
       }
-      // What is known of the fleet's would have a start find them open all the same. What the store
-      // has confirmed stays known: the next start must not take it for late.
+      // The fleet's rows would have a start find them open all the same. Confirmed amounts stay
+      // known: the next start must not take them for late.
       let open = try store.fleet.rows(ofBudget: budget).filter { $0.end >= now }
       guard !open.isEmpty else { return }
       let isDone = write(folding: .budgets([budget]), marks: false, at: time) {
@@ -94,7 +95,7 @@ extension LedgerWriter {
     tellsEverything = true
     budgets.rename(old, to: new)
     if other != nil {
-      // What a window of either holds is read from the table when it is charged.
+      // The windows of either are read from the table when they are charged.
       balances.drop(affected.flatMap { balances.places(ofBudget: $0) })
       if !isUnwritten { client.report(.renameJoined(from: old, to: new)) }
     }
@@ -103,7 +104,7 @@ extension LedgerWriter {
   // MARK: - Copies
 
   /// Begins a copy through the one connection; it goes on between commits.
-  private func beginCopying(to draft: BackupDraft, _ reply: Waiting<LedgerError?>) {
+  private func beginCopying(to draft: BackupDraft, _ reply: Promise<LedgerError?>) {
     guard let store, !shared.stop.isSet else { return reply.fulfil(.closed) }
     do throws(SQLiteError) {
       if hasFailed { try store.check() }

@@ -45,7 +45,7 @@ extension LedgerWriter {
     return result
   }
 
-  /// What is to be folded by now; nil: nothing.
+  /// The blocks that are to be folded by now; nil: none.
   func dueSlice(through batch: Int64, at instant: Int64) -> FoldQueue.Slice? {
     let since = balances.queue.waitingSince
     guard schedule.isFoldDue(waitingSince: since, at: instant) else { return nil }
@@ -90,7 +90,7 @@ extension LedgerWriter {
     try store.statements.setMeta(LedgerMeta.Name.clock, LedgerMeta.text(mark))
   }
 
-  /// What a committed transaction carried is on disk.
+  /// All that a committed transaction carried is on disk.
   func written(_ slice: FoldQueue.Slice?, marks: Bool) {
     schedule.committed(marks: marks, at: SystemCalls.monotonicNanoseconds())
     budgets.written()

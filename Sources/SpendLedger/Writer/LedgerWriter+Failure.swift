@@ -22,7 +22,7 @@ extension LedgerWriter {
   /// Closes the file and reads it again: after a failed commit only the file knows what it holds,
   /// and a connection that has seen one fsync fail is not asked for another.
   func reopenIfAsked() {
-    // What is not in its place cannot be read again: it waits until it is, if ever.
+    // A file that is not in its place cannot be read again: it waits until it is, if ever.
     guard let (error, doubt) = reopening, lossBeforeWriting() == nil else { return }
     reopening = nil
     defer { log.forgetting = nil }

@@ -1,7 +1,8 @@
 import BudgetModel
 
 extension LedgerWriter {
-  /// What the transaction that adds at most so many keys forgets. `foldedThrough`: how far balances
+  /// Chooses the rows to be forgotten by a transaction that adds at most so many keys.
+  /// `foldedThrough`: how far balances
   /// go once it is done.
   func chooseForgotten(
     adding added: Int, foldedThrough: Int64, at now: Timestamp

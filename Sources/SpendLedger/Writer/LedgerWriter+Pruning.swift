@@ -1,8 +1,8 @@
 import BudgetModel
 
 extension LedgerWriter {
-  /// A slice of pruning: one block of budgets. Rows of windows that ended long ago go, and then rows
-  /// of budgets that have no window left; memory lets go of windows that are over.
+  /// A slice of pruning: one block of budgets. Rows of windows that ended long ago go, and then
+  /// rows of budgets that have no window left; memory lets go of windows that are over.
   ///
   /// A budget without a window's row is one that nothing names any more: balances that memory alone
   /// holds are folded in the same transaction, batches that are not folded make their block a dirty

@@ -38,10 +38,10 @@ extension LedgerWriter {
     checkpointIfDue(isIdle: isIdle, isLast: isLast)
   }
 
-  /// What a transaction folds.
+  /// The blocks that a transaction folds.
   enum Folding: Equatable {
     case nothing
-    /// What has waited long enough.
+    /// Those that have waited long enough.
     case due
     case all
     /// The blocks that these budgets are in.

@@ -4,7 +4,8 @@ import Synchronization
 /// The ledger's own thread: owns the data directory, the connection and the balances. One after
 /// the other it takes what waits, commits it, and tells the client.
 ///
-/// What holds commits up is done in slices between them: folding, forgetting, pruning, copies.
+/// Work that would hold commits up is done in slices between them: folding, forgetting, pruning,
+/// copies.
 final class LedgerWriter {
   let settings: LedgerSettings
   let shared: LedgerShared

@@ -8,7 +8,7 @@ struct WriterSchedule {
   static let fileCheckInterval = second
   /// How long slices of pruning are apart at most.
   static let pruningPause: Int64 = 20_000_000
-  /// What is told of upkeep and forgetting is told so often at most.
+  /// Upkeep and forgetting are reported so often at most.
   static let reportInterval = 60 * second
   static let bytesPerFrame = 4_096 + 24
 
@@ -51,7 +51,7 @@ struct WriterSchedule {
 
   // MARK: - Waiting
 
-  /// What may make the thread wake up by itself.
+  /// Everything that may make the thread wake up by itself.
   struct Standing {
     var isRefusing = false
     /// Commands wait for their next try.
@@ -145,7 +145,7 @@ struct WriterSchedule {
   /// A slice of pruning was refused: a full disk is not asked in a tight loop.
   mutating func pruningFailed(at now: Int64) { nextPruning = now + Self.second }
 
-  /// What a checkpoint is to do with the log; nil: none is due.
+  /// A checkpoint that is due, by its effect on the log's file.
   enum Checkpoint {
     case keepsFile
     case cutsFile

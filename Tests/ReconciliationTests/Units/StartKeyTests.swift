@@ -105,6 +105,6 @@ import Testing
 
   @Test(arguments: ["", "yesterday", "nan", "-1", "1e300", "{}", "null"])
   func noTime(_ text: String) {
-    #expect(read(text, endsAt: Self.end) == .unusable("its value is no time"))
+    #expect(read(text, endsAt: Self.end) == .unusable("its value is not a time"))
   }
 }

@@ -70,7 +70,7 @@ struct BudgetPage {
       let generation = UInt64(parts[1]), let start = Int(parts[2]), start > 0
     else {
       throw ServiceRefusal(
-        .invalidArgument, "page_token is none of this server's: give next_page_token as it came")
+        .invalidArgument, "page_token is not from this server: give next_page_token as it came")
     }
     guard generation == catalog.generation else {
       throw ServiceRefusal(

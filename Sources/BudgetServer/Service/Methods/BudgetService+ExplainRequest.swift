@@ -3,8 +3,8 @@ import BudgetModel
 import BudgetWire
 
 extension BudgetService {
-  /// What every budget says that `filter` would ask about the same request. Not the hot path: it may
-  /// allocate. Nothing is counted: whoever asks this looks for a cause, and is no traffic.
+  /// Tells how each budget stands that `filter` would ask about the same request. Not the hot path:
+  /// it may allocate. Nothing is counted: whoever asks this looks for a cause, and is not traffic.
   mutating func explainRequest(
     _ head: RequestHead, output: inout [UInt8]
   ) throws(ServiceRefusal) {

@@ -4,7 +4,7 @@ import BudgetModel
 import BudgetWire
 
 extension BudgetService {
-  /// Where the budgets stand, a page at a time. Not the hot path: it may allocate.
+  /// Tells where the budgets stand, a page at a time. Not the hot path: it may allocate.
   mutating func getProviderBudgets(
     _ head: RequestHead, output: inout [UInt8]
   ) throws(ServiceRefusal) {

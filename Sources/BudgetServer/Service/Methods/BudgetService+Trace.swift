@@ -2,7 +2,7 @@ import BudgetEngine
 import BudgetModel
 import BudgetWire
 
-/// What a trace keeps of requests: their names as texts. Only where a trace is written.
+/// The part of requests that a trace keeps: their names as texts. Used only if a trace is written.
 extension BudgetService {
   /// Candidates and the answer, once that is decided. The message is unpacked for it: `reader` must
   /// not be asked for anything of the request after that.

@@ -2,10 +2,10 @@ import BudgetEngine
 import BudgetModel
 import BudgetWire
 
-/// What was asked before. Routers ask about the same candidates again and again, mostly with other
-/// tags each time, so a list of candidates is known byte by byte, as it stands in the message; and a
-/// message that comes again as a whole, tags and all, is known as a whole. The configured candidates
-/// of a model are known by its name.
+/// The questions that were asked before. Routers ask about the same candidates again and again,
+/// mostly with other tags each time, so a list of candidates is known byte by byte, as it stands in
+/// the message; and a message that comes again as a whole, tags and all, is known as a whole. The
+/// configured candidates of a model are known by its name.
 ///
 /// Memory: nothing at first; at most 64 MiB, for 4,096 lists and 4,096 messages of the greatest
 /// length, and a tenth of it for usual ones.
@@ -18,7 +18,7 @@ struct CandidateMemo {
     var configured = FilterReply.CandidateList()
   }
 
-  /// What a whole message asks.
+  /// The question of a whole message.
   private struct Message {
     var question = FilterQuestion()
     /// The configured candidates, as they go out.
@@ -33,20 +33,20 @@ struct CandidateMemo {
   private static let tagBound = 16
   private static let configuredByteBound = 4_096
 
-  /// What to look for a list by; nil where it is not looked for.
+  /// A list as it is looked for; nil if it is not looked for.
   @inline(__always)
   mutating func sought(list: NameBytes, under generation: UInt64) -> SoughtPart? {
     lists.sought(list, under: generation)
   }
 
-  /// What to look for a whole message by; nil where it is not looked for.
+  /// A whole message as it is looked for; nil if it is not looked for.
   @inline(__always)
   mutating func sought(message: NameBytes, under generation: UInt64) -> SoughtPart? {
     messages.sought(message, under: generation)
   }
 
-  /// Where the question of `message` is, if it is known. The configured candidates that it asks for
-  /// are added to `reply`.
+  /// The place of the question of `message`, if it is known. The configured candidates that it asks
+  /// for are added to `reply`.
   @inline(__always)
   mutating func place(
     ofMessage message: SoughtPart, into reply: inout FilterReply

@@ -2,9 +2,10 @@ import BudgetEngine
 import BudgetModel
 import SpendLedger
 
-/// What records were charged to before. Provider, deployment and model repeat from record to record,
-/// so they are known byte by byte, as they stand in the message; and where the tags repeat as well,
-/// they are known together with them. With each goes what it adds to the text of a fingerprint.
+/// The budgets that records were charged to before. Provider, deployment and model repeat from
+/// record to record, so they are known byte by byte, as they stand in the message; and where the
+/// tags repeat as well, they are known together with them. With each goes what it adds to the text
+/// of a fingerprint.
 ///
 /// Memory: nothing at first; at most 24 MiB, for 4,096 of each of the greatest length, and a tenth of
 /// it for usual ones.
@@ -24,13 +25,13 @@ struct ChargeMemo {
   private var subjects = MessageMemo(placeCount: 4_096, partBound: 1_024, empty: Subject())
   private var names = MessageMemo(placeCount: 4_096, partBound: 1_024, empty: Names())
 
-  /// What to look for a subject by; nil where it is not looked for.
+  /// A subject as it is looked for; nil if it is not looked for.
   @inline(__always)
   mutating func sought(subject: NameBytes, under generation: UInt64) -> SoughtPart? {
     subjects.sought(subject, under: generation)
   }
 
-  /// What to look for subject and tags together by; nil where they are not looked for.
+  /// Subject and tags together as they are looked for; nil if they are not looked for.
   @inline(__always)
   mutating func sought(names: NameBytes, under generation: UInt64) -> SoughtPart? {
     self.names.sought(names, under: generation)

@@ -15,7 +15,7 @@ struct ChargeResolver {
 
   init(recorder: any SpendRecorder) { self.recorder = recorder }
 
-  /// What a record adds, and what it is known by.
+  /// The amount that a record adds, and its identity.
   struct Charge {
     var amount: PicoUSD
     /// Nil: it is not deduplicated.
@@ -87,7 +87,7 @@ struct ChargeResolver {
     return slots
   }
 
-  /// What is judged before any name is looked up: key, reservation and cost.
+  /// Judges key, reservation and cost, before any name is looked up.
   private func judge(
     _ record: some RecordSpendFields
   ) throws(ServiceRefusal) -> (identity: KeyIdentity?, amount: PicoUSD) {
@@ -125,7 +125,7 @@ struct ChargeResolver {
     }
   }
 
-  /// What the idempotency key is known by; nil: there is none.
+  /// The identity of an idempotency key; nil: there is no key.
   private func identity(of key: NameBytes) throws(ServiceRefusal) -> KeyIdentity? {
     if key.isEmpty { return nil }
     try ServiceRefusal.check(key, field: "idempotency_key")

@@ -1,7 +1,7 @@
 import BudgetModel
 
-/// What parts of messages that were met before stand for: a table of a fixed number of places, four
-/// for each hash, of which a new part takes the one that was written longest ago.
+/// The meanings of parts of messages that were met before: a table of a fixed number of places,
+/// four for each hash, of which a new part takes the one that was written longest ago.
 ///
 /// Whole parts are compared, so that a meaning is never another part's; the seed is random, so that
 /// nobody can choose parts that push each other out. A part is remembered when it is met the second
@@ -43,15 +43,15 @@ struct MessageMemo<Meaning> {
     self.empty = empty
   }
 
-  /// What `place` and `placeToWrite` are asked for, under the configuration `generation`. Nil where
-  /// the part is past the bound, or looking for it is not worth its time.
+  /// The argument of `place` and `placeToWrite`, under the configuration `generation`. Nil if the
+  /// part is past the bound, or a search for it is not worth its time.
   @inline(__always)
   mutating func sought(_ part: NameBytes, under generation: UInt64) -> SoughtPart? {
     guard !part.isEmpty, part.count <= partBound, isWorthLooking() else { return nil }
     return SoughtPart(bytes: part, hash: part.hash(seed: seed), generation: generation)
   }
 
-  /// Where parts do not repeat, looking for them is in vain: after `patience` times only one in
+  /// A search for parts that do not repeat is in vain: after `patience` misses only one part in
   /// `interval` is looked for, until one is found.
   @inline(__always)
   private mutating func isWorthLooking() -> Bool {
@@ -60,7 +60,7 @@ struct MessageMemo<Meaning> {
     return misses % Self.interval == 0
   }
 
-  /// Where `part` is, if it is known.
+  /// The place of `part`, if it is known.
   @inline(__always)
   mutating func place(of part: SoughtPart) -> Int? {
     guard let place = find(part) else {

@@ -1,7 +1,7 @@
 import BudgetModel
 import BudgetWire
 
-/// What turns a message's bytes into what is asked: the decoder of its lane, and its names' judge.
+/// Turns a message's bytes into a question: the decoder of its lane, and the judge of its names.
 struct MessageReader: ~Copyable {
   var decoder: RequestDecoder
   var names: RequestNames
@@ -14,7 +14,7 @@ struct MessageReader: ~Copyable {
 }
 
 extension ServiceRefusal {
-  /// What `read` makes of a message, or the refusal of one that is wrong.
+  /// The result of `read`, or the refusal of a message that is wrong.
   static func of<Message>(
     _ read: () throws(WireFault) -> Message
   ) throws(ServiceRefusal) -> Message {

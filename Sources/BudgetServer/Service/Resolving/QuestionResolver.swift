@@ -13,11 +13,11 @@ struct QuestionResolver {
 
   init(bounds: WireBounds) { maximumDeployments = bounds.maximumDeployments }
 
-  /// What a message asks.
+  /// The question of a message.
   struct Asked {
     /// Valid as long as the message is.
     var candidates: RequestCandidates
-    /// Where the question is remembered; nil: it is in the filter.
+    /// The place that remembers the question; nil: it is in the filter.
     var place: Int?
   }
 
@@ -168,7 +168,7 @@ struct QuestionResolver {
 }
 
 extension BudgetCatalog {
-  /// Where the configured candidates of `modelName` stand in the model list.
+  /// The places of the configured candidates of `modelName` in the model list.
   func candidates(
     ofModelName modelName: NameBytes, atMost bound: Int
   ) throws(ServiceRefusal) -> ArraySlice<Int32> {

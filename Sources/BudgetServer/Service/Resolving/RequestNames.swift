@@ -5,7 +5,7 @@ import BudgetWire
 /// Resolves the names of one request, and counts those that can match nothing. Tags come from end
 /// users: a strange name must neither stop traffic nor keep real spend from being recorded.
 ///
-/// What is found counts when the request has been read: a reading that has to begin again counts once.
+/// Findings count when the request has been read: a reading that has to begin again counts once.
 struct RequestNames {
   private let counters: ServiceCounters
   private let contradictions: ProviderContradictions
@@ -49,7 +49,7 @@ struct RequestNames {
     if !slots.hasDeploymentBudget { _ = usable(id, as: .deployment) }
     let explicit = slots.hasProviderBudget ? provider : usable(provider, as: .provider)
     if slots.contradictsModelList {
-      // A name that is no name says nothing about a provider.
+      // A name that is unusable says nothing about a provider.
       slots.contradictsModelList = !explicit.isEmpty
       contradictions.note(
         deployment: id, listed: catalog.listedProvider(ofDeployment: id), given: explicit)
