@@ -3,7 +3,7 @@ import Foundation
 
 /// The files that configurations are read from.
 ///
-/// Bound: `maximumBytes` of a configuration, `maximumTraceBytes` of a trace. What is thrown is one
+/// Bound: `maximumBytes` of a configuration, `maximumTraceBytes` of a trace. The error is one
 /// problem that says why the file cannot be read.
 public enum ConfigFile {
   /// A configuration of a million budgets has a quarter of this.

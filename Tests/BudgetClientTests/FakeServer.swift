@@ -17,7 +17,7 @@ final class FakeServer: Sendable {
     var id: ConnectionID
   }
 
-  /// What the server does with a request.
+  /// The server's reaction to a request.
   enum Act: Sendable {
     /// Answers as a server would.
     case answer

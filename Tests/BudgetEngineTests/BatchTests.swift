@@ -3,7 +3,8 @@ import Testing
 
 @testable import BudgetEngine
 
-/// What a batch of records charges, and what lies between its parts: reloads, gates, bounds.
+/// The charges of a batch of records, and all that may come between its parts: reloads, gates,
+/// bounds.
 @Suite struct BatchTests {
   private func pico(_ amount: Int128) -> PicoUSD { PicoUSD(pico: amount) }
 

@@ -68,7 +68,7 @@ import Testing
         engine.record(PicoUSD(pico: 1), to: charged, at: at(1))
       }
     }
-    // What the reloads closed and what is in force now is all that was recorded.
+    // The windows that reloads closed and the one in force hold all that was recorded.
     let inForce = try #require(fixture.report(.provider, "p", at: at(1))).spend
     #expect((closed.withLock { $0 } + inForce).pico == 60_000)
   }

@@ -4,7 +4,7 @@ import CAllocationCount
 import Testing
 
 @Suite struct MemoryTests {
-  /// What a budget costs while nothing happens: its state, its key, its place in the look-ups.
+  /// The memory of a budget while nothing happens: its state, its key, its place in the look-ups.
   @Test(arguments: [10, 64]) func aBudgetTakesAtMostTheBytesItMay(nameBytes: Int) throws {
     guard allocation_count_is_available() else { return }
     let count = 50_000

@@ -146,7 +146,7 @@ import Testing
     #expect(fixture.report(.tag, "new", at: at(3))?.charged.pico == 10)
   }
 
-  /// What each budget should stand at, remembered without slots and without an end.
+  /// The spend that each budget should have, remembered without slots and without an end.
   private struct Reference {
     struct Owner {
       var length: Int

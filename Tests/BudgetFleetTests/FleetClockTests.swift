@@ -13,7 +13,7 @@ private final class Clocks: Sendable {
 
   func pass(_ duration: Int64) { milliseconds.withLock { $0 += duration } }
 
-  /// What the store says halfway through a round trip that ends now.
+  /// The store's time halfway through a round trip that ends now.
   func store(ahead: Int64, roundTrip: Int64) -> Timestamp {
     Timestamp(unixMilliseconds: boottime + ahead - roundTrip / 2)
   }

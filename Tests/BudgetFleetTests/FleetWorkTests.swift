@@ -49,7 +49,7 @@ import Testing
     #expect(status.isUp && status.passesSkipped == 0)
   }
 
-  /// What a pass took is part of the way to the next one.
+  /// The time of a pass is part of the way to the next one.
   @Test func aPassThatTakesTimeComesOffTheWait() {
     link.callDuration = .milliseconds(150)
     #expect(run(waits: 2).delays == [.zero, .milliseconds(700), .milliseconds(700)])

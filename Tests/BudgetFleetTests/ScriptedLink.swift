@@ -9,12 +9,12 @@ import RedisStore
 final class ScriptedLink: FleetLink {
   private(set) var isConnected = false
   private(set) var lastRoundTrip = Duration.zero
-  /// What each attempt to connect meets, the first one first; then it succeeds.
+  /// The error of each attempt to connect, the first one first; then they succeed.
   var connecting: [RedisError] = []
-  /// What each call meets, the first one first, nil: nothing; then they succeed.
+  /// The error of each call, the first one first, nil: none; then they succeed.
   var calling: [RedisError?] = []
   var facts = ServerFacts()
-  /// What the count of nodes is answered with.
+  /// The answer to the count of nodes.
   var nodes = RedisValue.integer(2)
   /// How long a call takes.
   var callDuration = Duration.zero

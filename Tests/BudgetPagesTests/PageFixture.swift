@@ -10,7 +10,7 @@ struct PageFixture {
   let engine: BudgetEngine
   let time = ManualTimeSource(MemberFixture.start)
   var node = NodeReading(config: .init(path: "config.yaml", acceptedAt: MemberFixture.start))
-  /// What a test changes of the sources of an idle node.
+  /// The change that a test makes to the sources of an idle node.
   var change: (inout PageSources) -> Void = { _ in }
 
   init(_ budgets: [BudgetDefinition]) {

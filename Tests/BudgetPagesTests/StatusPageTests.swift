@@ -10,7 +10,7 @@ import Testing
 @Suite struct StatusPageTests {
   private let page = String(decoding: StatusPage.response.body.bytes, as: UTF8.self)
 
-  /// What stands between two texts that each stand once.
+  /// The text between two texts that each stand once.
   private func between(_ start: String, _ end: String) throws -> String {
     let parts = page.components(separatedBy: start)
     let rest = try #require(parts.count == 2 ? parts.last : nil, "\(start) stands once")

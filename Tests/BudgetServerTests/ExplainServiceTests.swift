@@ -71,7 +71,7 @@ import Testing
       ])
     #expect(result.tags.map(\.name) == ["red", "blue"])
     #expect(result.tags.map(\.verdict) == [.allows, .noBudget])
-    // What waits for the disk counts, and is said apart.
+    // Spend that waits for the disk counts, and is told apart.
     #expect(result.tags[0].spendUSD == 1 && result.tags[0].pendingUSD == 1)
   }
 

@@ -11,7 +11,7 @@ import Testing
 @testable import BudgetServer
 @testable import TCPTransport
 
-/// What a request may cost, without a clock: heap allocations on the lane's thread, from the frame's
+/// The cost of a request, without a clock: heap allocations on the lane's thread, from the frame's
 /// bytes to the reply's. A guard: whoever adds an allocation to the hot path meets it here.
 @Suite struct HotPathTests {
   private static let requests = 2_000
@@ -183,7 +183,8 @@ import Testing
     }
   }
 
-  /// What a record may allocate on its lane: the queue's and the index's growth, spread over many.
+  /// Allocations of a record on its lane at most: the queue's and the index's growth, spread over
+  /// many.
   private static let perRecord = 0.25
 
   @Test(.enabled(if: allocation_count_is_meaningful()))

@@ -188,7 +188,7 @@ import Testing
     #expect(meaning("one") == nil, "one place a hash")
   }
 
-  /// Where nothing repeats, little is looked for in vain; what repeats again is found again.
+  /// If nothing repeats, few searches are in vain; a part that repeats again is found again.
   @Test func partsThatDoNotRepeatAreHardlyLookedFor() {
     var memo = MessageMemo(placeCount: 1_024, partBound: 64, empty: 0)
     func isLookedFor(_ name: String) -> (looked: Bool, found: Bool) {

@@ -37,7 +37,7 @@ import Testing
     return message
   }
 
-  /// What comes from outside in all its shapes, the usual one most often.
+  /// A record from outside, in all shapes, the usual one most often.
   private static func random(
     _ index: Int, using random: inout some RandomNumberGenerator
   ) -> RecordSpendRequest {

@@ -199,7 +199,7 @@ extension ServiceFixture {
     return reply.isEmpty ? nil : try Self.message(in: reply)
   }
 
-  /// What was counted on the way, but for the methods of requests that could not be read.
+  /// The counts of the request path, but for the methods of requests that could not be read.
   var counted: [Int] {
     let totals = requests.totals
     var counts = [

@@ -6,7 +6,7 @@ import Testing
 
 @testable import BudgetServer
 
-/// What the server tells its pages.
+/// The facts that the server gives its pages.
 @Suite struct PageSourcesTests {
   @Test func methodsShowWhatWasAnsweredAndWhatIsExpected() throws {
     var totals = RequestTotals()

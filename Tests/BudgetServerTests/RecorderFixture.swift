@@ -155,7 +155,7 @@ final class RecorderFixture {
     return limit - (decision.denials.first?.spend.pico ?? -1)
   }
 
-  /// What is committed in the open window.
+  /// The committed spend of the open window.
   var spend: Int128 {
     NameBytes.with("p") { engine.catalog.budget(.provider, $0) }
       .map { engine.report(on: $0, at: time.now()).spend.pico } ?? -1

@@ -26,7 +26,7 @@ final class InstantRecorder: SpendRecorder {
 
   init(engine: BudgetEngine) { self.engine = engine }
 
-  /// What was taken so far.
+  /// The records that were taken so far.
   var taken: [Taken] { records.withLock { $0 } }
 
   /// How many copies were asked for so far.

@@ -38,7 +38,7 @@ import Testing
       at: Self.at(milliseconds))
   }
 
-  /// What comes out: `H` for a header, else the provider of a record or the op, and `at`.
+  /// The output: `H` for a header, else the provider of a record or the op, and `at`.
   private func taken(_ order: inout TraceOrder) -> [String] {
     order.takeReady().compactMap { output in
       switch output {

@@ -4,7 +4,7 @@ import WholeRequests
 
 @testable import BudgetWire
 
-/// What cost protobuf-c minutes or gigabytes when it was handed over raw.
+/// Messages that cost protobuf-c minutes or gigabytes when they were handed over raw.
 @Suite struct HostileInputTests {
   /// The refusal and the arena bytes that it took.
   private func outcome(_ message: [UInt8]) -> (fault: WireFault?, arenaBytes: Int) {

@@ -140,7 +140,7 @@ import Testing
     #expect(try reencoded(bytes) == Array(bytes.dropFirst(4)))
   }
 
-  /// What protoc makes of the bytes of a frame, written as bytes by protoc again.
+  /// The bytes of a frame as protoc reads and writes them again.
   private func reencoded(_ frame: [UInt8]) throws -> [UInt8] {
     let text = try ProtocTool.decoded(Array(frame.dropFirst(4)), as: "Response")
     return try ProtocTool.encoded(text, as: "Response")

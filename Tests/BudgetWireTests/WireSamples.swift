@@ -68,7 +68,8 @@ extension RequestMessage {
     }
   }
 
-  /// What a fresh server-side decoder makes of `message`, one frame without its header.
+  /// The request that a fresh server-side decoder reads from `message`, one frame without its
+  /// header.
   static func decoded(
     _ message: [UInt8], bounds: WireBounds = .standard
   ) throws(WireRefusal) -> RequestMessage {
@@ -103,7 +104,7 @@ enum WireSamples {
     }
   }
 
-  /// What a client makes of one frame.
+  /// The response that a client reads from one frame.
   static func response(_ frame: [UInt8]) throws -> ResponseMessage {
     #expect(FrameHeader.messageLength(in: frame.span) == frame.count - FrameHeader.byteCount)
     var decoder = ResponseDecoder()

@@ -36,7 +36,7 @@ import Testing
     let pair = try DocumentNode.parse(yaml: anchors + "z: {<<: *x, <<: *y}\n")
     #expect(pair["z"]?.pythonText == "{'aa': 3, 'bb': 2, 'cc': 4}")
     #expect(pair["z"]?.mapping?.dependence == nil)
-    // What a merged mapping depends on, the one that merges it does.
+    // A mapping also depends on all that a mapping it merges depends on.
     let nested = try DocumentNode.parse(
       yaml: "x: &x {<<: [{aa: 1}, {bb: 2}]}\ny: {<<: *x, cc: 3}\n")
     #expect(nested["y"]?.mapping?.dependence != nil)

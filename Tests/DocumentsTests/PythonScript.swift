@@ -5,7 +5,7 @@ import Foundation
 enum PythonScript {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
 
-  /// What a Python script of this folder prints, one JSON document a line.
+  /// The output of a Python script of this folder, one JSON document a line.
   static func lines(of script: String, _ arguments: [String]) throws -> [DocumentNode] {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")

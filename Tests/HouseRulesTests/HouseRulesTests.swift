@@ -42,6 +42,18 @@ import Testing
     #expect(Self.fences.subtracting(touched).sorted() == [], "fences without raw memory")
   }
 
+  /// A comment names its subject first; one that begins with What or Where reads as a question.
+  @Test func noCommentBeginsAsAQuestion() throws {
+    let beginnings = ["What", "Where"].map { "// \($0) " }
+    for folder in ["Sources", "Tests"] {
+      for file in try SourceTree.files(in: folder) {
+        for beginning in beginnings {
+          #expect(!file.text.contains(beginning), "\(folder)/\(file.name) has '\(beginning)'")
+        }
+      }
+    }
+  }
+
   @Test func noEscapesFromTheCompiler() throws {
     let escapes = ["@unchecked Sendable", "nonisolated(unsafe)", "try!", " as! ", "fatalError("]
     // Says there why: the sanitizer's stand-in for the standard library's lock.

@@ -1,4 +1,4 @@
-/// What Package.swift says of its targets, read off its text.
+/// The targets of Package.swift, read off its text.
 struct PackageManifest {
   struct Target {
     var name: String

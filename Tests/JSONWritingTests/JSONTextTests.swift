@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  /// Bytes that look like an upper control character within another one's are none.
+  /// Bytes within a character that look like an upper control character are not one.
   @Test func otherCharactersAreLeftAsTheyAre() {
     let text = "é à Ā 模型 🎈 \u{A0}\u{BF}\u{C2}\u{C0}\u{10FFFF}"
     for style in [JSONStyle.page, .commandLine, .python] { #expect(escaped(text, style) == text) }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import LiteLLMConfig
 
-/// What real configurations hold, and what is made of it.
+/// Real configurations, and the result of reading each.
 @Suite struct CaseTests {
   private static let folder = TestFiles.folder.appending(path: "Cases")
 

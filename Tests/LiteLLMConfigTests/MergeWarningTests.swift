@@ -3,7 +3,7 @@ import Testing
 
 @testable import LiteLLMConfig
 
-/// What is said of lists of merges, which releases of PyYAML read otherwise.
+/// The warnings about lists of merges, which releases of PyYAML read otherwise.
 @Suite struct MergeWarningTests {
   private func warnings(_ deployment: String, _ info: String = "") throws -> [String] {
     let yaml = """

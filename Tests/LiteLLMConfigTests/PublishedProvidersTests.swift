@@ -25,9 +25,9 @@ import Testing
     #expect(count == 6_235)
   }
 
-  /// Where this directory answers otherwise, knowingly. RAGFlow's name is an error to LiteLLM unless
-  /// an address and an agent go with it, which a router that is running has; a provider that is
-  /// given explicitly counts here even where the model's whole name is the same word.
+  /// Names that this directory answers otherwise, knowingly. RAGFlow's name is an error to LiteLLM
+  /// unless an address and an agent go with it, which a router that is running has; a provider that
+  /// is given explicitly counts here even where the model's whole name is the same word.
   private static func differs(_ model: String, _ custom: String?) -> Bool {
     custom == "ragflow" || custom == nil && model.hasPrefix("ragflow/") || custom == model
   }

@@ -17,7 +17,7 @@ struct RedisCase: CustomTestStringConvertible, Sendable {
 struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
   var yaml: String
   var environment: [String: String] = [:]
-  /// Where, and parts of what is said.
+  /// The place, and parts of the text.
   var place: String
   var words: [String]
   var testDescription: String { place }
@@ -60,7 +60,7 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       yaml: cache,
       expected:
         "cachehost:1111, with a password, namespace cns | cp | litellm_settings.cache_params"),
-    // A cache that is off, or no plain Redis, is none; then the environment counts.
+    // A cache that is off, or is not a plain Redis, does not count; then the environment does.
     RedisCase(
       yaml: cache.replacing("cache: true", with: "cache: false"), environment: ["REDIS_HOST": "e"],
       expected: "e:6379 | - | the environment's REDIS_HOST"),
@@ -134,7 +134,7 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       yaml: cache, choice: .configured(password: RedisSecret("mine")),
       expected:
         "cachehost:1111, with a password, namespace cns | mine | litellm_settings.cache_params"),
-    // What would not be used is not looked at.
+    // Settings that would not be used are not looked at.
     RedisCase(
       yaml: coordination + cache.replacing("host: cachehost", with: "host: os.environ/NOWHERE"),
       expected: "coord:2222, user cu, with a password | cw | general_settings.coordination_redis"),

@@ -8,13 +8,13 @@ public import SpendLedger
 
 /// A member of a fleet with its ledger and engine, without a server around them.
 public final class MemberFixture {
-  /// Where the ledger lies.
+  /// The ledger's directory.
   public let directory: String
   /// Fleet time.
   public let time: ManualTimeSource
-  /// What the member goes by.
+  /// The member's options.
   public let options: FleetOptions
-  /// What was logged.
+  /// The lines that were logged.
   public let lines = TestLog.Lines()
   /// Writes to `lines`.
   public let log: Logger
@@ -24,7 +24,7 @@ public final class MemberFixture {
   public private(set) var engine: BudgetEngine
   /// This life's member.
   public private(set) var member: FleetMember
-  /// What has passed by the member's clock; the ticks of a started member see it too.
+  /// The time that has passed by the member's clock; the ticks of a started member see it too.
   private let uptime = Uptime()
 
   private final class Uptime: Sendable {

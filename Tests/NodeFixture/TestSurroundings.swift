@@ -51,7 +51,7 @@ public struct TestLog: LogHandler {
   private let lines: Lines
   /// Not shown.
   public var metadata: Logger.Metadata = [:]
-  /// What is below it is not kept.
+  /// Lines below it are not kept.
   public var logLevel = Logger.Level.info
 
   /// Keeps what is logged in `lines`.

@@ -9,7 +9,7 @@ struct Mutant: CustomTestStringConvertible, Sendable {
   var changes: [(String, String)] = []
   /// In Swift: a scenario that breaks the rule.
   var scenario: (@Sendable (Scenario) -> Scenario) = { $0 }
-  /// Where it shows. None: the rules of the script tell.
+  /// The scenarios that show it. None: the rules of the script tell.
   var scenarios: [Scenario] = []
   /// So many seeds at most until it shows.
   var seeds = 150

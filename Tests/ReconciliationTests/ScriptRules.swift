@@ -4,7 +4,7 @@ import RedisStore
 
 @testable import Reconciliation
 
-/// What the script has to do at the edges, where chance seldom leads: read off one call each.
+/// The script's duties at the edges, where chance seldom leads: read off one call each.
 struct ScriptRules {
   static let start: Int64 = 1_795_000_000_000
   static let length: Int64 = 100_000

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RedisStore
 
-/// What a link begins with, and what can go wrong there.
+/// The beginning of a link, and all that can go wrong there.
 @Suite struct ConnectTests {
   private func settings(port: UInt16) -> RedisSettings {
     var settings = RedisSettings(address: .tcp(host: "127.0.0.1", port: port))

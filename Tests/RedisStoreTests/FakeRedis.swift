@@ -4,7 +4,7 @@ import Locks
 
 /// A server on 127.0.0.1 that answers as it is told, right or wrong, on threads of its own.
 final class FakeRedis: Sendable {
-  /// What to do about one command.
+  /// The reaction to one command.
   enum Answer: Sendable {
     /// Send these bytes.
     case bytes([UInt8])
@@ -66,7 +66,7 @@ final class FakeRedis: Sendable {
   /// All commands so far, as texts.
   var commands: [[String]] { conversation.received.withLock { $0 } }
 
-  /// What a plain Redis says to a new link.
+  /// The answer of a plain Redis to a new link.
   static func greeting(_ command: [String]) -> Answer? {
     switch command.first {
     case "CLIENT", "AUTH", "SELECT": .text("+OK\r\n")
@@ -77,7 +77,7 @@ final class FakeRedis: Sendable {
 
 }
 
-/// What the threads of a fake Redis share: they may outlive it.
+/// The threads of a fake Redis share this: they may outlive it.
 private final class Conversation: Sendable {
   let received = Locked<[[String]]>([])
   private let answer: @Sendable ([String]) -> FakeRedis.Answer

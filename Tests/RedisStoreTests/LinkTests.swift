@@ -14,7 +14,7 @@ import Testing
     return try RedisLink.connect(settings)
   }
 
-  /// What the link says to one reply, and whether it is still open then.
+  /// The link's answer to one reply, and whether it is still open then.
   private func answer(
     _ reply: String, commandTimeout: Duration = .seconds(5)
   ) throws -> (Result<RedisValue, RedisError>, isOpen: Bool) {

@@ -4,7 +4,7 @@ import RedisStore
 
 /// A redis-server of its own in a new directory, ended with this object.
 final class RealRedis {
-  /// Where its Unix socket is.
+  /// The path of its Unix socket.
   let socketPath: String
   /// Its port, where it was asked for one.
   let port: UInt16?
@@ -41,7 +41,7 @@ final class RealRedis {
       guard !data.isEmpty else { throw StartFailure(output: output) }
       output += String(decoding: data, as: UTF8.self)
     }
-    // What it says later is read, so that it never waits for a reader.
+    // Its later output is read, so that it never waits for a reader.
     pipe.fileHandleForReading.readabilityHandler = { handle in
       if handle.availableData.isEmpty { handle.readabilityHandler = nil }
     }

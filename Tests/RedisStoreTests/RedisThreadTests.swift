@@ -5,7 +5,7 @@ import Testing
 
 /// The thread's waits and the delays between attempts.
 @Suite struct RedisThreadTests {
-  /// What the thread saw.
+  /// The events that the thread saw.
   private final class Journal: Sendable {
     private let entries = Locked<[RedisThread.Wakeup]>([])
     let bell = DispatchSemaphore(value: 0)

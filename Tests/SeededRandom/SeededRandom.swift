@@ -1,6 +1,6 @@
 /// Random numbers from a seed that a failing test prints (SplitMix64).
 public struct SeededRandom: RandomNumberGenerator {
-  /// What it began with.
+  /// The seed that it began with.
   public let seed: UInt64
   private var state: UInt64
 

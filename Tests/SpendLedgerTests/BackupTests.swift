@@ -24,7 +24,7 @@ import Testing
     try fixture.ledger.backup(named: name, at: fixture.client.now())
   }
 
-  /// What a copy throws; nil: it is made.
+  /// The error of a copy; nil: it is made.
   private func refusal(_ fixture: LedgerFixture, _ name: String) -> LedgerError? {
     do throws(LedgerError) {
       _ = try fixture.ledger.backup(named: name, at: fixture.client.now())
@@ -112,7 +112,7 @@ import Testing
   @Test func soManyAreKeptAndNoneIsDeleted() throws {
     let fixture = try fixture { $0.backups.kept = 2 }
     for name in ["a", "b"] { _ = try copy(fixture, name) }
-    // What is no copy of a ledger does not count, and does not make room.
+    // A file that is not a copy of a ledger does not count, and does not make room.
     try Data(count: 4_096).write(to: URL(filePath: directory(fixture) + "/other"))
     let error = refusal(fixture, "c")
     guard case .backup(let reason)? = error else {

@@ -33,7 +33,7 @@ import Testing
     URL(filePath: fixture.directory + "/ledger.sqlite")
   }
 
-  /// What opening throws, having touched nothing.
+  /// The error of an opening, which has touched nothing.
   private func refusal(_ fixture: LedgerFixture) throws -> LedgerError? {
     let before = try contents(fixture.directory)
     do throws(LedgerError) {

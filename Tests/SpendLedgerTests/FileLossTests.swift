@@ -10,7 +10,7 @@ import Testing
   private let amount = PicoUSD(pico: 42)
   private let files = FileManager.default
 
-  /// What is done to the directory, and what the reason must name: the path and what it became.
+  /// A deed to the directory; the reason must name the path and its fate.
   enum Deed: String, CaseIterable {
     case removeDatabase, moveDatabase, replaceDatabase, restoreDatabase
     case removeLog, moveLog, replaceLog, cutLog
@@ -129,7 +129,7 @@ import Testing
     #expect(fixture.record(amount, key: "later") == .notRecorded(.filesGone))
   }
 
-  /// What the log had goes to the database as soon as it is noticed.
+  /// The log's content goes to the database as soon as the loss is noticed.
   @Test func aLogThatGoesDuringACommitLosesNothing() throws {
     let fixture = try fixture()
     let directory = fixture.directory

@@ -31,7 +31,7 @@ extension LedgerFixture {
     FleetAdoption(moving: moving, closing: closing, record: fleetWindow(slot, from: start))
   }
 
-  /// What every window holds, over all origins, as a start after a kill at this instant finds it.
+  /// The spend of every window, over all origins, as a start after a kill at this instant finds it.
   func amountsAfterKill() throws -> [WindowName: Int128] {
     let copy = Self.temporaryPath()
     defer { try? FileManager.default.removeItem(atPath: copy) }
@@ -58,7 +58,7 @@ struct WindowName: Hashable {
   var start: Int64
 }
 
-/// What `changes` told, put together as a listener would.
+/// All that `changes` told, put together as a listener would.
 struct Told {
   private var totals: [WindowName: [String: Int128]] = [:]
 

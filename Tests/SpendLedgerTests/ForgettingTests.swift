@@ -69,7 +69,7 @@ import Testing
     #expect(outcome("k41") == .duplicate)
     #expect(outcome("k30") == .recorded, "it was forgotten")
     ledger.close()
-    // What was forgotten is gone from the disk too.
+    // Forgotten keys are gone from the disk too.
     let later = try opened(bound: 1_000, fixture)
     #expect(later.opening.keyCount <= 10)
     #expect(later.opening.spend(of: "p0") == PicoUSD(pico: 7 * 51))

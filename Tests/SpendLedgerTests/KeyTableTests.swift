@@ -4,7 +4,7 @@ import Testing
 @testable import SpendLedger
 
 @Suite struct KeyTableTests {
-  /// What the table is held against.
+  /// The model that the table is held against.
   private struct Model {
     var keys: [UInt128: (fingerprint: UInt128, isInFlight: Bool)] = [:]
 

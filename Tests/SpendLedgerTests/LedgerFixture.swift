@@ -86,7 +86,7 @@ final class LedgerFixture {
     try Self.change(directory, sql)
   }
 
-  /// What a fresh opening of a copy of the files finds, as after a kill at this instant.
+  /// The state that a fresh opening of a copy of the files finds, as after a kill at this instant.
   func afterKill() throws -> LedgerOpening {
     let copy = Self.temporaryPath()
     defer { try? FileManager.default.removeItem(atPath: copy) }

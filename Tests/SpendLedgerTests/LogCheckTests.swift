@@ -119,7 +119,7 @@ import Testing
     }
   }
 
-  /// Where the database has a power of two of pages, one bit is all of a commit's mark.
+  /// If the database has a power of two of pages, one bit is all of a commit's mark.
   @Test func aCommitThatLostItsMarkIsFound() throws {
     let killed = try Killed(untilPages: 16)
     let frames = (killed.log.count - LogCheck.headerBytes) / Killed.frameBytes

@@ -7,7 +7,7 @@ import Testing
 
 /// Random records, folds, failures, kills and restarts against a model that adds with `Int128`.
 @Suite struct ModelTests {
-  /// What must be in the ledger.
+  /// The content that the ledger must have.
   private struct Model {
     var sums: [String: Int128] = [:]
     var keys: [String: Int128] = [:]

@@ -51,7 +51,7 @@ import Testing
     #expect(queue.add(slots: 0) == .queueFull)
     #expect(queue.numbers.waiting == 3)
     #expect(queue.numbers.refused == 1)
-    // What was taken counts until it is finished: it is in memory all the same.
+    // Records that were taken count until they are finished: they are in memory all the same.
     queue.takeAll()
     #expect(queue.take.records.count == 3 && queue.take.slots.count == 3_000)
     #expect(queue.add(slots: 0) == .queueFull)

@@ -182,7 +182,7 @@ import Testing
     #expect(fixture.ledger.opening.windows.isEmpty)
   }
 
-  /// What a refused record names beside the full window is not opened by its batch.
+  /// A window that a refused record names beside the full one is not opened by its batch.
   @Test func aRefusedRecordOpensNoWindow() throws {
     let fixture = try LedgerFixture { $0.totalBound = PicoUSD(pico: 100) }
     #expect(fixture.record(PicoUSD(pico: 90)) == .recorded)

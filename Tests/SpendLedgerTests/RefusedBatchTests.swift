@@ -4,7 +4,7 @@ import Testing
 
 @testable import SpendLedger
 
-/// What a batch leaves behind that was refused, or that nobody knew about for a while: nothing.
+/// A batch that was refused, or that nobody knew about for a while, leaves nothing behind.
 @Suite struct RefusedBatchTests {
   private let amount = PicoUSD(pico: 42)
   private static let fsyncFailed: Int32 = 1_034

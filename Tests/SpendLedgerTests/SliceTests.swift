@@ -7,8 +7,8 @@ import Testing
 
 @testable import SpendLedger
 
-/// What would hold commits up is done in slices between them; a kill at any slice loses and doubles
-/// nothing.
+/// Work that would hold commits up is done in slices between them; a kill at any slice loses and
+/// doubles nothing.
 @Suite struct SliceTests {
   private let amount = PicoUSD(pico: 7)
 

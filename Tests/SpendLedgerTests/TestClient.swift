@@ -20,7 +20,7 @@ final class TestClient: LedgerClient {
     /// How many of them somebody has waited for.
     var eventsHeard = 0
     var adopted: [AdoptedWindow] = []
-    /// What happened in which order: told by the client and by the storage probe.
+    /// The order of events: told by the client and by the storage probe.
     var order: [String] = []
   }
 

@@ -12,7 +12,7 @@ extension TCPServerTests {
     // Each frame asks for one MiB; nobody reads.
     try peer.send((0..<1_000).flatMap { _ in frame("b") })
     try await eventually("closed as slow") { server.counters.closedSlow == 1 }
-    // What was handled is what the socket took, what may wait, and the one that went past it.
+    // Requests were handled for what the socket took and what may wait, and one went past it.
     #expect(server.counters.frames < 20)
   }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import TCPTransport
 
-/// What handlers saw; shared with the test.
+/// The events that handlers saw; shared with the test.
 final class EchoLog: Sendable {
   struct State {
     var deferred: [(connection: ConnectionID, body: [UInt8])] = []

@@ -7,11 +7,11 @@ public struct WireRequest {
   public let callID: UInt64
   /// Milliseconds after which the caller no longer waits; 0 = none.
   public let timeoutMilliseconds: UInt32
-  /// What is asked.
+  /// The method, with its message.
   public let method: WireMethod
 }
 
-/// What a request asks, with a view of its fields.
+/// The method of a request, with a view of its fields.
 public enum WireMethod {
   case filterDeployments(FilterDeploymentsView)
   case recordSpend(RecordSpendView)

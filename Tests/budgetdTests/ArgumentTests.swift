@@ -7,7 +7,7 @@ import Testing
 
 @testable import budgetd
 
-/// What an option may be: the value, the bound and the way out are said.
+/// The values of options: a refusal names the value, the bound and the way out.
 @Suite struct ArgumentTests {
   private func refusal<Arguments: ParsableArguments>(
     _ type: Arguments.Type, _ arguments: [String]

@@ -59,8 +59,8 @@ extension CallTracker {
     return actions
   }
 
-  /// The connection is over. What the socket never had waits for the next one; so do calls that
-  /// change nothing, once; the others end.
+  /// The connection is over. Requests that the socket never had wait for the next one; so do calls
+  /// that change nothing, once; the others end.
   mutating func lost(
     _ generation: Int, _ reason: BudgetClientError.Reason, at now: MonotonicInstant,
     fraction: Double

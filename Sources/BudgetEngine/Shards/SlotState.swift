@@ -136,8 +136,8 @@ struct SlotState: Sendable {
     checkInvariants()
   }
 
-  /// Ends the open window: its spend is over. What is charged from now on, by requests that
-  /// resolved their names before the reload, belongs to the successor. Pending amounts stay.
+  /// Ends the open window: its spend is over. Charges from now on, by requests that
+  /// resolved their names before the reload, belong to the successor. Pending amounts stay.
   mutating func retire(successor: Int32) {
     self.successor = successor
     end = Self.never

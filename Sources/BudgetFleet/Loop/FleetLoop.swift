@@ -11,7 +11,7 @@ public final class FleetLoop: Sendable {
 
   /// How long a start waits for the first pass. Without it the outage policy holds.
   private static let firstPassMilliseconds = 3_000
-  /// How long Redis may take to answer: a slow Redis still makes a fleet. What it costs is
+  /// How long Redis may take to answer: a slow Redis still makes a fleet. Its cost is
   /// freshness, and never a request.
   private static let commandTimeout = Duration.seconds(3)
 

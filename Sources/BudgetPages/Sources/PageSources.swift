@@ -4,8 +4,8 @@ public import BudgetModel
 public import HTTPPort
 public import TCPTransport
 
-/// All that pages are made of. What changes is asked for, each time a page is rendered; nothing here
-/// knows who answers.
+/// All that pages are made of. Facts that change are asked for, each time a page is rendered;
+/// nothing here knows who answers.
 public struct PageSources: Sendable {
   /// The facts that stay as they are while the node runs.
   public struct Node: Sendable {

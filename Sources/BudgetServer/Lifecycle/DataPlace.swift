@@ -80,7 +80,7 @@ public struct DataPlace: Sendable {
   }
 
   /// Makes the folders above `path`, which a user's first start may not find; the ledger makes the
-  /// last one. What cannot be made is said when the ledger is opened.
+  /// last one. A folder that cannot be made is reported when the ledger is opened.
   public static func makeParents(of path: String) {
     let parent = URL(filePath: path).deletingLastPathComponent().path
     try? FileManager.default.createDirectory(

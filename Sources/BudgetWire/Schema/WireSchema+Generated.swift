@@ -6,7 +6,7 @@ public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
   case filterDeployments = 10
   /// Records what a request cost. Money that was spent is always recorded, over the limit too.
   case recordSpend = 11
-  /// Where the budgets stand.
+  /// Shows where the budgets stand.
   case getProviderBudgets = 12
   /// Holds an amount back until it is settled by RecordSpend, released, or its time is over.
   case reserveSpend = 13

@@ -4,9 +4,9 @@ import BudgetModel
 ///
 /// protobuf-c guards little by itself: it merges a repeated singular message in quadratic time
 /// (20 s for 1 MiB), takes 60 times the frame in memory for floods of 2-byte fields, and checks no
-/// wire type. What the walk lets through costs protobuf-c time and memory in proportion to the
-/// frame. It allocates nothing, never looks twice at a byte of an accepted message, and goes no
-/// deeper than the schema does. The rules of the fields are generated: `FieldRule`.
+/// wire type. A message that the walk lets through costs protobuf-c time and memory in proportion
+/// to the frame. The walk allocates nothing, never looks twice at a byte of an accepted message, and
+/// goes no deeper than the schema does. The rules of the fields are generated: `FieldRule`.
 struct WireWalk {
   private let bounds: WireBounds
   private var unknownFields: Int

@@ -1,6 +1,6 @@
 /// Reads requests off a connection's bytes, however they come in pieces. A value without a socket.
 ///
-/// Holds `bound` bytes at most. What it refuses ends the connection: where the next request would
+/// Holds `bound` bytes at most. A refusal ends the connection: where the next request would
 /// begin is not known.
 struct RequestReader {
   /// The result of reading the bytes so far.

@@ -167,7 +167,7 @@ func threadWorkNanoseconds() -> Int64 {
 }
 
 /// Puts the calling thread behind the process' others where there are too few processors; on Linux
-/// a priority is a thread's. What it may not do it goes on without.
+/// a priority is a thread's. If it may not, it goes on without.
 func yieldToOtherThreads() { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5) }
 
 /// Nanoseconds of the monotonic clock.

@@ -11,7 +11,7 @@ public struct ConfigIncludes: Sendable {
   /// The bytes of the file at a path.
   let bytes: @Sendable (String) throws(DocumentError) -> [UInt8]
 
-  /// Makes a way to read files. What `bytes` throws names the file.
+  /// Makes a way to read files. The error of `bytes` names the file.
   public init(
     workingFolder: String, rootFolder: String? = nil,
     exists: @escaping @Sendable (String) -> Bool,

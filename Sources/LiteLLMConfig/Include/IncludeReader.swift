@@ -39,8 +39,8 @@ struct IncludeReader {
     warnings = ProblemLog(file: file)
   }
 
-  /// Reads the document in `bytes`, of `file`, and all that it includes. What is wrong with an
-  /// included file as a whole is thrown; what is wrong with the sections is in the outcome's log.
+  /// Reads the document in `bytes`, of `file`, and all that it includes. A fault of an
+  /// included file as a whole is thrown; faults of its sections are in the outcome's log.
   static func read(
     _ bytes: [UInt8], file: String, includes: ConfigIncludes
   ) throws(DocumentError) -> Outcome {

@@ -8,7 +8,7 @@ public enum RedisChoice: Sendable {
   /// This one. The configuration's namespace still holds: it is in every key.
   case given(RedisSource)
 
-  /// Reads `--redis`: `redis://[user@]host:port[/db]`, `unix:path` or `off`. What is thrown says
+  /// Reads `--redis`: `redis://[user@]host:port[/db]`, `unix:path` or `off`. The error says
   /// what is wrong and never repeats a password.
   public init(argument: String, password: RedisSecret?) throws(RedisArgumentError) {
     if argument == "off" {

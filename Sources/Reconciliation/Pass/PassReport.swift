@@ -61,8 +61,8 @@ public struct PassReport: Sendable {
   }
 }
 
-/// Why a pass ended early. What it had sent may have been applied; the next one sends the same or
-/// more.
+/// Why a pass ended early. The messages that it had sent may have been applied; the next one sends
+/// the same or more.
 public enum PassFailure: Error, Equatable {
   /// The link to the store broke, or was not to be had.
   case store(RedisError)

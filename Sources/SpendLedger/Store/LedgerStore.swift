@@ -9,8 +9,8 @@ final class LedgerStore {
   let statements: LedgerStatements
   let fleet: FleetStatements
 
-  /// Opens an existing database and checks it. What is refused is not touched: nothing is written
-  /// here but the steps of a migration.
+  /// Opens an existing database and checks it. A file that is refused is not touched: nothing is
+  /// written here but the steps of a migration.
   init(path: String, probe: (any StorageProbe)?) throws(LedgerError) {
     self.path = path
     self.probe = probe

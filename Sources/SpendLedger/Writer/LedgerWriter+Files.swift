@@ -12,7 +12,7 @@ extension LedgerWriter {
     guard !hasFailed else { return }
     guard let found = files.anyLoss(logFrames: logFrames) else {
       // They are back where they were, and nobody else can have opened them: this process has
-      // their locks. What is next written tells that all is well.
+      // their locks. The next write tells that all is well.
       loss = nil
       return
     }

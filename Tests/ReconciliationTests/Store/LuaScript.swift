@@ -8,7 +8,7 @@ import RedisStore
   /// Answers one `redis.call`.
   typealias Call = ([[UInt8]]) -> RedisValue
 
-  /// What the C side hands back at each call.
+  /// The C side hands this back at each call.
   @safe private final class Run {
     let host: OpaquePointer
     let call: Call

@@ -34,7 +34,7 @@ final class RealRedis {
       guard !data.isEmpty else { throw StartFailure(output: output) }
       output += String(decoding: data, as: UTF8.self)
     }
-    // What it says later is read, so that it never waits for a reader.
+    // Its later output is read, so that it never waits for a reader.
     pipe.fileHandleForReading.readabilityHandler = { handle in
       if handle.availableData.isEmpty { handle.readabilityHandler = nil }
     }

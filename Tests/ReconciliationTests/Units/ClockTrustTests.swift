@@ -49,7 +49,7 @@ import Testing
     #expect(bench.believes(ahead: sign * Self.hour))
     #expect(bench.believes(ahead: sign * (Self.hour + 1)))
     #expect(!bench.believes(ahead: sign * (Self.hour + 2)))
-    // What the way there and back may explain is no jump.
+    // A difference that the way there and back may explain is not a jump.
     #expect(bench.believes(ahead: sign * (Self.hour + 500), uncertainty: 500))
     #expect(!bench.believes(ahead: sign * 253_000_000_000_000))
   }

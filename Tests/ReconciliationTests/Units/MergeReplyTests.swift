@@ -5,7 +5,7 @@ import Testing
 
 @testable import Reconciliation
 
-/// What the script answers is read as a stranger's words.
+/// The script's answer is read as a stranger's words.
 @Suite struct MergeReplyTests {
   private static let good = [
     "OK", "1000", "2000", "", "1999", "3.25", "1.500000000000", "1500", "e", "0.500000000000",

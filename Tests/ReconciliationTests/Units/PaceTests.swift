@@ -8,8 +8,8 @@ import Testing
 @Suite struct PaceTests {
   private static let start: Int64 = 1_000_000
 
-  /// What a report says where a budget with a limit of 100 $ went from `before` to `total` in one
-  /// second, `left` before its window's end.
+  /// The report on a budget with a limit of 100 $ that went from `before` to `total` in one second,
+  /// `left` before its window's end.
   private func report(
     before: Double, total: Double, left: Int64 = 50_000, limit: Int64? = 100
   ) throws -> PassReport {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Reconciliation
 
-/// What one pass makes of a store's answers, one answer at a time.
+/// One pass, given a store's answers one at a time.
 @Suite struct PassTests {
   private static let start: Int64 = 1_000_000
   private static let now: Int64 = start + 10_000
@@ -80,7 +80,7 @@ import Testing
     return reconciler
   }
 
-  /// What the script answers: `stored` of each origin that it was asked for.
+  /// The script's answer: `stored` of each origin that it was asked for.
   private static func merged(_ stored: [String], total: String = "0.000000000009") -> RedisValue {
     .array(
       [

@@ -1,7 +1,7 @@
 import BudgetModel
 import Reconciliation
 
-/// What a world is made of, and what may happen in it.
+/// The parts of a world, and the events that may happen in it.
 struct Scenario: Sendable {
   var name: String
   var steps = 250

@@ -1,7 +1,7 @@
 import BudgetModel
 import Reconciliation
 
-/// What of a node outlives a crash.
+/// The part of a node that outlives a crash.
 struct SimulatedLedger {
   struct Window {
     var end: Timestamp

@@ -16,13 +16,13 @@ final class SimulatedNode {
   /// The engine's window of each budget.
   var open: [FleetSpan?] = []
   var others: [FleetView?] = []
-  /// What was asked to be recorded and is not committed.
+  /// Records that were asked for and are not committed.
   var queue: [(key: Int, budget: Int, amount: PicoUSD)] = []
   var reconciler: Reconciler?
   var isPassing = false
   /// The node's clock less the store's.
   var skew: Int64 = 0
-  /// What it thinks of the store's clock, in this life.
+  /// Its trust in the store's clock, in this life.
   var trust = ClockTrust(bound: .seconds(3_600))
   var hasHeard = false
   /// Whether the next news tell everything; else what they tell of.
@@ -31,7 +31,7 @@ final class SimulatedNode {
   /// The configuration: which budgets are in force, in which order.
   var generation: UInt64 = 1
   var inForce: [Int] = []
-  /// What the last pass asked for.
+  /// Whether the last pass asked to be followed by an urgent one.
   var isNextUrgent = false
   /// The last pass broke its link.
   var needsLink = false

@@ -58,7 +58,7 @@ struct SimulatedStore: FleetStore {
   }
 }
 
-/// What travels to the store.
+/// A message on its way to the store.
 enum Message {
   case command([[UInt8]])
   case script(RedisScriptCall)

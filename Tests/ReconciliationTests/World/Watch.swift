@@ -1,7 +1,7 @@
 import BudgetModel
 import Reconciliation
 
-/// What is known from outside of a world: what invariants are held against.
+/// A world as it is seen from outside: invariants are held against it.
 struct Watch {
   enum Loss: CaseIterable { case failover, flush, spendKey, mark, startKey }
 
@@ -27,8 +27,8 @@ struct Watch {
   /// still put them into a marker of their old window, and bring that window back.
   var moved: Set<Balance> = []
   var foreign: [PicoUSD]
-  /// What was in a marker when its node moved it to another window: where the store goes back to a
-  /// moment between, or hears of it late, its spend key has it under both.
+  /// The amounts in a marker when its node moved it to another window: if the store goes back to a
+  /// moment between, or hears of it late, its spend key has them under both.
   var relabelled: [PicoUSD]
   var losses: Set<Loss> = []
   var marks: [Mark?]

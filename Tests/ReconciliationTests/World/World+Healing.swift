@@ -4,7 +4,7 @@ import RedisStore
 @testable import Reconciliation
 
 extension World {
-  /// Runs a whole life: steps with faults, then none, then everybody agrees. What was wrong is thrown.
+  /// Runs a whole life: steps with faults, then none, then everybody agrees. A fault is thrown.
   func run() throws(Failure) {
     for _ in 0..<scenario.steps {
       step()
@@ -95,7 +95,7 @@ extension World {
         (node.reconciler?.states.first { $0.key == budgets[budget].key }?.adopted)
           .flatMap { $0.end.unixMilliseconds < redis.now ? nil : $0 }
       }
-      // A window that is about to end, or has just, is none that everybody can have.
+      // A window that is about to end, or has just ended, is not one that everybody can have.
       let slack = WindowDecision.slack(
         length: budgets[budget].windowLength.end(ofWindowFrom: Timestamp(unixMilliseconds: 0))
           .unixMilliseconds)
@@ -164,7 +164,8 @@ extension World {
     checkSpendKey(budget, window, sum)
   }
 
-  /// What the marker has of a balance that was moved away, and that came back with a late message.
+  /// The part of the marker that is a balance which was moved away and came back with a late
+  /// message.
   private func lateMove(
     _ budget: Int, _ window: FleetWindow, _ origin: String, _ fields: [String: String]
   ) -> PicoUSD {

@@ -4,7 +4,7 @@ import RedisStore
 @testable import Reconciliation
 
 extension World {
-  /// What is true after every step.
+  /// Checks the invariants, which are true after every step.
   func check() {
     guard failure == nil else { return }
     for budget in budgets.indices { checkMark(budget) }

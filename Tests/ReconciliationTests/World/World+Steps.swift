@@ -173,7 +173,7 @@ extension World {
     note("\(amount.exactText) of budget \(budget) are spent elsewhere")
   }
 
-  /// What an operator's reset does, as one action.
+  /// The effect of an operator's reset, as one action.
   private func reset(_ budget: Int) {
     let start = Timestamp(unixMilliseconds: redis.now)
     let end = budgets[budget].windowLength.end(ofWindowFrom: start)

@@ -14,7 +14,7 @@ final class World {
     var isAcknowledged = false
   }
 
-  /// What arrives later than anybody waits for it.
+  /// A message that arrives later than anybody waits for it.
   struct Delayed {
     var due: Int64
     var messages: [Message]
@@ -48,7 +48,7 @@ final class World {
   private(set) var jump: Int64 = 0
   var jumpEnd: Int64 = 0
   var failure: Failure?
-  /// What happened, where somebody wants to read it.
+  /// The events, if somebody wants to read them.
   private(set) var trace: [String] = []
   private let isTraced: Bool
 

@@ -3,9 +3,9 @@ import BudgetModel
 import BudgetWire
 import SpendLedger
 
-/// Turns a RecordSpend message into what is charged to whom. What repeats from record to record is
-/// remembered. Any shape that is not the usual one is unpacked. Nobody outside knows which way a
-/// message went.
+/// Turns a RecordSpend message into what is charged to whom. Parts that repeat from record to
+/// record are remembered. Any shape that is not the usual one is unpacked. Nobody outside knows
+/// which way a message went.
 struct ChargeResolver {
   private let recorder: any SpendRecorder
   /// The budgets that the last record is charged to.

@@ -2,9 +2,9 @@ import BudgetEngine
 import BudgetModel
 import BudgetWire
 
-/// Turns a FilterDeployments message into the question that the engine is asked. What repeats from
-/// request to request is remembered: the candidates; or the whole message, where the tags repeat as
-/// well. Any shape that is not the usual one is unpacked. Nobody outside knows which way a message
+/// Turns a FilterDeployments message into the question that the engine is asked. Parts that repeat
+/// from request to request are remembered: the candidates; or the whole message, where the tags
+/// repeat as well. Any shape that is not the usual one is unpacked. Nobody outside knows which way a message
 /// went.
 struct QuestionResolver {
   private var memo = CandidateMemo()
