@@ -34,8 +34,6 @@ extension LedgerWriter {
       return putBack
     }
     let id = log.last + 1
-    // Also after a batch in doubt that was found recorded: no commit told of that one.
-    balances.begin(batch: id, at: schedule.lastTake)
     chargeBalances(records, slots)
     let digest = row.write(
       BatchReader.Head(id: id, origin: originID, time: now), plan, records, slots)
