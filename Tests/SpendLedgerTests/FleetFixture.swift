@@ -33,9 +33,8 @@ extension LedgerFixture {
 
   /// The spend of every window, over all origins, as a start after a kill at this instant finds it.
   func amountsAfterKill() throws -> [WindowName: Int128] {
-    let copy = Self.temporaryPath()
+    let copy = try copyOfAnInstant()
     defer { try? FileManager.default.removeItem(atPath: copy) }
-    try FileManager.default.copyItem(atPath: directory, toPath: copy)
     var settings = LedgerSettings(directory: copy)
     settings.readClock = self.settings.readClock
     try SpendLedger.open(settings).close()

@@ -88,19 +88,44 @@ final class LedgerFixture {
 
   /// The state that a fresh opening of a copy of the files finds, as after a kill at this instant.
   func afterKill() throws -> LedgerOpening {
-    let copy = Self.temporaryPath()
+    let copy = try copyOfAnInstant()
     defer { try? FileManager.default.removeItem(atPath: copy) }
-    try FileManager.default.copyItem(atPath: directory, toPath: copy)
     var settings = LedgerSettings(directory: copy)
     settings.readClock = self.settings.readClock
     let ledger = try SpendLedger.open(settings)
     defer { ledger.close() }
     return ledger.opening
   }
+
+  /// A copy of the directory as it was at one instant. The ledger's thread goes on with upkeep: a
+  /// log from before a checkpoint beside a database from after it is no state of any instant.
+  func copyOfAnInstant() throws -> String {
+    // A log may not be there, after a clean end.
+    func written() -> [FileStatus.Written?] {
+      ["ledger.sqlite", "ledger.sqlite-wal"].map { name in
+        SystemCalls.status(of: directory + "/" + name).map { .init(size: $0.size, at: $0.written) }
+      }
+    }
+    while true {
+      let before = written()
+      let copy = Self.temporaryPath()
+      try FileManager.default.copyItem(atPath: directory, toPath: copy)
+      if written() == before { return copy }
+      try FileManager.default.removeItem(atPath: copy)
+    }
+  }
 }
 
 extension LedgerOpening {
   func spend(of name: String) -> PicoUSD? {
     windows.first { $0.window.key.name == name }?.spend
+  }
+}
+
+extension FileStatus {
+  /// How a file was written last.
+  struct Written: Equatable {
+    var size: Int64
+    var at: Int64
   }
 }
