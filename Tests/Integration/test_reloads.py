@@ -82,3 +82,17 @@ def test_a_reload_moves_a_deployment_to_another_provider(start):
         assert record("c", provider="openai").budgets_charged == 1
         assert server.spend("openai") == 10
         eventually(lambda: "names the provider 'openai' for the deployment 'd4'" in server.log)
+
+
+def test_one_of_a_kind_is_counted_as_one(start):
+    """The lines that a reload leaves in the log, of one budget and of two."""
+    server = start(config_text({"openai": (1, "1d")}))
+    included = server.directory / "more.yaml"
+    included.write_text(config_text({}, {"red": (1, "1d")}))
+    server.reload("include: [more.yaml]\n" + config_text({"openai": (2, "1d")}))
+    eventually(lambda: "added 1 budget: tag red per 1d" in server.log)
+    assert "config.yaml and 1 included file: " in server.log
+    assert "changed the limit of 1 budget: provider openai per 1d" in server.log
+    server.reload(config_text({"azure": (2, "1d"), "cohere": (2, "1d")}))
+    eventually(lambda: "added 2 budgets: provider azure per 1d, " in server.log)
+    assert "removed 2 budgets: " in server.log

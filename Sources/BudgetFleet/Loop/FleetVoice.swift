@@ -49,8 +49,9 @@ final class FleetVoice {
       log.warning("and of \(report.late.count - PassReport.faultBound) more windows")
     }
     if report.mended > 0 {
+      let budgets = report.mended == 1 ? "1 budget" : "\(report.mended) budgets"
       log.warning(
-        "\(report.mended) budgets had lost spend key or marker in Redis: mended from the ledgers")
+        "\(budgets) had lost spend key or marker in Redis: mended from the ledgers")
     }
     if report.nodesFault != nodesFault {
       nodesFault = report.nodesFault

@@ -14,7 +14,9 @@ struct ConfigSource {
     /// One line that says what is in force, and one for each warning.
     func log(to log: Logger, as verb: String) {
       let included = accepted.includedFiles
-      let files = included.isEmpty ? path : "\(path) and \(included.count) included files"
+      let files =
+        included.isEmpty
+        ? path : "\(path) and \(LogText.counted(included.count, "included file"))"
       log.info("\(verb) \(files): \(LogText.summary(of: accepted))")
       for warning in accepted.warnings { log.warning("\(warning)") }
     }

@@ -15,7 +15,17 @@ enum LogText {
       "\(count(.provider)) provider, \(count(.deployment)) deployment and \(count(.tag)) tag "
       + "budgets; \(budgets.deployments.count) deployments in the model list"
       + (config.waitingBudgets.isEmpty
-        ? "" : "; \(config.waitingBudgets.count) budgets wait for their deployment's id")
+        ? "" : "; \(waiting(config.waitingBudgets.count)) for their deployment's id")
+  }
+
+  /// `1 budget waits`, `2 budgets wait`.
+  private static func waiting(_ count: Int) -> String {
+    counted(count, "budget") + (count == 1 ? " waits" : " wait")
+  }
+
+  /// `1 budget`, `2 budgets`.
+  static func counted(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)" + (count == 1 ? "" : "s")
   }
 
   /// The changes of a reload: a line for each kind of change, and one for each window that went on
@@ -25,7 +35,7 @@ enum LogText {
       guard !keys.isEmpty else { return }
       let shown = keys.prefix(namesShown).map(\.description).joined(separator: ", ")
       let more = keys.count > namesShown ? " and \(keys.count - namesShown) more" : ""
-      log.info("\(what) \(keys.count) budgets: \(shown)\(more)")
+      log.info("\(what) \(counted(keys.count, "budget")): \(shown)\(more)")
     }
     names("added", report.added)
     names("removed", report.removed)
