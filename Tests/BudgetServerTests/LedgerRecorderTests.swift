@@ -154,4 +154,41 @@ import Testing
     #expect(fixture.recorder.standing(at: fixture.time.now()).notReadyReason == nil)
     #expect(try fixture.replies() == [3: .ok, 4: .ok])
   }
+
+  /// Under `memory` callers have their OK by then: nobody but the log tells of it.
+  @Test(arguments: [
+    (StorageStep.write, FaultyDisk.full, 1, 0), (.commit, FaultyDisk.full, 1, 0),
+    (.commit, FaultyDisk.fsyncFailed, 1, 1), (.committed, FaultyDisk.fsyncFailed, 0, 1),
+  ])
+  func whatWasAnsweredAndIsNotKeptIsTold(
+    _ step: StorageStep, _ code: Int32, _ lost: Int, _ doubted: Int
+  ) throws {
+    for (durability, isTold) in [(Durability.memory, 1), (.commit, 0)] {
+      let fixture = try RecorderFixture(durability)
+      fixture.disk.fail(step, code: code)
+      #expect(fixture.record(40) == (durability == .memory ? .recorded : .deferred))
+      fixture.settle()
+      let kinds = [("are not recorded", lost), ("may or may not be recorded", doubted)]
+      for (words, count) in kinds {
+        let line = "error records that were answered OK \(words): 1, $0.00000000004 in all"
+        #expect(fixture.lines.count(line) == count * isTold, "\(fixture.lines.all)")
+      }
+    }
+  }
+
+  /// Of a batch those alone that were answered at once, each once.
+  @Test func theOthersOfABatchAreNotTold() throws {
+    let fixture = try RecorderFixture(.memory)
+    let outcomes: [LedgerOutcome] = [
+      .notRecorded(.diskFull), .recorded, .unknown, .duplicate, .notRecorded(.diskFull), .unknown,
+    ]
+    let batch = fixture.batch(outcomes, answered: [0, 1, 2, 3])
+    fixture.recorder.finished(batch)
+    #expect(fixture.lines.count("answered OK are not recorded: 1, $0.00000000001 in all") == 1)
+    #expect(fixture.lines.count("OK may or may not be recorded: 1, $0.00000000001 in all") == 1)
+    fixture.recorder.resolved(
+      batch.resolved(asRecorded: false, followers: [], refusal: .diskFull))
+    #expect(fixture.lines.count("answered OK are not recorded: 1, $0.00000000001 in all") == 2)
+    #expect(fixture.lines.count("answered OK") == 3, "\(fixture.lines.all)")
+  }
 }

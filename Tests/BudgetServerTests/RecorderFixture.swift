@@ -70,6 +70,7 @@ final class RecorderFixture {
   let directory: String
   let time: any TimeSource
   let disk = FaultyDisk()
+  let lines = TestLog.Lines()
   let engine: BudgetEngine
   let ledger: SpendLedger
   let recorder: LedgerRecorder
@@ -99,7 +100,7 @@ final class RecorderFixture {
     recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
       durability: durability, bounds: .standard, requests: AllRequestCounts(),
-      log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      log: Logger(label: "test") { [lines] _ in TestLog(lines) })
     inbox = try LaneInbox()
     recorder.connect(to: ReplyMailbox(inboxes: [inbox]))
     ledger.start(recorder)
@@ -177,15 +178,18 @@ final class RecorderFixture {
     return replies
   }
 
-  /// A batch as the ledger tells it: each record charges `p` 10, and is held already.
-  func batch(_ outcomes: [LedgerOutcome]) -> LedgerBatch {
+  /// A batch as the ledger tells it: each record charges `p` 10, and is held already. Those at the
+  /// indices `answered` were answered when they were queued.
+  func batch(_ outcomes: [LedgerOutcome], answered: Set<Int> = []) -> LedgerBatch {
     let charged = charged
     let amount = PicoUSD(pico: 10)
     let records = outcomes.indices.map { index in
       engine.hold(amount, for: charged)
       return QueuedRecord(
-        LedgerRecord(amount: amount, token: nextToken()), firstSlot: index, slotCount: 1,
-        isClaimed: false)
+        LedgerRecord(
+          amount: amount,
+          token: answered.contains(index) ? LedgerRecorder.answered : nextToken()),
+        firstSlot: index, slotCount: 1, isClaimed: false)
     }
     return LedgerBatch(
       now: time.now(), records: records, slots: outcomes.map { _ in slot },

@@ -34,7 +34,7 @@ final class LedgerRecorder: SpendRecorder {
   private let sums = Locked(ChargeSums())
 
   /// The token of records that were answered when they were queued: no connection has this id.
-  private static let answered = LedgerToken(high: .max, low: .max)
+  static let answered = LedgerToken(high: .max, low: .max)
 
   /// Past this lag records wait for the disk under `memory` too.
   private static let greatestLag = Duration.milliseconds(100)
@@ -262,6 +262,7 @@ extension LedgerRecorder: LedgerClient {
     var answers = ReplyBatch()
     var hasDoubt = false
     var spent = SpendTotals()
+    var unkept = UnkeptRecords()
     sums.withLock { sums in
       sums.begin()
       for index in 0..<batch.count where batch.outcome(at: index) == .recorded {
@@ -277,7 +278,11 @@ extension LedgerRecorder: LedgerClient {
       case .unknown: hasDoubt = true
       default: engine.abandon(batch.amount(at: index), of: batch.slots(at: index))
       }
-      if batch.token(at: index) != Self.answered { answer(batch, index, in: &answers) }
+      if batch.token(at: index) != Self.answered {
+        answer(batch, index, in: &answers)
+      } else {
+        unkept.add(batch.amount(at: index), batch.outcome(at: index))
+      }
     }
     // Before a reload can come in between: it writes down what has been charged until then.
     if let trace = trace.withLock({ $0 }) { trace.settled(batch) }
@@ -285,6 +290,7 @@ extension LedgerRecorder: LedgerClient {
     gate.endBatch()
     add(spent)
     post(answers)
+    unkept.tell(log)
   }
 
   /// Counted before the replies go out: who was answered finds it in the metrics.
@@ -298,6 +304,7 @@ extension LedgerRecorder: LedgerClient {
   func resolved(_ batch: LedgerBatch) {
     guard let before = doubtful.withLock({ $0.take() }) else { return }
     var spent = SpendTotals()
+    var unkept = UnkeptRecords()
     defer { add(spent) }
     for index in 0..<batch.count where before.outcome(at: index) == .unknown {
       let (amount, slots) = (batch.amount(at: index), batch.slots(at: index))
@@ -306,8 +313,12 @@ extension LedgerRecorder: LedgerClient {
         spent.add(amount, isBudgeted: !slots.isEmpty)
       } else {
         engine.abandon(amount, of: slots)
+        if before.token(at: index) == Self.answered {
+          unkept.add(amount, batch.outcome(at: index))
+        }
       }
     }
+    unkept.tell(log)
   }
 
   func adopted(_ windows: [AdoptedWindow], at now: Timestamp) {
@@ -345,6 +356,53 @@ extension LedgerRecorder: LedgerClient {
       log.notice("the spend of \(from) was added to that of \(to)")
     case .upkeepFailed(let what, let reason):
       log.warning("the ledger could not \(what) and will try again: \(reason)")
+    }
+  }
+}
+
+/// Records that were answered OK when they were queued, and that the disk does not have, or may not
+/// have. Their callers do not ask again: the log tells of them.
+private struct UnkeptRecords {
+  private struct Sum {
+    var count = 0
+    var amount = PicoUSD.zero
+
+    mutating func add(_ amount: PicoUSD) {
+      count += 1
+      self.amount += amount
+    }
+
+    var text: String { "\(count), $\(amount.exactText) in all" }
+  }
+
+  private var lost = Sum()
+  private var doubted = Sum()
+  private var reason: LedgerRefusal?
+
+  mutating func add(_ amount: PicoUSD, _ outcome: LedgerOutcome) {
+    switch outcome {
+    case .notRecorded(let refusal):
+      lost.add(amount)
+      reason = refusal
+    case .unknown: doubted.add(amount)
+    case .recorded, .duplicate, .mismatch, .tooOld: break
+    }
+  }
+
+  func tell(_ log: Logger) {
+    if let reason {
+      log.error(
+        """
+        records that were answered OK are not recorded: \(lost.text), since \(reason); record them \
+        again with the same keys
+        """)
+    }
+    if doubted.count > 0 {
+      log.error(
+        """
+        records that were answered OK may or may not be recorded: \(doubted.text); the ledger \
+        reads its file again to see
+        """)
     }
   }
 }
