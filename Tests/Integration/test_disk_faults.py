@@ -202,10 +202,11 @@ def test_start_on_a_full_disk(start, tmp_path, books):
         try:
             server = start(CONFIG, directory=directory, prefix=disk.prefix)
         except AssertionError as error:
-            # To refuse is right too, with one line that says why, and the exit code of a data
-            # directory that is not to be had.
+            # To refuse is right too, with one line that says why and the way out, and the exit code
+            # of a data directory that is not to be had.
             assert "budgetd exited 69" in str(error), error
-            assert "full" in str(error) or "space" in str(error), error
+            path = directory / "data" / "ledger.sqlite"
+            assert f"the disk of {path} is full. Make room there" in str(error), error
         else:
             response = one(server, books, rng)
             assert name_of(response) in ("OK", "UNAVAILABLE"), response

@@ -12,6 +12,8 @@ public enum LedgerError: Error, Equatable {
   case newer(path: String, version: Int32, supported: Int32)
   /// The database is damaged: what was found.
   case damaged(path: String, finding: String)
+  /// The disk has no room for what was tried.
+  case diskFull(path: String, what: String)
   /// SQLite failed: what was tried, its extended code and message.
   case storage(what: String, code: Int32, message: String)
   /// A backup cannot have this name.
@@ -44,6 +46,8 @@ extension LedgerError: CustomStringConvertible {
         + "touched. Run the later budgetd, or restore a backup made by this one"
     case .damaged(let path, let finding):
       "\(path) is damaged (\(finding)); nothing was touched. \(Self.advice)"
+    case .diskFull(let path, let what):
+      "the ledger could not \(what): the disk of \(path) is full. Make room there, and try again"
     case .storage(let what, let code, let message):
       "the ledger could not \(what): \(message) (SQLite code \(code))"
     case .backupName(let name, let reason):

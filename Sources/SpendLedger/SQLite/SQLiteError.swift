@@ -49,8 +49,8 @@ struct SQLiteError: Error, Equatable {
     code: SQLITE_MISUSE, message: "the ledger is closed", operation: "write")
 
   func ledgerError(path: String) -> LedgerError {
-    isDamage
-      ? .damaged(path: path, finding: message)
-      : .storage(what: operation, code: code, message: message)
+    if isDamage { return .damaged(path: path, finding: message) }
+    if isFull { return .diskFull(path: path, what: operation) }
+    return .storage(what: operation, code: code, message: message)
   }
 }
