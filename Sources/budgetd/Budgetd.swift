@@ -18,7 +18,7 @@ struct Budgetd: AsyncParsableCommand {
 
       Each option can also be given as a variable: --max-connections as BUDGETD_MAX_CONNECTIONS.
       SIGHUP reads the config again; SIGTERM drains and ends the process, within 10 s.
-      Exit codes: 0 drained, 64 usage, 69 a port or the data directory is not to be had, 78 the config is refused.
+      Exit codes: 0 drained, 64 usage, 69 a port, the data directory or memory is not to be had, 78 the config is refused.
       """,
     version: BudgetServer.version)
 
@@ -32,12 +32,17 @@ struct Budgetd: AsyncParsableCommand {
 
   static func main() async {
     ProcessMemory.prepare()
+    let given = Array(CommandLine.arguments.dropFirst())
+    let asksForText = given.contains { ["--help", "-h", "--version"].contains($0) }
+    // Before the first thread: one that cannot be made is waited for without an end.
+    if !asksForText, let complaint = ProcessMemory.complaint {
+      LineLog.write("budgetd: \(complaint)")
+      exit(withError: ExitCode(69))
+    }
     // From here on no signal ends the process but by its own will.
     _ = signals
     // Options from the environment come first: those on the command line win.
     let environment = ProcessInfo.processInfo.environment
-    let given = Array(CommandLine.arguments.dropFirst())
-    let asksForText = given.contains { ["--help", "-h", "--version"].contains($0) }
     let all = asksForText ? given : EnvironmentArguments.arguments(from: environment) + given
     do {
       var command = try parseAsRoot(all)

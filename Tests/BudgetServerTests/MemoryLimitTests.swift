@@ -107,4 +107,13 @@ import Testing
   @Test func thisMachineHasALimit() {
     #expect(MemoryLimit.ofThisProcess.bytes > 64 * Self.mebibyte)
   }
+
+  @Test(arguments: [("104857600", true), ("201326591", true), ("201326592", false)])
+  func tooFewAddressesAreNamed(_ bytes: String, _ isTooFew: Bool) {
+    let limits = "Max address space         \(bytes)            unlimited            bytes\n"
+    let complaint = MemoryLimit(physicalBytes: 1, limits: limits).complaint
+    #expect((complaint != nil) == isTooFew)
+    #expect(complaint?.contains("is \(bytes) bytes: give 201326592 or more") != false)
+    #expect(MemoryLimit(physicalBytes: 1).complaint == nil)
+  }
 }

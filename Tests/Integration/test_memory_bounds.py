@@ -168,3 +168,19 @@ def test_a_bound_that_cannot_be(budgetd, tmp_path, value):
     result = run(budgetd, "--config", config, "--data-dir", tmp_path / "data",
                  "--max-unsent-total", value)
     assert result.returncode == 64 and "max-unsent-total" in result.stderr, result
+
+
+def test_too_few_addresses_for_a_node(budgetd, start, tmp_path):
+    """Threads that cannot be made would leave it ready, and without an answer."""
+    from conftest import run
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    for mebibytes in (100, 130, 191):
+        result = run("prlimit", f"--as={mebibytes * MIB}", budgetd, "--config", config,
+                     "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0", "--http", "off")
+        assert result.returncode == 69, result
+        assert f"(ulimit -v, RLIMIT_AS) is {mebibytes * MIB} bytes: give " in result.stderr, result
+    server = start(CONFIG, prefix=["prlimit", f"--as={192 * MIB}"])
+    assert server.call(ping={}).ping.ready
+    assert code_of(server.call(record_spend=dict(cost_usd=1, tags=["red"]))) == OK
+    assert scrape(server)["budgetd_ready"] == 1

@@ -14,4 +14,6 @@ public enum ProcessMemory {
   public static func prepare() {
     if MemoryLimit.ofThisProcess.isShortOfAddresses { mallopt(M_ARENA_MAX, 1) }
   }
+  /// Why the process cannot serve in the memory that it may have; nil: it can.
+  public static var complaint: String? { MemoryLimit.ofThisProcess.complaint }
 }

@@ -45,6 +45,19 @@ struct MemoryLimit {
     resourceLimit("Max address space").map { $0 < 2 * 1024 * 1024 * 1024 } ?? false
   }
 
+  /// The least addresses that a node begins with: libraries take 80 MiB of them, each thread's
+  /// stack 8.
+  private static let leastAddresses = 192 * 1024 * 1024
+
+  /// Why no node can begin here; nil: one can.
+  var complaint: String? {
+    guard let bytes = resourceLimit("Max address space"), bytes < Self.leastAddresses else {
+      return nil
+    }
+    return "the limit on addresses (ulimit -v, RLIMIT_AS) is \(bytes) bytes: give "
+      + "\(Self.leastAddresses) or more, or none"
+  }
+
   /// RLIMIT_AS and RLIMIT_DATA, where they are set.
   private var resourceLimits: [Int] {
     ["Max address space", "Max data size"].compactMap(resourceLimit)
