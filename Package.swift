@@ -94,7 +94,7 @@ let package = Package(
     // 3: adapters; they never meet
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
     module("HTTPPort", ["BudgetModel", "Locks"]),
-    module("LiteLLMConfig", ["BudgetModel", "Digest", "Documents"]),
+    module("LiteLLMConfig", ["BudgetModel", "Digest", "Documents", "TimeZones"]),
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks"]),
     module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
@@ -105,6 +105,7 @@ let package = Package(
     module("Documents", ["BudgetModel", "CYAMLEvents"]),
     module("BudgetModel", []),
     module("JSONWriting", ["BudgetModel"]),
+    module("TimeZones", ["BudgetModel"]),
     module("Locks", []),
     module("Digest", ["CCrypto"]),
 
@@ -137,7 +138,7 @@ let package = Package(
       dependencies: [
         "BudgetEngine", "BudgetFleet", "BudgetModel", "Locks", "SpendLedger", logging,
       ], path: "Tests/NodeFixture", swiftSettings: strict),
-    tests("BudgetModelTests", ["BudgetModel"]),
+    tests("BudgetModelTests", ["BudgetModel", "CAllocationCount", "SeededRandom"]),
     tests(
       "BudgetPagesTests",
       [
@@ -169,7 +170,8 @@ let package = Package(
     tests("HouseRulesTests", []),
     tests("JSONWritingTests", ["BudgetModel", "JSONWriting"]),
     tests(
-      "LiteLLMConfigTests", ["BudgetModel", "Documents", "LiteLLMConfig", "SeededRandom"],
+      "LiteLLMConfigTests",
+      ["BudgetModel", "Documents", "LiteLLMConfig", "SeededRandom", "TimeZones"],
       exclude: ["Cases", "Vectors"]),
     tests(
       "ReconciliationTests",
@@ -183,6 +185,9 @@ let package = Package(
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SeededRandom", "SpendLedger"]),
     tests("TCPTransportTests", ["BudgetModel", "Locks", "TCPTransport"]),
+    tests(
+      "TimeZonesTests", ["BudgetModel", "SeededRandom", "TimeZones"],
+      exclude: ["zone_windows.py"]),
     tests(
       "budgetctlTests",
       [

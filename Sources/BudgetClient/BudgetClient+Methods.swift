@@ -104,6 +104,9 @@ extension GetProviderBudgetsResponse {
     providers += page.providers
     deployments += page.deployments
     tags += page.tags
+    models += page.models
+    pools += page.pools
+    total += page.total
     reconciledAtUnixMilliseconds = page.reconciledAtUnixMilliseconds
     nextPageToken = page.nextPageToken
   }

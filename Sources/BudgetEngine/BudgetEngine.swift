@@ -28,7 +28,7 @@ public final class BudgetEngine: Sendable {
 
   /// Starts without a configuration and with the windows of an earlier life, each key at most once:
   /// `reload` then carries them on, or closes them, as it would any others. A window whose text
-  /// means no length is left out.
+  /// means nothing is left out.
   public init(restoring windows: [BudgetWindowState]) {
     shards = BudgetShards()
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
@@ -37,12 +37,12 @@ public final class BudgetEngine: Sendable {
     var registry = SlotRegistry()
     // An owner may have had windows of several lengths: the newest was in force.
     for window in windows.sorted(by: { $0.start < $1.start }) {
-      guard let length = try? WindowLength(text: window.key.windowText) else { continue }
-      let slot = registry.restore(window.key)
+      guard let rule = try? WindowRule(text: window.key.windowText) else { continue }
+      let slot = registry.restore(window.key, rule)
       shards.append(
         slot: slot,
         SlotState(
-          windowLength: length, start: window.start, end: window.end, spend: window.spend,
+          rule: rule, window: Window(start: window.start, end: window.end), spend: window.spend,
           others: window.others))
     }
     installed = Locked(Installed(registry: registry, catalog: empty))
@@ -94,14 +94,21 @@ public final class BudgetEngine: Sendable {
     installed.withLock { installed in
       installed.giveBackSlots(shards, at: now)
       let known = installed.registry.slotCount
+      let before = installed.catalog
       var placing = Placing(now: now, knownSlots: known)
       let more = installed.registry.reserve(for: configuration.budgets)
       shards.reserve(slots: Int(known) + more)
-      let slots = configuration.budgets.map { place($0, in: &installed, placing: &placing) }
-      let before = installed.catalog
+      var slots: [Int32] = []
+      slots.reserveCapacity(configuration.budgets.count)
+      installed.registry.assign(
+        configuration.budgets, ruleOf: { shards.state(of: $0).rule },
+        { slots.append(place($0, $1, before, &placing)) })
       let after = BudgetCatalog(
         generation: before.generation + 1, configuration: configuration, slots: slots,
         keys: installed.registry.keys, gates: shards.gates)
+      for (definition, slot) in zip(configuration.budgets, slots) {
+        enforce(definition, slot, under: after, &placing)
+      }
       installed.earlier.add(before)
       installed.catalog = after
       generation.store(after.generation, ordering: .releasing)
@@ -129,54 +136,60 @@ public final class BudgetEngine: Sendable {
     var successorKey: BudgetKey
   }
 
+  /// Notes what becomes of a budget, and says which slot is its own.
   private func place(
-    _ definition: BudgetDefinition, in installed: inout Installed, placing: inout Placing
+    _ definition: BudgetDefinition, _ outcome: SlotRegistry.Outcome, _ before: BudgetCatalog,
+    _ placing: inout Placing
   ) -> Int32 {
-    let slot: Int32
-    let outcome = installed.registry.resolve(definition) { shards.state(of: $0).windowLength }
     switch outcome {
-    case .known(let known):
-      slot = known
+    case .known(let slot):
       // Known from an earlier configuration, but not in the one in force: it comes back.
-      if !installed.catalog.isInForce(known) { placing.report.added.append(definition.key) }
-    case .added(let added):
-      slot = added
-      begin(slot, definition.windowLength, &placing)
+      if !before.isInForce(slot) { placing.report.added.append(definition.key) }
+      return slot
+    case .added(let slot):
+      begin(slot, definition.rule, &placing)
       placing.report.added.append(definition.key)
-    case .renamed(let moved, let from):
-      slot = moved
+      return slot
+    case .renamed(let slot, let from):
       placing.report.renamed.append(
-        .init(from: from, to: definition.key, state: shards.state(of: moved), at: placing.now))
-    case .replaced(let replacing, let isNew, let old, let oldSlot):
-      slot = replacing
-      if isNew { begin(slot, definition.windowLength, &placing) }
+        .init(from: from, to: definition.key, state: shards.state(of: slot), at: placing.now))
+      return slot
+    case .replaced(let slot, let isNew, let old, let oldSlot):
+      if isNew { begin(slot, definition.rule, &placing) }
       placing.retired.append(
         Retired(slot: oldSlot, key: old, successor: slot, successorKey: definition.key))
+      return slot
     }
+  }
+
+  /// Puts a budget's rule and policy in force. A provider's window of LiteLLM's opens with it.
+  private func enforce(
+    _ definition: BudgetDefinition, _ slot: Int32, under catalog: BudgetCatalog,
+    _ placing: inout Placing
+  ) {
     let now = placing.now
+    let opens = definition.key.scope == .provider && definition.origin == .liteLLM
+    let hasNext = catalog.next(after: slot) != Slot.none
     let opened = shards.update(slot) { state -> SlotState? in
       state.comeInForce(
-        limit: definition.limit ?? BudgetCatalog.unlimited,
-        generation: installed.catalog.generation + 1)
-      guard definition.key.scope == .provider, !state.isOpen(at: now) else { return nil }
+        definition.rule, definition.policy, hasNext: hasNext, generation: catalog.generation)
+      guard opens, !state.isOpen(at: now) else { return nil }
       state.openWindow(at: now)
       return state
     }
-    if let opened {
-      placing.report.opened.append(
-        BudgetWindowState(
-          key: definition.key, start: opened.start, end: opened.end, spend: opened.spend))
-    }
-    return slot
+    guard let opened else { return }
+    placing.report.opened.append(
+      BudgetWindowState(
+        key: definition.key, start: opened.start, end: opened.end, spend: opened.spend))
   }
 
   /// Makes the state of a slot that was handed out just now.
-  private func begin(_ slot: Int32, _ windowLength: WindowLength, _ placing: inout Placing) {
+  private func begin(_ slot: Int32, _ rule: WindowRule, _ placing: inout Placing) {
     if slot < placing.knownSlots {
-      shards.reset(slot: slot, windowLength: windowLength)
+      shards.reset(slot: slot, rule: rule)
       placing.report.reusedSlots.append(slot)
     } else {
-      shards.append(slot: slot, windowLength: windowLength)
+      shards.append(slot: slot, rule: rule)
     }
   }
 

@@ -40,14 +40,17 @@ struct ScenarioPlayer {
     charged.add(
       NameBytes.with(action.provider) { provider in
         NameBytes.with(action.deploymentID) { id in
-          catalog.candidate(id: id, model: .absent, provider: provider)
+          catalog.candidate(CandidateNames(id: id, model: .absent, provider: provider))
         }
-      })
+      }, in: catalog)
     for tag in action.tags {
-      if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) { charged.addTag(slot: slot) }
+      if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) {
+        charged.addTag(slot: slot, in: catalog)
+      }
     }
+    charged.addTotal(in: catalog)
     if let committedAt = action.committedAt, committedAt > now {
-      engine.hold(amount, for: charged)
+      engine.addPending(amount, to: charged)
       let place = held.lastIndex { $0.committedAt <= committedAt }.map { $0 + 1 } ?? 0
       held.insert(Held(amount: amount, charged: charged, committedAt: committedAt), at: place)
     } else {
@@ -69,7 +72,7 @@ struct ScenarioPlayer {
         question.add(
           NameBytes.with(candidate.id) { id in
             NameBytes.with(resolved) { provider in
-              catalog.candidate(id: id, model: .absent, provider: provider)
+              catalog.candidate(CandidateNames(id: id, model: .absent, provider: provider))
             }
           })
         continue
@@ -85,7 +88,7 @@ struct ScenarioPlayer {
         NameBytes.with(candidate.id) { id in
           NameBytes.with(candidate.model) { model in
             NameBytes.with(explicit) { provider in
-              catalog.candidate(id: id, model: model, provider: provider)
+              catalog.candidate(CandidateNames(id: id, model: model, provider: provider))
             }
           }
         })
@@ -109,7 +112,7 @@ struct ScenarioPlayer {
     for denial in decision.denials {
       let candidate = action.candidates[Int(denial.candidate)]
       text.add(
-        denial, name: catalog.name(of: denial),
+        denial, in: catalog,
         candidate: ConfiguredDeployment(
           id: candidate.id, modelName: candidate.modelName, model: candidate.model, provider: nil),
         estimate: question.estimate)

@@ -1585,7 +1585,7 @@ const ProtobufCMessageDescriptor budget__v1__status__descriptor =
   (ProtobufCMessageInit) budget__v1__status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__deployment__field_descriptors[4] =
+static const ProtobufCFieldDescriptor budget__v1__deployment__field_descriptors[5] =
 {
   {
     "id",
@@ -1635,17 +1635,31 @@ static const ProtobufCFieldDescriptor budget__v1__deployment__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "free",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Deployment, free),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__deployment__field_indices_by_name[] = {
+  4,   /* field[4] = free */
   0,   /* field[0] = id */
   2,   /* field[2] = model */
   1,   /* field[1] = model_name */
   3,   /* field[3] = provider */
 };
-static const ProtobufCIntRange budget__v1__deployment__number_ranges[1 + 1] =
+static const ProtobufCIntRange budget__v1__deployment__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 6, 4 },
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor budget__v1__deployment__descriptor =
 {
@@ -1655,10 +1669,10 @@ const ProtobufCMessageDescriptor budget__v1__deployment__descriptor =
   "Budget__V1__Deployment",
   "budget.v1",
   sizeof(Budget__V1__Deployment),
-  4,
+  5,
   budget__v1__deployment__field_descriptors,
   budget__v1__deployment__field_indices_by_name,
-  1,  budget__v1__deployment__number_ranges,
+  2,  budget__v1__deployment__number_ranges,
   (ProtobufCMessageInit) budget__v1__deployment__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1816,7 +1830,7 @@ const ProtobufCMessageDescriptor budget__v1__filter_deployments_response__descri
   (ProtobufCMessageInit) budget__v1__filter_deployments_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__denial__field_descriptors[7] =
+static const ProtobufCFieldDescriptor budget__v1__denial__field_descriptors[9] =
 {
   {
     "deployment",
@@ -1902,20 +1916,46 @@ static const ProtobufCFieldDescriptor budget__v1__denial__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "mode",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Denial, mode),
+    &budget__v1__mode__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Denial, window),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__denial__field_indices_by_name[] = {
   0,   /* field[0] = deployment */
   4,   /* field[4] = limit_usd */
+  7,   /* field[7] = mode */
   2,   /* field[2] = name */
   5,   /* field[5] = resets_at_unix_ms */
   1,   /* field[1] = scope */
   3,   /* field[3] = spend_usd */
+  8,   /* field[8] = window */
   6,   /* field[6] = withheld_usd */
 };
 static const ProtobufCIntRange budget__v1__denial__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor budget__v1__denial__descriptor =
 {
@@ -1925,14 +1965,14 @@ const ProtobufCMessageDescriptor budget__v1__denial__descriptor =
   "Budget__V1__Denial",
   "budget.v1",
   sizeof(Budget__V1__Denial),
-  7,
+  9,
   budget__v1__denial__field_descriptors,
   budget__v1__denial__field_indices_by_name,
   1,  budget__v1__denial__number_ranges,
   (ProtobufCMessageInit) budget__v1__denial__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__record_spend_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor budget__v1__record_spend_request__field_descriptors[8] =
 {
   {
     "provider",
@@ -2018,12 +2058,25 @@ static const ProtobufCFieldDescriptor budget__v1__record_spend_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "model_name",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__RecordSpendRequest, model_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__record_spend_request__field_indices_by_name[] = {
   4,   /* field[4] = cost_usd */
   1,   /* field[1] = deployment_id */
   5,   /* field[5] = idempotency_key */
   2,   /* field[2] = model */
+  7,   /* field[7] = model_name */
   0,   /* field[0] = provider */
   6,   /* field[6] = reservation_id */
   3,   /* field[3] = tags */
@@ -2031,7 +2084,7 @@ static const unsigned budget__v1__record_spend_request__field_indices_by_name[] 
 static const ProtobufCIntRange budget__v1__record_spend_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor budget__v1__record_spend_request__descriptor =
 {
@@ -2041,7 +2094,7 @@ const ProtobufCMessageDescriptor budget__v1__record_spend_request__descriptor =
   "Budget__V1__RecordSpendRequest",
   "budget.v1",
   sizeof(Budget__V1__RecordSpendRequest),
-  7,
+  8,
   budget__v1__record_spend_request__field_descriptors,
   budget__v1__record_spend_request__field_indices_by_name,
   1,  budget__v1__record_spend_request__number_ranges,
@@ -2099,7 +2152,7 @@ const ProtobufCMessageDescriptor budget__v1__record_spend_response__descriptor =
   (ProtobufCMessageInit) budget__v1__record_spend_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_request__field_descriptors[10] =
 {
   {
     "providers",
@@ -2185,11 +2238,50 @@ static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "include_models",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetProviderBudgetsRequest, include_models),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "include_pools",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetProviderBudgetsRequest, include_pools),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "models",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Budget__V1__GetProviderBudgetsRequest, n_models),
+    offsetof(Budget__V1__GetProviderBudgetsRequest, models),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__get_provider_budgets_request__field_indices_by_name[] = {
   5,   /* field[5] = deployment_ids */
   1,   /* field[1] = include_deployments */
+  7,   /* field[7] = include_models */
+  8,   /* field[8] = include_pools */
   2,   /* field[2] = include_tags */
+  9,   /* field[9] = models */
   3,   /* field[3] = page_size */
   4,   /* field[4] = page_token */
   0,   /* field[0] = providers */
@@ -2198,7 +2290,7 @@ static const unsigned budget__v1__get_provider_budgets_request__field_indices_by
 static const ProtobufCIntRange budget__v1__get_provider_budgets_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_request__descriptor =
 {
@@ -2208,14 +2300,14 @@ const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_request__descr
   "Budget__V1__GetProviderBudgetsRequest",
   "budget.v1",
   sizeof(Budget__V1__GetProviderBudgetsRequest),
-  7,
+  10,
   budget__v1__get_provider_budgets_request__field_descriptors,
   budget__v1__get_provider_budgets_request__field_indices_by_name,
   1,  budget__v1__get_provider_budgets_request__number_ranges,
   (ProtobufCMessageInit) budget__v1__get_provider_budgets_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_response__field_descriptors[5] =
+static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_response__field_descriptors[8] =
 {
   {
     "providers",
@@ -2277,18 +2369,57 @@ static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_response_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "models",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__GetProviderBudgetsResponse, n_models),
+    offsetof(Budget__V1__GetProviderBudgetsResponse, models),
+    &budget__v1__budget__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "pools",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__GetProviderBudgetsResponse, n_pools),
+    offsetof(Budget__V1__GetProviderBudgetsResponse, pools),
+    &budget__v1__budget__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "total",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__GetProviderBudgetsResponse, n_total),
+    offsetof(Budget__V1__GetProviderBudgetsResponse, total),
+    &budget__v1__budget__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__get_provider_budgets_response__field_indices_by_name[] = {
   1,   /* field[1] = deployments */
+  5,   /* field[5] = models */
   4,   /* field[4] = next_page_token */
+  6,   /* field[6] = pools */
   0,   /* field[0] = providers */
   3,   /* field[3] = reconciled_at_unix_ms */
   2,   /* field[2] = tags */
+  7,   /* field[7] = total */
 };
 static const ProtobufCIntRange budget__v1__get_provider_budgets_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__descriptor =
 {
@@ -2298,14 +2429,14 @@ const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__desc
   "Budget__V1__GetProviderBudgetsResponse",
   "budget.v1",
   sizeof(Budget__V1__GetProviderBudgetsResponse),
-  5,
+  8,
   budget__v1__get_provider_budgets_response__field_descriptors,
   budget__v1__get_provider_budgets_response__field_indices_by_name,
   1,  budget__v1__get_provider_budgets_response__number_ranges,
   (ProtobufCMessageInit) budget__v1__get_provider_budgets_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[8] =
+static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[12] =
 {
   {
     "name",
@@ -2403,21 +2534,74 @@ static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[8] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "mode",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, mode),
+    &budget__v1__mode__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_zone",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, time_zone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "begins_on",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, begins_on),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "would_have_denied",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, would_have_denied),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__budget__field_indices_by_name[] = {
+  10,   /* field[10] = begins_on */
   7,   /* field[7] = exhausted */
   1,   /* field[1] = limit_usd */
+  8,   /* field[8] = mode */
   0,   /* field[0] = name */
   4,   /* field[4] = remaining_usd */
   6,   /* field[6] = reserved_usd */
   5,   /* field[5] = resets_at_unix_ms */
   3,   /* field[3] = spend_usd */
   2,   /* field[2] = time_period */
+  9,   /* field[9] = time_zone */
+  11,   /* field[11] = would_have_denied */
 };
-static const ProtobufCIntRange budget__v1__budget__number_ranges[1 + 1] =
+static const ProtobufCIntRange budget__v1__budget__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 12, 9 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
 {
@@ -2427,10 +2611,10 @@ const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
   "Budget__V1__Budget",
   "budget.v1",
   sizeof(Budget__V1__Budget),
-  8,
+  12,
   budget__v1__budget__field_descriptors,
   budget__v1__budget__field_indices_by_name,
-  1,  budget__v1__budget__number_ranges,
+  2,  budget__v1__budget__number_ranges,
   (ProtobufCMessageInit) budget__v1__budget__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3143,7 +3327,7 @@ const ProtobufCMessageDescriptor budget__v1__explained_candidate__descriptor =
   (ProtobufCMessageInit) budget__v1__explained_candidate__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__explained_budget__field_descriptors[10] =
+static const ProtobufCFieldDescriptor budget__v1__explained_budget__field_descriptors[11] =
 {
   {
     "scope",
@@ -3265,9 +3449,22 @@ static const ProtobufCFieldDescriptor budget__v1__explained_budget__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "mode",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, mode),
+    &budget__v1__mode__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__explained_budget__field_indices_by_name[] = {
   5,   /* field[5] = limit_usd */
+  10,   /* field[10] = mode */
   1,   /* field[1] = name */
   4,   /* field[4] = pending_usd */
   9,   /* field[9] = reason */
@@ -3281,7 +3478,7 @@ static const unsigned budget__v1__explained_budget__field_indices_by_name[] = {
 static const ProtobufCIntRange budget__v1__explained_budget__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor budget__v1__explained_budget__descriptor =
 {
@@ -3291,28 +3488,34 @@ const ProtobufCMessageDescriptor budget__v1__explained_budget__descriptor =
   "Budget__V1__ExplainedBudget",
   "budget.v1",
   sizeof(Budget__V1__ExplainedBudget),
-  10,
+  11,
   budget__v1__explained_budget__field_descriptors,
   budget__v1__explained_budget__field_indices_by_name,
   1,  budget__v1__explained_budget__number_ranges,
   (ProtobufCMessageInit) budget__v1__explained_budget__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue budget__v1__scope__enum_values_by_number[4] =
+static const ProtobufCEnumValue budget__v1__scope__enum_values_by_number[7] =
 {
   { "SCOPE_UNSPECIFIED", "BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED", 0 },
   { "SCOPE_PROVIDER", "BUDGET__V1__SCOPE__SCOPE_PROVIDER", 1 },
   { "SCOPE_DEPLOYMENT", "BUDGET__V1__SCOPE__SCOPE_DEPLOYMENT", 2 },
   { "SCOPE_TAG", "BUDGET__V1__SCOPE__SCOPE_TAG", 3 },
+  { "SCOPE_MODEL", "BUDGET__V1__SCOPE__SCOPE_MODEL", 4 },
+  { "SCOPE_POOL", "BUDGET__V1__SCOPE__SCOPE_POOL", 5 },
+  { "SCOPE_TOTAL", "BUDGET__V1__SCOPE__SCOPE_TOTAL", 6 },
 };
 static const ProtobufCIntRange budget__v1__scope__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex budget__v1__scope__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex budget__v1__scope__enum_values_by_name[7] =
 {
   { "SCOPE_DEPLOYMENT", 2 },
+  { "SCOPE_MODEL", 4 },
+  { "SCOPE_POOL", 5 },
   { "SCOPE_PROVIDER", 1 },
   { "SCOPE_TAG", 3 },
+  { "SCOPE_TOTAL", 6 },
   { "SCOPE_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor budget__v1__scope__descriptor =
@@ -3322,12 +3525,42 @@ const ProtobufCEnumDescriptor budget__v1__scope__descriptor =
   "Scope",
   "Budget__V1__Scope",
   "budget.v1",
-  4,
+  7,
   budget__v1__scope__enum_values_by_number,
-  4,
+  7,
   budget__v1__scope__enum_values_by_name,
   1,
   budget__v1__scope__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue budget__v1__mode__enum_values_by_number[3] =
+{
+  { "MODE_ENFORCE", "BUDGET__V1__MODE__MODE_ENFORCE", 0 },
+  { "MODE_SHADOW", "BUDGET__V1__MODE__MODE_SHADOW", 1 },
+  { "MODE_FREEZE", "BUDGET__V1__MODE__MODE_FREEZE", 2 },
+};
+static const ProtobufCIntRange budget__v1__mode__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex budget__v1__mode__enum_values_by_name[3] =
+{
+  { "MODE_ENFORCE", 0 },
+  { "MODE_FREEZE", 2 },
+  { "MODE_SHADOW", 1 },
+};
+const ProtobufCEnumDescriptor budget__v1__mode__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "budget.v1.Mode",
+  "Mode",
+  "Budget__V1__Mode",
+  "budget.v1",
+  3,
+  budget__v1__mode__enum_values_by_number,
+  3,
+  budget__v1__mode__enum_values_by_name,
+  1,
+  budget__v1__mode__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue budget__v1__verdict__enum_values_by_number[5] =

@@ -1,5 +1,6 @@
 public import BudgetModel
 public import Documents
+public import TimeZones
 
 /// Reads LiteLLM's configuration: refuses it with all that is wrong, or accepts it with warnings.
 ///
@@ -13,17 +14,30 @@ public struct LiteLLMConfigLoader: Sendable {
   let operatorModels: [(model: String, provider: String)]
   /// The source of the Redis.
   public let redis: RedisChoice
+  /// How time zones are found by their IANA names.
+  let zones: ZoneLookup
+
+  /// Finds the table of a time zone.
+  public typealias ZoneLookup = @Sendable (String) throws(ZoneError) -> ZoneTable
 
   /// A loader with the process's environment as the caller sees it, the operator's provider map and
   /// the published lists. Cost: some milliseconds, for the lists. Settings of Redis are looked at
-  /// only where `redis` asks for them.
+  /// only where `redis` asks for them. `zones` nil: the zone files of `TZDIR`, else of the system.
   public init(
-    environment: [String: String], providerMap: ProviderMap = .empty, redis: RedisChoice = .off
+    environment: [String: String], providerMap: ProviderMap = .empty, redis: RedisChoice = .off,
+    zones: ZoneLookup? = nil
   ) {
     self.environment = environment
     self.redis = redis
+    self.zones = zones ?? Self.systemZones(environment)
     operatorModels = providerMap.models
     directory = PublishedProviders.directory(operatorModels: providerMap.models)
+  }
+
+  private static func systemZones(_ environment: [String: String]) -> ZoneLookup {
+    let named = environment["TZDIR"] ?? ""
+    let files = ZoneFiles(directory: named.isEmpty ? "/usr/share/zoneinfo" : named)
+    return { name throws(ZoneError) in try files.table(named: name) }
   }
 
   /// Reads the text of a `config.yaml`; `file` is its name in messages.

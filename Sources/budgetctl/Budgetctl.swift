@@ -1,7 +1,6 @@
 import ArgumentParser
 import BudgetModel
 import Foundation
-import LiteLLMConfig
 
 /// The operator's tool for budgetd.
 @main

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BudgetFleet
+import BudgetModel
 import BudgetServer
 import Foundation
 import LiteLLMConfig
@@ -81,8 +82,8 @@ struct Budgetd: AsyncParsableCommand {
       ledger.apply(to: &options)
       options.redis = try redis.choice()
       options.fleet = fleet.options
-      options.sharingComplaint = { key, source in
-        RedisKeys(namespace: source.namespace).complaint(key)
+      options.sharingComplaint = { budget, source in
+        RedisKeys(namespace: source.namespace).complaint(budget.key, budget.origin)
       }
       let server = try BudgetServer(options: options, log: log)
       let loop = FleetLoop(server, interval: fleet.options.interval, log: log)

@@ -1,5 +1,5 @@
+import BudgetModel
 import Foundation
-import LiteLLMConfig
 
 /// Options given as variables: `BUDGETD_LISTEN=127.0.0.1:0` is `--listen 127.0.0.1:0`.
 enum EnvironmentArguments {

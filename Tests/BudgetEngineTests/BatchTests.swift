@@ -20,7 +20,7 @@ import Testing
       for (index, name) in names.enumerated() {
         let charged = fixture.charged(tags: [name])
         for amount in [Int128(1), 2, Int128(10 * (index + 1))] {
-          fixture.engine.hold(pico(amount), for: charged)
+          fixture.engine.addPending(pico(amount), to: charged)
           sums.add(pico(amount), to: charged.slots[...])
         }
       }
@@ -36,7 +36,7 @@ import Testing
   @Test func aBatchUnderAReloadChargesTheWindowInForce() throws {
     let fixture = EngineFixture([try budget(.provider, "p", 100, "1d")])
     let charged = fixture.charged(provider: "p")
-    fixture.engine.hold(pico(5), for: charged)
+    fixture.engine.addPending(pico(5), to: charged)
     var labels: [BudgetWindowState] = []
     _ = fixture.reload([try budget(.provider, "p", 100, "7d")], at: at(10))
     fixture.engine.label(charged.slots, at: at(11), into: &labels)
@@ -72,7 +72,9 @@ import Testing
     var question = FilterQuestion()
     question.begin()
     question.add(
-      NameBytes.with("x") { strict.candidate(id: .absent, model: .absent, provider: $0) })
+      NameBytes.with("x") {
+        strict.candidate(CandidateNames(id: .absent, model: .absent, provider: $0))
+      })
     question.addTag(slot: try #require(NameBytes.with("a") { strict.tagSlot($0) }))
     var decision = FilterDecision()
     fixture.engine.filter(question, in: strict, at: at(2), into: &decision)

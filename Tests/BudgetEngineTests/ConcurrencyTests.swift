@@ -30,8 +30,8 @@ import Testing
         charged.begin()
         let name = names[(step + thread) % names.count]
         guard let slot = NameBytes.with(name, { catalog.tagSlot($0) }) else { continue }
-        charged.addTag(slot: slot)
-        engine.hold(PicoUSD(pico: 1), for: charged)
+        charged.addTag(slot: slot, in: catalog)
+        engine.addPending(PicoUSD(pico: 1), to: charged)
         engine.commit(PicoUSD(pico: 1), of: charged, at: at(1))
       }
     }
@@ -63,8 +63,8 @@ import Testing
         charged.begin()
         charged.add(
           NameBytes.with("p") {
-            catalog.candidate(id: .absent, model: .absent, provider: $0)
-          })
+            catalog.candidate(CandidateNames(id: .absent, model: .absent, provider: $0))
+          }, in: catalog)
         engine.record(PicoUSD(pico: 1), to: charged, at: at(1))
       }
     }

@@ -39,12 +39,15 @@ struct EngineFixture {
     charged.add(
       NameBytes.with(provider) { provider in
         NameBytes.with(deployment) {
-          catalog.candidate(id: $0, model: .absent, provider: provider)
+          catalog.candidate(CandidateNames(id: $0, model: .absent, provider: provider))
         }
-      })
+      }, in: catalog)
     for tag in tags {
-      if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) { charged.addTag(slot: slot) }
+      if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) {
+        charged.addTag(slot: slot, in: catalog)
+      }
     }
+    charged.addTotal(in: catalog)
     return charged
   }
 
@@ -71,7 +74,7 @@ struct EngineFixture {
       question.add(
         NameBytes.with(provider) { provider in
           NameBytes.with(deployment) {
-            catalog.candidate(id: $0, model: .absent, provider: provider)
+            catalog.candidate(CandidateNames(id: $0, model: .absent, provider: provider))
           }
         })
     }
@@ -100,4 +103,24 @@ func budget(
   BudgetDefinition(
     key: BudgetKey(scope: scope, name: name, windowText: window),
     windowLength: try WindowLength(text: window), limit: limit.map { PicoUSD(pico: $0) })
+}
+
+extension DenialText {
+  /// Adds the sentence for a denial of a configured deployment by a budget of this name.
+  mutating func add(
+    _ denial: BudgetDenial, name: String, window: String? = nil, candidate: ConfiguredDeployment,
+    estimate: PicoUSD
+  ) {
+    NameBytes.with(candidate.id) { id in
+      NameBytes.with(candidate.modelName) { modelName in
+        NameBytes.with(candidate.model) { model in
+          NameBytes.with(name) { name in
+            add(
+              denial, by: Denier(name: name, window: window),
+              candidate: Candidate(id: id, modelName: modelName, model: model), estimate: estimate)
+          }
+        }
+      }
+    }
+  }
 }

@@ -131,7 +131,7 @@ import Testing
   @Test func pendingSpendStaysPendingOverAnAdoption() throws {
     var fixture = EngineFixture([try budget(.provider, "p", 10, "60s")])
     let charged = fixture.charged(provider: "p")
-    fixture.engine.hold(PicoUSD(pico: 6), for: charged)
+    fixture.engine.addPending(PicoUSD(pico: 6), to: charged)
     fixture.engine.adopt(window("p", from: -20, to: 40, spend: 4), replacing: [at(0)], at: at(2))
     #expect(fixture.filter([("p", "")], at: at(2)).isExhausted)
     fixture.engine.commit(PicoUSD(pico: 6), of: charged, at: at(3))

@@ -17,7 +17,7 @@ import Testing
     print("bytes for a budget with a name of \(nameBytes) bytes: \(perBudget)")
     #expect(engine.catalog.budgets.count == count)
     // The name is kept once. A counter that sees nothing would find less than a state's size.
-    #expect((128...270 + nameBytes).contains(perBudget))
+    #expect((128...284 + nameBytes).contains(perBudget))
   }
 
   /// A reload of the same budgets leaves no second copy behind.

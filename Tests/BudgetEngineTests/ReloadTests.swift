@@ -117,7 +117,7 @@ import Testing
     // As the lane does whose requests these are.
     let catalog = fixture.engine.catalog
     defer { withExtendedLifetime(catalog) {} }
-    fixture.engine.hold(PicoUSD(pico: 3), for: queued)
+    fixture.engine.addPending(PicoUSD(pico: 3), to: queued)
     fixture.record(5, provider: "p", at: at(1))
     let first = fixture.reload([try budget(.provider, "p", 100, "7d")], at: at(2))
     #expect(first.closed.map(\.spend?.pico) == [5])

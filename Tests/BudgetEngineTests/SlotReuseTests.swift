@@ -78,8 +78,8 @@ import Testing
   func aQueuedRecordKeepsItsSlot(pico: Int128) throws {
     let fixture = EngineFixture(try tags(["a"]))
     let queued = fixture.charged(tags: ["a"])
-    fixture.engine.hold(PicoUSD(pico: pico), for: queued)
-    fixture.engine.hold(PicoUSD(pico: pico), for: queued)
+    fixture.engine.addPending(PicoUSD(pico: pico), to: queued)
+    fixture.engine.addPending(PicoUSD(pico: pico), to: queued)
     for round in 1...4 { _ = fixture.reload(try tags(names(round)), at: at(Double(round))) }
     var windows: [BudgetWindowState] = []
     fixture.engine.label(queued.slots, at: at(5), into: &windows)
@@ -101,7 +101,7 @@ import Testing
   @Test func aSlotThatOneRecordOfABatchHoldsIsFreeAfterwards() throws {
     let fixture = EngineFixture(try tags(["a"]))
     let queued = fixture.charged(tags: ["a"])
-    for _ in 0..<3 { fixture.engine.hold(PicoUSD(pico: 2), for: queued) }
+    for _ in 0..<3 { fixture.engine.addPending(PicoUSD(pico: 2), to: queued) }
     var sums = ChargeSums()
     sums.begin()
     for _ in 0..<3 { sums.add(PicoUSD(pico: 2), to: queued.slots[...]) }
@@ -125,7 +125,7 @@ import Testing
   @Test func aWindowsSuccessorIsKeptWhileChargesMayFollowIt() throws {
     let fixture = EngineFixture([try budget(.tag, "a", 100, "60s")])
     let queued = fixture.charged(tags: ["a"])
-    fixture.engine.hold(PicoUSD(pico: 3), for: queued)
+    fixture.engine.addPending(PicoUSD(pico: 3), to: queued)
     _ = fixture.reload([try budget(.tag, "a", 100, "90s")], at: at(1))
     for round in 2...5 { _ = fixture.reload(try tags(names(round)), at: at(Double(round))) }
     fixture.engine.commit(PicoUSD(pico: 3), of: queued, at: at(6))
@@ -195,7 +195,7 @@ import Testing
         let names = Set(inForce.shuffled(using: &random).prefix(2))
         let pico = Int128(Int.random(in: 1...5, using: &random))
         let charged = fixture.charged(tags: names.sorted())
-        fixture.engine.hold(PicoUSD(pico: pico), for: charged)
+        fixture.engine.addPending(PicoUSD(pico: pico), to: charged)
         held.append((charged, names.sorted(), pico))
       case 2 where !held.isEmpty:
         let record = held.remove(at: Int.random(in: 0..<held.count, using: &random))

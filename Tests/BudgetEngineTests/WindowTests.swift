@@ -46,14 +46,14 @@ import Testing
   @Test func pendingSpendCountsForFilteringOnlyUntilItIsCommitted() throws {
     var fixture = EngineFixture([try budget(.provider, "openai", 10, "60s")])
     let charged = fixture.charged(provider: "openai")
-    fixture.engine.hold(PicoUSD(pico: 10), for: charged)
+    fixture.engine.addPending(PicoUSD(pico: 10), to: charged)
     #expect(fixture.filter([("openai", "")], at: at(1)).isExhausted)
     #expect(fixture.report(.provider, "openai", at: at(1))?.spend == .zero)
     fixture.engine.abandon(PicoUSD(pico: 10), of: charged)
     #expect(!fixture.filter([("openai", "")], at: at(1)).isExhausted)
 
     // Held in one window, committed in the next: it counts in both, as pending, then as spend.
-    fixture.engine.hold(PicoUSD(pico: 10), for: charged)
+    fixture.engine.addPending(PicoUSD(pico: 10), to: charged)
     #expect(fixture.filter([("openai", "")], at: at(61)).isExhausted)
     fixture.engine.commit(PicoUSD(pico: 10), of: charged, at: at(61))
     let report = fixture.report(.provider, "openai", at: at(61))

@@ -142,8 +142,8 @@ import Testing
     let exported = BudgetLabels().exported(of: engine.catalog, bounds)
     #expect(exported.budgets.map(\.definition.key.name) == ["p"])
     #expect(exported.providers.count == 1)
-    #expect(exported.counts.map(\.inForce) == [1, 0, 3])
-    #expect(exported.counts.map(\.omitted) == [0, 0, 3])
+    #expect(exported.counts.map(\.inForce) == [1, 0, 0, 0, 3, 0])
+    #expect(exported.counts.map(\.omitted) == [0, 0, 0, 0, 3, 0])
     bounds.tags = 3
     #expect(BudgetLabels().exported(of: engine.catalog, bounds).budgets.count == 4)
   }

@@ -51,7 +51,10 @@ import Testing
         report(.deployment, "spent", limit: 0, spend: 1),
       ]
     let outlook = outlook(reports, rates: ["last": 1, "t7": 0.01, "out": 5, "free": 5])
-    let counts = try #require(try json(outlook)["counts"] as? [String: [String: Int]])
+    var counts = try #require(try json(outlook)["counts"] as? [String: [String: Int]])
+    for scope in ["model", "pool", "total"] {
+      #expect(counts.removeValue(forKey: scope)?.values.allSatisfy { $0 == 0 } == true)
+    }
     #expect(
       counts == [
         "provider": [
@@ -81,9 +84,9 @@ import Testing
     let lasting = outlook(reports, rates: ["lasts": 1])
     #expect(lasting.next == nil)
     #expect(try json(lasting)["next_to_run_out"] is NSNull)
-    #expect(lasting.counts.map(\.runningOut) == [0, 0, 0])
+    #expect(lasting.counts.map(\.runningOut) == [0, 0, 0, 0, 0, 0])
     // A rate of nothing is known: it is not the same as none.
-    #expect(lasting.counts.map(\.rateUnknown) == [0, 0, 0])
+    #expect(lasting.counts.map(\.rateUnknown) == [0, 0, 0, 0, 0, 0])
     #expect(outlook(reports, rates: ["lasts": 1.001]).next?.key.name == "lasts")
   }
 
@@ -95,9 +98,9 @@ import Testing
     ]
     let unknown = outlook(reports, rates: [:], otherwise: nil)
     #expect(unknown.next == nil)
-    #expect(unknown.counts.map(\.rateUnknown) == [1, 0, 1])
-    #expect(unknown.counts.map(\.near) == [1, 0, 0])
-    #expect(outlook(reports, rates: ["idle": nil]).counts.map(\.rateUnknown) == [0, 0, 1])
+    #expect(unknown.counts.map(\.rateUnknown) == [1, 0, 1, 0, 0, 0])
+    #expect(unknown.counts.map(\.near) == [1, 0, 0, 0, 0, 0])
+    #expect(outlook(reports, rates: ["idle": nil]).counts.map(\.rateUnknown) == [0, 0, 1, 0, 0, 0])
   }
 
   @Test func whatIsNotSteadySaysNothingOfWhatComes() {
@@ -106,8 +109,8 @@ import Testing
       .init(dollarsPerSecond: 50, seconds: 60, isSteady: false)
     }
     #expect(outlook.next == nil)
-    #expect(outlook.counts.map(\.runningOut) == [0, 0, 0])
-    #expect(outlook.counts.map(\.rateUnknown) == [0, 0, 1])
+    #expect(outlook.counts.map(\.runningOut) == [0, 0, 0, 0, 0, 0])
+    #expect(outlook.counts.map(\.rateUnknown) == [0, 0, 1, 0, 0, 0])
   }
 
   @Test func amongEqualsTheOneConfiguredFirstIsNext() {

@@ -21,7 +21,7 @@ import Testing
       .init(name: "_unknown", answers: [("INVALID_ARGUMENT", 2)], durations: nil),
       .init(name: "Ping", answers: [("OK", 4), ("UNAVAILABLE", 1)], durations: durations),
     ]
-    requests.denials = [1, 0, 3]
+    requests.denials = [1, 0, 3, 0, 0, 0]
     requests.repliesShortened = 9
     requests.contradictions = 8
     requests.unusableNames = [.init(field: "tag", reason: "utf8", count: 5)]

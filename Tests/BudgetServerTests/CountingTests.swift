@@ -46,7 +46,7 @@ import Testing
     #expect(count(MethodName.recordSpend.position, .invalidArgument) == 1)
     #expect(count(MethodName.filterDeployments.position, .resourceExhausted) == 1)
     #expect(totals.requests == 6)
-    #expect(totals.denials == [1, 0, 0])
+    #expect(totals.denials == [1, 0, 0, 0, 0, 0])
     // Measured when the turn ends, not before.
     #expect(totals.durations(MethodName.ping.position).count == 0)
     fixture.service.turnEnded()
@@ -109,6 +109,6 @@ import Testing
     #expect(totals.answers[3][0] == 6)
     #expect(totals.denialsOmitted == 7)
     #expect(totals.repliesShortened == 1)
-    #expect(totals.denials == [0, 0, 1])
+    #expect(totals.denials == [0, 0, 1, 0, 0, 0])
   }
 }

@@ -42,8 +42,10 @@ import Testing
     let fixture = try fixture()
     _ = try fixture.call(record(1.5))
     var held = ChargedSlots()
-    held.addTag(slot: try #require(NameBytes.with("red") { fixture.engine.catalog.tagSlot($0) }))
-    fixture.engine.hold(PicoUSD(dollars: 1), for: held)
+    held.addTag(
+      slot: try #require(NameBytes.with("red") { fixture.engine.catalog.tagSlot($0) }),
+      in: fixture.engine.catalog)
+    fixture.engine.addPending(PicoUSD(dollars: 1), to: held)
     let result = try explain(
       fixture,
       [
@@ -99,7 +101,7 @@ import Testing
     #expect(result.candidates.allSatisfy { $0.isAllowed })
     // Looking for a cause is no traffic.
     #expect(fixture.counters.unusableNames == 0 && fixture.counters.unresolvedModels == 0)
-    #expect(fixture.requests.totals.denials == [0, 0, 0])
+    #expect(fixture.requests.totals.denials == [0, 0, 0, 0, 0, 0])
   }
 
   @Test func aModelNameMeansItsConfiguredDeployments() throws {

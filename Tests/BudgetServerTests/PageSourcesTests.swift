@@ -15,7 +15,7 @@ import Testing
     totals.answers[CountedMethod.unknown][Int(StatusCode.invalidArgument.rawValue)] = 2
     totals.answers[MethodName.reserveSpend.position][
       Int(StatusCode.unimplemented.rawValue)] = 1
-    totals.denials = [4, 5, 6]
+    totals.denials = [4, 5, 6, 0, 0, 0]
     (totals.denialsOmitted, totals.repliesShortened, totals.contradictions) = (7, 8, 9)
     let counters = ServiceCounters()
     counters.countUnusable(.model, .tooLong, times: 10)
@@ -33,7 +33,7 @@ import Testing
     #expect(reading.requests == 6 && totals.requests == 6)
     let timed = reading.methods.filter { $0.durations != nil }.map(\.name)
     #expect(Set(timed) == Set(CountedMethod.served.map { CountedMethod.names[$0] }))
-    #expect(reading.denials == [4, 5, 6] && reading.denialsOmitted == 7)
+    #expect(reading.denials == [4, 5, 6, 0, 0, 0] && reading.denialsOmitted == 7)
     #expect(reading.repliesShortened == 8 && reading.contradictions == 9)
     #expect(reading.unusableNames.count == NameField.allCases.count * NameFault.allCases.count)
     #expect(

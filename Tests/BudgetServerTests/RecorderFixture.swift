@@ -115,7 +115,9 @@ final class RecorderFixture {
   var charged: ChargedSlots {
     var charged = ChargedSlots()
     charged.add(
-      NameBytes.with("p") { engine.catalog.candidate(id: .absent, model: .absent, provider: $0) })
+      NameBytes.with("p") {
+        engine.catalog.candidate(CandidateNames(id: .absent, model: .absent, provider: $0))
+      }, in: engine.catalog)
     return charged
   }
 
@@ -149,7 +151,9 @@ final class RecorderFixture {
     var question = FilterQuestion()
     var decision = FilterDecision()
     question.add(
-      NameBytes.with("p") { catalog.candidate(id: .absent, model: .absent, provider: $0) })
+      NameBytes.with("p") {
+        catalog.candidate(CandidateNames(id: .absent, model: .absent, provider: $0))
+      })
     // More than there ever is: the denial says what was compared.
     question.estimate = PicoUSD(pico: limit + 1)
     engine.filter(question, in: catalog, at: now, into: &decision)
@@ -184,7 +188,7 @@ final class RecorderFixture {
     let charged = charged
     let amount = PicoUSD(pico: 10)
     let records = outcomes.indices.map { index in
-      engine.hold(amount, for: charged)
+      engine.addPending(amount, to: charged)
       return QueuedRecord(
         LedgerRecord(
           amount: amount,

@@ -212,4 +212,12 @@ extension ResponseMessage {
       return result
     }
   }
+
+  /// Every budget's verdict.
+  var explained: ExplainRequestResponse {
+    get throws {
+      guard case .explained(let result) = result else { throw ServiceFixtureError.otherResult }
+      return result
+    }
+  }
 }

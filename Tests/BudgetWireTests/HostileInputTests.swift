@@ -76,7 +76,8 @@ import WholeRequests
   @Test func theMostAFrameMayHoldFitsTheArena() throws {
     let lists =
       RawField.times(1024, RawField.bytes(1, [])) + RawField.times(1024, RawField.bytes(6, []))
-      + RawField.times(256, RawField.bytes(7, [])) + RawField.times(32, RawField.integer(9, 0))
+      + RawField.times(256, RawField.bytes(7, [])) + RawField.times(1024, RawField.bytes(10, []))
+      + RawField.times(32, RawField.integer(40, 0))
     let budgets = outcome(id + RawField.bytes(12, lists))
     #expect(budgets.fault == nil)
     let one = RawField.bytes(1, RawField.times(32, RawField.integer(9, 0)))

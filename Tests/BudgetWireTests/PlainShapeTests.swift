@@ -145,7 +145,8 @@ import WholeRequests
     let tag = RawField.text(4, "t")
     let records: [[UInt8]] = [
       RawField.text(1, "a") + RawField.text(1, "b"), RawField.double(5, 1) + RawField.double(5, 1),
-      RawField.text(8, "x"), RawField.text(5, "x"), RawField.double(4, 1), RawField.integer(1, 7),
+      RawField.text(9, "x"), RawField.text(8, "x") + RawField.text(8, "y"), RawField.text(5, "x"),
+      RawField.double(4, 1), RawField.integer(1, 7),
       [4 << 3 | 2, 5, 65], [5 << 3 | 1, 0, 0], [0x0A, 0x81, 0x80, 0], [0x0A], [0x8A, 0, 0],
       RawField.times(257, tag),
     ]

@@ -16,8 +16,9 @@ import Testing
   /// Functions with more parameters, and why.
   static let wideFunctions: [String: String] = [
     // On the hot path: a value made for the call would be written and read again.
-    "BudgetEngine/Filter/BudgetEngine+Filter.swift denial": "hot path",
+    "BudgetEngine/Filter/BudgetEngine+Filter.swift askCommon": "hot path",
     "BudgetServer/Ledger/LedgerRecorder.swift record": "hot path",
+    "BudgetServer/Service/Resolving/QuestionResolver.swift add": "hot path",
     "BudgetServer/Ledger/SpendRecorder.swift record": "hot path",
     "BudgetWire/Walk/WireWalk.swift walkMessage": "hot path",
     "BudgetWire/Walk/PlainFields.swift skip": "hot path",

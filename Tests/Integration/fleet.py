@@ -16,7 +16,8 @@ from ledger_clients import PICO, dollars, in_threads, ping
 from redis_client import RedisError
 
 FAST = ("--reconcile-interval-ms", "100")
-SCOPES = {1: "providers", 2: "deployments", 3: "tags"}
+SCOPES = {
+    1: "providers", 2: "deployments", 3: "tags", 4: "models", 5: "pools", 6: "total"}
 PREFIXES = {"providers": "provider", "deployments": "deployment", "tags": "tag"}
 
 

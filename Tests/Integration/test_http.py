@@ -86,12 +86,14 @@ def test_status_json_is_what_the_rpcs_say(server):
     counts = {
         scope: (count["budgets"], count["exhausted"])
         for scope, count in status["counts"].items()}
-    assert counts == {"provider": (2, 1), "deployment": (1, 1), "tag": (2, 1)}
+    assert counts == {"provider": (2, 1), "deployment": (1, 1), "tag": (2, 1),
+                      "model": (0, 0), "pool": (0, 0), "total": (0, 0)}
     assert status["denials"]["total"] == 3
     assert status["denials"]["in_force"][2]["reason"].startswith(
         "provider openai: $12.50 of $10.00 are spent; every deployment of it is denied until 20")
     assert status["spend"]["recorded"] == "13.5" and status["spend"]["records"] == 2
-    assert status["rpc"]["denials"] == {"provider": 1, "deployment": 0, "tag": 0}
+    assert status["rpc"]["denials"] == {
+        "provider": 1, "deployment": 0, "tag": 0, "model": 0, "pool": 0, "total": 0}
     assert status["ready"] and status["redis"] is None and status["fleet"] is None
     assert status["ledger"]["state"] == "ready"
 

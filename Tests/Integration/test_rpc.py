@@ -267,12 +267,20 @@ def test_record_of_names_without_budgets_is_ok(server):
 
 
 @pytest.mark.parametrize("fields", [
-    {}, dict(model="no-such-model-anywhere"), dict(tags=[""]), dict(tags=["", ""], provider="")],
-    ids=["nothing", "model without a provider", "empty tag", "empty tags"])
+    {}, dict(tags=[""]), dict(tags=["", ""], provider="")],
+    ids=["nothing", "empty tag", "empty tags"])
 def test_record_that_names_nothing(client, fields):
     response = client.call(record_spend=dict(cost_usd=1, **fields))
     assert name_of(response) == "INVALID_ARGUMENT" and response.status.message
     assert response.WhichOneof("result") is None
+
+
+@pytest.mark.parametrize("fields", [
+    dict(model="no-such-model-anywhere"), dict(model_name="chat")], ids=["model", "model_name"])
+def test_record_of_a_model_alone(client, fields):
+    """Budgets of models and of everything count it, where there are any."""
+    response = client.call(record_spend=dict(cost_usd=1, **fields))
+    assert name_of(response) == "OK" and response.record_spend.budgets_charged == 0
 
 
 def test_record_without_a_cost(server, client):

@@ -99,7 +99,7 @@ def later(proto):
         f"  repeated string regions = {LISTS[0]};", f"  repeated Deployment fallbacks = {LISTS[1]};",
         f"  string region = {SINGULAR[0]};", f"  optional double share = {SINGULAR[1]};",
     ])
-    add("message RecordSpendRequest {", ["  repeated string labels = 8;", "  uint32 retries = 15;"])
+    add("message RecordSpendRequest {", ["  repeated string labels = 9;", "  uint32 retries = 15;"])
     return proto + """
 message SetBudgetRequest {
   repeated string tags = 31;

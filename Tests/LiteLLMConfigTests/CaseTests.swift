@@ -180,11 +180,13 @@ import Testing
   }
 
   @Test func otherBudgetsAreNamedOneByOne() throws {
-    let lines = warnings(try load("20-other-budgets.yaml"))
+    let config = try load("20-other-budgets.yaml")
+    #expect(budgets(config) == ["total per month: 500"])
+    let lines = warnings(config)
     #expect(
       lines.map { $0.split(separator: " ")[1] } == [
-        "general_settings.max_budget:", "litellm_settings.max_budget:",
-        "litellm_settings.max_end_user_budget:", "litellm_settings.max_internal_user_budget:",
+        "general_settings.max_budget:", "litellm_settings.max_end_user_budget:",
+        "litellm_settings.max_internal_user_budget:",
         "litellm_settings.default_internal_user_params:",
         "litellm_settings.upperbound_key_generate_params:",
         "litellm_settings.default_team_settings:",
@@ -192,10 +194,14 @@ import Testing
     for line in lines { #expect(line.contains(": not enforced here: "), "\(line)") }
   }
 
-  @Test func namesThatNoFilterFindsAreNamed() throws {
-    let lines = warnings(try load("21-alias-and-wildcard.yaml"))
-    #expect(lines.count == 2)
-    #expect(lines[0].contains("'openai/*', 'claude-*'"))
-    #expect(lines[1].contains("aliases 'gpt-4'"))
+  @Test func namesAreFoundAsLiteLLMFindsThem() throws {
+    let config = try load("21-alias-and-wildcard.yaml")
+    #expect(warnings(config).isEmpty)
+    #expect(config.budgets.aliases == ["gpt-4": "gpt-4o"])
+    let groups = ConfiguredModels(config.budgets)
+    #expect(
+      ["gpt-4", "openai/gpt-4o-mini", "claude-sonnet-4-5", "gpt-5"].map(groups.meaning) == [
+        .group("gpt-4o"), .group("openai/*"), .group("claude-*"), .group("openai/*"),
+      ])
   }
 }

@@ -17,7 +17,10 @@ import Testing
       "1d",
       "1e-12", "~", "yes", "0x", "|\n", ">", "%", "@", "\t", "#", "---\n", "\u{FEFF}", "é", "\u{0}",
       "?",
-      "os.environ/X",
+      "os.environ/X", "budgetd:", "budgets:", "{tag: a*, limit: 1, window: month}", "window: ",
+      "- {pool: p, of: {models: [a, b*]}, window: 1d}",
+      "- {total: true, begins_on: 3, window: week}",
+      "time_zone: ", "max_budget: 5", "budget_duration: 30d", "model_group_alias: ",
     ]
     let loader = LiteLLMConfigLoader(environment: ["X": "1"])
     for _ in 0..<20_000 {

@@ -91,10 +91,6 @@ struct Refusal: CustomTestStringConvertible, Sendable {
     Refusal(
       "include: [more.yaml]\n",
       "c.yaml:1: include: there is no file more.yaml: write it, or its path"),
-    Refusal(
-      "budgetd:\n  budgets: []\n",
-      "c.yaml:2: budgetd.budgets: this version of budgetd has no budgets of its own, and would not "
-        + "enforce them: take them out, or run a version that knows them"),
   ]
 
   static let budgets: [Refusal] = [

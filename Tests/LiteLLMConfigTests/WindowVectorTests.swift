@@ -27,7 +27,7 @@ import Testing
       // Months depend on when they start.
       let from = try Date(line["computed_at"]?.text ?? "2026-01-15T00:00:00Z", strategy: .iso8601)
       let start = Timestamp(unixMilliseconds: Int64(from.timeIntervalSince1970 * 1_000))
-      let end = budget.windowLength.end(ofWindowFrom: start)
+      let end = try #require(budget.rule.rollingLength).end(ofWindowFrom: start)
       guard end < .latest else { continue }
       let seconds = (end.unixMilliseconds - start.unixMilliseconds) / 1_000
       #expect(Double(seconds) == line["seconds"]?.number, "\(text)")

@@ -110,10 +110,10 @@ public final class MemberFixture {
     let catalog = engine.catalog
     charged.add(
       NameBytes.with(provider) {
-        catalog.candidate(id: .absent, model: .absent, provider: $0)
-      })
+        catalog.candidate(CandidateNames(id: .absent, model: .absent, provider: $0))
+      }, in: catalog)
     let amount = PicoUSD(pico: pico)
-    engine.hold(amount, for: charged)
+    engine.addPending(amount, to: charged)
     let record = LedgerRecord(amount: amount, key: nil, token: LedgerToken(high: 0, low: 0))
     guard case .queued = ledger.submit(record, charging: charged.slots) else { return false }
     return ledger.settle()
@@ -134,7 +134,7 @@ public final class MemberFixture {
       question.begin()
       question.add(
         NameBytes.with(provider) {
-          catalog.candidate(id: .absent, model: .absent, provider: $0)
+          catalog.candidate(CandidateNames(id: .absent, model: .absent, provider: $0))
         })
       question.estimate = PicoUSD(pico: estimate)
       engine.filter(question, in: catalog, at: time.now(), into: &decision)

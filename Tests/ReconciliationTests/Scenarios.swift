@@ -6,6 +6,7 @@ extension Scenario: CustomTestStringConvertible {
   static let all: [Scenario] = [
     network, failover, flush, lostKeys, lostMarks, resets, reloads, rollover, rolloverWithLosses,
     rolloverWithResets, besideLiteLLM, liteLLMRollover, liteLLMClocks, everything, clockJumps,
+    calendars,
   ]
 
   private static let crashing = Faults(
@@ -66,6 +67,15 @@ extension Scenario: CustomTestStringConvertible {
     var scenario = rollover
     scenario.name = "rollover with losses"
     scenario.faults = lostKeys.faults
+    scenario.faults.markLoss = 0.01
+    return scenario
+  }()
+
+  /// Windows of a calendar, which have no start key, under every fault of the store.
+  static let calendars: Scenario = {
+    var scenario = Scenario(
+      name: "calendars", steps: 400, faults: lostKeys.faults, lengths: [7, 20], isCalendar: true,
+      foreign: 0.02, isSpendKeyBounded: rolloverWithLosses.isSpendKeyBounded)
     scenario.faults.markLoss = 0.01
     return scenario
   }()

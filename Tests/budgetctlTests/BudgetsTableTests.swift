@@ -83,11 +83,13 @@ import Testing
       row("a", spend: 0.5, limit: 2, resetsAt: 1_000).json.text
         == #"{"scope":"provider","name":"a","limit_usd":2,"time_period":"1d","spend_usd":0.5,"#
         + #""remaining_usd":1.5,"reserved_usd":0,"exhausted":false,"#
-        + #""resets_at":"1970-01-01T00:00:01.000Z"}"#)
+        + #""resets_at":"1970-01-01T00:00:01.000Z","#
+        + #""mode":"enforce","time_zone":null,"would_have_denied":0}"#)
     #expect(
       row("a", spend: 0, limit: nil, scope: .tag).json.text
         == #"{"scope":"tag","name":"a","limit_usd":null,"time_period":"1d","spend_usd":0,"#
-        + #""remaining_usd":null,"reserved_usd":0,"exhausted":false,"resets_at":null}"#)
+        + #""remaining_usd":null,"reserved_usd":0,"exhausted":false,"resets_at":null,"#
+        + #""mode":"enforce","time_zone":null,"would_have_denied":0}"#)
   }
 
   @Test func nothingConfiguredIsSaid() {

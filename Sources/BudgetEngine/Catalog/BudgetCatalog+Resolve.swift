@@ -4,28 +4,72 @@ extension BudgetCatalog {
   /// The slots of a candidate, or of what a record is charged to: one rule for both, so that spend
   /// is counted where it is looked for.
   ///
-  /// The provider: the explicit one; else, where the model list has `id`, that deployment's,
+  /// The provider: the explicit one; else, where the model list has the id, that deployment's,
   /// whatever `model` says (none, where it has none); else the one derived from `model`.
-  public func candidate(id: NameBytes, model: NameBytes, provider: NameBytes) -> CandidateSlots {
-    let configured = id.isEmpty ? nil : deployments.indexes[id]
+  ///
+  /// The public model name: the given one, by whatever alias; else the model group of the deployment,
+  /// unless that is a pattern; else `model`.
+  public func candidate(_ names: CandidateNames) -> CandidateSlots {
+    let configured = names.id.isEmpty ? nil : deployments.indexes[names.id]
     let listed = configured.map { deploymentCandidates[Int($0)] }
-    if let listed, provider.isEmpty { return listed }
-    var slots = CandidateSlots(
-      provider: Slot.none, deployment: listed?.deployment ?? Slot.none,
-      hasProvider: !provider.isEmpty)
-    if provider.isEmpty {
-      guard let index = directory.provider(ofModel: model) else { return slots }
-      slots.provider = directorySlots[Int(index)]
-      slots.hasProvider = true
-      return slots
+    if let listed, names.provider.isEmpty,
+      !asksModelNames || names.modelName.isEmpty && !listed.servesPattern
+    {
+      return listed
     }
-    slots.provider = providerSlots[provider] ?? Slot.none
+    var slots = provided(names, listed, configured)
+    slots.deployment = listed?.deployment ?? strangerSlots?[names.id] ?? Slot.none
+    slots.isFree = listed?.isFree ?? false
+    if !pools.isEmpty { slots.pools |= pools.deployments.pools(of: names.id) }
+    if asksModelNames { addModel(names, configured, to: &slots) }
+    return slots
+  }
+
+  /// The provider's part of a candidate's slots.
+  private func provided(
+    _ names: CandidateNames, _ listed: CandidateSlots?, _ configured: Int32?
+  ) -> CandidateSlots {
+    if names.provider.isEmpty {
+      if let configured {
+        return NameBytes.with(deployments.provider(at: Int(configured)) ?? "") { ofProvider($0) }
+      }
+      return directory.provider(ofModel: names.model).map { directoryCandidates[Int($0)] } ?? .none
+    }
+    var slots = ofProvider(names.provider)
     guard let listed, let configured, listed.hasProvider else { return slots }
     // The same budget is the same name: no text to compare.
     slots.contradictsModelList =
       (listed.provider != slots.provider || listed.provider == Slot.none)
-      && !isProvider(provider, ofDeployment: configured)
+      && !isProvider(names.provider, ofDeployment: configured)
     return slots
+  }
+
+  private func ofProvider(_ name: NameBytes) -> CandidateSlots {
+    if name.isEmpty { return .none }
+    return CandidateSlots(
+      provider: providerSlots[name] ?? Slot.none, deployment: Slot.none, hasProvider: true,
+      pools: pools.isEmpty ? 0 : pools.providers.pools(of: name))
+  }
+
+  /// Adds the budgets of the public model name.
+  private func addModel(
+    _ names: CandidateNames, _ configured: Int32?, to slots: inout CandidateSlots
+  ) {
+    func add(_ name: NameBytes) {
+      slots.model = modelSlots[name] ?? Slot.none
+      slots.pools |= pools.models.pools(of: name)
+    }
+    if !names.modelName.isEmpty { return withGroupName(names.modelName, add) }
+    guard let configured, !deploymentCandidates[Int(configured)].servesPattern else {
+      return add(names.model)
+    }
+    NameBytes.with(deployments.modelName(at: Int(configured)), add)
+  }
+
+  /// Calls `body` with the name of the model group that `name` is an alias of, or with `name`.
+  private func withGroupName(_ name: NameBytes, _ body: (NameBytes) -> Void) {
+    guard modelGroups.hasAliases else { return body(name) }
+    NameBytes.with(modelGroups.publicName(of: name.text), body)
   }
 
   /// The provider that the model list names for the deployment `id`; nil where it names none.
@@ -36,10 +80,30 @@ extension BudgetCatalog {
   /// The slot of the tag's budget; nil where it has none.
   public func tagSlot(_ tag: NameBytes) -> Int32? { tagSlots[tag] }
 
-  /// The positions in `deployments` of the model group `name`, in the file's order; nil where the
-  /// model list has no such group.
+  /// The positions in `deployments` of what a requested model name stands for, in the file's order, as
+  /// LiteLLM's router finds it: a model group, an alias, a pattern, an id, a model; nil: nothing.
   public func group(_ name: NameBytes) -> ArraySlice<Int32>? {
-    deployments.groupIndexes[name].map { deployments.members(ofGroup: $0) }
+    if !modelGroups.hasAliases, let group = deployments.groupIndexes[name] {
+      return deployments.members(ofGroup: group)
+    }
+    switch modelGroups.meaning(of: name.text, in: deployments) {
+    case .group(let group):
+      return NameBytes.with(group) { deployments.groupIndexes[$0] }.map {
+        deployments.members(ofGroup: $0)
+      }
+    case .deployment(let id): return NameBytes.with(id) { deployments.indexes[$0] }.map { [$0] }
+    case .model(let model): return deployments.members(ofModel: model)
+    case nil: return nil
+    }
+  }
+
+  /// The slots of the entry at `index` of `deployments` for a request of the public name `name`.
+  public func candidate(at index: Int32, askedAs name: NameBytes) -> CandidateSlots {
+    let slots = deploymentCandidates[Int(index)]
+    if !asksModelNames { return slots }
+    return deployments.withID(at: Int(index)) { id in
+      candidate(CandidateNames(id: id, modelName: name, model: .absent, provider: .absent))
+    }
   }
 
   /// The slots of the entry at `index` of `deployments`.

@@ -12,8 +12,8 @@ public final class BudgetCatalog: Sendable {
   /// Every entry of the model list whose id is its first, in the file's order.
   public let deployments: CatalogDeployments
 
-  /// The slot of every budget in force: providers, then deployments, then tags, each in the file's
-  /// order.
+  /// The slot of every budget in force, scope by scope in the order of `BudgetScope.inOrder`, each
+  /// scope's in the file's order.
   let slots: [Int32]
   /// The key of every slot.
   let keys: SlotKeys
@@ -21,19 +21,36 @@ public final class BudgetCatalog: Sendable {
   private let scopeRanges: [Range<Int>]
   let providerSlots: NameTable
   let tagSlots: NameTable
+  let modelSlots: NameTable
+  /// The budgets of deployments that the model list does not have.
+  let strangerSlots: NameTable?
+  let poolSlots: NameTable
+  /// The first budget of everything together; `Slot.none` where there is none.
+  let totalSlot: Int32
+  let pools: CatalogPools
+  /// The meaning of a requested model name that no model group has.
+  let modelGroups: ModelGroups
+  /// Whether the public model name decides which budgets are asked.
+  public let asksModelNames: Bool
   /// The slots of each entry of `deployments`.
   let deploymentCandidates: [CandidateSlots]
-  /// The provider's slot for each of `directory.names`; `Slot.none` where it has no budget.
-  let directorySlots: [Int32]
+  /// The slots of a candidate of each of `directory.names`.
+  let directoryCandidates: [CandidateSlots]
   /// A slot to its position in `slots`; -1 for slots of budgets no longer in force.
   let budgetIndexes: [Int32]
   /// A slot to its limit; `unlimited` where there is none, or the budget is no longer in force.
   let limits: [PicoUSD]
+  /// A slot to the next one of its name; empty where no name has two budgets.
+  private let nextSlots: [Int32]
+  /// The budgets that are not of LiteLLM's sections: those a slot's key and limit do not tell all of.
+  private let ownBudgets: [Int32: BudgetDefinition]
 
   /// The gates of every slot there is, block by block.
   private let gates: [SlotGates]
-  /// The gate's word for a slot that cannot deny under this configuration.
+  /// The gate's word for a slot that cannot deny under this configuration, and for one that has a
+  /// next slot.
   private let openGate: UInt64
+  private let openGateOfChain: UInt64
 
   /// A limit that no spend reaches.
   static let unlimited = PicoUSD(pico: .max)
@@ -49,50 +66,72 @@ public final class BudgetCatalog: Sendable {
     self.slots = slots
     self.keys = keys
     openGate = SlotGates.open(generation: generation)
+    openGateOfChain = SlotGates.open(generation: generation, hasNext: true)
     directory = configuration.directory
     var budgetIndexes = [Int32](repeating: -1, count: keys.count)
     var limits = [PicoUSD](repeating: Self.unlimited, count: keys.count)
+    var ownBudgets: [Int32: BudgetDefinition] = [:]
     for (index, slot) in slots.enumerated() {
-      if let limit = configuration.budgets[index].limit { limits[Int(slot)] = limit }
+      let budget = configuration.budgets[index]
+      if let limit = budget.limit { limits[Int(slot)] = limit }
+      if budget.origin == .own { ownBudgets[slot] = budget }
       budgetIndexes[Int(slot)] = Int32(index)
-    }
-    var scopeRanges: [Range<Int>] = []
-    for scope in BudgetScope.allCases {
-      let start = scopeRanges.last?.upperBound ?? 0
-      let end = slots[start...].firstIndex { keys.scope(of: $0) != scope } ?? slots.count
-      scopeRanges.append(start..<end)
-    }
-    precondition(
-      scopeRanges.last?.upperBound == slots.count, "budgets come scope by scope, in order")
-    self.scopeRanges = scopeRanges
-    func slotsOf(_ scope: BudgetScope) -> NameTable {
-      let slots = slots[scopeRanges[Int(scope.rawValue) - 1]]
-      var table = NameTable(capacity: slots.count, pool: keys.names)
-      for slot in slots { _ = table.insert(keys.name(of: slot), value: slot) }
-      return table
-    }
-    let providerSlots = slotsOf(.provider)
-    let deploymentSlots = slotsOf(.deployment)
-    func slot(ofProvider provider: String?) -> Int32 {
-      guard let provider else { return Slot.none }
-      return NameBytes.with(provider) { providerSlots[$0] } ?? Slot.none
-    }
-    deployments = CatalogDeployments(
-      configuration.deployments, slots: deploymentSlots, keys: keys)
-    let slotsOfProviders = deployments.providers.map { slot(ofProvider: $0) }
-    deploymentCandidates = deployments.entries.map { entry in
-      CandidateSlots(
-        provider: entry.provider < 0 ? Slot.none : slotsOfProviders[Int(entry.provider)],
-        deployment: entry.slot, hasProvider: entry.provider >= 0)
     }
     self.budgetIndexes = budgetIndexes
     self.limits = limits
-    self.providerSlots = providerSlots
-    tagSlots = slotsOf(.tag)
-    directorySlots = directory.names.map { slot(ofProvider: $0) }
+    self.ownBudgets = ownBudgets
+    scopeRanges = Self.scopeRanges(of: slots, keys: keys)
+    var names = BudgetChains(slots: slots, scopeRanges: scopeRanges, keys: keys)
+    providerSlots = names.table(.provider, ownBudgets)
+    let deploymentSlots = names.table(.deployment, ownBudgets)
+    modelSlots = names.table(.model, ownBudgets)
+    poolSlots = names.table(.pool, ownBudgets)
+    tagSlots = names.table(.tag, ownBudgets)
+    let totals = names.table(.total, ownBudgets)
+    nextSlots = names.nextSlots
+    totalSlot = NameBytes.with(BudgetKey.totalName) { totals[$0] } ?? Slot.none
+    let poolTable = poolSlots
+    let pools = CatalogPools(configuration.pools) { name in
+      NameBytes.with(name) { poolTable[$0] }
+    }
+    self.pools = pools
+    asksModelNames =
+      !scopeRanges[Int(BudgetScope.model.rawValue) - 1].isEmpty
+      || !pools.models.isEmpty
+    deployments = CatalogDeployments(
+      configuration.deployments, slots: deploymentSlots, keys: keys)
+    modelGroups = ModelGroups(
+      groups: deployments.groupNames, aliases: configuration.aliases, directory: directory)
+    strangerSlots = Self.strangers(among: ownBudgets, to: deployments, first: deploymentSlots)
+    let tables = CandidateTables(providers: providerSlots, models: modelSlots, pools: pools)
+    deploymentCandidates = tables.candidates(of: deployments)
+    directoryCandidates = directory.names.map { tables.candidate(ofProvider: $0) }
   }
 
-  /// Every budget in force: providers, then deployments, then tags, each in the file's order.
+  private static func strangers(
+    among own: [Int32: BudgetDefinition], to list: CatalogDeployments, first: NameTable
+  ) -> NameTable? {
+    let strangers = own.values.filter { $0.key.scope == .deployment }.compactMap { budget in
+      NameBytes.with(budget.key.name) { name in
+        list.indexes[name] == nil ? first[name].map { (name: budget.key.name, value: $0) } : nil
+      }
+    }
+    return strangers.isEmpty ? nil : NameTable(strangers)
+  }
+
+  private static func scopeRanges(of slots: [Int32], keys: SlotKeys) -> [Range<Int>] {
+    var ranges = [Range<Int>](repeating: 0..<0, count: BudgetScope.allCases.count)
+    var start = 0
+    for scope in BudgetScope.inOrder {
+      let end = slots[start...].firstIndex { keys.scope(of: $0) != scope } ?? slots.count
+      ranges[Int(scope.rawValue) - 1] = start..<end
+      start = end
+    }
+    precondition(start == slots.count, "budgets come scope by scope, in order")
+    return ranges
+  }
+
+  /// Every budget in force, scope by scope in the order of `BudgetScope.inOrder`.
   public var budgets: CatalogBudgets { CatalogBudgets(catalog: self, range: slots.indices) }
 
   /// The budgets of one scope, in the file's order.
@@ -112,6 +151,7 @@ public final class BudgetCatalog: Sendable {
 
   /// The configured budget of `slot`, which is in force.
   func definition(of slot: Int32) -> BudgetDefinition {
+    if let own = ownBudgets[slot] { return own }
     let limit = limits[Int(slot)]
     return BudgetDefinition(
       key: keys[slot], windowLength: keys.windowLength(of: slot),
@@ -123,6 +163,76 @@ public final class BudgetCatalog: Sendable {
   @inline(__always)
   func isOpen(_ slot: Int32) -> Bool {
     gates[Int(slot) >> SlotGates.shift].isOpen(Int(slot) & (SlotGates.count - 1), openGate)
+  }
+
+  /// Whether the budget of `slot` by itself denies no request that names no estimate, whatever the
+  /// next one of its name does.
+  func isOpenItself(_ slot: Int32) -> Bool {
+    let gates = gates[Int(slot) >> SlotGates.shift]
+    let index = Int(slot) & (SlotGates.count - 1)
+    return gates.isOpen(index, nextSlots.isEmpty ? openGate : openGateOfChain)
+      || gates.isOpen(index, openGate)
+  }
+
+  /// The slot of the next budget of the same name, to be asked after `slot`; `Slot.none` at the end.
+  @inline(__always)
+  func next(after slot: Int32) -> Int32 {
+    Int(slot) < nextSlots.count ? nextSlots[Int(slot)] : Slot.none
+  }
+
+  /// The mode of the budget of `slot`, a slot in force.
+  func mode(of slot: Int32) -> BudgetMode {
+    ownBudgets.isEmpty ? .enforce : ownBudgets[slot]?.policy.mode ?? .enforce
+  }
+
+  /// The calendar of `slot`, a slot in force; nil where its windows begin with a charge.
+  func calendar(of slot: Int32) -> CalendarWindows? {
+    guard !ownBudgets.isEmpty, case .calendar(let windows)? = ownBudgets[slot]?.rule else {
+      return nil
+    }
+    return windows
+  }
+
+  /// The window of `slot` as its sentences name it; nil for LiteLLM's, whose sentences have none.
+  func spokenWindow(of slot: Int32) -> String? {
+    ownBudgets.isEmpty ? nil : ownBudgets[slot]?.key.windowText
+  }
+}
+
+/// The names that have budgets: a table for each scope, and the budgets of one name in a row.
+private struct BudgetChains {
+  let slots: [Int32]
+  let scopeRanges: [Range<Int>]
+  let keys: SlotKeys
+  /// Empty until a name has a second budget.
+  var nextSlots: [Int32] = []
+
+  init(slots: [Int32], scopeRanges: [Range<Int>], keys: SlotKeys) {
+    self.slots = slots
+    self.scopeRanges = scopeRanges
+    self.keys = keys
+  }
+
+  /// The first slot of each name of `scope`. LiteLLM's comes first, then the shortest window.
+  mutating func table(
+    _ scope: BudgetScope, _ own: [Int32: BudgetDefinition]
+  ) -> NameTable {
+    let range = scopeRanges[Int(scope.rawValue) - 1]
+    var table = NameTable(capacity: range.count, pool: keys.names)
+    for slot in slots[range] where own.isEmpty || own[slot] == nil { add(slot, to: &table) }
+    if own.isEmpty { return table }
+    let others = slots[range].compactMap { slot in own[slot].map { (slot, $0.rule) } }
+    for (slot, _) in others.sorted(by: { $0.1.isShorter(than: $1.1) }) { add(slot, to: &table) }
+    return table
+  }
+
+  private mutating func add(_ slot: Int32, to table: inout NameTable) {
+    let name = keys.name(of: slot)
+    if table.insert(name, value: slot) { return }
+    if nextSlots.isEmpty { nextSlots = [Int32](repeating: Slot.none, count: keys.count) }
+    guard var last = keys.names.with(name, { table[$0] }) else { return }
+    while nextSlots[Int(last)] != Slot.none { last = nextSlots[Int(last)] }
+    nextSlots[Int(last)] = slot
   }
 }
 
@@ -163,5 +273,42 @@ public struct CatalogBudgets: RandomAccessCollection, Sendable {
       bounds.lowerBound >= range.lowerBound && bounds.upperBound <= range.upperBound,
       "budgets outside the range")
     return CatalogBudgets(catalog: catalog, range: bounds)
+  }
+}
+
+/// The tables by which the names of the model list become slots.
+private struct CandidateTables {
+  let providers: NameTable
+  let models: NameTable
+  let pools: CatalogPools
+
+  func candidate(ofProvider provider: String) -> CandidateSlots {
+    NameBytes.with(provider) { name in
+      CandidateSlots(
+        provider: providers[name] ?? Slot.none, deployment: Slot.none, hasProvider: true,
+        pools: pools.providers.pools(of: name))
+    }
+  }
+
+  /// The slots of each entry.
+  func candidates(of list: CatalogDeployments) -> [CandidateSlots] {
+    let ofProviders = list.providers.map { candidate(ofProvider: $0) }
+    return list.entries.indices.map { index in
+      let entry = list.entries[index]
+      var slots = entry.provider < 0 ? .none : ofProviders[Int(entry.provider)]
+      slots.deployment = entry.slot
+      slots.isFree = list.isFree(at: index)
+      if !pools.isEmpty {
+        slots.pools |= list.withID(at: index) { pools.deployments.pools(of: $0) }
+      }
+      let group = list.modelName(at: index)
+      slots.servesPattern = group.utf8.contains(UInt8(ascii: "*"))
+      if slots.servesPattern { return slots }
+      NameBytes.with(group) { name in
+        slots.model = models[name] ?? Slot.none
+        slots.pools |= pools.models.pools(of: name)
+      }
+      return slots
+    }
   }
 }

@@ -22,8 +22,14 @@ public struct CatalogDeployments: RandomAccessCollection, Sendable {
   private let groups: [Range<Int>]
   /// Positions, group after group, each in the file's order.
   private let members: [Int32]
+  /// Positions of those that cost nothing.
+  private let free: Set<Int32>
   private let modelNames: [String]
   private let models: [String]
+  private let modelIndexes: NameTable
+  private let modelRanges: [Range<Int>]
+  /// Positions, model after model, each in the file's order.
+  private let modelMembers: [Int32]
   /// The providers that entries name, each once.
   let providers: [String]
 
@@ -59,6 +65,7 @@ public struct CatalogDeployments: RandomAccessCollection, Sendable {
     var models = Texts()
     var providers = Texts()
     var entries: [Entry] = []
+    var free: Set<Int32> = []
     entries.reserveCapacity(deployments.count)
     for (deployment, slot) in zip(deployments, own) {
       let position = Int32(entries.count)
@@ -70,6 +77,7 @@ public struct CatalogDeployments: RandomAccessCollection, Sendable {
         id = NameBytes.with(deployment.id) { indexes.insert($0, value: position) }
       }
       guard let id else { continue }
+      if deployment.isFree { free.insert(position) }
       entries.append(
         Entry(
           id: id, slot: slot, group: modelNames.number(of: deployment.modelName),
@@ -77,29 +85,33 @@ public struct CatalogDeployments: RandomAccessCollection, Sendable {
           provider: deployment.provider.map { providers.number(of: $0) } ?? -1))
     }
     self.entries = entries
+    self.free = free
     self.indexes = indexes
     self.modelNames = modelNames.texts
     self.models = models.texts
     self.providers = providers.texts
     let groupNames = modelNames.texts
     groupIndexes = NameTable(groupNames.enumerated().map { (name: $1, value: Int32($0)) })
-    (groups, members) = Self.groups(of: entries, count: groupNames.count)
+    (groups, members) = Self.groups(of: entries.map(\.group), count: groupNames.count)
+    modelIndexes = NameTable(models.texts.enumerated().map { (name: $1, value: Int32($0)) })
+    (modelRanges, modelMembers) = Self.groups(
+      of: entries.map(\.model), count: models.texts.count)
   }
 
-  /// Sorts the positions by group: counts, then places.
-  private static func groups(of entries: [Entry], count: Int) -> ([Range<Int>], [Int32]) {
+  /// Sorts the positions by number of group or model: counts, then places.
+  private static func groups(of numbers: [Int32], count: Int) -> ([Range<Int>], [Int32]) {
     var sizes = [Int](repeating: 0, count: count)
-    for entry in entries { sizes[Int(entry.group)] += 1 }
+    for number in numbers { sizes[Int(number)] += 1 }
     var ranges: [Range<Int>] = []
     for size in sizes {
       let start = ranges.last?.upperBound ?? 0
       ranges.append(start..<start + size)
     }
     var next = ranges.map(\.lowerBound)
-    var members = [Int32](repeating: 0, count: entries.count)
-    for (position, entry) in entries.enumerated() {
-      members[next[Int(entry.group)]] = Int32(position)
-      next[Int(entry.group)] += 1
+    var members = [Int32](repeating: 0, count: numbers.count)
+    for (position, number) in numbers.enumerated() {
+      members[next[Int(number)]] = Int32(position)
+      next[Int(number)] += 1
     }
     return (ranges, members)
   }
@@ -114,8 +126,11 @@ public struct CatalogDeployments: RandomAccessCollection, Sendable {
     let entry = entries[index]
     return ConfiguredDeployment(
       id: indexes.pool.text(of: entry.id), modelName: modelName(at: index), model: model(at: index),
-      provider: provider(at: index))
+      provider: provider(at: index), isFree: isFree(at: index))
   }
+
+  /// Whether the entry at `index` costs nothing.
+  public func isFree(at index: Int) -> Bool { !free.isEmpty && free.contains(Int32(index)) }
 
   /// Calls `body` with the id of the entry at `index`; no text is built.
   public func withID<Result>(at index: Int, _ body: (NameBytes) -> Result) -> Result {
@@ -134,6 +149,27 @@ public struct CatalogDeployments: RandomAccessCollection, Sendable {
     return provider < 0 ? nil : providers[Int(provider)]
   }
 
+  /// The names of all model groups, in the file's order.
+  var groupNames: [String] { modelNames }
+
+  /// The positions of the entries whose own model this is.
+  func members(ofModel model: String) -> ArraySlice<Int32>? {
+    NameBytes.with(model) { modelIndexes[$0] }.map { modelMembers[modelRanges[Int($0)]] }
+  }
+
   /// The positions of the entries of group number `index`.
   func members(ofGroup index: Int32) -> ArraySlice<Int32> { members[groups[Int(index)]] }
+}
+
+extension CatalogDeployments: ModelNames {
+  /// Whether a model group has the name.
+  public func hasGroup(_ name: String) -> Bool {
+    NameBytes.with(name) { groupIndexes[$0] } != nil
+  }
+
+  /// Whether a deployment has the id.
+  public func hasDeployment(id: String) -> Bool { NameBytes.with(id) { indexes[$0] } != nil }
+
+  /// Whether a deployment's own model is this.
+  public func hasModel(_ model: String) -> Bool { members(ofModel: model) != nil }
 }

@@ -27,6 +27,11 @@ public struct ReloadReport: Sendable {
   public internal(set) var removed: [BudgetKey] = []
   /// Budgets whose limit changed.
   public internal(set) var relimited: [BudgetKey] = []
+  /// Budgets whose mode changed.
+  public internal(set) var remoded: [BudgetKey] = []
+  /// Budgets whose calendar changed, in its zone or first day: their open windows end as they were
+  /// opened.
+  public internal(set) var recalendared: [BudgetKey] = []
   /// Budgets whose window has another text of the same length: window and spend went on.
   public internal(set) var renamed: [Change] = []
   /// Slots that belonged to other budgets before: what was known by them is void.
@@ -36,7 +41,7 @@ public struct ReloadReport: Sendable {
   /// Budgets whose window has another length: the old window was closed.
   public internal(set) var closed: [Change] = []
 
-  /// Notes which budgets are gone and which have another limit; `closed` is complete.
+  /// Notes which budgets are gone and which have another limit, mode or calendar; `closed` is complete.
   mutating func compare(_ before: BudgetCatalog, with after: BudgetCatalog) {
     let closedKeys = Set(closed.map(\.from))
     for slot in before.slots {
@@ -46,6 +51,9 @@ public struct ReloadReport: Sendable {
         continue
       }
       if after.limits[Int(slot)] != before.limits[Int(slot)] { relimited.append(after.keys[slot]) }
+      if after.mode(of: slot) != before.mode(of: slot) { remoded.append(after.keys[slot]) }
+      let (old, new) = (before.calendar(of: slot), after.calendar(of: slot))
+      if let old, let new, old != new { recalendared.append(after.keys[slot]) }
     }
   }
 }

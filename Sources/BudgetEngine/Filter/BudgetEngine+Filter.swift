@@ -3,10 +3,12 @@ public import BudgetModel
 extension BudgetEngine {
   /// Decides which candidates may be used at `now`.
   ///
-  /// A candidate is checked against its provider's budget, then its deployment's; the first that
-  /// denies ends it with one denial. Those left are denied by each exhausted tag, with one denial
-  /// a tag. A budget denies when spend ≥ limit, and with an estimate also when
-  /// spend + estimate > limit. No limit never denies.
+  /// A candidate is checked against the budgets of its provider, its deployment, its model and its
+  /// pools; the first that denies ends it with one denial. Those left are denied by each exhausted
+  /// tag and by the total, with one denial each. A budget denies when spend ≥ limit, and with an
+  /// estimate also when spend + estimate > limit; a frozen one always. No limit never denies, nor
+  /// does a budget that only watches: that is counted. A free candidate is kept out by budgets of
+  /// its own provider and deployment, and by frozen ones.
   ///
   /// Complexity: one look at each budget named, runs of one provider counting once. Allocates
   /// nothing once the arrays of `decision` have grown.
@@ -16,18 +18,9 @@ extension BudgetEngine {
   ) {
     decision.begin()
     decision.candidateCount = question.candidates.count
-    let estimate = question.estimate
-    // Without an estimate a slot's open gate is the whole answer.
-    let asksGates = estimate == .zero
-    let tags = question.tags.span
-    for index in tags.indices {
-      let slot = tags[index]
-      if asksGates && catalog.isOpen(slot) { continue }
-      if let denial = denial(by: slot, .tag, in: catalog, estimate: estimate, at: now) {
-        decision.exhaustedTags.append(denial)
-      }
-    }
-    let isTagFree = decision.exhaustedTags.isEmpty
+    let asking = Asking(catalog: catalog, estimate: question.estimate, now: now)
+    askCommon(question, asking, into: &decision)
+    let isCommonOpen = decision.common.isEmpty
     var provider = Slot.none
     var providerDenial: BudgetDenial?
     let candidates = question.candidates.span
@@ -36,40 +29,142 @@ extension BudgetEngine {
       let position = UInt32(truncatingIfNeeded: index)
       if candidate.provider != provider {
         provider = candidate.provider
-        let isOpen = provider == Slot.none || asksGates && catalog.isOpen(provider)
-        providerDenial =
-          isOpen
-          ? nil : denial(by: provider, .provider, in: catalog, estimate: estimate, at: now)
+        let isOpen = provider == Slot.none || asking.passes(provider)
+        providerDenial = isOpen ? nil : denial(by: provider, .provider, asking)
       }
       var own = providerDenial
-      if own == nil, candidate.deployment != Slot.none,
-        !(asksGates && catalog.isOpen(candidate.deployment))
-      {
-        own = denial(
-          by: candidate.deployment, .deployment, in: catalog, estimate: estimate, at: now)
+      if own == nil, candidate.deployment != Slot.none, !asking.passes(candidate.deployment) {
+        own = denial(by: candidate.deployment, .deployment, asking)
       }
+      if own == nil, candidate.hasSharedBudget { own = sharedDenial(of: candidate, asking) }
       if var own {
         own.candidate = position
         decision.deny(own, atMost: question.maximumDenials)
-      } else if isTagFree {
+      } else if isCommonOpen || candidate.isFree && decision.frozen.isEmpty {
         decision.allowed.append(position)
       } else {
-        decision.denyByTags(candidate: position, atMost: question.maximumDenials)
+        decision.denyByCommon(
+          candidate: position, isFree: candidate.isFree, atMost: question.maximumDenials)
       }
     }
   }
 
-  private func denial(
-    by slot: Int32, _ scope: BudgetScope, in catalog: BudgetCatalog, estimate: PicoUSD,
-    at now: Timestamp
+  /// A request under decision.
+  private struct Asking {
+    let catalog: BudgetCatalog
+    let estimate: PicoUSD
+    let now: Timestamp
+    /// Without an estimate a slot's open gate is the whole answer.
+    let asksGates: Bool
+
+    init(catalog: BudgetCatalog, estimate: PicoUSD, now: Timestamp) {
+      self.catalog = catalog
+      self.estimate = estimate
+      self.now = now
+      asksGates = estimate == .zero
+    }
+
+    /// Whether the name whose first budget is `slot` has no other and denies nothing.
+    @inline(__always)
+    func passes(_ slot: Int32) -> Bool { asksGates && catalog.isOpen(slot) }
+  }
+
+  /// Asks the budgets that all candidates have in common: tags and the total.
+  @inline(__always)
+  private func askCommon(
+    _ question: FilterQuestion, _ asking: Asking, into decision: inout FilterDecision
+  ) {
+    let tags = question.tags.span
+    for index in tags.indices where !asking.passes(tags[index]) {
+      askCommon(tags[index], .tag, asking, hasFree: question.hasFree, into: &decision)
+    }
+    let total = asking.catalog.totalSlot
+    if total != Slot.none, !asking.passes(total) {
+      askCommon(total, .total, asking, hasFree: question.hasFree, into: &decision)
+    }
+  }
+
+  private func askCommon(
+    _ slot: Int32, _ scope: BudgetScope, _ asking: Asking, hasFree: Bool,
+    into decision: inout FilterDecision
+  ) {
+    guard let denial = denial(by: slot, scope, asking) else { return }
+    decision.common.append(denial)
+    guard hasFree else { return }
+    if let frozen = frozenDenial(from: denial, scope, asking) { decision.frozen.append(frozen) }
+  }
+
+  /// The denial of the candidate by its model or a pool.
+  private func sharedDenial(of candidate: CandidateSlots, _ asking: Asking) -> BudgetDenial? {
+    if candidate.model != Slot.none,
+      let denial = sharedDenial(by: candidate.model, .model, asking, isFree: candidate.isFree)
+    {
+      return denial
+    }
+    var rest = candidate.pools
+    while rest != 0 {
+      let slot = asking.catalog.pools.slots[rest.trailingZeroBitCount]
+      rest &= rest - 1
+      if slot != Slot.none,
+        let denial = sharedDenial(by: slot, .pool, asking, isFree: candidate.isFree)
+      {
+        return denial
+      }
+    }
+    return nil
+  }
+
+  private func sharedDenial(
+    by slot: Int32, _ scope: BudgetScope, _ asking: Asking, isFree: Bool
   ) -> BudgetDenial? {
-    let limit = catalog.limits[Int(slot)]
-    if limit == BudgetCatalog.unlimited { return nil }
-    let (spend, withheld, resetsAt) = shards.standing(of: slot, at: now)
-    guard Self.denies(spend, limit: limit, estimate: estimate) else { return nil }
+    guard !asking.passes(slot), let denial = denial(by: slot, scope, asking) else { return nil }
+    return isFree ? frozenDenial(from: denial, scope, asking) : denial
+  }
+
+  /// The first denial by the budgets of one name, of which `first` is the first.
+  private func denial(
+    by first: Int32, _ scope: BudgetScope, _ asking: Asking
+  ) -> BudgetDenial? {
+    var slot = first
+    repeat {
+      if let denial = ownDenial(by: slot, scope, asking) { return denial }
+      slot = asking.catalog.next(after: slot)
+    } while slot != Slot.none
+    return nil
+  }
+
+  /// `denial`, or a later one of the same name, that is of a frozen budget.
+  private func frozenDenial(
+    from denial: BudgetDenial, _ scope: BudgetScope, _ asking: Asking
+  ) -> BudgetDenial? {
+    if denial.mode == .freeze { return denial }
+    var slot = asking.catalog.next(after: denial.slot)
+    while slot != Slot.none {
+      if asking.catalog.mode(of: slot) == .freeze { return ownDenial(by: slot, scope, asking) }
+      slot = asking.catalog.next(after: slot)
+    }
+    return nil
+  }
+
+  /// The denial by the budget of one slot.
+  private func ownDenial(
+    by slot: Int32, _ scope: BudgetScope, _ asking: Asking
+  ) -> BudgetDenial? {
+    let catalog = asking.catalog
+    if asking.asksGates && catalog.isOpenItself(slot) { return nil }
+    let (limit, mode) = (catalog.limits[Int(slot)], catalog.mode(of: slot))
+    if limit == BudgetCatalog.unlimited, mode != .freeze { return nil }
+    let (spend, withheld, resetsAt) = shards.standing(of: slot, at: asking.now)
+    guard mode == .freeze || Self.denies(spend, limit: limit, estimate: asking.estimate) else {
+      return nil
+    }
+    if mode == .shadow {
+      shards.countShadowed(slot)
+      return nil
+    }
     return BudgetDenial(
       candidate: 0, scope: scope, slot: slot, spend: spend, withheld: withheld, limit: limit,
-      resetsAt: resetsAt)
+      mode: mode, resetsAt: resetsAt)
   }
 
   /// Whether a budget denies a request of this estimate when `spend` is compared with its limit.

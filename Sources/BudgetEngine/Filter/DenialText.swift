@@ -27,6 +27,20 @@ public struct DenialText: Sendable {
     }
   }
 
+  /// The budget that a sentence speaks of.
+  public struct Denier {
+    /// The name that the budget is of.
+    public var name: NameBytes
+    /// Its window; nil: LiteLLM's sentence, which names none.
+    public var window: String?
+
+    /// Makes a budget from its name and window.
+    public init(name: NameBytes, window: String?) {
+      self.name = name
+      self.window = window
+    }
+  }
+
   /// The text so far, UTF-8.
   public private(set) var bytes: [UInt8] = []
   private let maximumBytes: Int
@@ -74,16 +88,16 @@ public struct DenialText: Sendable {
   /// Counts a denial whose sentence has no room.
   private mutating func omit() { omitted += 1 }
 
-  /// Adds the sentence for one denial. `name` is the budget's; `estimate` the request's.
+  /// Adds the sentence for one denial. `budget` is who denies; `estimate` the request's.
   public mutating func add(
-    _ denial: BudgetDenial, name: NameBytes, candidate: Candidate, estimate: PicoUSD
+    _ denial: BudgetDenial, by budget: Denier, candidate: Candidate, estimate: PicoUSD
   ) {
     guard omitted == 0 else { return omit() }
     let place = Self.place(of: denial)
     if denial.scope == .deployment {
       own.removeAll(keepingCapacity: true)
       let sentence = Sentence(denial, estimate)
-      sentence.write(to: &own, name: name, candidate: candidate)
+      sentence.write(to: &own, budget: budget, candidate: candidate)
       if fits(own.count) { bytes.append(bytesOf: own) }
       return
     }
@@ -91,7 +105,7 @@ public struct DenialText: Sendable {
       said[place] = Said(denial: denial, estimate: estimate)
       sentences[place].removeAll(keepingCapacity: true)
       let sentence = Sentence(denial, estimate)
-      sentence.write(to: &sentences[place], name: name, candidate: candidate)
+      sentence.write(to: &sentences[place], budget: budget, candidate: candidate)
     }
     appendSentence(at: place)
   }
@@ -133,14 +147,15 @@ public struct DenialText: Sendable {
 
   /// Adds the sentence for one denial of a configured deployment.
   public mutating func add(
-    _ denial: BudgetDenial, name: String, candidate: ConfiguredDeployment, estimate: PicoUSD
+    _ denial: BudgetDenial, in catalog: BudgetCatalog, candidate: ConfiguredDeployment,
+    estimate: PicoUSD
   ) {
     NameBytes.with(candidate.id) { id in
       NameBytes.with(candidate.modelName) { modelName in
         NameBytes.with(candidate.model) { model in
-          NameBytes.with(name) { name in
+          catalog.withDenier(of: denial) { budget in
             add(
-              denial, name: name, candidate: Candidate(id: id, modelName: modelName, model: model),
+              denial, by: budget, candidate: Candidate(id: id, modelName: modelName, model: model),
               estimate: estimate)
           }
         }
@@ -169,13 +184,16 @@ private struct Sentence {
     self.estimate = denial.spend < denial.limit ? estimate : nil
   }
 
-  func write(to text: inout [UInt8], name: NameBytes, candidate: DenialText.Candidate) {
+  func write(
+    to text: inout [UInt8], budget: DenialText.Denier, candidate: DenialText.Candidate
+  ) {
+    if denial.mode == .freeze {
+      text.append("\(denial.scope) ")
+      budget.name.append(to: &text)
+      return text.append(" is frozen\n")
+    }
     text.append(estimate == nil ? "Exceeded budget for " : "Would exceed budget for ")
     switch denial.scope {
-    case .provider:
-      text.append("provider ")
-      name.append(to: &text)
-      writeComparison(to: &text)
     case .deployment:
       text.append("deployment model_name: ")
       candidate.modelName.appendPrintable(to: &text)
@@ -183,10 +201,10 @@ private struct Sentence {
       candidate.model.appendPrintable(to: &text)
       text.append(", model_id: ")
       candidate.id.appendPrintable(to: &text)
-      writeComparison(to: &text)
-    case .tag:
+      writeComparison(budget.window, to: &text)
+    case .tag where budget.window == nil:
       text.append("tag='")
-      name.append(to: &text)
+      budget.name.append(to: &text)
       text.append("', tag_spend=")
       denial.spend.appendPythonText(to: &text)
       if let estimate {
@@ -195,6 +213,13 @@ private struct Sentence {
       }
       text.append(", tag_budget_limit=")
       denial.limit.appendPythonText(to: &text)
+    case .total:
+      text.append("total")
+      writeComparison(budget.window, to: &text)
+    case .provider, .model, .pool, .tag:
+      text.append("\(denial.scope) ")
+      budget.name.append(to: &text)
+      writeComparison(budget.window, to: &text)
     }
     if denial.withheld > .zero {
       text.append(" ($")
@@ -204,7 +229,8 @@ private struct Sentence {
     text.append("\n")
   }
 
-  private func writeComparison(to text: inout [UInt8]) {
+  private func writeComparison(_ window: String?, to text: inout [UInt8]) {
+    if let window { text.append(" per \(window)") }
     text.append(": ")
     denial.spend.appendPythonText(to: &text)
     if let estimate {
@@ -226,6 +252,6 @@ extension BudgetDenial {
   /// Whether both say the same of the same budget, whichever the candidate.
   public func isSameDenial(as other: BudgetDenial) -> Bool {
     slot == other.slot && scope == other.scope && spend == other.spend && limit == other.limit
-      && withheld == other.withheld && resetsAt == other.resetsAt
+      && withheld == other.withheld && resetsAt == other.resetsAt && mode == other.mode
   }
 }

@@ -12,10 +12,15 @@ public struct BudgetDenial: Hashable, Sendable {
   public var spend: PicoUSD
   /// How much of that an outage policy has set aside: nobody has spent it.
   public var withheld = PicoUSD.zero
-  /// The budget's limit.
+  /// The budget's limit; of a frozen budget without one `BudgetDenial.noLimit`.
   public var limit: PicoUSD
+  /// Whether it denies for what is spent, or is frozen.
+  public var mode = BudgetMode.enforce
   /// When the open window ends; nil where none is open (a limit of 0).
   public var resetsAt: Timestamp?
+
+  /// The limit of a frozen budget that has none.
+  public static let noLimit = BudgetCatalog.unlimited
 }
 
 /// The answer to one filter request. Reused from request to request: its arrays keep their storage.
@@ -28,8 +33,10 @@ public struct FilterDecision: Sendable {
   public internal(set) var denialsOmitted: UInt32 = 0
   /// How many candidates were judged.
   public internal(set) var candidateCount = 0
-  /// The tags that deny every candidate; scratch of the decision.
-  var exhaustedTags: [BudgetDenial] = []
+  /// The tags, and the total, that deny every candidate; scratch of the decision.
+  var common: [BudgetDenial] = []
+  /// The frozen budgets of these, which keep out free candidates too.
+  var frozen: [BudgetDenial] = []
 
   /// Makes an empty decision.
   public init() {}
@@ -40,7 +47,8 @@ public struct FilterDecision: Sendable {
   mutating func begin() {
     if !allowed.isEmpty { allowed.removeAll(keepingCapacity: true) }
     if !denials.isEmpty { denials.removeAll(keepingCapacity: true) }
-    if !exhaustedTags.isEmpty { exhaustedTags.removeAll(keepingCapacity: true) }
+    if !common.isEmpty { common.removeAll(keepingCapacity: true) }
+    if !frozen.isEmpty { frozen.removeAll(keepingCapacity: true) }
     denialsOmitted = 0
     candidateCount = 0
   }
@@ -49,15 +57,16 @@ public struct FilterDecision: Sendable {
     if denials.count < maximum { denials.append(denial) } else { denialsOmitted += 1 }
   }
 
-  /// Denies a candidate by each exhausted tag. Past the bound it only counts: 1,024 candidates and
-  /// 256 tags would make a quarter of a million denials.
-  mutating func denyByTags(candidate: UInt32, atMost maximum: Int) {
-    let listed = min(exhaustedTags.count, max(0, maximum - denials.count))
+  /// Denies a candidate by each exhausted tag and the total. Past the bound it only counts: 1,024
+  /// candidates and 256 tags would make a quarter of a million denials.
+  mutating func denyByCommon(candidate: UInt32, isFree: Bool, atMost maximum: Int) {
+    let count = isFree ? frozen.count : common.count
+    let listed = min(count, max(0, maximum - denials.count))
     for index in 0..<listed {
-      var denial = exhaustedTags[index]
+      var denial = isFree ? frozen[index] : common[index]
       denial.candidate = candidate
       denials.append(denial)
     }
-    denialsOmitted += UInt32(exhaustedTags.count - listed)
+    denialsOmitted += UInt32(count - listed)
   }
 }

@@ -4,6 +4,8 @@ public import BudgetModel
 public struct FilterQuestion: Sendable {
   /// The candidates' slots, in the request's order.
   public private(set) var candidates: [CandidateSlots] = []
+  /// Whether any of them costs nothing.
+  public private(set) var hasFree = false
   /// How many of their providers are others than the model list's for the deployment.
   public private(set) var contradictions = 0
   /// The slots of the request's budgeted tags, each once.
@@ -21,6 +23,7 @@ public struct FilterQuestion: Sendable {
     // Also of an empty array it would cost a call.
     if !candidates.isEmpty { candidates.removeAll(keepingCapacity: true) }
     contradictions = 0
+    hasFree = false
     if !tags.isEmpty { tags.removeAll(keepingCapacity: true) }
     estimate = .zero
   }
@@ -29,12 +32,16 @@ public struct FilterQuestion: Sendable {
   public mutating func add(_ candidate: CandidateSlots) {
     candidates.append(candidate)
     if candidate.contradictsModelList { contradictions += 1 }
+    if candidate.isFree { hasFree = true }
   }
 
   /// Adds candidates that were resolved before; `contradictions` of them are.
-  public mutating func add(contentsOf slots: [CandidateSlots], contradictions: Int) {
+  public mutating func add(
+    contentsOf slots: [CandidateSlots], contradictions: Int, hasFree: Bool
+  ) {
     candidates.append(contentsOf: slots)
     self.contradictions += contradictions
+    self.hasFree = self.hasFree || hasFree
   }
 
   /// Becomes a copy of `other` in its own storage.
@@ -42,17 +49,21 @@ public struct FilterQuestion: Sendable {
     begin()
     candidates.append(contentsOf: other.candidates)
     contradictions = other.contradictions
+    hasFree = other.hasFree
     tags.append(contentsOf: other.tags)
     estimate = other.estimate
     maximumDenials = other.maximumDenials
   }
 
-  /// Whether any budget has a say.
-  public var hasBudget: Bool {
-    !tags.isEmpty || candidates.contains { $0.hasProviderBudget || $0.hasDeploymentBudget }
+  /// Whether any budget of `catalog` has a say.
+  public func hasBudget(in catalog: BudgetCatalog) -> Bool {
+    !tags.isEmpty || catalog.totalSlot != Slot.none
+      || candidates.contains {
+        $0.hasProviderBudget || $0.hasDeploymentBudget || $0.hasSharedBudget
+      }
   }
 
-  /// Adds a budgeted tag, unless it is there: a repeated tag counts once.
+  /// Adds a budgeted tag by its first slot, unless it is there: a repeated tag counts once.
   public mutating func addTag(slot: Int32) {
     if !tags.contains(slot) { tags.append(slot) }
   }

@@ -16,9 +16,9 @@ extension BudgetEngine {
 
   /// Counts `amount` as pending in each budget, until `commit` or `abandon` ends it: filtering sees
   /// it at once, reports do not. Precondition: `amount` is not negative.
-  public func hold(_ amount: PicoUSD, for charged: ChargedSlots) {
-    precondition(amount >= .zero, "a negative cost cannot be held")
-    for slot in charged.slots { shards.update(slot) { $0.hold(amount) } }
+  public func addPending(_ amount: PicoUSD, to charged: ChargedSlots) {
+    precondition(amount >= .zero, "a negative cost cannot be pending")
+    for slot in charged.slots { shards.update(slot) { $0.addPending(amount) } }
   }
 
   /// Turns a pending `amount` into spend of the window open at `now`. At no instant does filtering
@@ -32,7 +32,7 @@ extension BudgetEngine {
     for slot in slots {
       let successor = shards.update(slot) { state in
         let successor = state.charge(amount, at: now)
-        state.release(amount)
+        state.dropPending(amount)
         return successor
       }
       if successor != Slot.none { charge(amount, to: successor, at: now) }
@@ -45,7 +45,7 @@ extension BudgetEngine {
       let (sum, records) = (sums.amounts[index], sums.records[index])
       let successor = shards.update(sums.slots[index]) { state in
         let successor = state.charge(sum, at: now)
-        state.release(sum, records: records)
+        state.dropPending(sum, records: records)
         return successor
       }
       if successor != Slot.none { charge(sum, to: successor, at: now) }
@@ -59,7 +59,7 @@ extension BudgetEngine {
 
   /// As `abandon`, of slots that a queue has kept.
   public func abandon(_ amount: PicoUSD, of slots: ArraySlice<Int32>) {
-    for slot in slots { shards.update(slot) { $0.release(amount) } }
+    for slot in slots { shards.update(slot) { $0.dropPending(amount) } }
   }
 }
 

@@ -6,6 +6,12 @@ public struct BudgetReport: Hashable, Sendable {
   public var key: BudgetKey
   /// Its limit; nil: unlimited.
   public var limit: PicoUSD?
+  /// The budget's mode at its limit.
+  public var mode = BudgetMode.enforce
+  /// Whose words it is written in.
+  public var origin = BudgetOrigin.liteLLM
+  /// How often it would have denied since the process started, where it only watches.
+  public var shadowed: UInt64 = 0
   /// The spend in the open window, committed only, of this node and, as far as it has heard, of
   /// others; zero where none is open.
   public var spend: PicoUSD
@@ -19,8 +25,11 @@ public struct BudgetReport: Hashable, Sendable {
   /// Limit less spend, negative once overshot; nil: unlimited.
   public var remaining: PicoUSD? { limit.map { $0 - spend } }
 
-  /// Whether the budget denies by what is committed.
-  public var isExhausted: Bool { limit.map { spend >= $0 } ?? false }
+  /// Whether the budget's limit is reached by what is committed, or it is frozen.
+  public var isExhausted: Bool { mode == .freeze || limit.map { spend >= $0 } ?? false }
+
+  /// Whether it denies by what is committed.
+  public var denies: Bool { isExhausted && mode != .shadow }
 }
 
 extension BudgetEngine {
@@ -29,25 +38,60 @@ extension BudgetEngine {
     let state = shards.state(of: budget.slot)
     return BudgetReport(
       key: budget.definition.key, limit: budget.definition.limit,
+      mode: budget.definition.policy.mode, origin: budget.definition.origin,
+      shadowed: budget.definition.policy.mode == .shadow ? shards.shadowed(budget.slot) : 0,
       spend: state.spend(at: now) + state.others(at: now), ownSpend: state.spend(at: now),
       resetsAt: state.resetsAt(at: now), charged: state.charged)
   }
 }
 
 extension BudgetCatalog {
-  /// The budget of the given scope and name in force; nil where there is none.
+  /// The first budget of the given scope and name in force, LiteLLM's where it has one; nil where
+  /// there is none.
   public func budget(_ scope: BudgetScope, _ name: NameBytes) -> CatalogBudget? {
-    let slot: Int32?
-    switch scope {
-    case .provider: slot = providerSlots[name]
-    case .tag: slot = tagSlots[name]
-    case .deployment:
-      guard let index = deployments.indexes[name] else { return nil }
-      slot = deploymentCandidates[Int(index)].deployment
-    }
-    guard let slot, slot != Slot.none else { return nil }
+    guard let slot = firstSlot(scope, name), slot != Slot.none else { return nil }
     return budget(ofSlot: slot)
   }
+
+  /// All budgets of the given scope and name in force, LiteLLM's first, then the shortest window.
+  public func budgets(_ scope: BudgetScope, _ name: NameBytes) -> [CatalogBudget] {
+    budgets(from: firstSlot(scope, name) ?? Slot.none)
+  }
+
+  /// The budgets of one name, from its first slot on.
+  func budgets(from first: Int32) -> [CatalogBudget] {
+    var found: [CatalogBudget] = []
+    var slot = first
+    while slot != Slot.none, let budget = budget(ofSlot: slot) {
+      found.append(budget)
+      slot = next(after: slot)
+    }
+    return found
+  }
+
+  private func firstSlot(_ scope: BudgetScope, _ name: NameBytes) -> Int32? {
+    switch scope {
+    case .provider: return providerSlots[name]
+    case .tag: return tagSlots[name]
+    case .model: return modelSlots[name]
+    case .pool: return poolSlots[name]
+    case .total: return totalSlot
+    case .deployment:
+      return deployments.indexes[name].map { deploymentCandidates[Int($0)].deployment }
+        ?? strangerSlots?[name]
+    }
+  }
+
+  /// Calls `body` with the budget that a denial speaks of; no text is built.
+  public func withDenier<Result>(
+    of denial: BudgetDenial, _ body: (DenialText.Denier) -> Result
+  ) -> Result {
+    let window = spokenWindow(of: denial.slot)
+    return withName(of: denial) { body(DenialText.Denier(name: $0, window: window)) }
+  }
+
+  /// The window of the budget that a denial speaks of; nil: LiteLLM's own, or no longer in force.
+  public func spokenWindow(of denial: BudgetDenial) -> String? { spokenWindow(of: denial.slot) }
 
   /// The name of the budget that a denial speaks of; empty where it is no longer in force.
   public func name(of denial: BudgetDenial) -> String { withName(of: denial) { $0.text } }
@@ -89,23 +133,26 @@ extension BudgetEngine {
     return BudgetVerdict(
       key: budget.definition.key, limit: limit, compared: compared, pending: state.pending,
       withheld: state.withheld(at: now), resetsAt: state.resetsAt(at: now),
-      denies: limit.map { Self.denies(compared, limit: $0, estimate: estimate) } ?? false)
+      denies: budget.definition.policy.mode == .freeze
+        || budget.definition.policy.mode == .enforce
+          && (limit.map { Self.denies(compared, limit: $0, estimate: estimate) } ?? false)
+    )
   }
 }
 
 extension BudgetCatalog {
-  /// The budget of the candidate's provider; nil where it has none.
-  public func providerBudget(of candidate: CandidateSlots) -> CatalogBudget? {
-    candidate.provider == Slot.none ? nil : budget(ofSlot: candidate.provider)
-  }
-
-  /// The budget of the candidate's own; nil where it has none.
-  public func deploymentBudget(of candidate: CandidateSlots) -> CatalogBudget? {
-    candidate.deployment == Slot.none ? nil : budget(ofSlot: candidate.deployment)
-  }
-
-  /// The budget of the tag; nil where it has none.
-  public func tagBudget(_ tag: NameBytes) -> CatalogBudget? {
-    tagSlot(tag).flatMap { budget(ofSlot: $0) }
+  /// The budgets of one scope that have a say about the candidate; none of tags and the total, which
+  /// are no candidate's.
+  public func budgets(_ scope: BudgetScope, of candidate: CandidateSlots) -> [CatalogBudget] {
+    switch scope {
+    case .provider: return budgets(from: candidate.provider)
+    case .deployment: return budgets(from: candidate.deployment)
+    case .model: return budgets(from: candidate.model)
+    case .pool:
+      var found: [CatalogBudget] = []
+      pools.forEachSlot(of: candidate.pools) { found += budgets(from: $0) }
+      return found
+    case .tag, .total: return []
+    }
   }
 }

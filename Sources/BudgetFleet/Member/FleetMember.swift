@@ -84,8 +84,8 @@ public final class FleetMember: FleetNode, Sendable {
       generation: catalog.generation,
       budgets: catalog.budgets.map {
         FleetBudget(
-          key: $0.definition.key, limit: $0.definition.limit,
-          windowLength: $0.definition.windowLength)
+          key: $0.definition.key, limit: $0.definition.limit, rule: $0.definition.rule,
+          origin: $0.definition.origin)
       })
   }
 

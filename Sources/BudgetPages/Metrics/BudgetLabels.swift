@@ -10,8 +10,8 @@ final class BudgetLabels: Sendable {
     var generation: UInt64 = 0
     var budgets: [CatalogBudget] = []
     var labels: [LabelSet] = []
-    /// Each provider's name under LiteLLM's label; providers come first.
-    var providers: [LabelSet] = []
+    /// The positions of providers' budgets that are LiteLLM's, with the name under its label.
+    var providers: [(position: Int, labels: LabelSet)] = []
     /// By scope: budgets in force, and those without samples.
     var counts: [(scope: BudgetScope, inForce: Int, omitted: Int)] = []
   }
@@ -22,7 +22,7 @@ final class BudgetLabels: Sendable {
     let known = last.withLock { $0 }
     if known.generation == catalog.generation { return known }
     var exported = Exported(generation: catalog.generation)
-    for scope in BudgetScope.allCases {
+    for scope in BudgetScope.inOrder {
       let budgets = catalog.budgets(scope)
       let isShown = budgets.count <= bounds.budgets(scope)
       exported.counts.append((scope, budgets.count, isShown ? 0 : budgets.count))
@@ -34,7 +34,10 @@ final class BudgetLabels: Sendable {
           LabelSet([
             ("scope", scope.description), ("name", key.name), ("window", key.windowText),
           ]))
-        if scope == .provider { exported.providers.append(LabelSet([("api_provider", key.name)])) }
+        if scope == .provider, budget.definition.origin == .liteLLM {
+          exported.providers.append(
+            (exported.labels.count - 1, LabelSet([("api_provider", key.name)])))
+        }
       }
     }
     last.withLock { $0 = exported }

@@ -44,13 +44,27 @@ extension MetricsPage {
     for (budget, labels) in zip(exported.budgets, exported.labels) {
       text.sample(denials(budget.slot), labels)
     }
+    addModes(standings, to: &text)
     addCounts(exported, exhausted(exported, standings.map(\.0), in: catalog, at: now), to: &text)
     text.begin(
       "litellm_provider_remaining_budget_metric", .gauge,
       "Remaining budget for provider - used when you set provider budget limits")
-    for ((report, _), labels) in zip(standings, exported.providers) {
+    for (position, labels) in exported.providers {
+      let report = standings[position].0
       if let limit = report.limit { text.sample(limit - report.spend, labels) }
     }
+  }
+
+  /// Budgets that only watch, and those that are frozen: nothing of the others.
+  private func addModes(_ standings: [(BudgetReport, LabelSet)], to text: inout MetricsText) {
+    text.begin(
+      "budgetd_budget_shadow_denials_total", .counter,
+      "Findings by which a budget that only watches would have denied, since the start.")
+    for (report, labels) in standings where report.mode == .shadow {
+      text.sample(report.shadowed, labels)
+    }
+    text.begin("budgetd_budget_frozen", .gauge, "1 where the budget denies whatever is spent.")
+    for (report, labels) in standings where report.mode == .freeze { text.sample(true, labels) }
   }
 
   /// How many budgets of each scope are exhausted: of those without samples each is looked at.

@@ -12,6 +12,7 @@ enum ProviderBudgetsPage {
     let catalog = sources.engine.catalog
     let now = sources.time.now()
     let reports = catalog.budgets(.provider).map { sources.engine.report(on: $0, at: now) }
+      .filter { $0.origin == .liteLLM }
     return response(to: reports)
   }
 

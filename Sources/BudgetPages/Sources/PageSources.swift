@@ -77,6 +77,8 @@ public struct PageBounds: Sendable {
   public var deployments = 5_000
   /// Tags with samples: with more there are none.
   public var tags = 10_000
+  /// Models with samples: with more there are none.
+  public var models = 5_000
 
   /// The bounds as documented.
   public static let standard = PageBounds()
@@ -90,6 +92,8 @@ public struct PageBounds: Sendable {
     case .provider: providers
     case .deployment: deployments
     case .tag: tags
+    case .model: models
+    case .pool, .total: .max
     }
   }
 }

@@ -45,7 +45,13 @@ struct StatusBudget {
       case .provider: "every deployment of it is denied"
       case .deployment: "it is denied"
       case .tag: "every request with it is denied"
+      case .model: "every deployment of it that costs something is denied"
+      case .pool: "every deployment in it that costs something is denied"
+      case .total: "everything that costs something is denied"
       }
+    if report.mode == .freeze {
+      return "\(report.key.scope) \(name) is frozen: nothing of it is allowed until that is lifted"
+    }
     if isClosed(report) {
       return "\(report.key.scope) \(name): its limit is $0; \(what) until its limit is raised"
     }
@@ -66,6 +72,8 @@ struct StatusBudget {
       text.add("remaining", report.remaining)
       text.add("used_ratio", Self.usedRatio(report))
       text.add("exhausted", report.isExhausted)
+      text.add("mode", report.mode.description)
+      if report.mode == .shadow { text.add("would_have_denied", report.shadowed) }
       text.add("closed", Self.isClosed(report))
       text.add("resets_at", report.resetsAt)
       text.add("rate_usd_per_second", rate?.dollarsPerSecond)

@@ -48,7 +48,7 @@ final class StatusJSONPage: Sendable {
           StatusBudget(report: reports[index], rate: rate(index), now: now).append(to: &text)
         }
       }
-      addDenials(ranked.lazy.map { reports[$0] }.filter(\.isExhausted), to: &text)
+      addDenials(ranked.lazy.map { reports[$0] }.filter(\.denies), to: &text)
       addRequests(requests, points.requestsPerSecond(requests.requests, at: now), to: &text)
       addSpend(to: &text)
       addLedger(at: now, to: &text)

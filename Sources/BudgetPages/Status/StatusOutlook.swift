@@ -34,11 +34,11 @@ struct StatusOutlook {
         counts[scope].closed += 1
         continue
       }
-      if report.isExhausted {
+      if report.denies {
         counts[scope].exhausted += 1
         continue
       }
-      guard report.limit != nil else { continue }
+      guard report.limit != nil, !report.isExhausted else { continue }
       if StatusBudget.isNear(report) { counts[scope].near += 1 }
       guard let rate = rate(index), rate.isSteady else {
         counts[scope].rateUnknown += 1

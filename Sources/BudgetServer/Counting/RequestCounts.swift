@@ -14,7 +14,7 @@ final class RequestCounts: Sendable {
     2_500_000_000, 10_000_000_000,
   ]
 
-  private static let scopeCount = 3
+  private static let scopeCount = BudgetScope.allCases.count
 
   /// One method's part.
   private struct Block: ~Copyable {
@@ -28,7 +28,7 @@ final class RequestCounts: Sendable {
   private let methods = PerMethod<Block> { _ in Block() }
   /// One for each scope, findings omitted, replies that omitted some; then providers in requests
   /// that are others than the model list's.
-  private let denials = Counters<6>()
+  private let denials = Counters<9>()
   /// The same by budget.
   let budgetDenials = DenialCounts()
 
@@ -36,6 +36,7 @@ final class RequestCounts: Sendable {
     // Neither grows with the methods.
     precondition(StatusCode.allCases.count == Counters<17>.count)
     precondition(Self.durationBounds.count + 1 == Counters<20>.count)
+    precondition(Self.scopeCount + 3 == Counters<9>.count)
   }
 
   /// Counts answers to `method`, a `CountedMethod`.

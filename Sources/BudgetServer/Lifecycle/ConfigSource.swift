@@ -25,7 +25,7 @@ struct ConfigSource {
   private let path: String
   private let mapPath: String?
   private let redis: RedisChoice
-  private let sharingComplaint: @Sendable (BudgetKey, RedisSource) -> String?
+  private let sharingComplaint: @Sendable (BudgetDefinition, RedisSource) -> String?
 
   init(_ options: ServerOptions) {
     path = options.configPath
@@ -54,7 +54,7 @@ struct ConfigSource {
   private func checkNames(_ config: LiteLLMConfig) throws(DocumentError) {
     guard let source = config.redis else { return }
     let problems = config.budgets.budgets.compactMap { budget in
-      sharingComplaint(budget.key, source).map { complaint in
+      sharingComplaint(budget, source).map { complaint in
         DocumentProblem(
           file: path, line: 1, keyPath: "",
           message: "\(complaint): rename it, or start with --redis off")

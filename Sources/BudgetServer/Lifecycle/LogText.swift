@@ -11,9 +11,16 @@ enum LogText {
     func count(_ scope: BudgetScope) -> Int {
       budgets.budgets.count { $0.key.scope == scope }
     }
+    // LiteLLM's scopes always; the others where there are budgets of theirs.
+    var others = ""
+    for scope in [BudgetScope.model, .pool, .total] where count(scope) > 0 {
+      others += ", \(count(scope)) \(scope)"
+    }
+    if !budgets.patterns.isEmpty { others += ", \(budgets.patterns.count) pattern" }
     return
       "\(count(.provider)) provider, \(count(.deployment)) deployment and \(count(.tag)) tag "
-      + "budgets; \(budgets.deployments.count) deployments in the model list"
+      + "budgets\(others.isEmpty ? "" : " and" + others.dropFirst()); "
+      + "\(budgets.deployments.count) deployments in the model list"
       + (config.waitingBudgets.isEmpty
         ? "" : "; \(waiting(config.waitingBudgets.count)) for their deployment's id")
   }
@@ -40,6 +47,15 @@ enum LogText {
     names("added", report.added)
     names("removed", report.removed)
     names("changed the limit of", report.relimited)
+    names("changed the mode of", report.remoded)
+    if !report.recalendared.isEmpty {
+      let shown = report.recalendared.prefix(namesShown).map(\.description).joined(separator: ", ")
+      log.warning(
+        """
+        another time zone or first day for \(report.recalendared.count) budgets: their open windows \
+        end as they were opened, the next ones begin by the new calendar: \(shown)
+        """)
+    }
     writeWindows(report, to: log)
   }
 

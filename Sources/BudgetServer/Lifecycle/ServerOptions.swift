@@ -51,7 +51,8 @@ public struct ServerOptions: Sendable {
   /// How the node is part of a fleet, where there is a Redis.
   public var fleet = FleetOptions()
   /// Why a budget cannot be shared through a Redis; nil: it can.
-  public var sharingComplaint: @Sendable (BudgetKey, RedisSource) -> String? = { _, _ in nil }
+  public var sharingComplaint: @Sendable (BudgetDefinition, RedisSource) -> String? = { _, _ in nil
+  }
   /// The files of a trace of the traffic; nil: no trace is written.
   public var trace: TraceOptions?
   /// How many lanes serve connections.

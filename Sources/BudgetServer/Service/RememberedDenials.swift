@@ -36,12 +36,15 @@ struct RememberedDenials {
 
   private mutating func encode(_ denial: BudgetDenial, at place: Int, in catalog: BudgetCatalog) {
     catalog.withName(of: denial) { name in
-      encoded[place].encode(
-        FilterReply.Denial(
-          position: denial.candidate, scope: denial.scope, name: name,
-          spendUSD: denial.spend.dollars, limitUSD: denial.limit.dollars,
-          resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds,
-          withheldUSD: denial.withheld.dollars))
+      var said = FilterReply.Denial(
+        position: denial.candidate, scope: denial.scope, name: name,
+        spendUSD: denial.spend.dollars,
+        limitUSD: denial.limit == BudgetDenial.noLimit ? 0 : denial.limit.dollars,
+        resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds,
+        withheldUSD: denial.withheld.dollars)
+      said.mode = denial.mode
+      if let window = catalog.spokenWindow(of: denial) { said.window = window }
+      encoded[place].encode(said)
     }
   }
 }

@@ -105,7 +105,9 @@ extension FilterDeploymentsResponse {
         resetsAtUnixMilliseconds: denial.resets_at_unix_ms_presence_case
           == BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE_RESETS_AT_UNIX_MS
           ? denial.resets_at_unix_ms : nil,
-        withheldUSD: denial.withheld_usd)
+        withheldUSD: denial.withheld_usd,
+        mode: UInt8(exactly: denial.mode.rawValue).flatMap(BudgetMode.init),
+        window: denial.window.text)
     }
     candidates = unsafe Self.list(
       message.candidates, message.n_candidates, Deployment.init)
@@ -126,7 +128,7 @@ extension Deployment {
   fileprivate init(_ message: Budget__V1__Deployment) {
     unsafe self.init(
       id: message.id.text, modelName: message.model_name.text, model: message.model.text,
-      provider: message.provider.text)
+      provider: message.provider.text, isFree: message.free != 0)
   }
 }
 
@@ -172,6 +174,7 @@ extension ExplainedBudget {
     {
       unsafe resetsAtUnixMilliseconds = budget.resets_at_unix_ms
     }
+    mode = unsafe UInt8(exactly: budget.mode.rawValue).flatMap(BudgetMode.init)
   }
 }
 
@@ -182,6 +185,9 @@ extension GetProviderBudgetsResponse {
     unsafe deployments = FilterDeploymentsResponse.list(
       message.deployments, message.n_deployments, Budget.init)
     unsafe tags = FilterDeploymentsResponse.list(message.tags, message.n_tags, Budget.init)
+    unsafe models = FilterDeploymentsResponse.list(message.models, message.n_models, Budget.init)
+    unsafe pools = FilterDeploymentsResponse.list(message.pools, message.n_pools, Budget.init)
+    unsafe total = FilterDeploymentsResponse.list(message.total, message.n_total, Budget.init)
     if unsafe message.reconciled_at_unix_ms != 0 {
       unsafe reconciledAtUnixMilliseconds = message.reconciled_at_unix_ms
     }
@@ -210,6 +216,10 @@ extension Budget {
     }
     unsafe reservedUSD = budget.reserved_usd
     unsafe isExhausted = budget.exhausted != 0
+    mode = unsafe UInt8(exactly: budget.mode.rawValue).flatMap(BudgetMode.init)
+    timeZone = unsafe budget.time_zone.text
+    beginsOn = unsafe budget.begins_on.text
+    wouldHaveDenied = unsafe budget.would_have_denied
   }
 }
 

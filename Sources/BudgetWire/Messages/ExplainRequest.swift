@@ -2,7 +2,7 @@ public import BudgetModel
 
 /// Every budget's verdict on a request that FilterDeployments could be asked.
 public struct ExplainRequestResponse: Hashable, Sendable {
-  /// The request's tags, each once: their budgets count for every candidate.
+  /// The request's tags, each once, and the total: their budgets count for every candidate.
   public var tags: [ExplainedBudget] = []
   /// The candidates, in the order of their positions, as far as they fit one answer.
   public var candidates: [ExplainedCandidate] = []
@@ -24,7 +24,7 @@ public struct ExplainedCandidate: Hashable, Sendable {
   public var provider: String
   /// Whether FilterDeployments would allow the candidate now.
   public var isAllowed: Bool
-  /// The provider's budget, then the deployment's where an id was given.
+  /// The provider's budgets, then the deployment's where an id was given, the model's and the pools'.
   public var budgets: [ExplainedBudget]
 
   /// A candidate of all its parts.
@@ -81,6 +81,8 @@ public struct ExplainedBudget: Hashable, Sendable {
   public var verdict: Verdict?
   /// Why no budget was asked; empty = nobody configured one under this name.
   public var reason = ""
+  /// The budget's mode at its limit; nil: a mode of a later contract.
+  public var mode: BudgetMode? = .enforce
 
   /// A name and the verdict on it; set what else is known.
   public init(scope: BudgetScope?, name: String, verdict: Verdict?, reason: String = "") {
@@ -104,6 +106,7 @@ public struct ExplainedBudget: Hashable, Sendable {
       }
       bytes.appendInteger(9, UInt64(verdict?.rawValue ?? 0))
       bytes.appendText(10, reason)
+      bytes.appendInteger(11, UInt64(mode?.rawValue ?? 0))
     }
   }
 }

@@ -10,13 +10,19 @@ public struct Deployment: Hashable, Sendable {
   public var model: String
   /// The provider, at most 256 bytes; empty = the model list's for `id`, else derived from `model`.
   public var provider: String
+  /// Whether it costs nothing: spent budgets of model, pools, tags and total do not keep it out.
+  public var isFree: Bool
 
   /// A deployment; what is not given is absent.
-  public init(id: String = "", modelName: String = "", model: String = "", provider: String = "") {
+  public init(
+    id: String = "", modelName: String = "", model: String = "", provider: String = "",
+    isFree: Bool = false
+  ) {
     self.id = id
     self.modelName = modelName
     self.model = model
     self.provider = provider
+    self.isFree = isFree
   }
 
   /// Appends the deployment as an entry of the list that is field `number`.
@@ -26,6 +32,7 @@ public struct Deployment: Hashable, Sendable {
       bytes.appendText(2, modelName)
       bytes.appendText(3, model)
       bytes.appendText(4, provider)
+      bytes.appendFlag(6, isFree)
     }
   }
 }
@@ -36,8 +43,9 @@ public struct FilterDeploymentsRequest: Hashable, Sendable {
   public var deployments: [Deployment]
   /// The request's tags, at most 256; their budgets count for every candidate, repeated ones once.
   public var tags: [String]
-  /// Whose configured deployments are the candidates when none are given. A name that the server
-  /// does not know is refused with NOT_FOUND.
+  /// The public model name that was asked for. With no candidates given, its configured deployments
+  /// are the candidates, and a name that the server does not know is refused with NOT_FOUND. Beside
+  /// candidates it says whose model budgets count.
   public var modelName: String
   /// US dollars that the request is expected to cost, 0 to 9,000,000,000; 0 = none. With one a
   /// budget also denies when its spend and the estimate together are over its limit.
@@ -102,4 +110,8 @@ public struct Denial: Hashable, Sendable {
   public var resetsAtUnixMilliseconds: Int64?
   /// How much of `spendUSD` nobody has spent: other nodes' parts of the limit, while Redis is away.
   public var withheldUSD: Double = 0
+  /// Whether it denies for its limit, or is frozen; nil: a mode of a later contract.
+  public var mode: BudgetMode? = .enforce
+  /// The window as configured, where the budget is not LiteLLM's own; else empty.
+  public var window = ""
 }

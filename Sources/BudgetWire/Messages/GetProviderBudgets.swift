@@ -1,3 +1,5 @@
+public import BudgetModel
+
 /// Asks for the state of the budgets.
 public struct GetProviderBudgetsRequest: Hashable, Sendable {
   /// Only these providers, at most 1,024; none = all.
@@ -10,6 +12,12 @@ public struct GetProviderBudgetsRequest: Hashable, Sendable {
   public var includesTags = false
   /// Only these tags, at most 256; none = all.
   public var tags: [String] = []
+  /// Whether models' budgets are wanted too.
+  public var includesModels = false
+  /// Only these models, at most 1,024; none = all.
+  public var models: [String] = []
+  /// Whether the budgets of pools and of the total are wanted too.
+  public var includesPools = false
   /// The most budgets of a page, 1 to 1,000; 0 = 1,000.
   public var pageSize: UInt32 = 0
   /// The `nextPageToken` of the page before; empty = the first page.
@@ -27,6 +35,9 @@ public struct GetProviderBudgetsRequest: Hashable, Sendable {
       bytes.appendText(5, pageToken)
       for deploymentID in deploymentIDs { bytes.appendEntry(6, deploymentID) }
       for tag in tags { bytes.appendEntry(7, tag) }
+      bytes.appendFlag(8, includesModels)
+      bytes.appendFlag(9, includesPools)
+      for model in models { bytes.appendEntry(10, model) }
     }
   }
 }
@@ -39,6 +50,12 @@ public struct GetProviderBudgetsResponse: Hashable, Sendable {
   public var deployments: [Budget] = []
   /// Tags' budgets, where asked for.
   public var tags: [Budget] = []
+  /// Models' budgets, where asked for.
+  public var models: [Budget] = []
+  /// Pools' budgets, where asked for.
+  public var pools: [Budget] = []
+  /// The total's budgets, where asked for with the pools.
+  public var total: [Budget] = []
   /// When the node last agreed with Redis, Unix milliseconds; nil = no Redis, or not yet.
   public var reconciledAtUnixMilliseconds: Int64?
   /// Asks for the next page; empty = this is the last.
@@ -54,17 +71,21 @@ public struct GetProviderBudgetsResponse: Hashable, Sendable {
       for budget in tags { budget.append(as: 3, to: &bytes) }
       bytes.appendInteger(4, UInt64(bitPattern: reconciledAtUnixMilliseconds ?? 0))
       bytes.appendText(5, nextPageToken)
+      for budget in models { budget.append(as: 6, to: &bytes) }
+      for budget in pools { budget.append(as: 7, to: &bytes) }
+      for budget in total { budget.append(as: 8, to: &bytes) }
     }
   }
 }
 
-/// The state of one budget.
+/// The state of one budget. A name may have several, each with another `timePeriod`: LiteLLM's own
+/// first, then the shortest window.
 public struct Budget: Hashable, Sendable {
-  /// The provider's, deployment's or tag's name.
+  /// The name within its scope.
   public var name: String
   /// US dollars that may be spent in one window; nil = no limit.
   public var limitUSD: Double?
-  /// The window's length as configured, such as `7d`.
+  /// The window as configured, such as `7d` or `month`.
   public var timePeriod: String
   /// US dollars spent in the open window, by all nodes as far as the server has heard.
   public var spendUSD: Double
@@ -74,8 +95,16 @@ public struct Budget: Hashable, Sendable {
   public var resetsAtUnixMilliseconds: Int64?
   /// US dollars that reservations hold.
   public var reservedUSD: Double
-  /// Whether the budget denies now.
+  /// Whether the limit is reached, or the budget is frozen.
   public var isExhausted: Bool
+  /// The budget's mode at its limit; nil: a mode of a later contract.
+  public var mode: BudgetMode?
+  /// The time zone of calendar windows; empty: the window begins with a charge.
+  public var timeZone = ""
+  /// The day that begins a window where it is not the first, such as `15` or `sunday`.
+  public var beginsOn = ""
+  /// How often it would have denied since the node started, where it only watches.
+  public var wouldHaveDenied: UInt64 = 0
 
   /// A budget of this name without limit, spend and window; set what else is known.
   public init(name: String, timePeriod: String = "") {
@@ -84,6 +113,7 @@ public struct Budget: Hashable, Sendable {
     spendUSD = 0
     reservedUSD = 0
     isExhausted = false
+    mode = .enforce
   }
 
   /// Appends the budget as an entry of the list that is field `number`.
@@ -99,6 +129,10 @@ public struct Budget: Hashable, Sendable {
       }
       bytes.appendDouble(7, reservedUSD)
       bytes.appendFlag(8, isExhausted)
+      bytes.appendInteger(9, UInt64(mode?.rawValue ?? 0))
+      bytes.appendText(12, timeZone)
+      bytes.appendText(13, beginsOn)
+      bytes.appendInteger(14, wouldHaveDenied)
     }
   }
 }

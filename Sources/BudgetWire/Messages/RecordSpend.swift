@@ -1,6 +1,6 @@
 /// The cost of a request, and the names whose budgets it counts against.
 ///
-/// At least one of `provider` (or a `model` that names one), `deploymentID` and `tags` is needed.
+/// At least one of `provider`, `deploymentID`, `model`, `modelName` and `tags` is needed.
 public struct RecordSpendRequest: Hashable, Sendable {
   /// The provider, at most 256 bytes; empty = the model list's for `deploymentID`, else derived from
   /// `model`.
@@ -18,6 +18,9 @@ public struct RecordSpendRequest: Hashable, Sendable {
   public var idempotencyKey = ""
   /// The reservation that this settles, at most 256 bytes; empty = none.
   public var reservationID = ""
+  /// The public model name that was asked for, at most 256 bytes; empty = the model list's for
+  /// `deploymentID`, else `model`.
+  public var modelName = ""
 
   /// A record of this cost; set whose it is.
   public init(costUSD: Double?) {
@@ -33,6 +36,7 @@ public struct RecordSpendRequest: Hashable, Sendable {
       if let costUSD { bytes.appendPresentDouble(5, costUSD) }
       bytes.appendText(6, idempotencyKey)
       bytes.appendText(7, reservationID)
+      bytes.appendText(8, modelName)
     }
   }
 }

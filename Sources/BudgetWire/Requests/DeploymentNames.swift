@@ -10,6 +10,8 @@ public struct DeploymentNames {
   public var model = NameBytes.absent
   /// The explicit provider; absent = the configured deployment's, or derived from `model`.
   public var provider = NameBytes.absent
+  /// Whether the caller says that it costs nothing.
+  public var isFree = false
 
   /// A deployment without names.
   public init() {}
@@ -23,6 +25,15 @@ public struct DeploymentNames {
       let key = bytes.byte(at: offset)
       offset += 1
       let bit: UInt8 = 1 << (key >> 3)
+      if key == 6 << 3 {
+        guard seen & bit == 0, offset < range.upperBound, bytes.byte(at: offset) < 0x80 else {
+          return nil
+        }
+        isFree = bytes.byte(at: offset) != 0
+        offset += 1
+        seen |= bit
+        continue
+      }
       guard seen & bit == 0, let text = bytes.textRange(at: &offset), offset <= range.upperBound
       else { return nil }
       seen |= bit

@@ -15,6 +15,8 @@ public struct PlainRecord: RecordSpendFields {
   public private(set) var idempotencyKey = NameBytes.absent
   /// The reservation that this settles.
   public private(set) var reservationID = NameBytes.absent
+  /// The public model name that was asked for.
+  public private(set) var modelName = NameBytes.absent
   /// Provider, deployment and model as they stand together at the start of the message; borrowed.
   /// Absent where they stand elsewhere, or there are none.
   public private(set) var subject = NameBytes.absent
@@ -40,7 +42,7 @@ public struct PlainRecord: RecordSpendFields {
   private init?(in bytes: RawSpan, bounds: WireBounds) {
     // As libraries write it: in the order of the numbers.
     var offset = 0
-    var seen: UInt8 = 0
+    var seen: UInt16 = 0
     if bytes.takes(1 << 3 | 2, at: &offset) {
       guard let text = bytes.text(at: &offset) else { return nil }
       (provider, seen) = (text, seen | 1 << 1)
@@ -69,7 +71,7 @@ public struct PlainRecord: RecordSpendFields {
         tagCount += 1
         continue
       }
-      let bit: UInt8 = 1 << (key >> 3)
+      let bit: UInt16 = 1 << UInt16(key >> 3)
       guard seen & bit == 0 else { return nil }
       seen |= bit
       if key == 5 << 3 | 1 {
@@ -81,6 +83,7 @@ public struct PlainRecord: RecordSpendFields {
       switch key {
       case 6 << 3 | 2: idempotencyKey = text
       case 7 << 3 | 2: reservationID = text
+      case 8 << 3 | 2: modelName = text
       case 1 << 3 | 2: provider = text
       case 2 << 3 | 2: deploymentID = text
       case 3 << 3 | 2: model = text

@@ -27,6 +27,8 @@ public protocol RecordSpendFields {
   var idempotencyKey: NameBytes { get }
   /// The reservation that this settles.
   var reservationID: NameBytes { get }
+  /// The public model name that was asked for.
+  var modelName: NameBytes { get }
   /// Calls `body` with each tag, as sent, repeated ones too.
   func forEachTag(_ body: (NameBytes) -> Void)
 }

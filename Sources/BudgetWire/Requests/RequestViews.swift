@@ -98,6 +98,8 @@ extension RequestDecoder {
   public var idempotencyKey: NameBytes { unsafe NameBytes(message.pointee.idempotency_key) }
   /// The reservation that this settles.
   public var reservationID: NameBytes { unsafe NameBytes(message.pointee.reservation_id) }
+  /// The public model name that was asked for.
+  public var modelName: NameBytes { unsafe NameBytes(message.pointee.model_name) }
 }
 
 extension RequestDecoder {
@@ -132,6 +134,20 @@ extension RequestDecoder {
   public var pageSize: UInt32 { unsafe message.pointee.page_size }
   /// The page before's token; absent = the first page.
   public var pageToken: NameBytes { unsafe NameBytes(message.pointee.page_token) }
+
+  /// Whether models' budgets are wanted too.
+  public var includesModels: Bool { unsafe message.pointee.include_models != 0 }
+  /// Whether the budgets of pools and of the total are wanted too.
+  public var includesPools: Bool { unsafe message.pointee.include_pools != 0 }
+
+  /// How many models were named, at most 1,024; 0 = all.
+  public var modelCount: Int { unsafe message.pointee.n_models }
+
+  /// The model at `index`, which lies in `0..<modelCount`.
+  public func model(at index: Int) -> NameBytes {
+    precondition(index >= 0 && index < modelCount, "a model outside the request")
+    return unsafe NameBytes(message.pointee.models[index])
+  }
 
   /// How many deployments were named, at most 1,024; 0 = all.
   public var deploymentIDCount: Int { unsafe message.pointee.n_deployment_ids }
@@ -188,6 +204,7 @@ extension DeploymentNames {
     modelName = unsafe NameBytes(message.model_name)
     model = unsafe NameBytes(message.model)
     provider = unsafe NameBytes(message.provider)
+    isFree = unsafe message.free != 0
   }
 }
 

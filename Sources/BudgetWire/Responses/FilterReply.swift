@@ -125,6 +125,7 @@ public struct FilterReply {
       bytes.appendText(2, candidate.modelName)
       bytes.appendText(3, candidate.model)
       bytes.appendText(4, candidate.provider)
+      bytes.appendFlag(6, candidate.isFree)
     }
   }
 }
@@ -146,6 +147,10 @@ extension FilterReply {
     public var resetsAtUnixMilliseconds: Int64?
     /// How much of `spendUSD` nobody has spent: an outage policy withholds it.
     public var withheldUSD: Double
+    /// Whether it denies for its limit, or is frozen.
+    public var mode = BudgetMode.enforce
+    /// The window, where the budget is not LiteLLM's own; else empty.
+    public var window = ""
 
     /// A denial of all its parts.
     public init(
@@ -181,6 +186,8 @@ extension FilterReply {
         bytes.appendPresentInteger(6, UInt64(bitPattern: resetsAt))
       }
       bytes.appendDouble(7, denial.withheldUSD)
+      bytes.appendInteger(8, UInt64(denial.mode.rawValue))
+      bytes.appendText(9, denial.window)
     }
   }
 
@@ -204,13 +211,19 @@ extension FilterReply {
     public var model: NameBytes
     /// The explicit provider.
     public var provider: NameBytes
+    /// Whether it costs nothing.
+    public var isFree: Bool
 
     /// A candidate of all its parts.
-    public init(id: NameBytes, modelName: NameBytes, model: NameBytes, provider: NameBytes) {
+    public init(
+      id: NameBytes, modelName: NameBytes, model: NameBytes, provider: NameBytes,
+      isFree: Bool = false
+    ) {
       self.id = id
       self.modelName = modelName
       self.model = model
       self.provider = provider
+      self.isFree = isFree
     }
   }
 }

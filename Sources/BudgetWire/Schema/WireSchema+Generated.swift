@@ -105,7 +105,7 @@ enum MessageKind: UInt8, CaseIterable, Hashable, Sendable {
 typealias FieldSet = UInt32
 
 /// A number for each list of a message, at its rule's place.
-typealias ListCounts = InlineArray<3, Int32>
+typealias ListCounts = InlineArray<4, Int32>
 
 extension FieldRule {
   /// The rule of field `number` of a message of `kind`; nil: the schema has no such field. A
@@ -142,6 +142,7 @@ extension FieldRule {
       case 2: FieldRule(2, .once, at: 2)
       case 3: FieldRule(2, .once, at: 3)
       case 4: FieldRule(2, .once, at: 4)
+      case 6: FieldRule(0, .once, at: 6)
       default: nil
       }
     case .recordSpend:
@@ -153,6 +154,7 @@ extension FieldRule {
       case 5: FieldRule(1, .once, at: 5)
       case 6: FieldRule(2, .once, at: 6)
       case 7: FieldRule(2, .once, at: 7)
+      case 8: FieldRule(2, .once, at: 8)
       default: nil
       }
     case .getProviderBudgets:
@@ -164,6 +166,9 @@ extension FieldRule {
       case 5: FieldRule(2, .once, at: 5)
       case 6: FieldRule(2, .list, at: 1)
       case 7: FieldRule(2, .tags, at: 2)
+      case 8: FieldRule(0, .once, at: 8)
+      case 9: FieldRule(0, .once, at: 9)
+      case 10: FieldRule(2, .list, at: 3)
       default: nil
       }
     case .reserveSpend:
@@ -205,6 +210,7 @@ extension FieldRule {
     case (.getProviderBudgets, 0): 1
     case (.getProviderBudgets, 1): 6
     case (.getProviderBudgets, 2): 7
+    case (.getProviderBudgets, 3): 10
     case (.reserveSpend, 0): 4
     default: 0
     }
@@ -234,6 +240,7 @@ extension WireField: CustomStringConvertible {
     case (.deployment, 2): "model_name"
     case (.deployment, 3): "model"
     case (.deployment, 4): "provider"
+    case (.deployment, 6): "free"
     case (.recordSpend, 1): "provider"
     case (.recordSpend, 2): "deployment_id"
     case (.recordSpend, 3): "model"
@@ -241,6 +248,7 @@ extension WireField: CustomStringConvertible {
     case (.recordSpend, 5): "cost_usd"
     case (.recordSpend, 6): "idempotency_key"
     case (.recordSpend, 7): "reservation_id"
+    case (.recordSpend, 8): "model_name"
     case (.getProviderBudgets, 1): "providers"
     case (.getProviderBudgets, 2): "include_deployments"
     case (.getProviderBudgets, 3): "include_tags"
@@ -248,6 +256,9 @@ extension WireField: CustomStringConvertible {
     case (.getProviderBudgets, 5): "page_token"
     case (.getProviderBudgets, 6): "deployment_ids"
     case (.getProviderBudgets, 7): "tags"
+    case (.getProviderBudgets, 8): "include_models"
+    case (.getProviderBudgets, 9): "include_pools"
+    case (.getProviderBudgets, 10): "models"
     case (.reserveSpend, 1): "provider"
     case (.reserveSpend, 2): "deployment_id"
     case (.reserveSpend, 3): "model"

@@ -68,9 +68,18 @@ typedef enum _Budget__V1__Scope {
   BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED = 0,
   BUDGET__V1__SCOPE__SCOPE_PROVIDER = 1,
   BUDGET__V1__SCOPE__SCOPE_DEPLOYMENT = 2,
-  BUDGET__V1__SCOPE__SCOPE_TAG = 3
+  BUDGET__V1__SCOPE__SCOPE_TAG = 3,
+  BUDGET__V1__SCOPE__SCOPE_MODEL = 4,
+  BUDGET__V1__SCOPE__SCOPE_POOL = 5,
+  BUDGET__V1__SCOPE__SCOPE_TOTAL = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__SCOPE)
 } Budget__V1__Scope;
+typedef enum _Budget__V1__Mode {
+  BUDGET__V1__MODE__MODE_ENFORCE = 0,
+  BUDGET__V1__MODE__MODE_SHADOW = 1,
+  BUDGET__V1__MODE__MODE_FREEZE = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__MODE)
+} Budget__V1__Mode;
 typedef enum _Budget__V1__Verdict {
   BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED = 0,
   BUDGET__V1__VERDICT__VERDICT_ALLOWS = 1,
@@ -174,10 +183,11 @@ struct  Budget__V1__Deployment
   ProtobufCBinaryData model_name;
   ProtobufCBinaryData model;
   ProtobufCBinaryData provider;
+  protobuf_c_boolean free;
 };
 #define BUDGET__V1__DEPLOYMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__deployment__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0 }
 
 
 struct  Budget__V1__FilterDeploymentsRequest
@@ -226,6 +236,8 @@ struct  Budget__V1__Denial
   double spend_usd;
   double limit_usd;
   double withheld_usd;
+  Budget__V1__Mode mode;
+  ProtobufCBinaryData window;
   Budget__V1__Denial__ResetsAtUnixMsPresenceCase resets_at_unix_ms_presence_case;
   union {
     int64_t resets_at_unix_ms;
@@ -233,7 +245,7 @@ struct  Budget__V1__Denial
 };
 #define BUDGET__V1__DENIAL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__denial__descriptor) \
-    , 0, BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, 0, 0, 0, BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , 0, BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -252,6 +264,7 @@ struct  Budget__V1__RecordSpendRequest
   ProtobufCBinaryData *tags;
   ProtobufCBinaryData idempotency_key;
   ProtobufCBinaryData reservation_id;
+  ProtobufCBinaryData model_name;
   Budget__V1__RecordSpendRequest__CostUsdPresenceCase cost_usd_presence_case;
   union {
     double cost_usd;
@@ -259,7 +272,7 @@ struct  Budget__V1__RecordSpendRequest
 };
 #define BUDGET__V1__RECORD_SPEND_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__record_spend_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL}, BUDGET__V1__RECORD_SPEND_REQUEST__COST_USD_PRESENCE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, BUDGET__V1__RECORD_SPEND_REQUEST__COST_USD_PRESENCE__NOT_SET, {0} }
 
 
 struct  Budget__V1__RecordSpendResponse
@@ -286,10 +299,14 @@ struct  Budget__V1__GetProviderBudgetsRequest
   ProtobufCBinaryData *deployment_ids;
   size_t n_tags;
   ProtobufCBinaryData *tags;
+  protobuf_c_boolean include_models;
+  protobuf_c_boolean include_pools;
+  size_t n_models;
+  ProtobufCBinaryData *models;
 };
 #define BUDGET__V1__GET_PROVIDER_BUDGETS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__get_provider_budgets_request__descriptor) \
-    , 0,NULL, 0, 0, 0, {0,NULL}, 0,NULL, 0,NULL }
+    , 0,NULL, 0, 0, 0, {0,NULL}, 0,NULL, 0,NULL, 0, 0, 0,NULL }
 
 
 struct  Budget__V1__GetProviderBudgetsResponse
@@ -303,10 +320,16 @@ struct  Budget__V1__GetProviderBudgetsResponse
   Budget__V1__Budget **tags;
   int64_t reconciled_at_unix_ms;
   ProtobufCBinaryData next_page_token;
+  size_t n_models;
+  Budget__V1__Budget **models;
+  size_t n_pools;
+  Budget__V1__Budget **pools;
+  size_t n_total;
+  Budget__V1__Budget **total;
 };
 #define BUDGET__V1__GET_PROVIDER_BUDGETS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__get_provider_budgets_response__descriptor) \
-    , 0,NULL, 0,NULL, 0,NULL, 0, {0,NULL} }
+    , 0,NULL, 0,NULL, 0,NULL, 0, {0,NULL}, 0,NULL, 0,NULL, 0,NULL }
 
 
 typedef enum {
@@ -335,6 +358,10 @@ struct  Budget__V1__Budget
   double spend_usd;
   double reserved_usd;
   protobuf_c_boolean exhausted;
+  Budget__V1__Mode mode;
+  ProtobufCBinaryData time_zone;
+  ProtobufCBinaryData begins_on;
+  uint64_t would_have_denied;
   Budget__V1__Budget__LimitUsdPresenceCase limit_usd_presence_case;
   union {
     double limit_usd;
@@ -350,7 +377,7 @@ struct  Budget__V1__Budget
 };
 #define BUDGET__V1__BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__budget__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 struct  Budget__V1__ReserveSpendRequest
@@ -521,6 +548,7 @@ struct  Budget__V1__ExplainedBudget
   double withheld_usd;
   Budget__V1__Verdict verdict;
   ProtobufCBinaryData reason;
+  Budget__V1__Mode mode;
   Budget__V1__ExplainedBudget__LimitUsdPresenceCase limit_usd_presence_case;
   union {
     double limit_usd;
@@ -532,7 +560,7 @@ struct  Budget__V1__ExplainedBudget
 };
 #define BUDGET__V1__EXPLAINED_BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__explained_budget__descriptor) \
-    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED, {0,NULL}, BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED, {0,NULL}, BUDGET__V1__MODE__MODE_ENFORCE, BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 /* Budget__V1__Request methods */
@@ -1094,6 +1122,7 @@ typedef void (*Budget__V1__ExplainedBudget_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    budget__v1__scope__descriptor;
+extern const ProtobufCEnumDescriptor    budget__v1__mode__descriptor;
 extern const ProtobufCEnumDescriptor    budget__v1__verdict__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__response__descriptor;

@@ -158,6 +158,10 @@ struct IncludeReader {
       sections[index].value = joined
       return
     }
+    if section.key.text == "budgetd", let before = old.mapping, let more = section.value.mapping {
+      sections[index].value = joinedOwn(before, more, line: old.line)
+      return
+    }
     judge(old, replacedBy: section)
     sections[index] = section
   }
@@ -168,15 +172,34 @@ struct IncludeReader {
     if let before = old.sequence, let more = section.value.sequence {
       return DocumentNode(.sequence(before + more), line: old.line)
     }
-    guard section.key.text == "budgetd", let before = old.mapping, let more = section.value.mapping
-    else { return nil }
-    var merged = DocumentMapping(before.entries + more.entries)
-    guard let first = before["budgets"], let list = first.sequence,
-      let next = more["budgets"]?.sequence,
-      let index = merged.entries.firstIndex(where: { $0.key.text == "budgets" })
-    else { return DocumentNode(.mapping(merged.withoutRepetitions), line: old.line) }
-    merged.replaceValue(at: index, with: DocumentNode(.sequence(list + next), line: first.line))
-    return DocumentNode(.mapping(merged.withoutRepetitions), line: old.line)
+    return nil
+  }
+
+  /// The section `budgetd:` of both: budgets are appended, and another setting has one value.
+  private mutating func joinedOwn(
+    _ before: DocumentMapping, _ more: DocumentMapping, line: Int
+  ) -> DocumentNode {
+    var entries = before.entries
+    for entry in more.entries {
+      guard let index = entries.firstIndex(where: { $0.key.pythonKey == entry.key.pythonKey })
+      else {
+        entries.append(entry)
+        continue
+      }
+      let old = entries[index].value
+      if entry.key.text == "budgets", let list = old.sequence, let next = entry.value.sequence {
+        entries[index].value = DocumentNode(.sequence(list + next), line: old.line)
+      } else if old.isNull {
+        entries[index] = entry
+      } else if !entry.value.isNull, entry.value != old {
+        log.add(
+          entry.key, "budgetd.\(entry.key.pathSegment)",
+          "this has another value at \(log.lines.words(old.line, from: entry.key.line)), and one holds "
+            + "for the budgets of all files: keep one")
+      }
+    }
+    let joined = DocumentMapping(entries, replacing: before.repetitions + more.repetitions)
+    return DocumentNode(.mapping(joined), line: line)
   }
 
   /// Says what a replaced section loses: refused where that is a budget or a Redis.

@@ -62,7 +62,11 @@ struct BudgetTerms: Hashable {
         do throws(WindowLengthError) {
           return (text, try WindowLength(text: text))
         } catch {
-          message = error.description
+          message =
+            CalendarUnit(rawValue: text) == nil
+            ? error.description
+            : "LiteLLM knows no \(text) of the calendar: write it in the section budgetd, or a length "
+              + "here, such as 30d"
         }
       }
     case .integer(let digits):

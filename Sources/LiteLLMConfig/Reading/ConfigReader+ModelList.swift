@@ -69,7 +69,8 @@ extension ConfigReader {
       apiBase: parameters["api_base"]?.text)
     let deployment = ReadDeployment(
       names: ConfiguredDeployment(
-        id: id, modelName: modelName, model: model, provider: provider),
+        id: id, modelName: modelName, model: model, provider: provider,
+        isFree: DeploymentPrices(parameters: parameters, info: info?.mapping).areZero),
       parameters: parameters, unset: unset, info: info, hasComputedID: given.text == nil,
       place: Place(node: entry, path: path, index: index))
     deployments.append(deployment.names)
@@ -312,9 +313,10 @@ extension ConfigReader {
       return
     }
     deploymentTerms[.string(id)] = (terms, line)
-    deploymentBudgets.append(
-      BudgetDefinition(
-        key: BudgetKey(scope: .deployment, name: id, windowText: terms.windowText),
-        windowLength: terms.windowLength, limit: terms.limit))
+    let definition = BudgetDefinition(
+      key: BudgetKey(scope: .deployment, name: id, windowText: terms.windowText),
+      windowLength: terms.windowLength, limit: terms.limit)
+    deploymentBudgets.append(definition)
+    own.compare(definition, line: line, log: &log)
   }
 }

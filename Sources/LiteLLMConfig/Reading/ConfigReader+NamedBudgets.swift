@@ -47,10 +47,11 @@ extension ConfigReader {
         windowLength: terms.windowLength, limit: terms.limit)
       if scope == .provider {
         providerBudgets.append(definition)
-        providerKeys.append(entry.key)
+        providerNames.append(WrittenName(text: name, line: entry.key.line, path: place))
       } else {
         tagBudgets.append(definition)
       }
+      own.compare(definition, line: entry.key.line, log: &log)
     }
   }
 
@@ -158,41 +159,6 @@ extension ConfigReader {
       }
     }
     return first?.value
-  }
-
-  /// A value of a budget, from the environment where it says so. Nil where the variable is not set:
-  /// LiteLLM would go on without limit or window.
-  mutating func fromEnvironment(_ node: DocumentNode, path: @autoclosure () -> String)
-    -> DocumentNode?
-  {
-    var node = node
-    if let text = node.text, let late = lateValue(of: text) {
-      return DocumentNode(.string(late), line: node.line)
-    }
-    // A variable may refer to another one, as deep as LiteLLM looks.
-    for _ in 0..<EnvironmentReferences.passes {
-      var unset: [String] = []
-      guard let text = node.text, let value = environment.value(of: text, unset: &unset) else {
-        return node
-      }
-      guard unset.isEmpty else {
-        log.add(
-          node, path(),
-          "the environment variable \(DocumentProblem.plain(unset[0])) is not set: set it, or write the "
-            + "value")
-        return nil
-      }
-      node = DocumentNode(value, line: node.line)
-    }
-    return node
-  }
-
-  /// The file's own variable that a reference means, where the process has none: LiteLLM would find
-  /// nothing, since it sets them later.
-  private func lateValue(of text: String) -> String? {
-    var unset: [String] = []
-    guard environment.value(of: text, unset: &unset) != nil, !unset.isEmpty else { return nil }
-    return environment.lateValue(of: text)
   }
 
   private mutating func refuseMisspellings(in mapping: DocumentMapping, at path: String) {

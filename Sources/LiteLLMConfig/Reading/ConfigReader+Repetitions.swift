@@ -35,21 +35,6 @@ extension ConfigReader {
     }
   }
 
-  /// A setting that stands there twice with two values, of which the last one would count.
-  mutating func refuseRepetitions(of keys: [String], in mapping: DocumentMapping, at path: String) {
-    for repetition in mapping.repetitions {
-      guard let text = repetition.key.text, keys.contains(text) else { continue }
-      let place = path.isEmpty ? text : "\(path).\(text)"
-      let again = "'\(text)' stands here a second time"
-      if mapping[text] == repetition.value {
-        warnings.add(repetition.key, place, "\(again), with the same value: take one of them out")
-      } else {
-        log.add(
-          repetition.key, place, "\(again), and only the last one would count: join them")
-      }
-    }
-  }
-
   private func value(of key: DocumentNode, in mapping: DocumentMapping) -> DocumentNode? {
     mapping.entries.first { $0.key.pythonKey == key.pythonKey }?.value
   }

@@ -1,53 +1,52 @@
 import BudgetModel
 import Documents
 
-// Budgets of LiteLLM's that budgetd does not enforce, and names that it cannot resolve: a line each.
+// Budgets of LiteLLM's that budgetd does not enforce: a line each.
 
 extension ConfigReader {
-  /// By the place of a budget: who enforces it.
-  private static let elsewhere: [String: String] = [
-    "litellm_settings.max_budget":
-      "the limit on everything is LiteLLM's proxy's own; here a budget for each provider comes nearest",
-    "general_settings.max_budget":
-      "LiteLLM reads the limit on everything under litellm_settings; here a budget for each provider "
-      + "comes nearest",
-    "litellm_settings.max_end_user_budget":
-      "budgets of end users are LiteLLM's proxy's own; here a tag for each user comes nearest",
-    "litellm_settings.max_end_user_budget_id":
-      "budgets of end users are LiteLLM's proxy's own; here a tag for each user comes nearest",
-    "litellm_settings.max_internal_user_budget":
-      "budgets of internal users are LiteLLM's proxy's own, with its database; here a tag for each user "
-      + "comes nearest",
-    "litellm_settings.max_ui_session_budget": "budgets of the admin page are LiteLLM's proxy's own",
-    "litellm_settings.default_internal_user_params":
-      "budgets of internal users are LiteLLM's proxy's own, with its database; here a tag for each user "
-      + "comes nearest",
-    "litellm_settings.upperbound_key_generate_params":
-      "budgets of keys are LiteLLM's proxy's own, with its database; here a tag for each key comes "
-      + "nearest",
-    "litellm_settings.default_key_generate_params":
-      "budgets of keys are LiteLLM's proxy's own, with its database; here a tag for each key comes "
-      + "nearest",
-    "litellm_settings.default_team_settings":
-      "budgets of teams are LiteLLM's proxy's own, with its database; here a tag for each team comes "
-      + "nearest",
-    "litellm_settings.default_team_params":
-      "budgets of teams are LiteLLM's proxy's own, with its database; here a tag for each team comes "
-      + "nearest",
+  /// Whose budgets a setting is for, and the tag that would stand for them here.
+  private static let elsewhere: [String: (whose: String, tag: String)] = [
+    "litellm_settings.max_end_user_budget": ("end users", "user:*"),
+    "litellm_settings.max_end_user_budget_id": ("end users", "user:*"),
+    "litellm_settings.max_internal_user_budget": ("internal users", "user:*"),
+    "litellm_settings.default_max_internal_user_budget": ("internal users", "user:*"),
+    "litellm_settings.default_internal_user_params": ("internal users", "user:*"),
+    "litellm_settings.upperbound_key_generate_params": ("keys", "key:*"),
+    "litellm_settings.default_key_generate_params": ("keys", "key:*"),
+    "litellm_settings.default_team_settings": ("teams", "team:*"),
+    "litellm_settings.default_team_params": ("teams", "team:*"),
   ]
+
+  /// The way to have it here.
+  private static func way(_ path: String, _ key: String) -> String {
+    if path == "general_settings.max_budget" {
+      return "LiteLLM reads the limit on everything under litellm_settings: write it there, with a "
+        + "budget_duration beside it"
+    }
+    if path == "litellm_settings.max_ui_session_budget" {
+      return "budgets of the admin page are LiteLLM's proxy's own"
+    }
+    if key == "model_max_budget" {
+      return
+        "budgets of a key's models are LiteLLM's proxy's own; here {model: NAME, limit: 5, window: "
+        + "day} in the section budgetd limits a model, for all keys together"
+    }
+    let (whose, tag) = elsewhere[path] ?? ("this kind", "key:*")
+    return
+      "budgets of \(whose) are LiteLLM's proxy's own; here {tag: '\(tag)', limit: 5, window: day} "
+      + "in the section budgetd gives each of them one, where requests carry such tags"
+  }
 
   /// How deep a setting is looked through for limits.
   private static let depth = 6
 
-  /// One line for each setting with limits that nobody enforces here, and one for names.
+  /// One line for each setting with limits that nobody enforces here.
   mutating func warnOfUnenforced(_ sections: DocumentMapping) {
     for section in ["general_settings", "litellm_settings", "router_settings"] {
       for entry in sections[section]?.mapping?.entries ?? [] {
         warnOfLimit(entry, section: section)
       }
     }
-    warnOfWildcards()
-    warnOfAliases(sections)
   }
 
   private mutating func warnOfLimit(_ entry: DocumentMapping.Entry, section: String) {
@@ -55,18 +54,15 @@ extension ConfigReader {
     let path = "\(section).\(entry.key.pathSegment)"
     switch path {
     case "router_settings.provider_budget_config", "litellm_settings.tag_budget_config",
-      "general_settings.coordination_redis", "litellm_settings.cache_params":
+      "general_settings.coordination_redis", "litellm_settings.cache_params",
+      "litellm_settings.max_budget":
       return
     default: break
     }
     guard !nearBudgets.contains(path) else { return }
     let isLimit = Self.isLimit(key) && Self.isAmount(entry.value)
     guard isLimit || Self.holdsLimit(entry.value, depth: Self.depth) else { return }
-    let way =
-      Self.elsewhere[path]
-      ?? "budgetd knows budgets of providers, deployments and tags; this one is "
-      + "LiteLLM's proxy's own"
-    warnings.add(entry.key, path, "not enforced here: \(way)")
+    warnings.add(entry.key, path, "not enforced here: \(Self.way(path, key))")
   }
 
   private static func isLimit(_ key: String) -> Bool {
@@ -93,35 +89,5 @@ extension ConfigReader {
     case .sequence(let nodes): return nodes.contains { holdsLimit($0, depth: depth - 1) }
     default: return false
     }
-  }
-
-  /// Public names that stand for many: a filter by name takes them as they are written.
-  private mutating func warnOfWildcards() {
-    var names: [String] = []
-    var seen: Set<ExactText> = []
-    for deployment in deployments where deployment.modelName.utf8.contains(UInt8(ascii: "*")) {
-      guard seen.insert(ExactText(deployment.modelName)).inserted else { continue }
-      names.append(DocumentProblem.quoted(deployment.modelName))
-    }
-    guard !names.isEmpty else { return }
-    warnings.add(
-      line: modelListLine, "model_list",
-      "FilterDeployments finds \(SectionLosses.words(names)) by that very name only, and no model that "
-        + "it stands for: such requests have to list their deployments")
-  }
-
-  /// Aliases of public names, which a filter by name does not know.
-  private mutating func warnOfAliases(_ sections: DocumentMapping) {
-    let path = "router_settings.model_group_alias"
-    guard let node = sections["router_settings"]?["model_group_alias"], let mapping = node.mapping
-    else { return }
-    let known = Set(deployments.lazy.map { ExactText($0.modelName) })
-    let names = mapping.entries.compactMap(\.key.text).filter { !known.contains(ExactText($0)) }
-    guard !names.isEmpty else { return }
-    warnings.add(
-      node, path,
-      "FilterDeployments by name does not find the aliases "
-        + "\(SectionLosses.words(names.map(DocumentProblem.quoted))): ask by the name that each stands "
-        + "for, or list the deployments")
   }
 }

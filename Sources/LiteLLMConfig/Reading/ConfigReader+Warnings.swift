@@ -7,23 +7,6 @@ extension ConfigReader {
   /// How many deployments of one group a filter call can name.
   static let maximumGroup = 1_024
 
-  /// Budgets of providers that nothing resolves to.
-  mutating func warnOfUnknownProviders(path: String) {
-    let configured = Set(deployments.lazy.compactMap(\.provider).map(ExactText.init))
-    for key in providerKeys {
-      guard let name = key.text, !directory.knows(provider: name),
-        !configured.contains(ExactText(name))
-      else { continue }
-      // Once the log is full nobody will read the suggestion, and it is dear.
-      let meant =
-        warnings.isFull ? nil : Spelling.nearest(to: name, among: directory.names)
-      warnings.add(
-        key, "\(path).\(key.pathSegment)",
-        "no provider is known as \(DocumentProblem.quoted(name)), so only requests that name it count "
-          + "here" + (meant.map { ": did you mean \($0)?" } ?? ""))
-    }
-  }
-
   /// Groups that are too large to be asked for by name.
   mutating func warnOfLargeGroups() {
     var sizes: [ExactText: Int] = [:]

@@ -19,7 +19,7 @@ struct ConfigReader {
   /// The providers of `custom_provider_map`.
   var customProviders: [String] = []
   /// The budgeted names of providers, where they stand.
-  var providerKeys: [DocumentNode] = []
+  var providerNames: [WrittenName] = []
   /// By a key of deployments' parameters: the one that it misspells, nil for most; looked up once.
   var misspelled: [String: String?] = [:]
   /// The line that the model list starts on.
@@ -32,6 +32,12 @@ struct ConfigReader {
   var nearBudgets: Set<String> = []
   /// How many deployments LiteLLM drops.
   var droppedDeployments = 0
+  /// Other names of model groups.
+  var aliases = ModelAliases()
+  /// The contents of the section `budgetd:`.
+  var own = OwnBudgets()
+  /// The time zones that it names.
+  var calendars: CalendarTables
 
   /// A reader of `document` that knows what `loader` does.
   init(_ document: IncludeReader.Outcome, loader: LiteLLMConfigLoader, redis: RedisChoice) {
@@ -41,6 +47,7 @@ struct ConfigReader {
     operatorModels = loader.operatorModels
     log = document.log
     warnings = document.warnings
+    calendars = CalendarTables(loader.zones)
   }
 
   /// The places of a document's parts.
@@ -72,6 +79,7 @@ struct ConfigReader {
       readEnvironmentVariables(sections)
       readCustomProviders(sections)
       refuseMisplaced(sections)
+      readOwnSection(sections)
     }
     if let entries = budgetMapping(sections, at: layout.providerBudgets) {
       readNamedBudgets(
@@ -83,20 +91,44 @@ struct ConfigReader {
     if let entries = budgetMapping(sections, at: layout.tagBudgets) {
       readNamedBudgets(entries, scope: .tag, path: layout.tagBudgets.joined(separator: "."))
     }
+    let total = layout == .file ? readTotal(sections) : nil
+    own.refuseTooManyWindows(log: &log)
     let redis = redisSource(sections)
     guard log.isEmpty else { throw DocumentError(problems: log.sorted()) }
-    warnOfUnknownProviders(path: layout.providerBudgets.joined(separator: "."))
+    let configuration = budgetConfiguration(total: total)
+    let unknown = UnknownNames(configuration: configuration)
+    unknown.warn(
+      ofProviders: providerNames + own.names[.provider, default: []], &warnings)
+    unknown.warn(of: own.names, &warnings)
+    unknown.warn(ofAliases: aliases, &warnings)
     warnOfLargeGroups()
     if layout == .file {
       warnOfStrangers(sections)
       warnOfUnenforced(sections)
     }
     return LiteLLMConfig(
-      budgets: BudgetConfiguration(
-        budgets: providerBudgets + deploymentBudgets + tagBudgets, deployments: deployments,
-        directory: directory),
-      redis: redis, deploymentFacts: deploymentFacts, waitingBudgets: waitingBudgets,
-      includedFiles: log.lines.included, warnings: warnings.sorted())
+      budgets: configuration, redis: redis, deploymentFacts: deploymentFacts,
+      waitingBudgets: waitingBudgets, includedFiles: log.lines.included,
+      warnings: warnings.sorted())
+  }
+
+  /// All that was read, LiteLLM's budgets of each scope before the section's.
+  private func budgetConfiguration(total: BudgetDefinition?) -> BudgetConfiguration {
+    var configuration = BudgetConfiguration(
+      budgets: BudgetScope.inOrder.flatMap { scope in
+        let first: [BudgetDefinition] =
+          switch scope {
+          case .provider: providerBudgets
+          case .deployment: deploymentBudgets
+          case .tag: tagBudgets
+          case .total: total.map { [$0] } ?? []
+          case .model, .pool: []
+          }
+        return first + own.budgets.filter { $0.key.scope == scope }
+      }, patterns: own.sortedPatterns, pools: own.pools.map(\.members), deployments: deployments,
+      aliases: aliases.groups, directory: directory)
+    configuration.dynamicBudgetsFull = own.dynamicBudgetsFull
+    return configuration
   }
 
   /// A section's value; nil where it is absent or null.
@@ -136,7 +168,7 @@ struct ConfigReader {
     return mapping
   }
 
-  /// Budgets in a place where LiteLLM never looks, and those that this version does not know.
+  /// Budgets in a place where nobody looks for them.
   private mutating func refuseMisplaced(_ sections: DocumentMapping) {
     let homes = [
       "provider_budget_config": "router_settings", "tag_budget_config": "litellm_settings",
@@ -152,11 +184,13 @@ struct ConfigReader {
         }
       }
     }
-    if let found = sections["budgetd"].flatMap({ Self.key("budgets", in: $0) }) {
+    for entry in sections.entries {
+      guard let section = entry.key.text, let found = Self.key("budgetd", in: entry.value) else {
+        continue
+      }
       log.add(
-        found, "budgetd.budgets",
-        "this version of budgetd has no budgets of its own, and would not enforce them: take them "
-          + "out, or run a version that knows them")
+        found, "\(section).budgetd",
+        "budgetd is a section of its own, and is looked for nowhere else: move it to the left edge")
     }
   }
 

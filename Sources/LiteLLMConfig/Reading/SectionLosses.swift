@@ -68,6 +68,7 @@ struct SectionLosses {
         let isGrave =
           isBudget(path) || isBudget(name) || graveKeys.contains(name)
           || name == "litellm_settings.cache_params" && isRedis(entry.value)
+          || totalKeys.contains(name) && hasTotal(mapping)
           || path == "environment_variables" && (entry.key.text ?? "").hasPrefix("REDIS_")
         return [Item(name: name, value: entry.value, isGrave: isGrave && !entry.value.isNull)]
       }
@@ -77,6 +78,18 @@ struct SectionLosses {
   /// Whether the parameters of a response cache are those of a plain Redis.
   private static func isRedis(_ parameters: DocumentNode) -> Bool {
     parameters["type"].map { $0.text == "redis" } ?? (parameters.mapping != nil)
+  }
+
+  private static let totalKeys = [
+    "litellm_settings.max_budget", "litellm_settings.budget_duration",
+  ]
+
+  /// Whether the settings limit everything: a limit that is not 0, over a window.
+  private static func hasTotal(_ settings: DocumentMapping) -> Bool {
+    guard let limit = settings["max_budget"], !limit.isNull,
+      let window = settings["budget_duration"], !window.isNull
+    else { return false }
+    return (limit.number ?? limit.text.flatMap(PythonNumber.float)).map { $0 > 0 } ?? true
   }
 
   private static func isBudget(_ path: String) -> Bool {

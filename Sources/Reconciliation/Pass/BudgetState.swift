@@ -16,7 +16,9 @@ struct BudgetState {
   }
 
   let key: BudgetKey
-  let length: WindowLength
+  /// When its windows begin and end.
+  var rule: WindowRule
+  let origin: BudgetOrigin
   let keys: BudgetKeys
   /// Its position among the budgets in force; nil: it is not in force any more.
   var position: Int?
@@ -58,21 +60,22 @@ struct BudgetState {
 
   init(_ budget: FleetBudget, keys: BudgetKeys, position: Int?) {
     key = budget.key
-    length = budget.windowLength
+    rule = budget.rule
+    origin = budget.origin
     limit = budget.limit
     self.keys = keys
     self.position = position
-    announces = budget.key.scope == .provider
+    announces = budget.key.scope == .provider && budget.origin == .liteLLM
   }
 
   /// The fleet's window.
-  var adopted: FleetWindow? { record.map { FleetWindow(start: $0.start, end: $0.end) } }
+  var adopted: Window? { record.map { Window(start: $0.start, end: $0.end) } }
 
   /// The node's own open windows that are not the fleet's.
-  func locals(at now: Timestamp) -> [FleetWindow] {
+  func locals(at now: Timestamp) -> [Window] {
     windows.compactMap { start, window in
       start == record?.start || window.end < now
-        ? nil : FleetWindow(start: start, end: window.end)
+        ? nil : Window(start: start, end: window.end)
     }
   }
 
@@ -121,10 +124,10 @@ struct BudgetKeys: Hashable, Sendable {
   var mark: [UInt8]
 
   /// Nil: the budget's name has braces for which no marker can be named.
-  init?(_ key: BudgetKey, in keys: RedisKeys) {
-    guard keys.complaint(key) == nil else { return nil }
-    spend = keys.spendKey(key)
-    start = keys.startKey(key)
-    mark = keys.markKey(key)
+  init?(_ key: BudgetKey, _ origin: BudgetOrigin = .liteLLM, in keys: RedisKeys) {
+    guard keys.complaint(key, origin) == nil else { return nil }
+    spend = keys.spendKey(key, origin)
+    start = keys.startKey(key, origin)
+    mark = keys.markKey(key, origin)
   }
 }

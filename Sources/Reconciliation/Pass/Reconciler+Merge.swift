@@ -44,14 +44,14 @@ extension Reconciler {
   private func mergeCalls(_ index: Int) -> [MergeCall] {
     let state = states[index]
     guard let record = state.record, let own = state.windows[record.start] else { return [] }
-    let window = FleetWindow(start: record.start, end: record.end)
+    let window = Window(start: record.start, end: record.end)
     let parts = own.parts.filter { $0.value > .zero }.sorted { $0.key < $1.key }.map {
       MergeCall.Part(
         origin: $0.key, cumulative: $0.value, confirmed: record.confirmed[$0.key] ?? .zero)
     }
     return stride(from: 0, to: parts.count, by: MergeCall.maximumParts).map { first in
       MergeCall(
-        window: window, length: WindowDecision.length(of: window, state.length),
+        window: window, length: state.rule.milliseconds(of: window),
         highest: record.highest, isForced: state.foreignCount >= 2,
         epoch: String(UInt32.random(in: .min ... .max), radix: 16),
         parts: Array(parts[first..<min(first + MergeCall.maximumParts, parts.count)]))

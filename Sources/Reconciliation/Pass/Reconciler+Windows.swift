@@ -45,6 +45,8 @@ extension Reconciler {
   /// Whether a look at the budget's start key and marker is needed.
   private func isUnsettled(_ state: BudgetState, at now: Timestamp) -> Bool {
     if state.isContested || !state.locals(at: now).isEmpty { return true }
+    // Windows of a calendar have no start key: a spend key tells that somebody has charged one.
+    if state.rule.rollingLength == nil { return state.adopted == nil && state.total != nil }
     guard let adopted = state.adopted else { return state.startText != nil }
     guard let text = state.startText else { return true }
     return StoreNumber.instant(String(decoding: text, as: UTF8.self)) != adopted.start
@@ -87,7 +89,7 @@ extension Reconciler {
           states[index].key, "its start key cannot be used: \(reason)", isShared: true)
       }
       let facts = WindowDecision.Facts(
-        length: states[index].length, now: now, startKey: startKey,
+        rule: states[index].rule, now: now, startKey: startKey,
         marker: MarkerHead(answer[first + 4]),
         adopted: states[index].adopted.flatMap { $0.isOpen(at: now) ? $0 : nil },
         locals: states[index].locals(at: now))
@@ -122,10 +124,11 @@ extension Reconciler {
   private mutating func startKey(
     _ value: [UInt8]?, timeToLive: Int64, _ index: Int, at now: Timestamp
   ) -> StartKey {
-    let length = states[index].length
+    guard let length = states[index].rule.rollingLength else { return .missing }
     var startKey = StartKey(value, timeToLive: timeToLive, length: length, at: now)
     if let value, value == states[index].ignoredStart { startKey = .otherLength }
-    if case .window(let window) = startKey, StartKey.isSkewed(window, length: length),
+    if case .window(let window) = startKey, states[index].origin == .liteLLM,
+      StartKey.isSkewed(window, length: length),
       isOfAnotherText(window.start, than: states[index].key)
     {
       startKey = .otherLength
@@ -157,7 +160,7 @@ extension Reconciler {
     return commands
   }
 
-  private func startKeyCommand(_ key: [UInt8], _ window: FleetWindow) -> [[UInt8]] {
+  private func startKeyCommand(_ key: [UInt8], _ window: Window) -> [[UInt8]] {
     [Array("SET".utf8), key, Array(StoreNumber.text(window.start).utf8), Array("NX".utf8)]
       + [Array("PXAT".utf8), Array("\(window.end.unixMilliseconds + 1)".utf8)]
   }
@@ -165,10 +168,10 @@ extension Reconciler {
   /// A spend key that goes as the window begins is the finished window's, and its value none of
   /// this one's.
   private mutating func noteStale(
-    _ index: Int, _ window: FleetWindow, spendLeft: Int64, at now: Timestamp
+    _ index: Int, _ window: Window, spendLeft: Int64, at now: Timestamp
   ) {
     guard spendLeft >= 0 else { return }
-    let length = WindowDecision.length(of: window, states[index].length)
+    let length = states[index].rule.milliseconds(of: window)
     let slack = WindowDecision.slack(length: length)
     let goes = StoreNumber.instant(now, plus: spendLeft).unixMilliseconds
     let end = window.end.unixMilliseconds
@@ -178,7 +181,7 @@ extension Reconciler {
   }
 
   private func adoption(
-    of window: FleetWindow, _ isExact: Bool, _ moving: [Timestamp], _ closing: [Timestamp],
+    of window: Window, _ isExact: Bool, _ moving: [Timestamp], _ closing: [Timestamp],
     _ index: Int, at now: Timestamp
   ) -> WindowAdoption? {
     var window = window
@@ -229,7 +232,7 @@ extension Reconciler {
     for index in indices where states[index].announces {
       guard let adopted = states[index].adopted else { continue }
       states[index].announces = false
-      let length = WindowDecision.length(of: adopted, states[index].length)
+      let length = states[index].rule.milliseconds(of: adopted)
       let left = adopted.end.unixMilliseconds - now.unixMilliseconds
       guard states[index].total == nil, states[index].staleUntil == nil,
         left > WindowDecision.slack(length: length)

@@ -89,10 +89,11 @@ public struct Reconciler {
       known[kept[index].key] = index
     }
     for (position, budget) in budgets.budgets.enumerated() {
-      if let index = known[budget.key] {
+      if let index = known[budget.key], kept[index].origin == budget.origin {
         kept[index].position = position
         kept[index].limit = budget.limit
-      } else if let keys = BudgetKeys(budget.key, in: redisKeys) {
+        kept[index].rule = budget.rule
+      } else if let keys = BudgetKeys(budget.key, budget.origin, in: redisKeys) {
         known[budget.key] = kept.count
         var state = BudgetState(budget, keys: keys, position: position)
         // A provider that was in force before has been shown.
@@ -141,10 +142,12 @@ public struct Reconciler {
   /// told. Nil: it cannot be kept in the store.
   private mutating func place(of key: BudgetKey) -> Int? {
     if let known = places[key] { return known }
-    guard let keys = BudgetKeys(key, in: redisKeys),
-      let length = try? WindowLength(text: key.windowText)
-    else { return nil }
-    let budget = FleetBudget(key: key, limit: nil, windowLength: length)
+    guard let rule = try? WindowRule(text: key.windowText) else { return nil }
+    // Of one that is not configured any more the ledger does not tell whose words it was in.
+    let isLiteLLMs = rule.rollingLength != nil && BudgetScope.ofLiteLLM.contains(key.scope)
+    let origin = isLiteLLMs ? BudgetOrigin.liteLLM : .own
+    guard let keys = BudgetKeys(key, origin, in: redisKeys) else { return nil }
+    let budget = FleetBudget(key: key, limit: nil, rule: rule, origin: origin)
     places[key] = states.count
     states.append(BudgetState(budget, keys: keys, position: nil))
     return states.count - 1

@@ -68,14 +68,22 @@ public struct FleetBudget: Hashable, Sendable {
   public var key: BudgetKey
   /// Its limit; nil: unlimited.
   public var limit: PicoUSD?
-  /// How long its windows last.
-  public var windowLength: WindowLength
+  /// When its windows begin and end.
+  public var rule: WindowRule
+  /// Whose keys it has in the store.
+  public var origin: BudgetOrigin
 
   /// Makes a budget.
-  public init(key: BudgetKey, limit: PicoUSD?, windowLength: WindowLength) {
+  public init(key: BudgetKey, limit: PicoUSD?, rule: WindowRule, origin: BudgetOrigin) {
     self.key = key
     self.limit = limit
-    self.windowLength = windowLength
+    self.rule = rule
+    self.origin = origin
+  }
+
+  /// Makes one of LiteLLM's budgets.
+  public init(key: BudgetKey, limit: PicoUSD?, windowLength: WindowLength) {
+    self.init(key: key, limit: limit, rule: .rolling(windowLength), origin: .liteLLM)
   }
 }
 

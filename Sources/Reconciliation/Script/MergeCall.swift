@@ -13,7 +13,7 @@ struct MergeCall {
   /// More go into further calls: Lua passes that many values on its stack.
   static let maximumParts = 256
 
-  var window: FleetWindow
+  var window: Window
   /// The window's length on the store's clock, in milliseconds.
   var length: Int64
   /// The spend key when the store last confirmed something of this node's; zero: it never has.
@@ -64,7 +64,7 @@ struct MergeReply: Equatable {
 
   var outcome: Outcome
   /// The window that the marker holds, or the one asked for where there is none.
-  var window: FleetWindow
+  var window: Window
   /// The open window that the marker's window replaced.
   var replaced: Timestamp?
   /// Windows that end by then were ended by an operator's reset.
@@ -90,7 +90,7 @@ struct MergeReply: Equatable {
       let sum = PicoUSD(twelveDecimals: texts[6]), let added = PicoUSD(twelveDecimals: texts[9])
     else { return nil }
     self.outcome = outcome
-    window = FleetWindow(start: start, end: end)
+    window = Window(start: start, end: end)
     replaced = StoreNumber.milliseconds(texts[3])
     resetUntil = StoreNumber.milliseconds(texts[4])
     if texts[5].isEmpty {

@@ -5,21 +5,21 @@ enum WindowDecision: Equatable {
   /// Nobody has a window, or the one that is over has not gone yet.
   case none
   /// There is no start key: write this one, unless somebody else was first, and look again.
-  case write(FleetWindow)
+  case write(Window)
   /// This is the window. The node's own windows whose spend moves to it, and those that end here.
-  case adopt(FleetWindow, moving: [Timestamp], closing: [Timestamp])
+  case adopt(Window, moving: [Timestamp], closing: [Timestamp])
 
   /// The facts that the decision is made from.
   struct Facts {
-    var length: WindowLength
+    var rule: WindowRule
     /// The store's clock.
     var now: Timestamp
     var startKey: StartKey
     var marker: MarkerHead?
     /// The window that the node has adopted, if it is open.
-    var adopted: FleetWindow?
+    var adopted: Window?
     /// The node's own open windows that are not the fleet's yet.
-    var locals: [FleetWindow]
+    var locals: [Window]
   }
 
   static func make(_ facts: Facts) -> WindowDecision {
@@ -31,9 +31,10 @@ enum WindowDecision: Equatable {
   }
 
   /// The window, and whether its start key has to be written first.
-  private static func chosen(_ facts: Facts) -> (FleetWindow, needsKey: Bool)? {
+  private static func chosen(_ facts: Facts) -> (Window, needsKey: Bool)? {
     let marker = facts.marker?.window
     let open = marker.flatMap { $0.isOpen(at: facts.now) ? $0 : nil }
+    if facts.rule.rollingLength == nil { return ((open ?? standing(facts)), false) }
     switch facts.startKey {
     case .window(let named):
       guard let open else { return (named, false) }
@@ -47,17 +48,22 @@ enum WindowDecision: Equatable {
     }
   }
 
+  /// The calendar's window. One that is open ends as it was opened, whatever the calendar has become.
+  private static func standing(_ facts: Facts) -> Window {
+    facts.adopted ?? facts.locals.min { $0.start < $1.start } ?? facts.rule.window(at: facts.now)
+  }
+
   /// The window that the node itself would name.
-  private static func own(_ facts: Facts) -> FleetWindow? {
+  private static func own(_ facts: Facts) -> Window? {
     if let adopted = facts.adopted { return adopted }
     guard let first = facts.locals.min(by: { $0.start < $1.start }) else { return nil }
     // A node that had not heard the store's clock may have opened it in the future.
     let start = min(first.start, facts.now)
-    let end = facts.length.end(ofWindowFrom: start)
-    return end >= facts.now ? FleetWindow(start: start, end: end) : nil
+    let window = facts.rule.window(at: start)
+    return window.isOpen(at: facts.now) ? window : nil
   }
 
-  private static func adoption(of window: FleetWindow, _ facts: Facts) -> WindowDecision {
+  private static func adoption(of window: Window, _ facts: Facts) -> WindowDecision {
     // Sorted, so that what is asked of the node does not depend on chance.
     let locals = facts.locals.filter { $0.start != window.start }.sorted { $0.start < $1.start }
     // Spend from before an operator's reset never shows in the window after it.
@@ -76,11 +82,11 @@ enum WindowDecision: Equatable {
   /// Whether `window` is the same period as the node's own window under another name, after a loss of
   /// data or a race of two that opened one; or a new period, that leaves the old one behind.
   private static func goesOn(
-    _ adopted: FleetWindow, in window: FleetWindow, _ facts: Facts
+    _ adopted: Window, in window: Window, _ facts: Facts
   ) -> Bool {
     if isReset(adopted, facts) { return false }
     if window.end <= adopted.end { return true }
-    let length = Self.length(of: window, facts.length)
+    let length = facts.rule.milliseconds(of: window)
     let overlap = adopted.end.unixMilliseconds - (window.end.unixMilliseconds - length)
     if overlap <= slack(length: length) { return false }
     let wasThere =
@@ -91,13 +97,8 @@ enum WindowDecision: Equatable {
   }
 
   /// Whether an operator's reset has ended the window.
-  private static func isReset(_ window: FleetWindow, _ facts: Facts) -> Bool {
+  private static func isReset(_ window: Window, _ facts: Facts) -> Bool {
     facts.marker?.resetUntil.map { window.end <= $0 } ?? false
-  }
-
-  /// The window's length on the store's clock, in milliseconds.
-  static func length(of window: FleetWindow, _ length: WindowLength) -> Int64 {
-    length.end(ofWindowFrom: window.start).unixMilliseconds - window.start.unixMilliseconds
   }
 
   /// How near to a window's ends clocks and expiries are not to be told apart, as in the script.

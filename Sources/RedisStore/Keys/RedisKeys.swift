@@ -16,21 +16,30 @@ public struct RedisKeys: Hashable, Sendable {
     }
   }
 
-  /// The key of a budget's spend: LiteLLM's `provider_spend:openai:1d`.
-  public func spendKey(_ key: BudgetKey) -> [UInt8] {
-    named("\(key.scope)_spend:\(key.name):\(key.windowText)")
+  /// The key of a budget's spend: LiteLLM's `provider_spend:openai:1d`, and of budgets that LiteLLM
+  /// does not know `budgetd_spend:provider:month:openai`.
+  public func spendKey(_ key: BudgetKey, _ origin: BudgetOrigin = .liteLLM) -> [UInt8] {
+    switch origin {
+    case .liteLLM: named("\(key.scope)_spend:\(key.name):\(key.windowText)")
+    case .own: named("budgetd_spend:\(key.scope):\(key.windowText):\(key.name)")
+    }
   }
 
   /// The key of the start of a budget's window: LiteLLM's `provider_budget_start_time:openai`, the
-  /// same for every window text of a name.
-  public func startKey(_ key: BudgetKey) -> [UInt8] {
-    named("\(key.scope)_budget_start_time:\(key.name)")
+  /// same for every window text of a name; else `budgetd_budget_start_time:provider:36h:openai`.
+  public func startKey(_ key: BudgetKey, _ origin: BudgetOrigin = .liteLLM) -> [UInt8] {
+    switch origin {
+    case .liteLLM: named("\(key.scope)_budget_start_time:\(key.name)")
+    case .own: named("budgetd_budget_start_time:\(key.scope):\(key.windowText):\(key.name)")
+    }
   }
 
   /// The key of the nodes' shares of a budget's spend, in the same cluster slot as the spend.
   ///
   /// Precondition: `complaint(_:)` has nothing against the budget.
-  public func markKey(_ key: BudgetKey) -> [UInt8] { beside(spendKey(key), "bd") }
+  public func markKey(_ key: BudgetKey, _ origin: BudgetOrigin = .liteLLM) -> [UInt8] {
+    beside(spendKey(key, origin), "bd")
+  }
 
   /// The key of the fleet's nodes.
   public var nodesKey: [UInt8] { named("budgetd:nodes") }
@@ -39,8 +48,8 @@ public struct RedisKeys: Hashable, Sendable {
   ///
   /// Braces in a key say which part of it chooses the cluster slot. There are names for which no
   /// other key falls into the same slot for certain, and LiteLLM's key cannot be changed.
-  public func complaint(_ key: BudgetKey) -> String? {
-    guard HashTag(spendKey(key)) == .unclear else { return nil }
+  public func complaint(_ key: BudgetKey, _ origin: BudgetOrigin = .liteLLM) -> String? {
+    guard HashTag(spendKey(key, origin)) == .unclear else { return nil }
     return "\(key.scope) \(PrintableText.bounded(key.name)) per "
       + "\(PrintableText.bounded(key.windowText)): braces in a name have to be a pair with "
       + "something between them, such as {team}, where budgets are shared through Redis"

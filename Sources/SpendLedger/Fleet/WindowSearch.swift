@@ -9,13 +9,13 @@ enum WindowSearch {
 
   /// The starts of windows of `key` that can still be open at `time`.
   static func starts(of key: BudgetKey, endingFrom time: Int64) -> ClosedRange<Int64> {
-    // A text that means no length: its budget is not in force, and all of its windows are looked
-    // at.
-    guard let length = try? WindowLength(text: key.windowText) else { return .min ... .max }
+    // A text that means nothing: its budget is not in force, and all of its windows are looked at.
+    guard let rule = try? WindowRule(text: key.windowText) else { return .min ... .max }
     let milliseconds: Int128 =
-      switch length {
-      case .seconds(let seconds): Int128(seconds) * 1_000
-      case .months(let months): Int128(months) * 31 * 86_400_000
+      switch rule {
+      case .rolling(.seconds(let seconds)): Int128(seconds) * 1_000
+      case .rolling(.months(let months)): Int128(months) * 31 * 86_400_000
+      case .calendar(let windows): Int128(windows.unit.longestDays) * 86_400_000
       }
     let first = Int128(time) - milliseconds - milliseconds / slackPart - slackMilliseconds
     return Int64(max(first, Int128(Int64.min))) ... .max

@@ -4,7 +4,8 @@ import BudgetModel
 /// length before it, so that no two requests have the same text.
 ///
 /// Kept by whoever meets the same fields with other costs again. In it, in this order: the version;
-/// provider, deployment and model; the reservation; the cost; how many tags, and each.
+/// provider, deployment and model; the reservation; the cost; how many tags, and each; the public
+/// model name, where the request gives one.
 public struct FingerprintText: Sendable {
   /// The first byte: the version of this rule.
   static let version: UInt8 = 1

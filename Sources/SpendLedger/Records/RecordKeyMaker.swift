@@ -55,18 +55,24 @@ public struct RecordKeyMaker: Sendable {
     tags.append(text.bytes.count - tag.count..<text.bytes.count)
   }
 
-  /// Ends the text: tags in the order of their bytes, each once.
-  public mutating func finish() {
-    guard !tags.isEmpty else { return }
-    sortTags()
-    text.bytes.write(
-      bytesOf: UInt32(truncatingIfNeeded: tags.count).littleEndian, at: tagsOffset - Self.lengthSize
-    )
+  /// Ends the text: tags in the order of their bytes, each once, then the public model name, if the
+  /// request gives one.
+  public mutating func finish(modelName: NameBytes = .absent) {
+    if !tags.isEmpty {
+      sortTags()
+      text.bytes.write(
+        bytesOf: UInt32(truncatingIfNeeded: tags.count).littleEndian,
+        at: tagsOffset - Self.lengthSize)
+    }
+    // Requests from before there was such a field have the text that they had.
+    if !modelName.isEmpty { append(modelName) }
   }
 
   /// Ends the text and makes the record's key of it and the idempotency key's identity.
-  public mutating func key(_ identity: KeyIdentity) -> RecordKey {
-    finish()
+  public mutating func key(
+    _ identity: KeyIdentity, modelName: NameBytes = .absent
+  ) -> RecordKey {
+    finish(modelName: modelName)
     return identity.key(with: text)
   }
 

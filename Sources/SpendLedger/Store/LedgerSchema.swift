@@ -70,5 +70,50 @@ enum LedgerSchema {
     ) STRICT;
     PRAGMA user_version = 3;
     """,
+    // Scopes past LiteLLM's three; what an operator changes, and what is held back.
+    """
+    CREATE TABLE wider_budget(
+      id INTEGER PRIMARY KEY,
+      scope INTEGER NOT NULL CHECK(scope BETWEEN 1 AND 255),
+      name TEXT NOT NULL,
+      window_text TEXT NOT NULL,
+      seal INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO wider_budget SELECT id, scope, name, window_text, seal FROM budget;
+    DROP TABLE budget;
+    ALTER TABLE wider_budget RENAME TO budget;
+    CREATE TABLE held(
+      budget INTEGER NOT NULL REFERENCES budget(id),
+      until_s INTEGER NOT NULL,
+      ends_s INTEGER NOT NULL,
+      dollars INTEGER NOT NULL CHECK(dollars BETWEEN 0 AND 1000000000000000000),
+      pico INTEGER NOT NULL CHECK(pico BETWEEN 0 AND 999999999999),
+      seal INTEGER NOT NULL,
+      PRIMARY KEY(budget, until_s, ends_s)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE policy_change(
+      scope INTEGER NOT NULL CHECK(scope BETWEEN 1 AND 255),
+      name TEXT NOT NULL,
+      window_text TEXT NOT NULL,
+      version_ms INTEGER NOT NULL,
+      node TEXT NOT NULL,
+      state BLOB NOT NULL,
+      seal INTEGER NOT NULL,
+      PRIMARY KEY(scope, name, window_text)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE reset(
+      budget INTEGER PRIMARY KEY REFERENCES budget(id),
+      at_ms INTEGER NOT NULL,
+      node TEXT NOT NULL,
+      seal INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE audit(
+      id INTEGER PRIMARY KEY,
+      at_ms INTEGER NOT NULL,
+      entry BLOB NOT NULL,
+      seal INTEGER NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 4;
+    """,
   ]
 }

@@ -36,7 +36,6 @@ final class LedgerStore {
     try connection.execute("PRAGMA locking_mode = EXCLUSIVE", "lock the database")
     try connection.execute(
       """
-      PRAGMA foreign_keys = ON;
       PRAGMA trusted_schema = OFF;
       PRAGMA cell_size_check = ON;
       PRAGMA temp_store = MEMORY;
@@ -59,6 +58,17 @@ final class LedgerStore {
       PRAGMA secure_delete = OFF;
       """, "set up the connection")
     connection.watchLog()
+    try migrate(connection, from: version, path: path)
+    try connection.execute("PRAGMA foreign_keys = ON", "set up the connection")
+  }
+
+  /// Brings the layout up to date. Rows refer to others by number, which a table that takes another's
+  /// place keeps: the references are checked at the end, not on the way.
+  private static func migrate(
+    _ connection: borrowing SQLiteConnection, from version: Int32, path: String
+  ) throws {
+    guard version < LedgerSchema.version else { return }
+    try connection.execute("PRAGMA foreign_keys = OFF", "migrate")
     for step in LedgerSchema.migrations.dropFirst(Int(version)) {
       try connection.execute("BEGIN IMMEDIATE", "migrate")
       do {
@@ -69,6 +79,9 @@ final class LedgerStore {
         try? connection.execute("ROLLBACK", "roll back")
         throw error
       }
+    }
+    guard try integer("SELECT count(*) FROM pragma_foreign_key_check", connection) == 0 else {
+      throw LedgerError.damaged(path: path, finding: "rows that refer to none")
     }
   }
 

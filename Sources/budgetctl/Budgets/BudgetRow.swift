@@ -29,6 +29,9 @@ struct BudgetRow: Equatable {
       ("reserved_usd", .number(budget.reservedUSD)),
       ("exhausted", .bool(budget.isExhausted)),
       ("resets_at", .instant(budget.resetsAtUnixMilliseconds)),
+      ("mode", .string(budget.mode?.description ?? "unknown")),
+      ("time_zone", budget.timeZone.isEmpty ? .null : .string(budget.timeZone)),
+      ("would_have_denied", .integer(Int(clamping: budget.wouldHaveDenied))),
     ])
   }
 }

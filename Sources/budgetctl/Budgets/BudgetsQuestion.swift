@@ -21,14 +21,16 @@ struct BudgetsQuestion {
   func report(from client: BudgetClient) async throws(BudgetClientError) -> BudgetsReport {
     var request = GetProviderBudgetsRequest()
     let isEveryScope = !names.isEmpty || isExhaustedOnly
-    request.includesDeployments = isEveryScope || scopes.contains(.deployment)
-    request.includesTags = isEveryScope || scopes.contains(.tag)
+    request.include(isEveryScope ? BudgetScope.inOrder : scopes)
     request.providers = names
+    request.models = names
     request.deploymentIDs = names
     request.tags = names
     var report = BudgetsReport(
       try await client.allBudgets(request),
-      scopes: isEveryScope ? BudgetScope.allCases : scopes)
+      scopes: isEveryScope ? BudgetScope.inOrder : scopes)
+    // Pools and the total are not asked for by name.
+    if !names.isEmpty { report.rows.removeAll { !names.contains($0.budget.name) } }
     if isEveryScope {
       report.hidesEmptyScopes = true
       let found = Set(report.rows.map(\.budget.name))
@@ -46,11 +48,10 @@ struct BudgetsQuestion {
   private func look(
     elsewhereWith client: BudgetClient, _ report: inout BudgetsReport
   ) async throws(BudgetClientError) {
-    let others = BudgetScope.allCases.filter { !scopes.contains($0) }
+    let others = BudgetScope.inOrder.filter { !scopes.contains($0) }
     guard !others.isEmpty else { return }
     var request = GetProviderBudgetsRequest()
-    request.includesDeployments = others.contains(.deployment)
-    request.includesTags = others.contains(.tag)
+    request.include(others)
     var rows: [BudgetRow] = []
     for _ in 0..<Self.pagesElsewhere {
       let page = try await client.getProviderBudgets(request)
@@ -60,5 +61,15 @@ struct BudgetsQuestion {
     }
     report.isCutElsewhere = !request.pageToken.isEmpty
     report.addElsewhere(rows)
+  }
+}
+
+extension GetProviderBudgetsRequest {
+  /// Asks for the budgets of these scopes, providers always.
+  fileprivate mutating func include(_ scopes: [BudgetScope]) {
+    includesDeployments = scopes.contains(.deployment)
+    includesTags = scopes.contains(.tag)
+    includesModels = scopes.contains(.model)
+    includesPools = scopes.contains(.pool) || scopes.contains(.total)
   }
 }

@@ -4,7 +4,7 @@ import JSONWriting
 
 /// The contents of `budgetctl budgets` at one time.
 struct BudgetsReport {
-  /// Providers first, then deployments, then tags.
+  /// In the order of `BudgetScope.inOrder`.
   var rows: [BudgetRow]
   /// The scopes that are shown.
   var scopes: [BudgetScope]
@@ -24,7 +24,10 @@ struct BudgetsReport {
     rows =
       response.providers.map { BudgetRow(scope: .provider, budget: $0) }
       + response.deployments.map { BudgetRow(scope: .deployment, budget: $0) }
+      + response.models.map { BudgetRow(scope: .model, budget: $0) }
+      + response.pools.map { BudgetRow(scope: .pool, budget: $0) }
       + response.tags.map { BudgetRow(scope: .tag, budget: $0) }
+      + response.total.map { BudgetRow(scope: .total, budget: $0) }
     reconciledAtUnixMilliseconds = response.reconciledAtUnixMilliseconds
   }
 
@@ -38,12 +41,12 @@ struct BudgetsReport {
     exhaustedElsewhere = others.count { $0.budget.isExhausted }
     guard exhaustedElsewhere > 0 else { return }
     rows += others
-    scopes = BudgetScope.allCases
+    scopes = BudgetScope.inOrder
   }
 
   /// Sorts the budgets of each scope.
   mutating func sort(by order: BudgetOrder) {
-    rows = BudgetScope.allCases.flatMap { scope in order.sorted(rows.filter { $0.scope == scope }) }
+    rows = BudgetScope.inOrder.flatMap { scope in order.sorted(rows.filter { $0.scope == scope }) }
   }
 
   /// A table a scope, blank lines between them, and below what is out of the ordinary.
@@ -51,7 +54,7 @@ struct BudgetsReport {
     var lines: [String] = []
     for scope in scopes {
       let rows = rows.filter { $0.scope == scope }
-      if rows.isEmpty, hidesEmptyScopes { continue }
+      if rows.isEmpty, hidesEmptyScopes || !BudgetScope.ofLiteLLM.contains(scope) { continue }
       if !lines.isEmpty { lines.append("") }
       lines += table.lines(title: scope.description, rows: rows)
     }

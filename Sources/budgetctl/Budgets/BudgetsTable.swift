@@ -105,6 +105,8 @@ struct BudgetsTable {
     case .remaining: return budget.remainingUSD.map { HumanText.roundedMoney($0) } ?? "-"
     case .bar:
       // Without colours, this word is all there is to see.
+      if budget.mode == .freeze { return "FROZEN" }
+      if budget.mode == .shadow, budget.isExhausted { return "would deny" }
       if budget.isExhausted { return "EXHAUSTED" }
       return row.fill.map { HumanText.bar(fill: $0, width: barWidth) } ?? ""
     case .used: return row.fill.map { HumanText.percent(fill: $0) } ?? ""
@@ -128,7 +130,7 @@ struct BudgetsTable {
 
   private func coloured(_ line: String, _ row: BudgetRow) -> String {
     guard isColoured else { return line }
-    if row.budget.isExhausted { return "\u{1B}[31m\(line)\u{1B}[0m" }
+    if row.budget.isExhausted, row.budget.mode != .shadow { return "\u{1B}[31m\(line)\u{1B}[0m" }
     if let fill = row.fill, fill >= 0.8 { return "\u{1B}[33m\(line)\u{1B}[0m" }
     return line
   }

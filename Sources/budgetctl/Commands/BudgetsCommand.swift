@@ -13,8 +13,8 @@ struct BudgetsCommand: AsyncParsableCommand {
       objects with scope, name, limit_usd (null = unlimited), time_period, spend_usd, \
       remaining_usd, reserved_usd, exhausted and resets_at (ISO 8601, null = no window is open).
 
-      Without names it shows providers, and every scope as soon as a budget outside those asked for \
-      is exhausted; json has the scopes asked for, whatever happens. Exits 1 when a name has no \
+      Without names it shows providers, models, pools and the total, and every scope as soon as a \
+      budget outside those is exhausted; json has the scopes asked for, whatever happens. Exits 1 when a name has no \
       budget.
       """)
 
@@ -36,6 +36,15 @@ struct BudgetsCommand: AsyncParsableCommand {
 
   @Flag(help: "Show tags' budgets too.")
   var tags = false
+
+  @Flag(help: "Show models' budgets too; the table does where there are any.")
+  var models = false
+
+  @Flag(help: "Show pools' budgets and the total's too; the table does where there are any.")
+  var pools = false
+
+  @Flag(help: "Show every scope.")
+  var all = false
 
   @Option(help: "Write table or json.")
   var output = OutputFormat.table
@@ -80,7 +89,7 @@ struct BudgetsCommand: AsyncParsableCommand {
     if !report.missing.isEmpty {
       let names = report.missing.map { "'\($0)'" }.joined(separator: ", ")
       throw Failure(
-        "no budget is named \(names): see budgetctl budgets --deployments --tags", .refused)
+        "no budget is named \(names): see budgetctl budgets --all", .refused)
     }
   }
 
@@ -90,12 +99,24 @@ struct BudgetsCommand: AsyncParsableCommand {
   /// The question that these options make.
   var question: BudgetsQuestion {
     var question = BudgetsQuestion(
-      scopes: [.provider] + (deployments ? [.deployment] : []) + (tags ? [.tag] : []))
+      scopes: BudgetScope.inOrder.filter { all || shows($0) })
     question.names = names
     question.isExhaustedOnly = exhausted
     question.looksElsewhere = output == .table
     question.order = sort ?? (watch ? .nearest : .config)
     return question
+  }
+
+  /// Whether a scope is shown without `--all`.
+  private func shows(_ scope: BudgetScope) -> Bool {
+    switch scope {
+    case .provider: true
+    case .deployment: deployments
+    case .tag: tags
+    // They are few.
+    case .model: models || output == .table
+    case .pool, .total: pools || output == .table
+    }
   }
 
   /// The table for this terminal, now.

@@ -23,6 +23,9 @@ struct RecordCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The model, to derive the provider from.", valueName: "model"))
   var model: String?
 
+  @Option(help: ArgumentHelp("The public model name that was asked for.", valueName: "name"))
+  var modelName: String?
+
   @Option(help: ArgumentHelp("A tag of the request; may be repeated.", valueName: "tag"))
   var tag: [String] = []
 
@@ -38,8 +41,9 @@ struct RecordCommand: AsyncParsableCommand {
 
   func validate() throws {
     try Dollars.check(cost, option: "--cost")
-    if provider == nil, deploymentID == nil, model == nil, tag.isEmpty {
-      throw ValidationError("say whose cost it is: --provider, --model, --deployment-id or --tag")
+    if provider == nil, deploymentID == nil, model == nil, modelName == nil, tag.isEmpty {
+      throw ValidationError(
+        "say whose cost it is: --provider, --model, --model-name, --deployment-id or --tag")
     }
   }
 
@@ -49,6 +53,7 @@ struct RecordCommand: AsyncParsableCommand {
     request.provider = provider ?? ""
     request.deploymentID = deploymentID ?? ""
     request.model = model ?? ""
+    request.modelName = modelName ?? ""
     request.tags = tag
     request.idempotencyKey = key ?? ""
     do throws(BudgetClientError) {

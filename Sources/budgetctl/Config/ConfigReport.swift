@@ -6,7 +6,7 @@ import LiteLLMConfig
 /// A config as budgetd understands it.
 struct ConfigReport {
   var path: String
-  var budgets: [BudgetDefinition]
+  var budgets: ConfigBudgets
   var deployments: [ConfiguredDeployment]
   var facts: [DeploymentFacts]
   var waiting: [WaitingBudget]
@@ -16,7 +16,9 @@ struct ConfigReport {
 
   init(_ file: CheckedConfig, path: String) {
     self.path = path
-    budgets = file.config.budgets.budgets
+    budgets = ConfigBudgets(
+      configuration: file.config.budgets,
+      now: Timestamp(unixMilliseconds: BudgetsCommand.now()))
     deployments = file.config.budgets.deployments
     facts = file.config.deploymentFacts
     waiting = file.config.waitingBudgets
@@ -42,21 +44,16 @@ struct ConfigReport {
         }, columns: columns)
       lines.append("")
     }
-    if !budgets.isEmpty || !waiting.isEmpty {
+    lines += budgets.lines(columns: columns)
+    if !waiting.isEmpty {
       lines += PlainTable.lines(
         ["BUDGET", "NAME", "LIMIT", "WINDOW"],
-        budgets.map { budget in
+        waiting.map { budget in
           [
-            budget.key.scope.description, budget.key.name,
-            budget.limit.map { HumanText.money($0) } ?? "unlimited", budget.key.windowText,
+            "deployment", "\(budget.modelName) (\(budget.model)) waits for its id",
+            budget.limit.map { HumanText.money($0) } ?? "unlimited", budget.windowText,
           ]
-        }
-          + waiting.map { budget in
-            [
-              "deployment", "\(budget.modelName) (\(budget.model)) waits for its id",
-              budget.limit.map { HumanText.money($0) } ?? "unlimited", budget.windowText,
-            ]
-          }, columns: columns)
+        }, columns: columns)
       lines.append("")
     }
     if !included.isEmpty {
@@ -79,51 +76,45 @@ struct ConfigReport {
       "\(count) \(noun)\(count == 1 ? "" : "s")"
     }
     let unnamed = deployments.filter { $0.provider == nil }.count
-    let verdict = budgets.isEmpty ? "loads, but no budget is in force" : "is fine"
+    let (named, patterns) = (budgets.configuration.budgets, budgets.configuration.patterns)
+    let verdict =
+      named.isEmpty && patterns.isEmpty ? "loads, but no budget is in force" : "is fine"
     return "\(path.printable) \(verdict): \(counted(deployments.count, "deployment"))"
       + (unnamed > 0 ? " (\(unnamed) without a provider)" : "")
-      + ", \(counted(budgets.count, "budget"))"
+      + ", \(counted(named.count, "budget"))"
+      + (patterns.isEmpty ? "" : ", \(counted(patterns.count, "pattern"))")
       + (waiting.isEmpty ? "" : " and \(waiting.count) that wait for an id")
       + ", \(counted(warnings.count, "warning"))"
   }
 
   /// The same for machines.
   var json: JSONValue {
-    .object([
-      ("ok", .bool(true)),
-      (
-        "deployments",
-        .array(
-          deployments.enumerated().map { index, deployment in
-            .object([
-              ("id", .string(deployment.id)),
-              ("id_computed", .bool(fact(index)?.hasComputedID ?? false)),
-              ("model_name", .string(deployment.modelName)), ("model", .string(deployment.model)),
-              ("provider", deployment.provider.map(JSONValue.string) ?? .null),
-              (
-                "dropped_by_litellm",
-                fact(index)?.droppedBecause.map(JSONValue.string) ?? .null
-              ),
-            ])
-          })
-      ),
-      (
-        "budgets",
-        .array(
-          budgets.map { budget in
-            .object([
-              ("scope", .string(budget.key.scope.description)), ("name", .string(budget.key.name)),
-              ("limit_usd", .optional(budget.limit?.dollars)),
-              ("time_period", .string(budget.key.windowText)),
-            ])
-          })
-      ),
-      ("waiting_budgets", .array(waiting.map(Self.json))),
-      ("included_files", .array(included.map(JSONValue.string))),
-      ("redis", redis.map(Self.json) ?? .null),
-      ("warnings", .array(warnings.map(Self.json))),
-      ("problems", .array([])),
-    ])
+    .object(
+      [
+        ("ok", .bool(true)),
+        (
+          "deployments",
+          .array(
+            deployments.enumerated().map { index, deployment in
+              .object([
+                ("id", .string(deployment.id)),
+                ("id_computed", .bool(fact(index)?.hasComputedID ?? false)),
+                ("model_name", .string(deployment.modelName)), ("model", .string(deployment.model)),
+                ("provider", deployment.provider.map(JSONValue.string) ?? .null),
+                (
+                  "dropped_by_litellm",
+                  fact(index)?.droppedBecause.map(JSONValue.string) ?? .null
+                ),
+              ])
+            })
+        ),
+      ] + budgets.members + [
+        ("waiting_budgets", .array(waiting.map(Self.json))),
+        ("included_files", .array(included.map(JSONValue.string))),
+        ("redis", redis.map(Self.json) ?? .null),
+        ("warnings", .array(warnings.map(Self.json))),
+        ("problems", .array([])),
+      ])
   }
 
   /// The Redis for machines; of the password only whether there is one.

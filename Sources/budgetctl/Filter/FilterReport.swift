@@ -67,6 +67,8 @@ struct FilterReport {
   /// Why one budget denies, and until when.
   func sentence(_ denial: Denial) -> String {
     let scope = denial.scope?.description ?? "budget"
+    let window = denial.window.isEmpty ? "" : " per \(denial.window.printable)"
+    if denial.mode == .freeze { return "\(scope) \(denial.name.printable)\(window) is frozen" }
     let isWithheld = denial.withheldUSD > 0
     let withheld =
       isWithheld
@@ -81,7 +83,7 @@ struct FilterReport {
       denial.resetsAtUnixMilliseconds.map {
         ", resets in \(HumanText.duration(from: nowUnixMilliseconds, to: $0))"
       } ?? ""
-    return "\(scope) \(denial.name.printable): \(amounts)\(withheld)\(end)"
+    return "\(scope) \(denial.name.printable)\(window): \(amounts)\(withheld)\(end)"
   }
 
   /// The provider that the server derived, null for none; nothing where it does not say.
@@ -107,6 +109,8 @@ struct FilterReport {
               ("limit_usd", .number(denial.limitUSD)),
               ("resets_at", .instant(denial.resetsAtUnixMilliseconds)),
               ("withheld_usd", .number(denial.withheldUSD)),
+              ("mode", .string(denial.mode?.description ?? "unknown")),
+              ("time_period", denial.window.isEmpty ? .null : .string(denial.window)),
             ])
           })
       ),

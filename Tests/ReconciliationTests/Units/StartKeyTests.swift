@@ -19,7 +19,7 @@ import Testing
 
   private func window(_ start: Int64, _ end: Int64) -> StartKey {
     .window(
-      FleetWindow(
+      Window(
         start: Timestamp(unixMilliseconds: start), end: Timestamp(unixMilliseconds: end)))
   }
 

@@ -10,8 +10,8 @@ import Testing
   private static let now: Int64 = 1_000_000
   private static let length: Int64 = 100_000
 
-  private static func window(_ start: Int64, lasting: Int64 = length) -> FleetWindow {
-    FleetWindow(
+  private static func window(_ start: Int64, lasting: Int64 = length) -> Window {
+    Window(
       start: Timestamp(unixMilliseconds: start), end: Timestamp(unixMilliseconds: start + lasting))
   }
 
@@ -28,7 +28,7 @@ import Testing
 
   /// As HMGET tells it.
   private static func head(
-    _ window: FleetWindow, replaced: Timestamp? = nil, reset: Timestamp? = nil
+    _ window: Window, replaced: Timestamp? = nil, reset: Timestamp? = nil
   ) -> MarkerHead? {
     MarkerHead(
       .array(
@@ -61,7 +61,8 @@ import Testing
           for locals in [[], [local], [local, future], [last, local]] {
             facts.append(
               WindowDecision.Facts(
-                length: .seconds(100), now: Timestamp(unixMilliseconds: now), startKey: startKey,
+                rule: .rolling(.seconds(100)), now: Timestamp(unixMilliseconds: now),
+                startKey: startKey,
                 marker: marker, adopted: adopted,
                 locals: locals.filter { $0.start != adopted?.start }))
           }
@@ -88,7 +89,7 @@ import Testing
     var problems: [String] = []
     func demand(_ isTrue: Bool, _ text: String) { if !isTrue { problems.append(text) } }
     let marker = facts.marker.flatMap { $0.window.isOpen(at: facts.now) ? $0.window : nil }
-    var named: FleetWindow?
+    var named: Window?
     if case .window(let window) = facts.startKey { named = window }
     switch decision {
     case .none:
@@ -124,7 +125,7 @@ import Testing
 
   @Test func aNewPeriodLeavesTheOldOneBehind() {
     var facts = WindowDecision.Facts(
-      length: .seconds(100), now: Timestamp(unixMilliseconds: Self.now),
+      rule: .rolling(.seconds(100)), now: Timestamp(unixMilliseconds: Self.now),
       startKey: .window(Self.last), marker: Self.head(Self.early), adopted: Self.early,
       locals: [])
     #expect(
@@ -138,7 +139,7 @@ import Testing
 
   @Test func aWindowOpenedInTheFutureBeginsNow() {
     let facts = WindowDecision.Facts(
-      length: .seconds(100), now: Timestamp(unixMilliseconds: Self.now), startKey: .missing,
+      rule: .rolling(.seconds(100)), now: Timestamp(unixMilliseconds: Self.now), startKey: .missing,
       marker: nil, adopted: nil, locals: [Self.future])
     #expect(WindowDecision.make(facts) == .write(Self.window(Self.now)))
   }

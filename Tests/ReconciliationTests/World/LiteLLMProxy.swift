@@ -33,7 +33,7 @@ final class LiteLLMProxy {
   private var now: Double { Double(world.redis.now + skewMilliseconds) / 1_000 }
 
   private func length(_ budget: Int) -> Int64 {
-    world.budgets[budget].windowLength.end(ofWindowFrom: Timestamp(unixMilliseconds: 0))
+    world.budgets[budget].rule.window(at: Timestamp(unixMilliseconds: 0)).end
       .unixMilliseconds / 1_000
   }
 

@@ -8,6 +8,8 @@ struct Scenario: Sendable {
   var faults = Faults.none
   /// Lengths of the budgets' windows to choose from, in seconds.
   var lengths = [1_000_000]
+  /// Whether windows follow each other as a calendar has them, and begin with no charge.
+  var isCalendar = false
   /// How far the nodes' clocks may be off before they have heard the store's.
   var nodeSkew = 0
   /// Increments by others, of steps.

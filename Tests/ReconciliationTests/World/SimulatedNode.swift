@@ -79,7 +79,7 @@ final class SimulatedNode {
     let own = ledger.windows[budget].filter { $0.value.end >= now }.min { $0.key < $1.key }
     if let own { return FleetSpan(start: own.key, end: own.value.end) }
     guard budgets[budget].key.scope == .provider else { return nil }
-    let span = FleetSpan(start: now, end: budgets[budget].windowLength.end(ofWindowFrom: now))
+    let span = FleetSpan(start: now, end: budgets[budget].rule.window(at: now).end)
     ledger.open(budget, span, origin: origin)
     return span
   }
@@ -100,7 +100,7 @@ final class SimulatedNode {
 
   private func spanForCharge(_ budget: Int, at now: Timestamp) -> FleetSpan {
     if let open = open[budget], now <= open.end { return open }
-    let span = FleetSpan(start: now, end: budgets[budget].windowLength.end(ofWindowFrom: now))
+    let span = FleetSpan(start: now, end: budgets[budget].rule.window(at: now).end)
     open[budget] = span
     return span
   }

@@ -59,7 +59,7 @@ extension World {
   /// Whether a start key is still there though its window is over: at most two seconds.
   private func isEnding(_ budget: Int) -> Bool {
     guard let start = redis.text(starts[budget]).flatMap(StoreNumber.instant) else { return false }
-    return budgets[budget].windowLength.end(ofWindowFrom: start).unixMilliseconds < redis.now
+    return budgets[budget].rule.window(at: start).end.unixMilliseconds < redis.now
   }
 
   /// Every node passes so many times.
@@ -96,9 +96,9 @@ extension World {
           .flatMap { $0.end.unixMilliseconds < redis.now ? nil : $0 }
       }
       // A window that is about to end, or has just ended, is not one that everybody can have.
+      let rule = budgets[budget].rule
       let slack = WindowDecision.slack(
-        length: budgets[budget].windowLength.end(ofWindowFrom: Timestamp(unixMilliseconds: 0))
-          .unixMilliseconds)
+        length: rule.milliseconds(of: rule.window(at: Timestamp(unixMilliseconds: redis.now))))
       let ends =
         adopted.compactMap { $0?.end.unixMilliseconds }
         + nodes.compactMap { $0.open[budget]?.end.unixMilliseconds }
@@ -109,7 +109,7 @@ extension World {
     }
   }
 
-  private func checkOneWindow(_ budget: Int, _ adopted: [FleetWindow?]) {
+  private func checkOneWindow(_ budget: Int, _ adopted: [Window?]) {
     let now = redis.now
     guard let window = adopted.compactMap({ $0 }).first else {
       for node in nodes
@@ -167,7 +167,7 @@ extension World {
   /// The part of the marker that is a balance which was moved away and came back with a late
   /// message.
   private func lateMove(
-    _ budget: Int, _ window: FleetWindow, _ origin: String, _ fields: [String: String]
+    _ budget: Int, _ window: Window, _ origin: String, _ fields: [String: String]
   ) -> PicoUSD {
     let balance = Watch.Balance(budget: budget, start: window.start, origin: origin)
     guard watch.moved.contains(balance), scenario.faults.network > 0,
@@ -176,7 +176,7 @@ extension World {
     return (fields["c:" + origin]).flatMap { PicoUSD(twelveDecimals: $0) } ?? .zero
   }
 
-  private func checkSpendKey(_ budget: Int, _ window: FleetWindow, _ sum: PicoUSD) {
+  private func checkSpendKey(_ budget: Int, _ window: Window, _ sum: PicoUSD) {
     let text = redis.text(spends[budget])
     guard let total = text.map({ StoreNumber.amount($0) ?? .zero }) ?? .some(.zero) else { return }
     // A long double: each change may round by a part in 2⁶³, and a text has 17 decimals.

@@ -165,7 +165,7 @@ extension World {
         redis.hash(marks[budget]).flatMap { Int64($0["fin"] ?? "") }.flatMap {
           $0 > redis.now ? $0 + 1 : nil
         }
-        ?? budgets[budget].windowLength.end(ofWindowFrom: Timestamp(unixMilliseconds: redis.now))
+        ?? budgets[budget].rule.window(at: Timestamp(unixMilliseconds: redis.now)).end
         .unixMilliseconds
       _ = redis.perform([Array("PEXPIREAT".utf8), key, Array("\(end)".utf8)])
     }
@@ -176,7 +176,7 @@ extension World {
   /// The effect of an operator's reset, as one action.
   private func reset(_ budget: Int) {
     let start = Timestamp(unixMilliseconds: redis.now)
-    let end = budgets[budget].windowLength.end(ofWindowFrom: start)
+    let end = budgets[budget].rule.window(at: start).end
     let old = redis.hash(marks[budget]).flatMap { Int64($0["w"] ?? "") }
     note("reset of budget \(budget)")
     _ = redis.perform([

@@ -60,7 +60,7 @@ final class World {
     redis = try VirtualRedis(
       script: script, now: 1_795_000_000_000 + Int64(random.below(1_000_000)))
     budgets = Self.budgets(scenario, &random)
-    keys = budgets.compactMap { BudgetKeys($0.key, in: RedisKeys(namespace: nil)) }
+    keys = budgets.compactMap { BudgetKeys($0.key, $0.origin, in: RedisKeys(namespace: nil)) }
     marks = keys.map { String(decoding: $0.mark, as: UTF8.self) }
     spends = keys.map { String(decoding: $0.spend, as: UTF8.self) }
     starts = keys.map { String(decoding: $0.start, as: UTF8.self) }
@@ -80,6 +80,13 @@ final class World {
     let scopes: [BudgetScope] = [.provider, .deployment, .tag]
     return (0..<(1 + random.below(3))).map { place in
       let seconds = random.pick(scenario.lengths)
+      if scenario.isCalendar {
+        return FleetBudget(
+          key: BudgetKey(scope: .model, name: "name\(place)", windowText: "hour"),
+          limit: random.chance(0.5) ? PicoUSD(dollars: 1_000) : nil,
+          rule: .calendar(CalendarWindows(unit: .hour, zone: Self.zone(hoursOf: seconds))),
+          origin: .own)
+      }
       return FleetBudget(
         key: BudgetKey(
           scope: scopes[(place + random.below(3)) % 3], name: "name\(place)",
@@ -87,6 +94,18 @@ final class World {
         limit: random.chance(0.5) ? PicoUSD(dollars: 1_000) : nil,
         windowLength: .seconds(Int64(seconds)))
     }
+  }
+
+  /// A zone whose clock is put from one hour into the other and back every so many seconds: each
+  /// time another hour begins.
+  private static func zone(hoursOf seconds: Int) -> ZoneTable {
+    let start: Int64 = 1_794_999_000
+    return ZoneTable(
+      name: "Test/\(seconds)", firstOffset: 0,
+      transitions: (0..<20_000 / seconds * 10).map { number in
+        .init(
+          at: start + Int64(number * seconds), offset: number.isMultiple(of: 2) ? 36_000 : 0)
+      })
   }
 
   // MARK: - Chance, time and notes

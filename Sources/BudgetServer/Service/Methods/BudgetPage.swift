@@ -4,7 +4,8 @@ import BudgetWire
 
 /// Which budgets one page of GetProviderBudgets shows.
 ///
-/// The budgets that a request asks for make one list: providers, then deployments, then tags. A
+/// The budgets that a request asks for make one list: providers, deployments, models, pools, tags, the
+/// total. A
 /// page is a piece of it; the token names the configuration and where the next piece starts.
 struct BudgetPage {
   let budgets: [CatalogBudget]
@@ -30,7 +31,7 @@ struct BudgetPage {
     func takeNamed(_ scope: BudgetScope, count: Int, name: (Int) -> NameBytes) {
       var seen: Set<Int32> = []
       for index in 0..<count where wanted.count <= size {
-        if let budget = catalog.budget(scope, name(index)), seen.insert(budget.slot).inserted {
+        for budget in catalog.budgets(scope, name(index)) where seen.insert(budget.slot).inserted {
           take(budget)
         }
       }
@@ -51,11 +52,18 @@ struct BudgetPage {
     } else if request.includesDeployments {
       takeAll(.deployment)
     }
+    if request.modelCount > 0 {
+      takeNamed(.model, count: request.modelCount) { request.model(at: $0) }
+    } else if request.includesModels {
+      takeAll(.model)
+    }
+    if request.includesPools { takeAll(.pool) }
     if request.tagCount > 0 {
       takeNamed(.tag, count: request.tagCount) { request.tag(at: $0) }
     } else if request.includesTags {
       takeAll(.tag)
     }
+    if request.includesPools { takeAll(.total) }
     let hasMore = wanted.count > size
     budgets = hasMore ? Array(wanted.prefix(size)) : wanted
     nextToken = hasMore ? "\(Self.process).\(catalog.generation).\(start + size)" : ""

@@ -20,15 +20,16 @@ extension BudgetService {
     var explainer = RequestExplainer(
       engine: context.engine, catalog: catalog, estimate: estimate, now: now())
     for position in 0..<request.tagCount { explainer.addTag(request.tag(at: position)) }
+    explainer.addTotal()
     if request.deploymentCount == 0, !request.modelName.isEmpty {
       let group = try catalog.candidates(
         ofModelName: request.modelName, atMost: context.bounds.maximumDeployments)
       for index in group {
-        explainer.addConfigured(index)
+        explainer.addConfigured(index, askedAs: request.modelName)
       }
     } else {
       for position in 0..<request.deploymentCount {
-        explainer.add(request.deployment(at: position))
+        explainer.add(request.deployment(at: position), askedAs: request.modelName)
       }
     }
     // As the filter would be refused.

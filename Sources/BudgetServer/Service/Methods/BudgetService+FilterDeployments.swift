@@ -10,7 +10,7 @@ extension BudgetService {
     let catalog = catalogs.current()
     let asked = try questions.resolve(head, in: catalog, with: &reader, into: &filter)
     if let refusal = context.refusal,
-      questions.withQuestion(of: asked, or: filter, { $0.hasBudget })
+      questions.withQuestion(of: asked, or: filter, { $0.hasBudget(in: catalog) })
     {
       throw ServiceRefusal(refusal)
     }

@@ -17,11 +17,14 @@ extension BudgetService {
     var response = GetProviderBudgetsResponse()
     for budget in page.budgets {
       let report = context.engine.report(on: budget, at: now)
-      let message = Budget(report)
+      let message = Budget(report, budget.definition.rule)
       switch report.key.scope {
       case .provider: response.providers.append(message)
       case .deployment: response.deployments.append(message)
       case .tag: response.tags.append(message)
+      case .model: response.models.append(message)
+      case .pool: response.pools.append(message)
+      case .total: response.total.append(message)
       }
     }
     response.nextPageToken = page.nextToken
@@ -31,12 +34,18 @@ extension BudgetService {
 }
 
 extension Budget {
-  fileprivate init(_ report: BudgetReport) {
+  fileprivate init(_ report: BudgetReport, _ rule: WindowRule) {
     self.init(name: report.key.name, timePeriod: report.key.windowText)
     limitUSD = report.limit?.dollars
     spendUSD = report.spend.dollars
     remainingUSD = report.remaining?.dollars
     resetsAtUnixMilliseconds = report.resetsAt?.unixMilliseconds
     isExhausted = report.isExhausted
+    mode = report.mode
+    wouldHaveDenied = report.shadowed
+    if case .calendar(let windows) = rule {
+      timeZone = windows.zone.name
+      beginsOn = windows.firstDayText ?? ""
+    }
   }
 }

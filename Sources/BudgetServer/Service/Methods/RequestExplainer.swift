@@ -8,12 +8,14 @@ struct RequestExplainer {
   let catalog: BudgetCatalog
   let estimate: PicoUSD
   let now: Timestamp
-  /// Tags come before candidates: whether these are allowed depends on them.
+  /// Tags and the total come before candidates: whether these are allowed depends on them.
   private(set) var result = ExplainRequestResponse()
   /// Whether any budget had a say.
   private(set) var hasBudget = false
   private var tags: Set<[UInt8]> = []
-  private var isTagDenied = false
+  /// Whether a tag or the total denies, and whether one that is frozen does.
+  private var isCommonDenied = false
+  private var isCommonFrozen = false
 
   init(engine: BudgetEngine, catalog: BudgetCatalog, estimate: PicoUSD, now: Timestamp) {
     self.engine = engine
@@ -27,90 +29,123 @@ struct RequestExplainer {
     var bytes: [UInt8] = []
     tag.append(to: &bytes)
     guard !tag.isEmpty, tags.insert(bytes).inserted else { return }
-    let explained = explain(.tag, tag, catalog.tagBudget(tag))
-    if explained.verdict == .denies { isTagDenied = true }
-    result.tags.append(explained)
+    addCommon(explain(.tag, tag, catalog.budgets(.tag, tag)))
   }
 
-  /// Adds a candidate as the request names it.
-  mutating func add(_ deployment: DeploymentNames) {
+  /// Adds the budgets of everything together, if there are any.
+  mutating func addTotal() {
+    let budgets = NameBytes.with(BudgetKey.totalName) { catalog.budgets(.total, $0) }
+    addCommon(budgets.map { explain($0) })
+  }
+
+  private mutating func addCommon(_ budgets: [ExplainedBudget]) {
+    for budget in budgets where budget.verdict == .denies {
+      isCommonDenied = true
+      if budget.mode == .freeze { isCommonFrozen = true }
+    }
+    result.tags += budgets
+  }
+
+  /// Adds a candidate as the request names it; `modelName` is the request's own, if it gives one.
+  mutating func add(_ deployment: DeploymentNames, askedAs modelName: NameBytes) {
     let (id, model, given) = (deployment.id, deployment.model, deployment.provider)
     // As the filter resolves it: an explicit provider needs no derivation.
     let usable = given.isEmpty && model.isWellFormed ? model : .absent
-    let slots = catalog.candidate(id: id, model: usable, provider: given)
+    var slots = catalog.candidate(
+      CandidateNames(
+        id: id, modelName: modelName.isEmpty ? deployment.modelName : modelName,
+        model: model.isWellFormed ? model : .absent, provider: given))
+    if deployment.isFree { slots.isFree = true }
     let provider = catalog.providerName(id: id, model: usable, provider: given)
     var budgets: [ExplainedBudget] = []
     if let provider {
-      budgets.append(
+      let found = catalog.budgets(.provider, of: slots)
+      budgets +=
         given.isEmpty
-          ? NameBytes.with(provider) { explain(.provider, $0, catalog.providerBudget(of: slots)) }
-          : explain(.provider, given, catalog.providerBudget(of: slots)))
+        ? NameBytes.with(provider) { explain(.provider, $0, found) }
+        : explain(.provider, given, found)
     } else {
       budgets.append(
         ExplainedBudget(
           scope: .provider, name: "", verdict: model.isWellFormed ? .noBudget : .unusableName,
           reason: Self.reason(noProviderOf: model)))
     }
-    if !id.isEmpty { budgets.append(explain(.deployment, id, catalog.deploymentBudget(of: slots))) }
+    if !id.isEmpty {
+      budgets += explain(.deployment, id, catalog.budgets(.deployment, of: slots))
+    }
     add(
       Deployment(
         id: id.printable, modelName: deployment.modelName.printable, model: model.printable,
-        provider: given.printable), provider: provider, budgets)
+        provider: given.printable, isFree: deployment.isFree),
+      provider: provider, budgets, slots)
   }
 
   /// Adds a candidate of the configuration's own.
-  mutating func addConfigured(_ index: Int32) {
-    let deployments = catalog.deployments
-    let slots = catalog.candidate(at: index)
-    let deployment = deployments[Int(index)]
+  mutating func addConfigured(_ index: Int32, askedAs modelName: NameBytes) {
+    let slots = catalog.candidate(at: index, askedAs: modelName)
+    let deployment = catalog.deployments[Int(index)]
     var budgets: [ExplainedBudget] = []
     if let provider = deployment.provider {
-      budgets.append(
-        NameBytes.with(provider) { explain(.provider, $0, catalog.providerBudget(of: slots)) })
+      budgets += NameBytes.with(provider) {
+        explain(.provider, $0, catalog.budgets(.provider, of: slots))
+      }
     } else {
       budgets.append(
         ExplainedBudget(
           scope: .provider, name: "", verdict: .noBudget,
           reason: NameBytes.with(deployment.model) { Self.reason(noProviderOf: $0) }))
     }
-    budgets.append(
-      NameBytes.with(deployment.id) {
-        explain(.deployment, $0, catalog.deploymentBudget(of: slots))
-      })
+    budgets += NameBytes.with(deployment.id) {
+      explain(.deployment, $0, catalog.budgets(.deployment, of: slots))
+    }
     add(
       Deployment(
         id: deployment.id, modelName: deployment.modelName, model: deployment.model,
-        provider: deployment.provider ?? ""), provider: deployment.provider, budgets)
+        provider: deployment.provider ?? "", isFree: deployment.isFree),
+      provider: deployment.provider, budgets, slots)
   }
 
   private mutating func add(
-    _ deployment: Deployment, provider: String?, _ budgets: [ExplainedBudget]
+    _ deployment: Deployment, provider: String?, _ own: [ExplainedBudget], _ slots: CandidateSlots
   ) {
+    let shared = (catalog.budgets(.model, of: slots) + catalog.budgets(.pool, of: slots)).map {
+      explain($0)
+    }
+    let isDenied =
+      own.contains { $0.verdict == .denies }
+      || shared.contains { $0.verdict == .denies && (!slots.isFree || $0.mode == .freeze) }
     result.candidates.append(
       ExplainedCandidate(
         deployment, provider: provider ?? "",
-        isAllowed: !isTagDenied && budgets.allSatisfy { $0.verdict != .denies }, budgets: budgets))
+        isAllowed: !isDenied && !(slots.isFree ? isCommonFrozen : isCommonDenied),
+        budgets: own + shared))
   }
 
+  /// The verdicts of a name's budgets; where it has none, that it has none.
   private mutating func explain(
-    _ scope: BudgetScope, _ name: NameBytes, _ budget: CatalogBudget?
-  ) -> ExplainedBudget {
-    guard let budget else {
-      let fault = name.fault
-      return ExplainedBudget(
+    _ scope: BudgetScope, _ name: NameBytes, _ budgets: [CatalogBudget]
+  ) -> [ExplainedBudget] {
+    guard budgets.isEmpty else { return budgets.map { explain($0) } }
+    let fault = name.fault
+    return [
+      ExplainedBudget(
         scope: scope, name: name.printable, verdict: fault == nil ? .noBudget : .unusableName,
         reason: fault.map { "the name \($0)" } ?? "")
-    }
+    ]
+  }
+
+  private mutating func explain(_ budget: CatalogBudget) -> ExplainedBudget {
     hasBudget = true
     let verdict = engine.verdict(of: budget, estimate: estimate, at: now)
     var explained = ExplainedBudget(
-      scope: scope, name: verdict.key.name, verdict: verdict.denies ? .denies : .allows)
+      scope: verdict.key.scope, name: verdict.key.name, verdict: verdict.denies ? .denies : .allows)
     explained.timePeriod = verdict.key.windowText
     explained.spendUSD = verdict.compared.dollars
     explained.pendingUSD = verdict.pending.dollars
     explained.limitUSD = verdict.limit?.dollars
     explained.withheldUSD = verdict.withheld.dollars
     explained.resetsAtUnixMilliseconds = verdict.resetsAt?.unixMilliseconds
+    explained.mode = budget.definition.policy.mode
     return explained
   }
 

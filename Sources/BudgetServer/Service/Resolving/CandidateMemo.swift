@@ -14,6 +14,7 @@ struct CandidateMemo {
     var slots: [CandidateSlots] = []
     /// How many of them contradict the model list.
     var contradictions = 0
+    var hasFree = false
     /// The configured candidates, as they go out; none where the message gave its own.
     var configured = FilterReply.CandidateList()
   }
@@ -88,7 +89,9 @@ struct CandidateMemo {
   mutating func recall(_ list: SoughtPart, into filter: inout FilterInProgress) -> Bool {
     guard let place = lists.place(of: list) else { return false }
     lists.withMeaning(at: place) { meaning in
-      filter.question.add(contentsOf: meaning.slots, contradictions: meaning.contradictions)
+      filter.question.add(
+        contentsOf: meaning.slots, contradictions: meaning.contradictions,
+        hasFree: meaning.hasFree)
       if meaning.configured.count > 0 { filter.reply.addCandidates(meaning.configured) }
     }
     return true
@@ -105,6 +108,7 @@ struct CandidateMemo {
       meaning.slots.removeAll(keepingCapacity: true)
       meaning.slots.append(contentsOf: filter.question.candidates)
       meaning.contradictions = filter.question.contradictions
+      meaning.hasFree = filter.question.hasFree
       filter.reply.copyCandidates(to: &meaning.configured)
     }
   }

@@ -36,11 +36,11 @@ struct ChargeResolver {
     // Names that are met count also where the record is refused.
     defer { reader.names.count() }
     let (identity, amount) = try judge(view)
-    let slots = reader.names.slots(
-      id: view.deploymentID, model: view.model, provider: view.provider, in: catalog)
+    let slots = reader.names.slots(CandidateNames(view), in: catalog)
     keys.begin(RecordFields(view, cost: amount))
     try charge(slots, view, in: catalog, &reader.names)
-    return Charge(amount: amount, key: identity.map { keys.key($0) })
+    return Charge(
+      amount: amount, key: identity.map { keys.key($0, modelName: view.modelName) })
   }
 
   private mutating func resolve(
@@ -48,8 +48,9 @@ struct ChargeResolver {
   ) throws(ServiceRefusal) -> Charge {
     defer { names.count() }
     let (identity, amount) = try judge(record)
-    // The text of a known whole has no reservation.
-    let whole = record.reservationID.isEmpty ? record.subjectAndTags : .absent
+    // The text of a known whole has no reservation and no public model name.
+    let isWhole = record.reservationID.isEmpty && record.modelName.isEmpty
+    let whole = isWhole ? record.subjectAndTags : .absent
     let known = memo.sought(names: whole, under: catalog.generation)
     if let known,
       let key = memo.recall(
@@ -60,7 +61,7 @@ struct ChargeResolver {
     }
     let slots = subjectSlots(of: record, cost: amount, in: catalog, &names)
     try charge(slots, record, in: catalog, &names)
-    keys.finish()
+    keys.finish(modelName: record.modelName)
     if let known, !names.hasFindings { memo.remember(names: known, as: charged, keys.text) }
     return Charge(amount: amount, key: identity.map { $0.key(with: keys.text) })
   }
@@ -69,7 +70,9 @@ struct ChargeResolver {
   private mutating func subjectSlots(
     of record: PlainRecord, cost: PicoUSD, in catalog: BudgetCatalog, _ names: inout RequestNames
   ) -> CandidateSlots {
-    let subject = memo.sought(subject: record.subject, under: catalog.generation)
+    let isWhole = record.modelName.isEmpty || !catalog.asksModelNames
+    let subject =
+      isWhole ? memo.sought(subject: record.subject, under: catalog.generation) : nil
     if let subject,
       let slots = memo.recall(
         subject: subject,
@@ -77,8 +80,7 @@ struct ChargeResolver {
     {
       return slots
     }
-    let slots = names.slots(
-      id: record.deploymentID, model: record.model, provider: record.provider, in: catalog)
+    let slots = names.slots(CandidateNames(record), in: catalog)
     keys.begin(RecordFields(record, cost: cost))
     // Not where something was counted on the way: what is known is not counted again.
     if let subject, !names.hasFindings {
@@ -105,23 +107,27 @@ struct ChargeResolver {
     _ names: inout RequestNames
   ) throws(ServiceRefusal) {
     charged.begin()
-    charged.add(slots)
+    charged.add(slots, in: catalog)
     var hasTag = false
     record.forEachTag { tag in
       if tag.isEmpty { return }
       hasTag = true
       keys.addTag(tag)
       if let slot = catalog.tagSlot(tag) {
-        charged.addTag(slot: slot)
+        charged.addTag(slot: slot, in: catalog)
       } else {
         _ = names.usable(tag, as: .tag)
       }
     }
-    guard slots.hasProvider || !record.deploymentID.isEmpty || hasTag else {
+    charged.addTotal(in: catalog)
+    guard
+      slots.hasProvider || !record.deploymentID.isEmpty || !record.model.isEmpty
+        || !record.modelName.isEmpty || hasTag
+    else {
       throw ServiceRefusal(
         .invalidArgument,
-        "the record names no provider, no deployment_id and no tag, and no provider follows from "
-          + "its model '\(record.model.printable)': nothing could be charged")
+        "the record names no provider, no deployment_id, no model, no model_name and no tag: "
+          + "nothing could be charged")
     }
   }
 
@@ -133,6 +139,15 @@ struct ChargeResolver {
     // Long before it is looked up: by then its place in memory is at hand.
     recorder.expect(identity.digest)
     return identity
+  }
+}
+
+extension CandidateNames {
+  /// The names that `record` is charged to.
+  fileprivate init(_ record: some RecordSpendFields) {
+    self.init(
+      id: record.deploymentID, modelName: record.modelName, model: record.model,
+      provider: record.provider)
   }
 }
 

@@ -68,7 +68,10 @@ struct QuestionResolver {
     if plain.deploymentCount == 0, !plain.modelName.isEmpty {
       candidates = .configured(try addConfigured(of: plain.modelName, in: catalog, to: &filter))
     } else {
-      guard add(plain.candidates, in: catalog, with: &reader, to: &filter) else { return nil }
+      guard
+        add(
+          plain.candidates, askedAs: plain.modelName, in: catalog, with: &reader, to: &filter)
+      else { return nil }
       candidates = .list(length: plain.candidates.count)
     }
     addTags(of: plain, in: catalog, with: &reader, to: &filter)
@@ -88,10 +91,9 @@ struct QuestionResolver {
       candidates = .configured(try addConfigured(of: view.modelName, in: catalog, to: &filter))
     } else {
       for position in 0..<view.deploymentCount {
-        let names = view.deployment(at: position)
         filter.question.add(
           reader.names.slots(
-            id: names.id, model: names.model, provider: names.provider, in: catalog))
+            of: view.deployment(at: position), askedAs: view.modelName, in: catalog))
       }
       candidates = .unpacked(view)
     }
@@ -116,18 +118,18 @@ struct QuestionResolver {
 
   /// Adds the candidates that a message gives in the usual shape; false where one has another.
   private mutating func add(
-    _ list: NameBytes, in catalog: BudgetCatalog, with reader: inout MessageReader,
-    to filter: inout FilterInProgress
+    _ list: NameBytes, askedAs modelName: NameBytes, in catalog: BudgetCatalog,
+    with reader: inout MessageReader, to filter: inout FilterInProgress
   ) -> Bool {
-    let sought = memo.sought(list: list, under: catalog.generation)
+    // The list's meaning depends on the name that was asked for, if names have budgets.
+    let isWhole = modelName.isEmpty || !catalog.asksModelNames
+    let sought = isWhole ? memo.sought(list: list, under: catalog.generation) : nil
     if let sought, memo.recall(sought, into: &filter) { return true }
     var deployments = PlainDeployments(list)
     reading: while true {
       switch deployments.next() {
       case .deployment(let names):
-        filter.question.add(
-          reader.names.slots(
-            id: names.id, model: names.model, provider: names.provider, in: catalog))
+        filter.question.add(reader.names.slots(of: names, askedAs: modelName, in: catalog))
       case .unusual: return false
       case .end: break reading
       }
@@ -146,7 +148,7 @@ struct QuestionResolver {
     let sought = memo.sought(list: modelName, under: catalog.generation)
     if let sought, memo.recall(sought, into: &filter) { return group }
     for index in group {
-      filter.question.add(catalog.candidate(at: index))
+      filter.question.add(catalog.candidate(at: index, askedAs: modelName))
       filter.reply.addCandidate(at: Int(index), of: catalog.deployments)
     }
     if let sought { memo.remember(list: sought, as: &filter) }
@@ -191,7 +193,10 @@ extension FilterReply {
   /// Adds the entry at `index` of the model list.
   fileprivate mutating func addCandidate(at index: Int, of deployments: CatalogDeployments) {
     deployments.withNames(at: index) { id, modelName, model, provider in
-      addCandidate(Candidate(id: id, modelName: modelName, model: model, provider: provider))
+      addCandidate(
+        Candidate(
+          id: id, modelName: modelName, model: model, provider: provider,
+          isFree: deployments.isFree(at: index)))
     }
   }
 }
@@ -210,5 +215,21 @@ extension CatalogDeployments {
         }
       }
     }
+  }
+}
+
+extension RequestNames {
+  /// The budgets that a candidate is checked against; `modelName` is the request's own, if it gives
+  /// one.
+  @inline(__always)
+  mutating func slots(
+    of names: DeploymentNames, askedAs modelName: NameBytes, in catalog: BudgetCatalog
+  ) -> CandidateSlots {
+    var slots = slots(
+      CandidateNames(
+        id: names.id, modelName: modelName.isEmpty ? names.modelName : modelName,
+        model: names.model, provider: names.provider), in: catalog)
+    if names.isFree { slots.isFree = true }
+    return slots
   }
 }

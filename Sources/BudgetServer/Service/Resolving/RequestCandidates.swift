@@ -30,13 +30,13 @@ extension DenialText {
     for index in decision.denials.indices {
       let denial = decision.denials[index]
       if addKnown(denial, estimate: estimate) { continue }
-      catalog.withName(of: denial) { name in
+      catalog.withDenier(of: denial) { budget in
         // Only a deployment's own budget speaks of the deployment.
         guard denial.scope == .deployment else {
-          return add(denial, name: name, candidate: .unnamed, estimate: estimate)
+          return add(denial, by: budget, candidate: .unnamed, estimate: estimate)
         }
         cursor.withNames(at: Int(denial.candidate), in: catalog) { candidate in
-          add(denial, name: name, candidate: candidate, estimate: estimate)
+          add(denial, by: budget, candidate: candidate, estimate: estimate)
         }
       }
     }

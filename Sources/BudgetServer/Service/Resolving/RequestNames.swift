@@ -40,19 +40,23 @@ struct RequestNames {
   /// The budgets that a candidate is checked against, or that a record is charged to: one rule for
   /// both.
   mutating func slots(
-    id: NameBytes, model: NameBytes, provider: NameBytes, in catalog: BudgetCatalog
+    _ names: CandidateNames, in catalog: BudgetCatalog
   ) -> CandidateSlots {
+    var names = names
     // An explicit provider needs no derivation, so the model may be anything.
-    let model = provider.isEmpty ? usable(model, as: .model) : .absent
-    var slots = catalog.candidate(id: id, model: model, provider: provider)
-    if !slots.hasProvider, !model.isEmpty { note(Self.unresolvedModel) }
-    if !slots.hasDeploymentBudget { _ = usable(id, as: .deployment) }
-    let explicit = slots.hasProviderBudget ? provider : usable(provider, as: .provider)
+    names.model =
+      names.provider.isEmpty || catalog.asksModelNames ? usable(names.model, as: .model) : .absent
+    if catalog.asksModelNames { names.modelName = usable(names.modelName, as: .model) }
+    var slots = catalog.candidate(names)
+    if !slots.hasProvider, !names.model.isEmpty { note(Self.unresolvedModel) }
+    if !slots.hasDeploymentBudget { _ = usable(names.id, as: .deployment) }
+    let explicit = slots.hasProviderBudget ? names.provider : usable(names.provider, as: .provider)
     if slots.contradictsModelList {
       // A name that is unusable says nothing about a provider.
       slots.contradictsModelList = !explicit.isEmpty
       contradictions.note(
-        deployment: id, listed: catalog.listedProvider(ofDeployment: id), given: explicit)
+        deployment: names.id, listed: catalog.listedProvider(ofDeployment: names.id),
+        given: explicit)
     }
     return slots
   }

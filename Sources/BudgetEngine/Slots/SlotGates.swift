@@ -14,10 +14,13 @@ final class SlotGates: Sendable {
 
   init() { words = InlineArray { _ in Atomic(0) } }
 
-  /// The word of a slot that cannot deny under the configuration `generation`.
+  /// The word of a slot that cannot deny under the configuration `generation`. With `hasNext` it is
+  /// another one: the name has another budget, which is to be asked too.
   ///
   /// No slot's word is that of generation 0, the configuration before the first.
-  static func open(generation: UInt64) -> UInt64 { generation << 1 | 1 }
+  static func open(generation: UInt64, hasNext: Bool = false) -> UInt64 {
+    generation << 2 | (hasNext ? 3 : 1)
+  }
 
   /// Whether the slot at `index` of this block cannot deny, as the word `open` asks.
   @inline(__always)

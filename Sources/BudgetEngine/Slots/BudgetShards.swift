@@ -9,7 +9,9 @@ final class BudgetShards: Sendable {
   /// One shard: the states of its slots behind a lock, in cache lines of its own.
   private struct Shard: ~Copyable {
     let slots = Locked<[Place]>([])
-    private let distance = InlineArray<6, UInt64>(repeating: 0)
+    /// How often each budget that only watches would have denied.
+    let shadowed = Locked<[Int32: UInt64]>([:])
+    private let distance = InlineArray<4, UInt64>(repeating: 0)
   }
 
   /// A slot's state, and the block that its gate is in.
@@ -39,9 +41,7 @@ final class BudgetShards: Sendable {
   }
 
   /// Adds the state of the next slot, which has no window yet.
-  func append(slot: Int32, windowLength: WindowLength) {
-    append(slot: slot, SlotState(windowLength: windowLength))
-  }
+  func append(slot: Int32, rule: WindowRule) { append(slot: slot, SlotState(rule: rule)) }
 
   /// Adds the state of the next slot. Slots are added in order, from 0, by one caller at a time.
   func append(slot: Int32, _ state: SlotState) {
@@ -56,8 +56,9 @@ final class BudgetShards: Sendable {
   }
 
   /// Makes `slot`, which was given back, the slot of a budget that has no window yet.
-  func reset(slot: Int32, windowLength: WindowLength) {
-    update(slot) { $0 = SlotState(windowLength: windowLength) }
+  func reset(slot: Int32, rule: WindowRule) {
+    shards[Int(slot) & Self.mask].shadowed.withLock { $0[slot] = nil }
+    update(slot) { $0 = SlotState(rule: rule) }
   }
 
   /// The gates of all slots there are, block by block, for a catalog.
@@ -79,6 +80,16 @@ final class BudgetShards: Sendable {
         state.committedAndPending(at: now), state.withheld(at: now), state.resetsAt(at: now)
       )
     }
+  }
+
+  /// Counts that `slot`, whose budget only watches, would have denied.
+  func countShadowed(_ slot: Int32) {
+    shards[Int(slot) & Self.mask].shadowed.withLock { $0[slot, default: 0] += 1 }
+  }
+
+  /// How often `slot` would have denied since the process started.
+  func shadowed(_ slot: Int32) -> UInt64 {
+    shards[Int(slot) & Self.mask].shadowed.withLock { $0[slot] ?? 0 }
   }
 
   /// Changes `slot`'s state, and its gate with it, under its shard's lock.

@@ -1,6 +1,5 @@
+import BudgetModel
 import Testing
-
-@testable import LiteLLMConfig
 
 @Suite struct SpellingTests {
   @Test(

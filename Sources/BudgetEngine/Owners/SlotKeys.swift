@@ -15,7 +15,7 @@ struct SlotKeys: Sendable {
   /// The texts of windows, each once; a configuration has a handful.
   private var windows: [String] = []
   private var windowNumbers: [ExactText: Int32] = [:]
-  /// The length that each text means; nil until a budget in force has it.
+  /// The length that each text means; nil for a calendar's, and until a budget in force has it.
   private var lengths: [WindowLength?] = []
 
   var count: Int { keys.count }
@@ -38,7 +38,7 @@ struct SlotKeys: Sendable {
   func window(of slot: Int32) -> Int32 { keys[Int(slot)].window }
   func windowText(of slot: Int32) -> String { windows[Int(keys[Int(slot)].window)] }
 
-  /// The length of the window of `slot`, a budget that is or was in force.
+  /// The length of the window of `slot`, a budget of LiteLLM's that is or was in force.
   func windowLength(of slot: Int32) -> WindowLength {
     guard let length = lengths[Int(keys[Int(slot)].window)] else {
       preconditionFailure("a budget in force whose window has no length")
@@ -63,6 +63,9 @@ struct SlotKeys: Sendable {
   mutating func note(_ length: WindowLength, ofWindow number: Int32) {
     if lengths[Int(number)] == nil { lengths[Int(number)] = length }
   }
+
+  /// Whether the windows of `slot` are a calendar's.
+  func isCalendar(_ slot: Int32) -> Bool { lengths[Int(keys[Int(slot)].window)] == nil }
 
   /// Whether the slot was given back and belongs to no budget.
   func isFree(_ slot: Int32) -> Bool { keys[Int(slot)].window == Self.free }

@@ -1,25 +1,16 @@
 import BudgetModel
 import RedisStore
 
-/// A window as the fleet knows it: its start names it, its end orders it.
-///
-/// The start is the value of LiteLLM's start key cut to milliseconds: the clock of whichever host
-/// wrote it, never compared with anything but itself. The end is the last instant that belongs to
-/// the window, on the store's clock.
-struct FleetWindow: Hashable, Sendable {
-  var start: Timestamp
-  var end: Timestamp
-
-  /// Whether the window is open at `now`, the store's clock.
-  func isOpen(at now: Timestamp) -> Bool { now <= end }
-}
-
 /// A budget's window as LiteLLM's start key has it.
+///
+/// The start names a window, the end orders windows. The start is the key's value cut to milliseconds:
+/// the clock of whichever host wrote it, never compared with anything but itself. The end is the last
+/// instant that belongs to the window, on the store's clock.
 enum StartKey: Equatable {
   /// There is none.
   case missing
   /// A window, with its end on the store's clock.
-  case window(FleetWindow)
+  case window(Window)
   /// The window that it names is over, though the key is still there: it goes by itself.
   case over
   /// It was set for windows of another length, as before the budget's window was configured anew:
@@ -34,7 +25,7 @@ enum StartKey: Equatable {
   private static let ordinaryDelayMilliseconds: Int64 = 2_000
 
   /// Whether the key's end tells that another clock, or another length, was there when it was set.
-  static func isSkewed(_ window: FleetWindow, length: WindowLength) -> Bool {
+  static func isSkewed(_ window: Window, length: WindowLength) -> Bool {
     let computed = length.end(ofWindowFrom: window.start)
     let apart = abs(computed.unixMilliseconds - window.end.unixMilliseconds)
     return apart > ordinaryDelayMilliseconds
@@ -55,13 +46,13 @@ enum StartKey: Equatable {
       // Set by hand, or by something else than LiteLLM.
       self =
         computed >= now
-        ? .window(FleetWindow(start: start, end: computed)) : .unusable("it has no end")
+        ? .window(Window(start: start, end: computed)) : .unusable("it has no end")
       return
     }
     let found = StoreNumber.instant(now, plus: timeToLive)
     let apart = abs(computed.unixMilliseconds - found.unixMilliseconds)
     if apart <= Self.ordinaryDelayMilliseconds {
-      self = computed >= now ? .window(FleetWindow(start: start, end: computed)) : .over
+      self = computed >= now ? .window(Window(start: start, end: computed)) : .over
       return
     }
     let whole = computed.unixMilliseconds - start.unixMilliseconds
@@ -73,13 +64,13 @@ enum StartKey: Equatable {
       return
     }
     // The host that wrote it has another clock; when the key goes is on the store's.
-    self = .window(FleetWindow(start: start, end: found))
+    self = .window(Window(start: start, end: found))
   }
 }
 
 /// The windows in a budget's marker.
 struct MarkerHead: Equatable {
-  var window: FleetWindow
+  var window: Window
   /// The window that was still open when this one took its place.
   var replaced: Timestamp?
   /// Windows that end by then were ended by an operator's reset.
@@ -95,7 +86,7 @@ struct MarkerHead: Equatable {
       value.bytes.flatMap { StoreNumber.milliseconds(String(decoding: $0, as: UTF8.self)) }
     }
     guard let start = instant(values[0]), let end = instant(values[1]) else { return nil }
-    window = FleetWindow(start: start, end: end)
+    window = Window(start: start, end: end)
     replaced = instant(values[2])
     resetUntil = instant(values[3])
   }

@@ -6,8 +6,12 @@ import BudgetModel
 /// instant; the first charge after it opens the next one. `start` names the window: where LiteLLM
 /// opened it on a host whose clock is ahead, it may even lie past its end.
 struct SlotState: Sendable {
-  /// How long each window lasts.
-  let windowLength: WindowLength
+  /// When windows begin and end. A new one counts from the next window on.
+  private(set) var rule: WindowRule
+  /// The budget's mode at its limit.
+  private(set) var mode: BudgetMode
+  /// Whether another budget of the same name is asked after this one.
+  private(set) var hasNext: Bool
   /// When the window opened; meaningless while `end` is `never`.
   private(set) var start: Timestamp
   /// The last instant of the window; `never` where none has been opened.
@@ -30,23 +34,25 @@ struct SlotState: Sendable {
   /// one is in force.
   private(set) var successor: Int32
   /// How many records are queued that charge the slot, those of nothing too.
-  private(set) var holds: UInt32
+  private(set) var pendingRecords: UInt32
 
   /// The end of a window that was never opened: before every instant.
   static let never = Timestamp(unixMilliseconds: .min)
 
-  init(windowLength: WindowLength) {
-    self.windowLength = windowLength
+  init(rule: WindowRule) {
+    self.rule = rule
     start = Self.never
     end = Self.never
     spend = .zero
     pending = .zero
     charged = .zero
     limit = BudgetCatalog.unlimited
+    mode = .enforce
+    hasNext = false
     generation = 0
     share = nil
     successor = Slot.none
-    holds = 0
+    pendingRecords = 0
   }
 
   /// The spend of others in the window, as far as this node has heard.
@@ -84,12 +90,11 @@ struct SlotState: Sendable {
 
   /// A window as it was found: `end` may have passed.
   init(
-    windowLength: WindowLength, start: Timestamp, end: Timestamp, spend: PicoUSD,
-    others: PicoUSD = .zero
+    rule: WindowRule, window: Window, spend: PicoUSD, others: PicoUSD = .zero
   ) {
-    self.init(windowLength: windowLength)
-    self.start = start
-    self.end = end
+    self.init(rule: rule)
+    start = window.start
+    end = window.end
     self.spend = spend
     self.others = others
     checkInvariants()
@@ -119,17 +124,21 @@ struct SlotState: Sendable {
   /// The slot's gate: open while no request without an estimate can be denied, at whatever time. An
   /// ended window still counts here. That only costs an unneeded lock.
   var gate: UInt64 {
-    mostCompared < limit ? SlotGates.open(generation: generation) : 0
+    guard mostCompared < limit, mode != .freeze else { return 0 }
+    return SlotGates.open(generation: generation, hasNext: hasNext)
   }
 
-  /// When the open window ends; nil where none is open.
-  func resetsAt(at now: Timestamp) -> Timestamp? { isOpen(at: now) ? end : nil }
+  /// When the window ends that `now` lies in; nil where none is open, unless it is a calendar's.
+  func resetsAt(at now: Timestamp) -> Timestamp? {
+    isOpen(at: now) ? end : rule.standingWindow(at: now)?.end
+  }
 
   /// Opens a window at `now` with nothing spent, unless one is open.
   mutating func openWindow(at now: Timestamp) {
     guard !isOpen(at: now) else { return }
-    start = now
-    end = windowLength.end(ofWindowFrom: now)
+    let window = rule.window(at: now)
+    start = window.start
+    end = window.end
     spend = .zero
     others = .zero
     withheld = withheldNext
@@ -147,10 +156,16 @@ struct SlotState: Sendable {
     checkInvariants()
   }
 
-  /// The configuration `generation` names the slot (again), with this limit.
-  mutating func comeInForce(limit: PicoUSD, generation: UInt64) {
+  /// The configuration `generation` names the slot (again), with this rule and policy. The open
+  /// window ends as it was opened.
+  mutating func comeInForce(
+    _ rule: WindowRule, _ policy: BudgetPolicy, hasNext: Bool, generation: UInt64
+  ) {
     successor = Slot.none
-    self.limit = limit
+    self.rule = rule
+    limit = policy.limit ?? BudgetCatalog.unlimited
+    mode = policy.mode
+    self.hasNext = hasNext
     self.generation = generation
   }
 
@@ -223,21 +238,22 @@ struct SlotState: Sendable {
   /// Whether nothing is queued for the slot and no window with something in it is open: what it
   /// holds is of no interest to its budget any more.
   func isIdle(at now: Timestamp) -> Bool {
-    holds == 0 && pending == .zero && (!isOpen(at: now) || spend == .zero && others == .zero)
+    pendingRecords == 0 && pending == .zero
+      && (!isOpen(at: now) || spend == .zero && others == .zero)
   }
 
   /// Counts `amount`, a record's, as pending.
-  mutating func hold(_ amount: PicoUSD) {
+  mutating func addPending(_ amount: PicoUSD) {
     pending += amount
-    holds += 1
+    pendingRecords += 1
     checkInvariants()
   }
 
   /// Takes `amount`, the sum of so many records, out of what is pending. Precondition: they were
-  /// held.
-  mutating func release(_ amount: PicoUSD, records: UInt32 = 1) {
+  /// added.
+  mutating func dropPending(_ amount: PicoUSD, records: UInt32 = 1) {
     pending -= amount
-    holds -= records
+    pendingRecords -= records
     checkInvariants()
   }
 
@@ -246,7 +262,7 @@ struct SlotState: Sendable {
     precondition(spend >= .zero, "a window's spend fell below zero")
     precondition(others >= .zero, "others' spend fell below zero")
     precondition(withheld >= .zero && withheldNext >= .zero, "less than nothing is withheld")
-    precondition(pending >= .zero, "more pending spend was released than held")
+    precondition(pending >= .zero, "more pending spend was dropped than added")
   }
 }
 

@@ -1,16 +1,16 @@
-/// A day of the proleptic Gregorian calendar in UTC, as far as month arithmetic needs it.
-struct CalendarDate: Hashable {
-  var year: Int64
+/// A day of the proleptic Gregorian calendar, as far as windows and zones need its arithmetic.
+package struct CalendarDate: Hashable {
+  package var year: Int64
   /// 1 to 12.
-  var month: Int64
+  package var month: Int64
   /// 1 to 31.
-  var day: Int64
+  package var day: Int64
 
   static let millisecondsPerDay: Int64 = 86_400_000
 
   /// The day that lies `days` after 1970-01-01 (negative: before). Counting years from March puts
   /// the leap day last, so that the day number of a month needs no table.
-  init(daysSinceEpoch days: Int64) {
+  package init(daysSinceEpoch days: Int64) {
     let shifted = days + 719_468
     let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
     let dayOfEra = shifted - era * 146_097
@@ -23,14 +23,14 @@ struct CalendarDate: Hashable {
     year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
   }
 
-  init(year: Int64, month: Int64, day: Int64) {
+  package init(year: Int64, month: Int64, day: Int64) {
     self.year = year
     self.month = month
     self.day = day
   }
 
   /// Days since 1970-01-01, negative before.
-  var daysSinceEpoch: Int64 {
+  package var daysSinceEpoch: Int64 {
     let marchYear = month <= 2 ? year - 1 : year
     let era = (marchYear >= 0 ? marchYear : marchYear - 399) / 400
     let yearOfEra = marchYear - era * 400
@@ -40,7 +40,7 @@ struct CalendarDate: Hashable {
   }
 
   /// How many days the month has.
-  static func length(ofMonth month: Int64, year: Int64) -> Int64 {
+  package static func length(ofMonth month: Int64, year: Int64) -> Int64 {
     switch month {
     case 4, 6, 9, 11: 30
     case 2: (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28
@@ -62,8 +62,9 @@ struct CalendarDate: Hashable {
     return Timestamp(unixMilliseconds: days * millisecondsPerDay + timeOfDay)
   }
 
-  private static func floorDivide(_ value: Int64, _ by: Int64) -> (Int64, Int64) {
-    let quotient = value >= 0 ? value / by : -((-value + by - 1) / by)
-    return (quotient, value - quotient * by)
+  /// The quotient rounded down, and what remains, never negative.
+  static func floorDivide(_ value: Int64, _ by: Int64) -> (quotient: Int64, remainder: Int64) {
+    let (quotient, remainder) = value.quotientAndRemainder(dividingBy: by)
+    return remainder < 0 ? (quotient - 1, remainder + by) : (quotient, remainder)
   }
 }

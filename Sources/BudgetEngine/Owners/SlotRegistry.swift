@@ -11,8 +11,10 @@ struct SlotRegistry {
   private(set) var keys = SlotKeys()
   /// The slot that each owner had last, also while it is not configured.
   private var latest = OwnerIndex()
-  /// For the few owners that had windows of several lengths: the slot before this one.
+  /// For the few owners that have or had several windows: the slot before this one.
   private var earlier: [Int32: Int32] = [:]
+  /// Whether each slot's budget was in force when its owner was last heard of.
+  private var isCurrent: [Bool] = []
 
   /// Slots that were given back.
   private var free: [Int32] = []
@@ -53,38 +55,94 @@ struct SlotRegistry {
     guard count > 0 else { return 0 }
     let more = max(0, count - free.count)
     keys.reserve(more, nameBytes: nameBytes)
+    isCurrent.reserveCapacity(isCurrent.count + more)
     latest.reserve(count, keys: keys)
     return more
   }
 
-  /// The slot of a budget in a new configuration. `lengthOf` tells the window length of a slot.
-  mutating func resolve(
-    _ definition: BudgetDefinition, lengthOf: (Int32) -> WindowLength
+  /// Gives each budget of a new configuration its slot, and tells `body` of each, in their order.
+  /// `ruleOf` tells the rule of a slot.
+  ///
+  /// An owner's budget that no entry names any more goes on in a new entry of the same length, under
+  /// its text; where all lengths are others, it is replaced by one of them. Calendar windows are
+  /// known by their text alone.
+  mutating func assign(
+    _ definitions: [BudgetDefinition], ruleOf: (Int32) -> WindowRule,
+    _ body: (BudgetDefinition, Outcome) -> Void
+  ) {
+    var claims = Claims(slotCount: slotCount)
+    let known = definitions.map { definition -> Int32 in
+      guard let slot = knownSlot(of: definition.key), isCurrent[Int(slot)] else { return Slot.none }
+      claims.add(slot)
+      return slot
+    }
+    for (definition, slot) in zip(definitions, known) {
+      if slot == Slot.none {
+        body(definition, place(definition, &claims, ruleOf))
+      } else {
+        body(definition, .known(slot: slot))
+      }
+    }
+  }
+
+  /// The slots that entries of a new configuration have taken.
+  private struct Claims {
+    private var taken: [Bool]
+
+    init(slotCount: Int32) { taken = [Bool](repeating: false, count: Int(slotCount)) }
+
+    func contains(_ slot: Int32) -> Bool { Int(slot) >= taken.count || taken[Int(slot)] }
+    /// Slots that were handed out since count as taken.
+    mutating func add(_ slot: Int32) { if Int(slot) < taken.count { taken[Int(slot)] = true } }
+  }
+
+  /// The slot of a budget that was not in force under its key.
+  private mutating func place(
+    _ definition: BudgetDefinition, _ claims: inout Claims, _ ruleOf: (Int32) -> WindowRule
   ) -> Outcome {
     let key = definition.key
     let window = keys.window(text: key.windowText)
-    keys.note(definition.windowLength, ofWindow: window)
+    if let length = definition.rule.rollingLength { keys.note(length, ofWindow: window) }
     return NameBytes.with(key.name) { name in
-      guard let before = latest.slot(key.scope, name, keys: keys) else {
+      guard let newest = latest.slot(key.scope, name, keys: keys) else {
         return .added(slot: add(key.scope, name, window: window, before: nil))
       }
-      if keys.window(of: before) == window { return .known(slot: before) }
-      let old = keys[before]
-      if lengthOf(before) == definition.windowLength {
+      let again = slot(from: newest, window: window)
+      let left = leftOver(from: newest, definition.rule, claims, ruleOf)
+      if let left, ruleOf(left) == definition.rule {
+        let old = keys[left]
+        claims.add(left)
         // A slot of this key from before that is out of reach from now on: the key is this one's.
-        if let shadowed = slot(from: before, window: window) { unlink(shadowed, from: before) }
-        keys.setWindow(window, of: before)
-        return .renamed(slot: before, from: old)
+        if let again { detach(again, of: key.scope, name) }
+        keys.setWindow(window, of: left)
+        return .renamed(slot: left, from: old)
       }
-      if let again = slot(from: before, window: window) {
-        unlink(again, from: before)
-        earlier[again] = before
-        latest.set(again, key.scope, name, keys: keys)
-        return .replaced(slot: again, isNew: false, old: old, oldSlot: before)
-      }
-      let slot = add(key.scope, name, window: window, before: before)
-      return .replaced(slot: slot, isNew: true, old: old, oldSlot: before)
+      let slot = again ?? add(key.scope, name, window: window, before: newest)
+      isCurrent[Int(slot)] = true
+      claims.add(slot)
+      guard let left else { return again == nil ? .added(slot: slot) : .known(slot: slot) }
+      claims.add(left)
+      isCurrent[Int(left)] = false
+      return .replaced(slot: slot, isNew: again == nil, old: keys[left], oldSlot: left)
     }
+  }
+
+  /// A budget of the owner, whose newest slot is `newest`, that no entry names any more: one that can
+  /// go on as a budget with windows of `rule`, first of all one of the same rule.
+  private func leftOver(
+    from newest: Int32, _ rule: WindowRule, _ claims: Claims, _ ruleOf: (Int32) -> WindowRule
+  ) -> Int32? {
+    guard rule.rollingLength != nil else { return nil }
+    var found: Int32?
+    var next: Int32? = newest
+    while let slot = next {
+      next = earlier[slot]
+      guard isCurrent[Int(slot)], !claims.contains(slot) else { continue }
+      let other = ruleOf(slot)
+      if other == rule { return slot }
+      if found == nil, other.rollingLength != nil { found = slot }
+    }
+    return found
   }
 
   /// The slot that goes by `key` now; nil where none does.
@@ -96,13 +154,19 @@ struct SlotRegistry {
   }
 
   /// Hands out the slot of a budget that an earlier life of the node had; each key once, an owner's
-  /// newest window last.
-  mutating func restore(_ key: BudgetKey) -> Int32 {
+  /// newest window last: of those that begin with a charge only the newest was in force for certain.
+  mutating func restore(_ key: BudgetKey, _ rule: WindowRule) -> Int32 {
     let window = keys.window(text: key.windowText)
+    if let length = rule.rollingLength { keys.note(length, ofWindow: window) }
     return NameBytes.with(key.name) { name in
       let before = latest.slot(key.scope, name, keys: keys)
       let isKnown = before.flatMap { slot(from: $0, window: window) } != nil
       precondition(!isKnown, "a budget restored twice")
+      var next = rule.rollingLength == nil ? nil : before
+      while let slot = next {
+        if !keys.isCalendar(slot) { isCurrent[Int(slot)] = false }
+        next = earlier[slot]
+      }
       return add(key.scope, name, window: window, before: before)
     }
   }
@@ -116,9 +180,11 @@ struct SlotRegistry {
     if let again = free.popLast() {
       slot = again
       keys.set(slot, scope: scope, name: place, window: window)
+      isCurrent[Int(slot)] = true
     } else {
       slot = slotCount
       keys.append(scope: scope, name: place, window: window)
+      isCurrent.append(true)
     }
     earlier[slot] = before
     latest.set(slot, scope, name, keys: keys)
@@ -129,7 +195,9 @@ struct SlotRegistry {
   mutating func giveBack(_ slots: [Int32]) {
     for slot in slots {
       let (names, scope) = (keys.names, keys.scope(of: slot))
-      names.with(keys.name(of: slot)) { forget(slot, of: scope, $0) }
+      names.with(keys.name(of: slot)) { name in
+        if detach(slot, of: scope, name) { unusedNameBytes += name.count }
+      }
       keys.clear(slot)
       free.append(slot)
     }
@@ -138,16 +206,19 @@ struct SlotRegistry {
     }
   }
 
-  private mutating func forget(_ slot: Int32, of scope: BudgetScope, _ name: NameBytes) {
-    guard let newest = latest.slot(scope, name, keys: keys) else { return }
+  /// Takes `slot` from its owner; whether that was the owner's last.
+  @discardableResult
+  private mutating func detach(_ slot: Int32, of scope: BudgetScope, _ name: NameBytes) -> Bool {
+    guard let newest = latest.slot(scope, name, keys: keys) else { return false }
     if newest != slot {
       unlink(slot, from: newest)
     } else if let before = earlier.removeValue(forKey: slot) {
       latest.set(before, scope, name, keys: keys)
     } else {
       latest.remove(scope, name, keys: keys)
-      unusedNameBytes += name.count
+      return true
     }
+    return false
   }
 
   /// Keeps the names that are in use only.
@@ -174,7 +245,7 @@ struct SlotRegistry {
     unusedNameBytes = 0
   }
 
-  /// The newest slot of an owner that has this window, from its slot `newest` backwards.
+  /// The slot of an owner that has this window, from its slot `newest` backwards.
   private func slot(from newest: Int32, window: Int32) -> Int32? {
     var next: Int32? = newest
     while let slot = next {

@@ -1,18 +1,23 @@
 /// Tells words that were probably meant to be others.
 public enum Spelling {
-  /// The candidate that `word` misspells: at most two letters added, lost or changed, neighbours
-  /// swapped counting as one, and case, `-` and `_` set aside. Nil where none is near.
+  /// The candidate that `word` misspells: at most two edits away. Nil where none is near.
   public static func nearest(to word: String, among candidates: [String]) -> String? {
-    let plain = normalized(word)
-    guard plain.count <= 64 else { return nil }
-    var best: (candidate: String, distance: Int)?
+    var best: (candidate: String, edits: Int)?
     for candidate in candidates {
-      let distance = distance(plain, normalized(candidate))
-      if distance <= min(2, candidate.utf8.count / 3), distance < best?.distance ?? .max {
-        best = (candidate, distance)
+      let edits = edits(from: word, to: candidate)
+      if edits <= min(2, candidate.utf8.count / 3), edits < best?.edits ?? .max {
+        best = (candidate, edits)
       }
     }
     return best?.candidate
+  }
+
+  /// How many letters were added, lost or changed, neighbours swapped counting as one, and case, `-`
+  /// and `_` set aside. 3 where it is more than two, or a word is longer than 64 bytes.
+  public static func edits(from word: String, to other: String) -> Int {
+    let (left, right) = (normalized(word), normalized(other))
+    guard left.count <= 64, abs(left.count - right.count) <= 2 else { return 3 }
+    return min(3, distance(left, right))
   }
 
   private static func normalized(_ word: String) -> [UInt8] {
@@ -21,7 +26,6 @@ public enum Spelling {
 
   /// The number of edits between two short words.
   private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-    guard abs(left.count - right.count) <= 2 else { return 3 }
     var older: [Int] = []
     var old = Array(0...right.count)
     for (row, letter) in left.enumerated() {
