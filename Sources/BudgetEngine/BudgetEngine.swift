@@ -7,34 +7,34 @@ import Synchronization
 /// Any thread may call it. Filtering and recording take a `BudgetCatalog`, so that one request sees
 /// one configuration from beginning to end; `CatalogReader` keeps the current one at hand.
 public final class BudgetEngine: Sendable {
-  struct Installed {
-    var registry = SlotRegistry()
-    var catalog: BudgetCatalog
-    /// Those that were in force before and that somebody may still work by.
-    var earlier = EarlierCatalogs()
-  }
-
   let shards: BudgetShards
-  private let installed: Locked<Installed>
+  let installed: Locked<InstalledCatalog>
+  let dynamic: DynamicBudgets
   private let generation: Atomic<UInt64>
 
   /// Starts with `configuration`: provider windows open at `now`, with nothing spent anywhere.
   public convenience init(
-    configuration: BudgetConfiguration, at now: Timestamp
+    configuration: BudgetConfiguration, dynamicBudgets: Int = defaultDynamicBudgets,
+    at now: Timestamp
   ) {
-    self.init(restoring: [])
+    self.init(restoring: [], dynamicBudgets: dynamicBudgets)
     _ = reload(configuration, at: now)
   }
 
   /// Starts without a configuration and with the windows of an earlier life, each key at most once:
   /// `reload` then carries them on, or closes them, as it would any others. A window whose text
-  /// means nothing is left out.
-  public init(restoring windows: [BudgetWindowState]) {
+  /// means nothing is left out. At most `dynamicBudgets` are live at a time.
+  public init(
+    restoring windows: [BudgetWindowState], dynamicBudgets: Int = defaultDynamicBudgets
+  ) {
     shards = BudgetShards()
+    dynamic = DynamicBudgets(bound: dynamicBudgets)
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
     let empty = BudgetCatalog(
-      generation: 0, configuration: nothing, slots: [], keys: SlotKeys(), gates: [])
+      generation: 0, configuration: nothing, slots: [], keys: SlotKeys(),
+      tables: BudgetCatalog.Tables(gates: [], dynamic: dynamic))
     var registry = SlotRegistry()
+    shards.reserve(slots: windows.count)
     // An owner may have had windows of several lengths: the newest was in force.
     for window in windows.sorted(by: { $0.start < $1.start }) {
       guard let rule = try? WindowRule(text: window.key.windowText) else { continue }
@@ -45,9 +45,12 @@ public final class BudgetEngine: Sendable {
           rule: rule, window: Window(start: window.start, end: window.end), spend: window.spend,
           others: window.others))
     }
-    installed = Locked(Installed(registry: registry, catalog: empty))
+    installed = Locked(InstalledCatalog(registry: registry, catalog: empty))
     generation = Atomic(0)
   }
+
+  /// So many dynamic budgets may be live unless set.
+  public static let defaultDynamicBudgets = 1_000_000
 
   /// Appends the window in which a charge to each of `slots` at `now` is counted: the open one, or
   /// the one that the charge opens. Precondition: nothing opens or closes a window between this and
@@ -66,16 +69,14 @@ public final class BudgetEngine: Sendable {
         state.openWindow(at: now)
         windows.append(
           BudgetWindowState(
-            key: installed.registry.keys[slot], start: state.start, end: state.end,
+            key: installed.key(of: slot, state), start: state.start, end: state.end,
             spend: state.spend))
       }
     }
   }
 
   /// The slot that goes by `key` now; nil where none does.
-  func slot(of key: BudgetKey) -> Int32? {
-    installed.withLock { $0.registry.knownSlot(of: key) }
-  }
+  func slot(of key: BudgetKey) -> Int32? { installed.withLock { $0.slot(of: key) } }
 
   /// How many slots were handed out.
   var slotCount: Int32 { installed.withLock { $0.registry.slotCount } }
@@ -91,8 +92,11 @@ public final class BudgetEngine: Sendable {
   ///
   /// Concurrency: one reload at a time; requests go on meanwhile, each under the catalog it took.
   public func reload(_ configuration: BudgetConfiguration, at now: Timestamp) -> ReloadReport {
-    installed.withLock { installed in
+    var configuration = configuration
+    configuration.budgets = configuration.withOverflows()
+    return installed.withLock { installed in
       installed.giveBackSlots(shards, at: now)
+      let entered = installed.enterDynamic(configuration.budgets)
       let known = installed.registry.slotCount
       let before = installed.catalog
       var placing = Placing(now: now, knownSlots: known)
@@ -103,15 +107,19 @@ public final class BudgetEngine: Sendable {
       installed.registry.assign(
         configuration.budgets, ruleOf: { shards.state(of: $0).rule },
         { slots.append(place($0, $1, before, &placing)) })
+      for pattern in configuration.patterns { _ = installed.registry.window(of: pattern.key) }
       let after = BudgetCatalog(
         generation: before.generation + 1, configuration: configuration, slots: slots,
-        keys: installed.registry.keys, gates: shards.gates)
+        keys: installed.registry.keys,
+        tables: BudgetCatalog.Tables(gates: shards.gates, dynamic: dynamic))
+      installed.makeDynamic(under: after, shards, at: now)
       for (definition, slot) in zip(configuration.budgets, slots) {
         enforce(definition, slot, under: after, &placing)
       }
       installed.earlier.add(before)
       installed.catalog = after
       generation.store(after.generation, ordering: .releasing)
+      installed.endDynamic(entered, shards)
       // Only now: until the new catalog was in force, requests charged the old windows.
       for retired in placing.retired { placing.report.closed.append(retire(retired, at: now)) }
       placing.report.compare(before, with: after)

@@ -126,6 +126,9 @@ public struct NamePool: Sendable {
   /// How many bytes all names take.
   public var byteCount: Int { bytes.count }
 
+  /// How many bytes more there is room for.
+  public var freeByteCount: Int { bytes.capacity - bytes.count }
+
   /// Makes an empty pool.
   public init() {}
 

@@ -2152,7 +2152,7 @@ const ProtobufCMessageDescriptor budget__v1__record_spend_response__descriptor =
   (ProtobufCMessageInit) budget__v1__record_spend_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_request__field_descriptors[12] =
 {
   {
     "providers",
@@ -2274,6 +2274,30 @@ static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_request__
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pattern",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetProviderBudgetsRequest, pattern),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nearest",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetProviderBudgetsRequest, nearest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__get_provider_budgets_request__field_indices_by_name[] = {
   5,   /* field[5] = deployment_ids */
@@ -2282,15 +2306,17 @@ static const unsigned budget__v1__get_provider_budgets_request__field_indices_by
   8,   /* field[8] = include_pools */
   2,   /* field[2] = include_tags */
   9,   /* field[9] = models */
+  11,   /* field[11] = nearest */
   3,   /* field[3] = page_size */
   4,   /* field[4] = page_token */
+  10,   /* field[10] = pattern */
   0,   /* field[0] = providers */
   6,   /* field[6] = tags */
 };
 static const ProtobufCIntRange budget__v1__get_provider_budgets_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_request__descriptor =
 {
@@ -2300,7 +2326,7 @@ const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_request__descr
   "Budget__V1__GetProviderBudgetsRequest",
   "budget.v1",
   sizeof(Budget__V1__GetProviderBudgetsRequest),
-  10,
+  12,
   budget__v1__get_provider_budgets_request__field_descriptors,
   budget__v1__get_provider_budgets_request__field_indices_by_name,
   1,  budget__v1__get_provider_budgets_request__number_ranges,

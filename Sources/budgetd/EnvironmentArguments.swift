@@ -6,6 +6,7 @@ enum EnvironmentArguments {
   /// Options with a value, by name.
   static let valued = [
     "backup-dir", "backups-kept", "backup-reserve-bytes", "keys-kept",
+    "dynamic-budgets",
     "config", "listen", "http", "metrics-deployments", "metrics-tags", "data-dir", "durability",
     "redis", "redis-password-file", "node-id",
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",

@@ -1,7 +1,7 @@
 import ArgumentParser
 import BudgetServer
 
-/// How much the ledger keeps: copies of itself, and idempotency keys.
+/// How much is kept: copies of the ledger, idempotency keys, and budgets that names get from patterns.
 struct LedgerArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -26,6 +26,13 @@ struct LedgerArguments: ParsableArguments {
         + "takes about 35 bytes of memory and 60 of disk.", valueName: "count"))
   var keysKept = 20_000_000
 
+  @Option(
+    help: ArgumentHelp(
+      "Budgets that names get from patterns, such as user:*, live at a time; with so many, charges of "
+        + "other names go to the pattern's own budget. One takes up to 400 bytes of memory.",
+      valueName: "count"))
+  var dynamicBudgets = 1_000_000
+
   func validate() throws {
     if let backupDir, backupDir.isEmpty {
       throw ValidationError("--backup-dir '': give a directory")
@@ -38,6 +45,7 @@ struct LedgerArguments: ParsableArguments {
     }
     try check("backups-kept", Int64(backupsKept), 0...10_000)
     try check("backup-reserve-bytes", backupReserveBytes, 0...Int64.max)
+    try check("dynamic-budgets", Int64(dynamicBudgets), 0...100_000_000)
     try check("keys-kept", Int64(keysKept), 1_000...1_000_000_000)
   }
 
@@ -47,5 +55,6 @@ struct LedgerArguments: ParsableArguments {
     options.backupsKept = backupsKept
     options.backupReserveBytes = backupReserveBytes
     options.keysKept = keysKept
+    options.dynamicBudgets = dynamicBudgets
   }
 }

@@ -1,3 +1,4 @@
+import BudgetEngine
 import BudgetModel
 import BudgetWire
 import Dispatch
@@ -52,6 +53,42 @@ import Testing
     #expect(fixture.spend == recorded)
     #expect(fixture.recorder.totals.recorded.pico == recorded)
     #expect(try fixture.replies() == [1: .unknown])
+  }
+
+  /// A dynamic budget that was lost after it was looked up: nothing reaches the ledger, nor whoever
+  /// has the slot next, and the names are looked up anew.
+  @Test func aBudgetThatWasLostIsLookedUpAnew() throws {
+    let fixture = try RecorderFixture()
+    let key = BudgetKey(scope: .tag, name: "user:*", windowText: "day")
+    let pattern = BudgetPattern(
+      key: key, rule: try WindowRule(text: "day"),
+      policy: BudgetPolicy(limit: PicoUSD(pico: 100)))
+    _ = fixture.recorder.reload(
+      BudgetConfiguration(
+        budgets: [], patterns: [pattern], deployments: [], directory: .empty))
+    let (engine, now) = (fixture.engine, fixture.time.now())
+    func charged(_ tag: String) -> ChargedSlots {
+      var charged = ChargedSlots()
+      NameBytes.with(tag) {
+        charged.add(ScopedName(.tag, $0), in: engine.catalog, of: engine, at: now)
+      }
+      return charged
+    }
+    func record(_ charged: ChargedSlots) -> RecordAnswer {
+      fixture.recorder.record(
+        PicoUSD(pico: 7), key: nil, to: charged, token: fixture.nextToken(), at: now)
+    }
+    let late = charged("user:a")
+    for _ in 0..<64 { engine.sweepDynamicBudgets(atMost: 1_000, at: now) }
+    let next = charged("user:b")
+    #expect(late.slots == next.slots, "the slot has another owner")
+    #expect(record(late) == .outdated)
+    #expect(record(next) == .deferred)
+    fixture.settle()
+    #expect(fixture.recorder.totals.recorded.pico == 7)
+    let reading = DynamicReading(of: engine, in: engine.catalog, at: now)
+    #expect(NameBytes.with("user:b") { reading.budgets(.tag, $0) }.map(\.report.spend.pico) == [7])
+    #expect(NameBytes.with("user:a") { reading.budgets(.tag, $0) }.isEmpty)
   }
 
   @Test func eachOutcomeEndsWhatWasPendingAndHasItsReply() throws {

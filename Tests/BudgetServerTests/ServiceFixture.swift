@@ -44,7 +44,7 @@ final class InstantRecorder: SpendRecorder {
   ) -> RecordAnswer {
     records.withLock { $0.append(Taken(amount: amount, key: key, token: token)) }
     let answer = answer.withLock { $0 }
-    if answer == .recorded { engine.record(amount, to: charged, at: now) }
+    if answer == .recorded, !engine.record(amount, to: charged, at: now) { return .outdated }
     return answer
   }
 

@@ -38,7 +38,7 @@ import Testing
       get_provider_budgets {
         providers: "openai" providers: "" providers: "azure" include_deployments: true
         include_tags: true page_size: 1000 page_token: "next" deployment_ids: "d1"
-        deployment_ids: "d2" tags: "team-a"
+        deployment_ids: "d2" tags: "team-a" pattern: "user:*" nearest: 20
       }
       """, WireSamples.budgets
     ),

@@ -61,6 +61,8 @@ extension RequestMessage {
       message.pageToken = view.pageToken.text
       message.deploymentIDs = (0..<view.deploymentIDCount).map { view.deploymentID(at: $0).text }
       message.tags = (0..<view.tagCount).map { view.tag(at: $0).text }
+      message.pattern = view.pattern.text
+      message.nearest = view.nearest
       method = .getProviderBudgets(message)
     case .backupLedger(let view): method = .backupLedger(path: view.path.text)
     case .ping: method = .ping
@@ -148,6 +150,7 @@ enum WireSamples {
     message.pageToken = "next"
     message.deploymentIDs = ["d1", "d2"]
     message.tags = ["team-a"]
+    (message.pattern, message.nearest) = ("user:*", 20)
     return RequestMessage(callID: 300, method: .getProviderBudgets(message))
   }()
 

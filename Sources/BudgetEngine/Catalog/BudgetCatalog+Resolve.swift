@@ -25,6 +25,29 @@ extension BudgetCatalog {
     return slots
   }
 
+  /// Calls `body` with the provider and the public model name whose budgets `candidate(names)` looks
+  /// for; absent where there is no such name.
+  func withBudgetedNames(_ names: CandidateNames, _ body: (NameBytes, NameBytes) -> Void) {
+    let configured = names.id.isEmpty ? nil : deployments.indexes[names.id]
+    func withModel(_ provider: NameBytes) {
+      if !names.modelName.isEmpty {
+        return withGroupName(names.modelName) { body(provider, $0) }
+      }
+      guard let configured, !deploymentCandidates[Int(configured)].servesPattern else {
+        return body(provider, names.model)
+      }
+      NameBytes.with(deployments.modelName(at: Int(configured))) { body(provider, $0) }
+    }
+    if !names.provider.isEmpty { return withModel(names.provider) }
+    let listed =
+      if let configured {
+        deployments.provider(at: Int(configured))
+      } else {
+        directory.provider(ofModel: names.model).map { directory.names[Int($0)] }
+      }
+    NameBytes.with(listed ?? "", withModel)
+  }
+
   /// The provider's part of a candidate's slots.
   private func provided(
     _ names: CandidateNames, _ listed: CandidateSlots?, _ configured: Int32?

@@ -28,6 +28,14 @@ public final class BudgetCatalog: Sendable {
   /// The first budget of everything together; `Slot.none` where there is none.
   let totalSlot: Int32
   let pools: CatalogPools
+  /// The budgets that names get which no entry names.
+  let patterns: CatalogPatterns
+  /// The dynamic budgets, which are those of all configurations.
+  let dynamic: DynamicBudgets
+  /// Whether patterns have a say about tags.
+  public let hasTagPatterns: Bool
+  /// Whether patterns have a say about providers or public model names.
+  public let hasCandidatePatterns: Bool
   /// The meaning of a requested model name that no model group has.
   let modelGroups: ModelGroups
   /// Whether the public model name decides which budgets are asked.
@@ -55,12 +63,20 @@ public final class BudgetCatalog: Sendable {
   /// A limit that no spend reaches.
   static let unlimited = PicoUSD(pico: .max)
 
+  /// The parts of an engine that its catalogs read.
+  struct Tables {
+    var gates: [SlotGates]
+    var dynamic: DynamicBudgets
+  }
+
   /// Builds the tables. `slots` are those of `configuration.budgets`, in the same order, and `keys`
   /// those of all slots.
   init(
     generation: UInt64, configuration: BudgetConfiguration, slots: [Int32], keys: SlotKeys,
-    gates: [SlotGates]
+    tables: Tables
   ) {
+    let gates = tables.gates
+    dynamic = tables.dynamic
     self.generation = generation
     self.gates = gates
     self.slots = slots
@@ -95,9 +111,16 @@ public final class BudgetCatalog: Sendable {
       NameBytes.with(name) { poolTable[$0] }
     }
     self.pools = pools
+    let slotOfKey = Self.patternSlots(configuration, slots)
+    let patterns = CatalogPatterns(
+      configuration.patterns, full: configuration.dynamicBudgetsFull, keys: keys,
+      slotOf: { slotOfKey[$0] ?? Slot.none })
+    self.patterns = patterns
+    hasTagPatterns = patterns.has(.tag)
+    hasCandidatePatterns = patterns.has(.provider) || patterns.has(.model)
     asksModelNames =
       !scopeRanges[Int(BudgetScope.model.rawValue) - 1].isEmpty
-      || !pools.models.isEmpty
+      || !pools.models.isEmpty || patterns.has(.model)
     deployments = CatalogDeployments(
       configuration.deployments, slots: deploymentSlots, keys: keys)
     modelGroups = ModelGroups(
@@ -106,6 +129,25 @@ public final class BudgetCatalog: Sendable {
     let tables = CandidateTables(providers: providerSlots, models: modelSlots, pools: pools)
     deploymentCandidates = tables.candidates(of: deployments)
     directoryCandidates = directory.names.map { tables.candidate(ofProvider: $0) }
+  }
+
+  /// The slots of the patterns' own keys.
+  private static func patternSlots(
+    _ configuration: BudgetConfiguration, _ slots: [Int32]
+  ) -> [BudgetKey: Int32] {
+    var found: [BudgetKey: Int32] = [:]
+    if configuration.patterns.isEmpty { return found }
+    let keys = Set(configuration.patterns.map(\.key))
+    for (budget, slot) in zip(configuration.budgets, slots) where keys.contains(budget.key) {
+      found[budget.key] = slot
+    }
+    return found
+  }
+
+  /// The rules of the budgets of one name, from its first slot on.
+  func rules(from first: Int32) -> [WindowRule] {
+    if first == Slot.none { return [] }
+    return budgets(from: first).map(\.definition.rule)
   }
 
   private static func strangers(

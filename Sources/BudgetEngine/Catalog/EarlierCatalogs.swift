@@ -21,7 +21,7 @@ struct EarlierCatalogs: Sendable {
   }
 }
 
-extension BudgetEngine.Installed {
+extension InstalledCatalog {
   /// Takes back the slots of dropped budgets that nothing can refer to any more: no configuration
   /// that somebody has, no queued record, no spend in an open window, which would have to be there if
   /// the budget came back, and no slot whose budget goes on in it.

@@ -18,12 +18,13 @@ extension BudgetEngine {
   ) {
     decision.begin()
     decision.candidateCount = question.candidates.count
-    let asking = Asking(catalog: catalog, estimate: question.estimate, now: now)
+    let asking = FilterAsking(catalog: catalog, estimate: question.estimate, now: now)
     askCommon(question, asking, into: &decision)
     let isCommonOpen = decision.common.isEmpty
     var provider = Slot.none
     var providerDenial: BudgetDenial?
     let candidates = question.candidates.span
+    let hasChecks = !question.candidateChecks.isEmpty
     for index in candidates.indices {
       let candidate = candidates[index]
       let position = UInt32(truncatingIfNeeded: index)
@@ -33,10 +34,17 @@ extension BudgetEngine {
         providerDenial = isOpen ? nil : denial(by: provider, .provider, asking)
       }
       var own = providerDenial
-      if own == nil, candidate.deployment != Slot.none, !asking.passes(candidate.deployment) {
-        own = denial(by: candidate.deployment, .deployment, asking)
+      if hasChecks {
+        let checks =
+          index < question.candidateChecks.count
+          ? question.candidateChecks[index] : CandidateChecks()
+        own = judge(question, asking).denial(of: candidate, checks, byProvider: own)
+      } else {
+        if own == nil, candidate.deployment != Slot.none, !asking.passes(candidate.deployment) {
+          own = denial(by: candidate.deployment, .deployment, asking)
+        }
+        if own == nil, candidate.hasSharedBudget { own = sharedDenial(of: candidate, asking) }
       }
-      if own == nil, candidate.hasSharedBudget { own = sharedDenial(of: candidate, asking) }
       if var own {
         own.candidate = position
         decision.deny(own, atMost: question.maximumDenials)
@@ -49,33 +57,22 @@ extension BudgetEngine {
     }
   }
 
-  /// A request under decision.
-  private struct Asking {
-    let catalog: BudgetCatalog
-    let estimate: PicoUSD
-    let now: Timestamp
-    /// Without an estimate a slot's open gate is the whole answer.
-    let asksGates: Bool
-
-    init(catalog: BudgetCatalog, estimate: PicoUSD, now: Timestamp) {
-      self.catalog = catalog
-      self.estimate = estimate
-      self.now = now
-      asksGates = estimate == .zero
-    }
-
-    /// Whether the name whose first budget is `slot` has no other and denies nothing.
-    @inline(__always)
-    func passes(_ slot: Int32) -> Bool { asksGates && catalog.isOpen(slot) }
+  private func judge(_ question: borrowing FilterQuestion, _ asking: FilterAsking) -> DynamicJudge {
+    DynamicJudge(engine: self, asking: asking, checks: question.checks)
   }
 
   /// Asks the budgets that all candidates have in common: tags and the total.
   @inline(__always)
   private func askCommon(
-    _ question: FilterQuestion, _ asking: Asking, into decision: inout FilterDecision
+    _ question: FilterQuestion, _ asking: FilterAsking, into decision: inout FilterDecision
   ) {
     let tags = question.tags.span
-    for index in tags.indices where !asking.passes(tags[index]) {
+    for index in tags.indices where tags[index] < Slot.none || !asking.passes(tags[index]) {
+      if tags[index] < Slot.none {
+        let tag = question.named[Int(Slot.none - 1 - tags[index])]
+        judge(question, asking).ask(tag, hasFree: question.hasFree, into: &decision)
+        continue
+      }
       askCommon(tags[index], .tag, asking, hasFree: question.hasFree, into: &decision)
     }
     let total = asking.catalog.totalSlot
@@ -85,7 +82,7 @@ extension BudgetEngine {
   }
 
   private func askCommon(
-    _ slot: Int32, _ scope: BudgetScope, _ asking: Asking, hasFree: Bool,
+    _ slot: Int32, _ scope: BudgetScope, _ asking: FilterAsking, hasFree: Bool,
     into decision: inout FilterDecision
   ) {
     guard let denial = denial(by: slot, scope, asking) else { return }
@@ -95,12 +92,17 @@ extension BudgetEngine {
   }
 
   /// The denial of the candidate by its model or a pool.
-  private func sharedDenial(of candidate: CandidateSlots, _ asking: Asking) -> BudgetDenial? {
+  func sharedDenial(of candidate: CandidateSlots, _ asking: FilterAsking) -> BudgetDenial? {
     if candidate.model != Slot.none,
       let denial = sharedDenial(by: candidate.model, .model, asking, isFree: candidate.isFree)
     {
       return denial
     }
+    return poolDenial(of: candidate, asking)
+  }
+
+  /// The denial of the candidate by a pool.
+  func poolDenial(of candidate: CandidateSlots, _ asking: FilterAsking) -> BudgetDenial? {
     var rest = candidate.pools
     while rest != 0 {
       let slot = asking.catalog.pools.slots[rest.trailingZeroBitCount]
@@ -115,15 +117,15 @@ extension BudgetEngine {
   }
 
   private func sharedDenial(
-    by slot: Int32, _ scope: BudgetScope, _ asking: Asking, isFree: Bool
+    by slot: Int32, _ scope: BudgetScope, _ asking: FilterAsking, isFree: Bool
   ) -> BudgetDenial? {
     guard !asking.passes(slot), let denial = denial(by: slot, scope, asking) else { return nil }
     return isFree ? frozenDenial(from: denial, scope, asking) : denial
   }
 
   /// The first denial by the budgets of one name, of which `first` is the first.
-  private func denial(
-    by first: Int32, _ scope: BudgetScope, _ asking: Asking
+  func denial(
+    by first: Int32, _ scope: BudgetScope, _ asking: FilterAsking
   ) -> BudgetDenial? {
     var slot = first
     repeat {
@@ -134,8 +136,8 @@ extension BudgetEngine {
   }
 
   /// `denial`, or a later one of the same name, that is of a frozen budget.
-  private func frozenDenial(
-    from denial: BudgetDenial, _ scope: BudgetScope, _ asking: Asking
+  func frozenDenial(
+    from denial: BudgetDenial, _ scope: BudgetScope, _ asking: FilterAsking
   ) -> BudgetDenial? {
     if denial.mode == .freeze { return denial }
     var slot = asking.catalog.next(after: denial.slot)
@@ -148,7 +150,7 @@ extension BudgetEngine {
 
   /// The denial by the budget of one slot.
   private func ownDenial(
-    by slot: Int32, _ scope: BudgetScope, _ asking: Asking
+    by slot: Int32, _ scope: BudgetScope, _ asking: FilterAsking
   ) -> BudgetDenial? {
     let catalog = asking.catalog
     if asking.asksGates && catalog.isOpenItself(slot) { return nil }
@@ -172,4 +174,24 @@ extension BudgetEngine {
   static func denies(_ spend: PicoUSD, limit: PicoUSD, estimate: PicoUSD) -> Bool {
     spend >= limit || spend + estimate > limit
   }
+}
+
+/// A request under decision.
+struct FilterAsking {
+  let catalog: BudgetCatalog
+  let estimate: PicoUSD
+  let now: Timestamp
+  /// Without an estimate a slot's open gate is the whole answer.
+  let asksGates: Bool
+
+  init(catalog: BudgetCatalog, estimate: PicoUSD, now: Timestamp) {
+    self.catalog = catalog
+    self.estimate = estimate
+    self.now = now
+    asksGates = estimate == .zero
+  }
+
+  /// Whether the name whose first budget is `slot` has no other and denies nothing.
+  @inline(__always)
+  func passes(_ slot: Int32) -> Bool { asksGates && catalog.isOpen(slot) }
 }

@@ -187,6 +187,12 @@ private struct Sentence {
   func write(
     to text: inout [UInt8], budget: DenialText.Denier, candidate: DenialText.Candidate
   ) {
+    if denial.isForWantOfRoom {
+      text.append("\(denial.scope) ")
+      budget.name.append(to: &text)
+      return text.append(
+        " has no room for the budget of another name: all dynamic budgets are in use\n")
+    }
     if denial.mode == .freeze {
       text.append("\(denial.scope) ")
       budget.name.append(to: &text)
@@ -251,7 +257,8 @@ extension [UInt8] {
 extension BudgetDenial {
   /// Whether both say the same of the same budget, whichever the candidate.
   public func isSameDenial(as other: BudgetDenial) -> Bool {
-    slot == other.slot && scope == other.scope && spend == other.spend && limit == other.limit
+    slot == other.slot && life == other.life && isForWantOfRoom == other.isForWantOfRoom
+      && scope == other.scope && spend == other.spend && limit == other.limit
       && withheld == other.withheld && resetsAt == other.resetsAt && mode == other.mode
   }
 }

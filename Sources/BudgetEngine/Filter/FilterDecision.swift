@@ -8,6 +8,13 @@ public struct BudgetDenial: Hashable, Sendable {
   public var scope: BudgetScope
   /// The budget's slot.
   public var slot: Int32
+  /// The life of the slot in which it is a dynamic budget's; 0: the budget is an entry's or a
+  /// pattern's own.
+  public var life: UInt32 = 0
+  /// The row of that dynamic budget.
+  var home = SlotState.noHome
+  /// Whether it denies since no more dynamic budgets fit.
+  public var isForWantOfRoom = false
   /// The amount compared with the limit: spend, others' too, pending and withheld.
   public var spend: PicoUSD
   /// How much of that an outage policy has set aside: nobody has spent it.

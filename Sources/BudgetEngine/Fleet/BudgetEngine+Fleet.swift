@@ -1,4 +1,5 @@
 public import BudgetModel
+import Locks
 
 extension BudgetEngine {
   /// Makes a window of the fleet its budget's own, with what this node has spent in it, in place of
@@ -9,8 +10,11 @@ extension BudgetEngine {
   public func adopt(
     _ window: BudgetWindowState, replacing replaced: [Timestamp], at now: Timestamp
   ) {
-    guard let slot = slot(of: window.key) else { return }
-    shards.update(slot) { $0.adopt(window, replacing: replaced, at: now) }
+    // Under the lock: a dynamic budget could be lost in between.
+    installed.withLock { installed in
+      guard let slot = installed.slot(of: window.key) else { return }
+      shards.update(slot) { $0.adopt(window, replacing: replaced, at: now) }
+    }
   }
 
   /// Notes what others have spent of `budget` in the window that opened at `start`; where another

@@ -89,6 +89,17 @@ struct SlotKeys: Sendable {
     }
   }
 
+  /// Adds a slot that belongs to no budget here.
+  mutating func appendFree() {
+    keys.append(Key(name: names.append(.absent), scope: .tag, window: Self.free))
+  }
+
+  /// Whether a window has that number.
+  func hasWindow(_ number: Int32) -> Bool { Int(number) < windows.count }
+
+  /// The text of window `number`.
+  func text(ofWindow number: Int32) -> String { windows[Int(number)] }
+
   /// Adds the key of the next slot.
   mutating func append(scope: BudgetScope, name: NamePool.Name, window: Int32) {
     keys.append(Key(name: name, scope: scope, window: window))

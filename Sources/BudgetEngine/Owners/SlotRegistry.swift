@@ -191,15 +191,51 @@ struct SlotRegistry {
     return slot
   }
 
+  /// Hands out a slot that the registry has no key for; `isNew`: there was none to hand out again.
+  mutating func lend() -> (slot: Int32, isNew: Bool) {
+    if let again = free.popLast() { return (again, false) }
+    keys.appendFree()
+    isCurrent.append(false)
+    return (slotCount - 1, true)
+  }
+
+  /// Takes a slot back that was lent.
+  mutating func takeBack(_ slot: Int32) { free.append(slot) }
+
+  /// A slot that was lent belongs to the budget `key` from now on, which has no slot yet; `isCurrent`:
+  /// an entry names it.
+  mutating func enter(_ slot: Int32, _ key: BudgetKey, _ rule: WindowRule, isCurrent: Bool) {
+    let window = keys.window(text: key.windowText)
+    if let length = rule.rollingLength { keys.note(length, ofWindow: window) }
+    NameBytes.with(key.name) { name in
+      let before = latest.slot(key.scope, name, keys: keys)
+      let place = before.map { keys.name(of: $0) } ?? keys.append(name: name)
+      keys.set(slot, scope: key.scope, name: place, window: window)
+      self.isCurrent[Int(slot)] = isCurrent
+      earlier[slot] = before
+      latest.set(slot, key.scope, name, keys: keys)
+    }
+  }
+
+  /// The registry has no key for `slots` any more: they are lent.
+  mutating func release(_ slots: [Int32]) { forget(slots) }
+
+  /// The number of a window's text.
+  mutating func window(of key: BudgetKey) -> Int32 { keys.window(text: key.windowText) }
+
   /// Takes slots back that nothing refers to any more.
   mutating func giveBack(_ slots: [Int32]) {
+    forget(slots)
+    free += slots
+  }
+
+  private mutating func forget(_ slots: [Int32]) {
     for slot in slots {
       let (names, scope) = (keys.names, keys.scope(of: slot))
       names.with(keys.name(of: slot)) { name in
         if detach(slot, of: scope, name) { unusedNameBytes += name.count }
       }
       keys.clear(slot)
-      free.append(slot)
     }
     if unusedNameBytes > Self.unusedNameByteBound, unusedNameBytes * 2 > keys.names.byteCount {
       moveNames()

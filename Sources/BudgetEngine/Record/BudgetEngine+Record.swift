@@ -3,9 +3,18 @@ public import BudgetModel
 extension BudgetEngine {
   /// Charges `amount` in full to each budget, in the window open at `now`; where none is open, one
   /// opens, also for an amount of zero. Precondition: `amount` is not negative.
-  public func record(_ amount: PicoUSD, to charged: ChargedSlots, at now: Timestamp) {
+  ///
+  /// False, and nothing is charged, where `addPending` says so.
+  @discardableResult
+  public func record(_ amount: PicoUSD, to charged: ChargedSlots, at now: Timestamp) -> Bool {
     precondition(amount >= .zero, "a negative cost cannot be recorded")
+    if !charged.lives.isEmpty || charged.isStale {
+      guard addPending(amount, to: charged) else { return false }
+      commit(amount, of: charged, at: now)
+      return true
+    }
     for slot in charged.slots { charge(amount, to: slot, at: now) }
+    return true
   }
 
   /// Charges the slot, or the one in which its budget goes on.
@@ -16,9 +25,31 @@ extension BudgetEngine {
 
   /// Counts `amount` as pending in each budget, until `commit` or `abandon` ends it: filtering sees
   /// it at once, reports do not. Precondition: `amount` is not negative.
-  public func addPending(_ amount: PicoUSD, to charged: ChargedSlots) {
+  ///
+  /// False, and nothing is pending, where a dynamic budget has been lost since it was looked up: the
+  /// names are to be looked up anew. From then on it stays, since a record waits for it.
+  @discardableResult
+  public func addPending(_ amount: PicoUSD, to charged: ChargedSlots) -> Bool {
     precondition(amount >= .zero, "a negative cost cannot be pending")
+    if charged.isStale { return false }
+    guard charged.lives.isEmpty else { return addPendingToLiving(amount, charged) }
     for slot in charged.slots { shards.update(slot) { $0.addPending(amount) } }
+    return true
+  }
+
+  private func addPendingToLiving(_ amount: PicoUSD, _ charged: ChargedSlots) -> Bool {
+    for (index, slot) in charged.slots.enumerated() {
+      let life = charged.life(of: slot)
+      let isAlive = shards.update(slot) { state in
+        guard life == 0 || state.life == life else { return false }
+        state.addPending(amount)
+        return true
+      }
+      if isAlive { continue }
+      abandon(amount, of: charged.slots[..<index])
+      return false
+    }
+    return true
   }
 
   /// Turns a pending `amount` into spend of the window open at `now`. At no instant does filtering

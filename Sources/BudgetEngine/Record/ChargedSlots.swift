@@ -1,9 +1,24 @@
+import BudgetModel
+
 /// The budgets that one cost is charged to, each once. Reused from request to request.
 public struct ChargedSlots: Sendable {
   /// The slots: provider's, deployment's, model's, pools', tags', the total's.
   public private(set) var slots: [Int32] = []
   /// Whether the provider is another than the model list's for the deployment.
   public private(set) var contradictsModelList = false
+  /// The lives of the slots that belong to dynamic budgets: charged only while they last.
+  private(set) var lives: [DynamicPlace] = []
+  /// Whether a name of the cost matched a pattern: another time it may be charged elsewhere.
+  public internal(set) var dependsOnPatterns = false
+  /// Whether the configuration that the names were looked up in is no longer in force, and a dynamic
+  /// budget was to be made: all is to be looked up anew.
+  public internal(set) var isStale = false
+
+  /// A dynamic budget among `slots`.
+  struct DynamicPlace: Sendable {
+    var slot: Int32
+    var life: UInt32
+  }
 
   /// Makes an empty list.
   public init() {}
@@ -12,10 +27,16 @@ public struct ChargedSlots: Sendable {
   public mutating func begin() {
     if !slots.isEmpty { slots.removeAll(keepingCapacity: true) }
     contradictsModelList = false
+    guard dependsOnPatterns else { return }
+    if !lives.isEmpty { lives.removeAll(keepingCapacity: true) }
+    dependsOnPatterns = false
+    isStale = false
   }
 
-  /// Becomes a copy of `other` in its own storage.
+  /// Becomes a copy of `other` in its own storage. Precondition: no pattern has a say in it, since
+  /// dynamic budgets come and go.
   public mutating func copy(_ other: borrowing ChargedSlots) {
+    precondition(!other.dependsOnPatterns, "dynamic budgets are not remembered")
     begin()
     for index in other.slots.indices { slots.append(other.slots[index]) }
     contradictsModelList = other.contradictsModelList
@@ -36,6 +57,17 @@ public struct ChargedSlots: Sendable {
   public mutating func addTag(slot: Int32, in catalog: BudgetCatalog) {
     if !slots.contains(slot) { addAll(from: slot, in: catalog) }
   }
+
+  /// Adds one budget that a pattern gives, unless it is there. `life` 0: the slot is an entry's or
+  /// the pattern's own, whatever its life.
+  mutating func addDynamic(slot: Int32, life: UInt32) {
+    if slots.contains(slot) { return }
+    slots.append(slot)
+    if life != 0 { lives.append(DynamicPlace(slot: slot, life: life)) }
+  }
+
+  /// The life that `slot` has to be in; 0: any.
+  func life(of slot: Int32) -> UInt32 { lives.first { $0.slot == slot }?.life ?? 0 }
 
   /// Adds the budgets of everything together.
   public mutating func addTotal(in catalog: BudgetCatalog) {

@@ -69,7 +69,7 @@ extension BudgetCatalog {
     return found
   }
 
-  private func firstSlot(_ scope: BudgetScope, _ name: NameBytes) -> Int32? {
+  func firstSlot(_ scope: BudgetScope, _ name: NameBytes) -> Int32? {
     switch scope {
     case .provider: return providerSlots[name]
     case .tag: return tagSlots[name]
@@ -86,18 +86,38 @@ extension BudgetCatalog {
   public func withDenier<Result>(
     of denial: BudgetDenial, _ body: (DenialText.Denier) -> Result
   ) -> Result {
+    if denial.life != 0 {
+      let (name, window) = dynamicIdentity(of: denial)
+      return NameBytes.with(name) { body(DenialText.Denier(name: $0, window: window)) }
+    }
     let window = spokenWindow(of: denial.slot)
     return withName(of: denial) { body(DenialText.Denier(name: $0, window: window)) }
   }
 
   /// The window of the budget that a denial speaks of; nil: LiteLLM's own, or no longer in force.
-  public func spokenWindow(of denial: BudgetDenial) -> String? { spokenWindow(of: denial.slot) }
+  public func spokenWindow(of denial: BudgetDenial) -> String? {
+    denial.life == 0 ? spokenWindow(of: denial.slot) : dynamicIdentity(of: denial).window
+  }
+
+  /// The name and window of a dynamic budget that denies; empty where it was lost meanwhile.
+  private func dynamicIdentity(of denial: BudgetDenial) -> (name: [UInt8], window: String?) {
+    guard
+      let found = dynamic.identity(of: denial.home, slot: denial.slot, life: denial.life)
+    else { return ([], nil) }
+    return (found.name, windowText(found.window))
+  }
+
+  /// The text of a window's number; empty for one that is younger than this configuration.
+  func windowText(_ number: Int32) -> String {
+    keys.hasWindow(number) ? keys.text(ofWindow: number) : ""
+  }
 
   /// The name of the budget that a denial speaks of; empty where it is no longer in force.
   public func name(of denial: BudgetDenial) -> String { withName(of: denial) { $0.text } }
 
   /// Calls `body` with that name; no text is built.
   public func withName<Result>(of denial: BudgetDenial, _ body: (NameBytes) -> Result) -> Result {
+    if denial.life != 0 { return NameBytes.with(dynamicIdentity(of: denial).name, body) }
     guard budgetIndexes[Int(denial.slot)] >= 0 else { return body(.absent) }
     return keys.names.with(keys.name(of: denial.slot), body)
   }

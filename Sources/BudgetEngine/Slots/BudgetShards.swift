@@ -51,6 +51,10 @@ final class BudgetShards: Sendable {
     }
     shards[Int(slot) & Self.mask].slots.withLock { slots in
       precondition(slots.count == Int(slot) >> Self.shift, "slots are handed out in order")
+      if slots.count == slots.capacity {
+        // By an eighth: doubled, states could take twice the memory they need.
+        slots.reserveCapacity(slots.count + slots.count / 8 + 8)
+      }
       slots.append(Place(state: state, gates: gates))
     }
   }
@@ -58,7 +62,7 @@ final class BudgetShards: Sendable {
   /// Makes `slot`, which was given back, the slot of a budget that has no window yet.
   func reset(slot: Int32, rule: WindowRule) {
     shards[Int(slot) & Self.mask].shadowed.withLock { $0[slot] = nil }
-    update(slot) { $0 = SlotState(rule: rule) }
+    update(slot) { $0 = $0.next(rule: rule) }
   }
 
   /// The gates of all slots there are, block by block, for a catalog.
@@ -79,6 +83,19 @@ final class BudgetShards: Sendable {
       return (
         state.committedAndPending(at: now), state.withheld(at: now), state.resetsAt(at: now)
       )
+    }
+  }
+
+  /// The same of the budget that has `slot` in its life `life`; nil where another one has it.
+  func standing(
+    of slot: Int32, life: UInt32, at now: Timestamp
+  ) -> SlotStanding? {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      let state = slots[Int(slot) >> Self.shift].state
+      guard state.life == life else { return nil }
+      return SlotStanding(
+        spend: state.committedAndPending(at: now), withheld: state.withheld(at: now),
+        resetsAt: state.resetsAt(at: now), home: state.home)
     }
   }
 
@@ -107,4 +124,16 @@ final class BudgetShards: Sendable {
       return result
     }
   }
+}
+
+/// A dynamic budget as filtering sees it.
+struct SlotStanding: Sendable {
+  /// The amount compared with the limit.
+  var spend: PicoUSD
+  /// How much of that is set aside.
+  var withheld: PicoUSD
+  /// When the open window ends.
+  var resetsAt: Timestamp?
+  /// The budget's row.
+  var home: UInt32
 }

@@ -12,6 +12,9 @@ struct SlotState: Sendable {
   private(set) var mode: BudgetMode
   /// Whether another budget of the same name is asked after this one.
   private(set) var hasNext: Bool
+  /// How many budgets have had the slot: a reference to a dynamic budget names it, so that it never
+  /// reaches the next owner of the slot. Not 0. Here since it fits between others.
+  private(set) var life: UInt32
   /// When the window opened; meaningless while `end` is `never`.
   private(set) var start: Timestamp
   /// The last instant of the window; `never` where none has been opened.
@@ -35,6 +38,11 @@ struct SlotState: Sendable {
   private(set) var successor: Int32
   /// How many records are queued that charge the slot, those of nothing too.
   private(set) var pendingRecords: UInt32
+  /// The row of a dynamic budget; `noHome` where the budget is an entry's.
+  var home: UInt32
+
+  /// The row of a budget that is no dynamic one.
+  static let noHome = UInt32.max
 
   /// The end of a window that was never opened: before every instant.
   static let never = Timestamp(unixMilliseconds: .min)
@@ -53,7 +61,31 @@ struct SlotState: Sendable {
     share = nil
     successor = Slot.none
     pendingRecords = 0
+    life = 1
+    home = Self.noHome
   }
+
+  /// The state of the slot's next owner, with windows of `rule`: no reference to this one fits it.
+  func next(rule: WindowRule) -> SlotState {
+    var next = SlotState(rule: rule)
+    next.life = life == .max ? 1 : life + 1
+    return next
+  }
+
+  /// Whether a dynamic budget is over: its window has ended and nothing waits to be charged.
+  func hasEnded(at now: Timestamp) -> Bool {
+    pendingRecords == 0 && pending == .zero && !isOpen(at: now)
+  }
+
+  /// A dynamic budget takes the slot over, in the row `home`.
+  mutating func becomeDynamic(home: UInt32, rule: WindowRule) {
+    successor = Slot.none
+    self.home = home
+    self.rule = rule
+  }
+
+  /// The next window begins and ends as `rule` says.
+  mutating func follow(_ rule: WindowRule) { self.rule = rule }
 
   /// The spend of others in the window, as far as this node has heard.
   private(set) var others: PicoUSD {

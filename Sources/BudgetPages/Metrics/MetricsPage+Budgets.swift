@@ -45,6 +45,7 @@ extension MetricsPage {
       text.sample(denials(budget.slot), labels)
     }
     addModes(standings, to: &text)
+    addPatterns(in: catalog, at: now, to: &text)
     addCounts(exported, exhausted(exported, standings.map(\.0), in: catalog, at: now), to: &text)
     text.begin(
       "litellm_provider_remaining_budget_metric", .gauge,
@@ -65,6 +66,35 @@ extension MetricsPage {
     }
     text.begin("budgetd_budget_frozen", .gauge, "1 where the budget denies whatever is spent.")
     for (report, labels) in standings where report.mode == .freeze { text.sample(true, labels) }
+  }
+
+  /// The dynamic budgets, all of a pattern together: their names are never in metrics.
+  private func addPatterns(
+    in catalog: BudgetCatalog, at now: Timestamp, to text: inout MetricsText
+  ) {
+    let reports = DynamicReading(of: sources.engine, in: catalog, at: now).patterns()
+    let labels = reports.map { report in
+      let key = report.pattern.key
+      return LabelSet([
+        ("scope", key.scope.description), ("pattern", key.name), ("window", key.windowText),
+      ])
+    }
+    let both = Array(zip(reports, labels))
+    text.begin("budgetd_pattern_live", .gauge, "Names that have a budget by the pattern.")
+    for (report, labels) in both { text.sample(report.live, labels) }
+    text.begin("budgetd_pattern_exhausted", .gauge, "Those whose spend has reached the limit.")
+    for (report, labels) in both { text.sample(report.exhausted, labels) }
+    text.begin(
+      "budgetd_pattern_spend_dollars", .gauge, "Committed spend in their open windows, in all.")
+    for (report, labels) in both { text.sample(report.spend, labels) }
+    text.begin(
+      "budgetd_pattern_overflowed_total", .counter,
+      "Charges that found no place and went to the pattern's own budget, since the start.")
+    for (report, labels) in both { text.sample(Int(clamping: report.overflowed), labels) }
+    text.begin("budgetd_dynamic_budgets", .gauge, "Dynamic budgets that are live.")
+    text.sample(sources.engine.dynamicBudgetCount)
+    text.begin("budgetd_dynamic_budgets_max", .gauge, "How many may be (--dynamic-budgets).")
+    text.sample(sources.engine.dynamicBudgetBound)
   }
 
   /// How many budgets of each scope are exhausted: of those without samples each is looked at.

@@ -74,7 +74,7 @@ final class LedgerRecorder: SpendRecorder {
   ) -> RecordAnswer {
     var record = LedgerRecord(amount: amount, key: key, token: token)
     // Pending first: the commit may come before the call returns.
-    engine.addPending(amount, to: charged)
+    guard engine.addPending(amount, to: charged) else { return .outdated }
     let answer: RecordAnswer
     if answersAtOnce {
       record.token = Self.answered

@@ -24,6 +24,24 @@ enum LedgerSync {
     }
   }
 
+  /// `windows` without those that have ended of names that have budgets by patterns alone. Nothing of
+  /// them counts any more, and in the weeks that the ledger keeps them there may be millions.
+  static func restorable(
+    _ windows: [BudgetWindowState], _ configuration: BudgetConfiguration, at now: Timestamp
+  ) -> [BudgetWindowState] {
+    if configuration.patterns.isEmpty { return windows }
+    func owner(_ key: BudgetKey) -> BudgetKey {
+      BudgetKey(scope: key.scope, name: key.name, windowText: "")
+    }
+    let entries = Set(configuration.budgets.map { owner($0.key) })
+    return windows.filter { window in
+      window.end >= now || entries.contains(owner(window.key))
+        || !configuration.patterns.contains {
+          $0.key.scope == window.key.scope && $0.matches(window.key.name)
+        }
+    }
+  }
+
   /// One line on what was found.
   static func log(_ opening: LedgerOpening, directory: String, at now: Timestamp, to log: Logger) {
     let open = opening.windows.count { $0.window.end >= now }

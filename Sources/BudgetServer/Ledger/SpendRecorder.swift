@@ -30,6 +30,9 @@ enum RecordAnswer: Equatable {
   case recorded
   /// Its key was seen before with the same fields: nothing was added.
   case duplicate
+  /// Nothing was added: a dynamic budget was lost, or the configuration changed, since the names were
+  /// looked up. They are to be looked up anew.
+  case outdated
   /// Definitely nothing was added.
   case refused(RecordRefusal)
 }

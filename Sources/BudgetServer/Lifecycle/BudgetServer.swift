@@ -73,9 +73,12 @@ public final class BudgetServer: Sendable {
         isShared: source != nil, startingAt: opening.time.time, options.fleet)
     let now = time.now()
     let engine = BudgetEngine(
-      restoring: source == nil
-        ? LedgerSync.windows(opening)
-        : FleetRestoring.windows(opening, besides: LedgerSync.windows(opening), at: now))
+      restoring: LedgerSync.restorable(
+        source == nil
+          ? LedgerSync.windows(opening)
+          : FleetRestoring.windows(opening, besides: LedgerSync.windows(opening), at: now),
+        config.accepted.budgets, at: now),
+      dynamicBudgets: options.dynamicBudgets)
     let requests = AllRequestCounts()
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
@@ -202,6 +205,7 @@ public final class BudgetServer: Sendable {
   public func start() {
     FreedMemory.release()
     readiness.clocks?.start()
+    DynamicUpkeep(engine, time, log: log).start()
     transport.start()
   }
 

@@ -45,6 +45,8 @@ public struct ServerOptions: Sendable {
   public var backupReserveBytes: Int64 = 256 << 20
   /// How many idempotency keys are remembered: past it the oldest are forgotten early.
   public var keysKept = 20_000_000
+  /// How many budgets that names get from patterns may be live at a time.
+  public var dynamicBudgets = 1_000_000
   /// The source of the Redis that nodes agree through. Unless it is one that the node can reach
   /// from a thread of its caller's, `off`: the node is alone.
   public var redis = RedisChoice.off

@@ -39,7 +39,8 @@ struct BudgetService: ~Copyable {
     catalogs = CatalogReader(engine: context.engine)
     reader = MessageReader(context: context)
     questions = QuestionResolver(bounds: context.bounds)
-    charges = ChargeResolver(recorder: context.recorder)
+    charges = ChargeResolver(
+      recorder: context.recorder, engine: context.engine, time: context.time)
     filter = FilterInProgress(reply: FilterReply(bounds: context.bounds))
     denialText = DenialText(maximumBytes: context.bounds.maximumStatusMessageBytes)
     responses = ResponseWriter(bounds: context.bounds)

@@ -22,6 +22,10 @@ public struct GetProviderBudgetsRequest: Hashable, Sendable {
   public var pageSize: UInt32 = 0
   /// The `nextPageToken` of the page before; empty = the first page.
   public var pageToken = ""
+  /// A pattern, such as `user:*`, whose names' budgets are wanted instead of all others; empty: none.
+  public var pattern = ""
+  /// How many of them, nearest to their limits first, 1 to 1,000; 0 = 20.
+  public var nearest: UInt32 = 0
 
   /// Asks for the first page of all providers' budgets.
   public init() {}
@@ -38,6 +42,8 @@ public struct GetProviderBudgetsRequest: Hashable, Sendable {
       bytes.appendFlag(8, includesModels)
       bytes.appendFlag(9, includesPools)
       for model in models { bytes.appendEntry(10, model) }
+      bytes.appendText(11, pattern)
+      bytes.appendInteger(12, UInt64(nearest))
     }
   }
 }

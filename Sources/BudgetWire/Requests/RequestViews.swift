@@ -158,6 +158,11 @@ extension RequestDecoder {
     return unsafe NameBytes(message.pointee.deployment_ids[index])
   }
 
+  /// The pattern whose names' budgets are wanted instead of all others; absent: none.
+  public var pattern: NameBytes { unsafe NameBytes(message.pointee.pattern) }
+  /// How many of them, unchecked; 0 = 20.
+  public var nearest: UInt32 { unsafe message.pointee.nearest }
+
   /// How many tags were named, at most 256; 0 = all.
   public var tagCount: Int { unsafe message.pointee.n_tags }
 

@@ -169,6 +169,8 @@ extension FieldRule {
       case 8: FieldRule(0, .once, at: 8)
       case 9: FieldRule(0, .once, at: 9)
       case 10: FieldRule(2, .list, at: 3)
+      case 11: FieldRule(2, .once, at: 11)
+      case 12: FieldRule(0, .once, at: 12)
       default: nil
       }
     case .reserveSpend:
@@ -259,6 +261,8 @@ extension WireField: CustomStringConvertible {
     case (.getProviderBudgets, 8): "include_models"
     case (.getProviderBudgets, 9): "include_pools"
     case (.getProviderBudgets, 10): "models"
+    case (.getProviderBudgets, 11): "pattern"
+    case (.getProviderBudgets, 12): "nearest"
     case (.reserveSpend, 1): "provider"
     case (.reserveSpend, 2): "deployment_id"
     case (.reserveSpend, 3): "model"

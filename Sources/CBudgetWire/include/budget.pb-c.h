@@ -303,10 +303,12 @@ struct  Budget__V1__GetProviderBudgetsRequest
   protobuf_c_boolean include_pools;
   size_t n_models;
   ProtobufCBinaryData *models;
+  ProtobufCBinaryData pattern;
+  uint32_t nearest;
 };
 #define BUDGET__V1__GET_PROVIDER_BUDGETS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__get_provider_budgets_request__descriptor) \
-    , 0,NULL, 0, 0, 0, {0,NULL}, 0,NULL, 0,NULL, 0, 0, 0,NULL }
+    , 0,NULL, 0, 0, 0, {0,NULL}, 0,NULL, 0,NULL, 0, 0, 0,NULL, {0,NULL}, 0 }
 
 
 struct  Budget__V1__GetProviderBudgetsResponse

@@ -7,6 +7,10 @@ struct BudgetsQuestion {
   var scopes: [BudgetScope]
   /// Only budgets of these names, of whatever scope; empty = all.
   var names: [String] = []
+  /// Only the budgets that names have by this pattern, nearest to their limits first.
+  var pattern: String?
+  /// How many of them.
+  var top: UInt32 = 20
   /// Only budgets that are exhausted, of whatever scope.
   var isExhaustedOnly = false
   /// Whether to look at scopes that were not asked for.
@@ -20,6 +24,15 @@ struct BudgetsQuestion {
   /// Asks the server.
   func report(from client: BudgetClient) async throws(BudgetClientError) -> BudgetsReport {
     var request = GetProviderBudgetsRequest()
+    if let pattern {
+      request.pattern = pattern
+      request.nearest = top
+      var report = BudgetsReport(
+        try await client.getProviderBudgets(request), scopes: BudgetScope.inOrder)
+      report.hidesEmptyScopes = true
+      report.noRows = "no name has a budget by \(pattern)"
+      return report
+    }
     let isEveryScope = !names.isEmpty || isExhaustedOnly
     request.include(isEveryScope ? BudgetScope.inOrder : scopes)
     request.providers = names

@@ -14,6 +14,8 @@ struct BudgetsReport {
   var missing: [String] = []
   /// Whether scopes without budgets to show are left out.
   var hidesEmptyScopes = false
+  /// The line where there is nothing to show.
+  var noRows = "no budget is exhausted"
   /// Whether scopes that were not asked for have more budgets than were looked at.
   var isCutElsewhere = false
   /// How many budgets are exhausted in scopes that were not asked for.
@@ -58,7 +60,7 @@ struct BudgetsReport {
       if !lines.isEmpty { lines.append("") }
       lines += table.lines(title: scope.description, rows: rows)
     }
-    if lines.isEmpty, missing.isEmpty { lines.append("no budget is exhausted") }
+    if lines.isEmpty, missing.isEmpty { lines.append(noRows) }
     if let elsewhere { lines += ["", elsewhere] }
     if let reconciledAt = reconciledAtUnixMilliseconds {
       let age = HumanText.duration(from: reconciledAt, to: table.nowUnixMilliseconds)

@@ -46,6 +46,15 @@ struct BudgetsCommand: AsyncParsableCommand {
   @Flag(help: "Show every scope.")
   var all = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Only the budgets that names have by this pattern, such as 'user:*', nearest to their limits "
+        + "first.", valueName: "pattern"))
+  var pattern: String?
+
+  @Option(help: ArgumentHelp("How many of them, with --pattern.", valueName: "count"))
+  var top: UInt32 = 20
+
   @Option(help: "Write table or json.")
   var output = OutputFormat.table
 
@@ -65,6 +74,12 @@ struct BudgetsCommand: AsyncParsableCommand {
     guard interval >= 0.1 && interval <= 3_600 else {
       throw ValidationError("--interval \(interval): give 0.1 to 3600 seconds")
     }
+    if let pattern, pattern.last != "*" {
+      throw ValidationError(
+        "--pattern '\(pattern)': give a pattern of the configuration, which ends in *; a name goes "
+          + "without --pattern")
+    }
+    guard (1...1_000).contains(top) else { throw ValidationError("--top \(top): give 1 to 1000") }
     guard names.count <= Self.mostNames else {
       throw ValidationError("\(names.count) names: give at most \(Self.mostNames)")
     }
@@ -101,6 +116,8 @@ struct BudgetsCommand: AsyncParsableCommand {
     var question = BudgetsQuestion(
       scopes: BudgetScope.inOrder.filter { all || shows($0) })
     question.names = names
+    question.pattern = pattern
+    question.top = top
     question.isExhaustedOnly = exhausted
     question.looksElsewhere = output == .table
     question.order = sort ?? (watch ? .nearest : .config)

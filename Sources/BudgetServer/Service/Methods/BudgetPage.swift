@@ -8,7 +8,7 @@ import BudgetWire
 /// total. A
 /// page is a piece of it; the token names the configuration and where the next piece starts.
 struct BudgetPage {
-  let budgets: [CatalogBudget]
+  let budgets: [Item]
   /// Empty on the last page.
   let nextToken: String
 
@@ -18,21 +18,55 @@ struct BudgetPage {
   /// The most budgets on one page.
   static let maximumSize = 1_000
 
-  init(_ request: GetProviderBudgetsView, in catalog: BudgetCatalog) throws(ServiceRefusal) {
+  /// A budget of the list.
+  enum Item {
+    /// One that the configuration names.
+    case entry(CatalogBudget)
+    /// One that a name has by a pattern.
+    case dynamic(DynamicReport)
+  }
+
+  /// The budgets by one pattern, the nearest to their limits first.
+  init(
+    nearest count: UInt32, to pattern: String, in catalog: BudgetCatalog,
+    _ dynamic: DynamicReading
+  ) throws(ServiceRefusal) {
+    let scopes = BudgetScope.inOrder.filter { catalog.hasPattern($0, pattern) }
+    guard !scopes.isEmpty else {
+      throw ServiceRefusal(
+        .notFound, "pattern '\(pattern)' is not in the configuration: give it as it stands there")
+    }
+    let count = count == 0 ? Self.usualNearest : min(Int(count), Self.maximumSize)
+    budgets = scopes.flatMap { scope in
+      dynamic.nearest(count, to: scope, pattern).map { .dynamic($0) }
+    }
+    nextToken = ""
+  }
+
+  private static let usualNearest = 20
+
+  init(
+    _ request: GetProviderBudgetsView, in catalog: BudgetCatalog, _ dynamic: DynamicReading
+  ) throws(ServiceRefusal) {
     let start = try Self.start(request.pageToken, in: catalog)
     let asked = Int(request.pageSize)
     let size = asked == 0 ? Self.maximumSize : min(asked, Self.maximumSize)
-    var wanted: [CatalogBudget] = []
+    var wanted: [Item] = []
     // One more than fits, to know whether there is a next page.
     var skipped = 0
-    func take(_ budget: CatalogBudget) {
+    func take(_ budget: Item) {
       if skipped < start { skipped += 1 } else { wanted.append(budget) }
     }
     func takeNamed(_ scope: BudgetScope, count: Int, name: (Int) -> NameBytes) {
       var seen: Set<Int32> = []
+      var found: Set<BudgetKey> = []
       for index in 0..<count where wanted.count <= size {
         for budget in catalog.budgets(scope, name(index)) where seen.insert(budget.slot).inserted {
-          take(budget)
+          take(.entry(budget))
+        }
+        for budget in dynamic.budgets(scope, name(index))
+        where found.insert(budget.report.key).inserted {
+          take(.dynamic(budget))
         }
       }
     }
@@ -40,7 +74,9 @@ struct BudgetPage {
       let all = catalog.budgets(scope)
       let jump = min(all.count, start - skipped)
       skipped += jump
-      for budget in all.dropFirst(jump) where wanted.count <= size { wanted.append(budget) }
+      for budget in all.dropFirst(jump) where wanted.count <= size {
+        wanted.append(.entry(budget))
+      }
     }
     if request.providerCount > 0 {
       takeNamed(.provider, count: request.providerCount) { request.provider(at: $0) }

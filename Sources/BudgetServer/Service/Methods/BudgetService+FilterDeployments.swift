@@ -74,6 +74,8 @@ extension BudgetService {
     var (slot, run) = (Int32(-1), 0)
     for denial in decision.denials {
       counts.countDenial(by: denial.scope)
+      // Names of dynamic budgets have no samples of their own.
+      if denial.life != 0 { continue }
       if denial.slot == slot {
         run += 1
         continue

@@ -12,12 +12,22 @@ extension BudgetService {
       try reader.decoder.getProviderBudgets(head)
     }
     let catalog = catalogs.current()
-    let page = try BudgetPage(request, in: catalog)
     let now = context.time.now()
+    let engine = context.engine
+    let dynamic = DynamicReading(of: engine, in: catalog, at: now)
+    let page =
+      request.pattern.isEmpty
+      ? try BudgetPage(request, in: catalog, dynamic)
+      : try BudgetPage(
+        nearest: request.nearest, to: request.pattern.printable, in: catalog, dynamic)
     var response = GetProviderBudgetsResponse()
     for budget in page.budgets {
-      let report = context.engine.report(on: budget, at: now)
-      let message = Budget(report, budget.definition.rule)
+      let (report, message) =
+        switch budget {
+        case .entry(let budget):
+          Self.told(engine.report(on: budget, at: now), budget.definition.rule)
+        case .dynamic(let budget): Self.told(budget.report, budget.rule)
+        }
       switch report.key.scope {
       case .provider: response.providers.append(message)
       case .deployment: response.deployments.append(message)
@@ -30,6 +40,14 @@ extension BudgetService {
     response.nextPageToken = page.nextToken
     response.reconciledAtUnixMilliseconds = context.fleet?.reconciledAt?.unixMilliseconds
     responses.appendProviderBudgets(response, callID: head.callID, to: &output)
+  }
+}
+
+extension BudgetService {
+  private static func told(
+    _ report: BudgetReport, _ rule: WindowRule
+  ) -> (BudgetReport, Budget) {
+    (report, Budget(report, rule))
   }
 }
 

@@ -9,8 +9,20 @@ extension BudgetService {
   mutating func recordSpend(
     _ head: RequestHead, token: LedgerToken, output: inout [UInt8]
   ) throws(ServiceRefusal) -> Bool {
+    while true {
+      let answer = try record(head, token: token)
+      if answer == .outdated { continue }
+      return try reply(answer, to: token, output: &output)
+    }
+  }
+
+  /// Looks the names up and records once.
+  private mutating func record(
+    _ head: RequestHead, token: LedgerToken
+  ) throws(ServiceRefusal) -> RecordAnswer {
     let catalog = catalogs.current()
     var charge = try charges.resolve(head, in: catalog, with: &reader)
+    if charges.charged.isStale { return .outdated }
     if let madeAt = charge.key?.madeAt { charge.key?.madeAt = fleetTime(ofKeyMadeAt: madeAt) }
     let charged = charges.charged
     if charged.contradictsModelList { counts.countContradictions(1) }
@@ -24,11 +36,18 @@ extension BudgetService {
     if let trace = context.trace, answer != .deferred {
       trace.settled(token, recordedAt: answer == .recorded ? now() : nil)
     }
+    return answer
+  }
+
+  /// Returns whether it was answered.
+  private mutating func reply(
+    _ answer: RecordAnswer, to token: LedgerToken, output: inout [UInt8]
+  ) throws(ServiceRefusal) -> Bool {
     let result: RecordSpendResponse
     switch answer {
-    case .deferred: return false
+    case .deferred, .outdated: return false
     case .recorded:
-      result = RecordSpendResponse(isDuplicate: false, budgetsCharged: charged.slots.count)
+      result = RecordSpendResponse(isDuplicate: false, budgetsCharged: charges.charged.slots.count)
     case .duplicate: result = RecordSpendResponse(isDuplicate: true, budgetsCharged: 0)
     case .refused(let refusal): throw ServiceRefusal(refusal.status)
     }

@@ -51,10 +51,10 @@ struct RequestExplainer {
     let (id, model, given) = (deployment.id, deployment.model, deployment.provider)
     // As the filter resolves it: an explicit provider needs no derivation.
     let usable = given.isEmpty && model.isWellFormed ? model : .absent
-    var slots = catalog.candidate(
-      CandidateNames(
-        id: id, modelName: modelName.isEmpty ? deployment.modelName : modelName,
-        model: model.isWellFormed ? model : .absent, provider: given))
+    let names = CandidateNames(
+      id: id, modelName: modelName.isEmpty ? deployment.modelName : modelName,
+      model: model.isWellFormed ? model : .absent, provider: given)
+    var slots = catalog.candidate(names)
     if deployment.isFree { slots.isFree = true }
     let provider = catalog.providerName(id: id, model: usable, provider: given)
     var budgets: [ExplainedBudget] = []
@@ -77,7 +77,7 @@ struct RequestExplainer {
       Deployment(
         id: id.printable, modelName: deployment.modelName.printable, model: model.printable,
         provider: given.printable, isFree: deployment.isFree),
-      provider: provider, budgets, slots)
+      provider: provider, budgets, (slots, modelBudgets(of: names.usable)))
   }
 
   /// Adds a candidate of the configuration's own.
@@ -102,15 +102,24 @@ struct RequestExplainer {
       Deployment(
         id: deployment.id, modelName: deployment.modelName, model: deployment.model,
         provider: deployment.provider ?? "", isFree: deployment.isFree),
-      provider: deployment.provider, budgets, slots)
+      provider: deployment.provider, budgets,
+      (
+        slots,
+        NameBytes.with(deployment.id) {
+          modelBudgets(
+            of: CandidateNames(id: $0, modelName: modelName, model: .absent, provider: .absent))
+        }
+      ))
   }
 
   private mutating func add(
-    _ deployment: Deployment, provider: String?, _ own: [ExplainedBudget], _ slots: CandidateSlots
+    _ deployment: Deployment, provider: String?, _ own: [ExplainedBudget],
+    _ others: (slots: CandidateSlots, dynamic: [ExplainedBudget])
   ) {
-    let shared = (catalog.budgets(.model, of: slots) + catalog.budgets(.pool, of: slots)).map {
-      explain($0)
-    }
+    let slots = others.slots
+    let shared =
+      catalog.budgets(.model, of: slots).map { explain($0) } + others.dynamic
+      + catalog.budgets(.pool, of: slots).map { explain($0) }
     let isDenied =
       own.contains { $0.verdict == .denies }
       || shared.contains { $0.verdict == .denies && (!slots.isFree || $0.mode == .freeze) }
@@ -125,7 +134,8 @@ struct RequestExplainer {
   private mutating func explain(
     _ scope: BudgetScope, _ name: NameBytes, _ budgets: [CatalogBudget]
   ) -> [ExplainedBudget] {
-    guard budgets.isEmpty else { return budgets.map { explain($0) } }
+    let dynamic = reading.verdicts(scope, name, estimate: estimate).map { explain($0, $1) }
+    guard budgets.isEmpty, dynamic.isEmpty else { return budgets.map { explain($0) } + dynamic }
     let fault = name.fault
     return [
       ExplainedBudget(
@@ -134,9 +144,20 @@ struct RequestExplainer {
     ]
   }
 
+  private var reading: DynamicReading { DynamicReading(of: engine, in: catalog, at: now) }
+
+  /// The budgets that patterns give the public model name of a candidate.
+  private mutating func modelBudgets(of names: CandidateNames) -> [ExplainedBudget] {
+    reading.modelVerdicts(of: names, estimate: estimate).map { explain($0, $1) }
+  }
+
   private mutating func explain(_ budget: CatalogBudget) -> ExplainedBudget {
+    explain(
+      engine.verdict(of: budget, estimate: estimate, at: now), budget.definition.policy.mode)
+  }
+
+  private mutating func explain(_ verdict: BudgetVerdict, _ mode: BudgetMode) -> ExplainedBudget {
     hasBudget = true
-    let verdict = engine.verdict(of: budget, estimate: estimate, at: now)
     var explained = ExplainedBudget(
       scope: verdict.key.scope, name: verdict.key.name, verdict: verdict.denies ? .denies : .allows)
     explained.timePeriod = verdict.key.windowText
@@ -145,7 +166,7 @@ struct RequestExplainer {
     explained.limitUSD = verdict.limit?.dollars
     explained.withheldUSD = verdict.withheld.dollars
     explained.resetsAtUnixMilliseconds = verdict.resetsAt?.unixMilliseconds
-    explained.mode = budget.definition.policy.mode
+    explained.mode = mode
     return explained
   }
 

@@ -8,12 +8,18 @@ import SpendLedger
 /// which way a message went.
 struct ChargeResolver {
   private let recorder: any SpendRecorder
+  private let engine: BudgetEngine
+  private let time: any TimeSource
   /// The budgets that the last record is charged to.
   private(set) var charged = ChargedSlots()
   private var keys = RecordKeyMaker()
   private var memo = ChargeMemo()
 
-  init(recorder: any SpendRecorder) { self.recorder = recorder }
+  init(recorder: any SpendRecorder, engine: BudgetEngine, time: any TimeSource) {
+    self.recorder = recorder
+    self.engine = engine
+    self.time = time
+  }
 
   /// The amount that a record adds, and its identity.
   struct Charge {
@@ -62,7 +68,10 @@ struct ChargeResolver {
     let slots = subjectSlots(of: record, cost: amount, in: catalog, &names)
     try charge(slots, record, in: catalog, &names)
     keys.finish(modelName: record.modelName)
-    if let known, !names.hasFindings { memo.remember(names: known, as: charged, keys.text) }
+    // Dynamic budgets come and go: they are looked up each time.
+    if let known, !names.hasFindings, !charged.dependsOnPatterns {
+      memo.remember(names: known, as: charged, keys.text)
+    }
     return Charge(amount: amount, key: identity.map { $0.key(with: keys.text) })
   }
 
@@ -108,15 +117,20 @@ struct ChargeResolver {
   ) throws(ServiceRefusal) {
     charged.begin()
     charged.add(slots, in: catalog)
+    if catalog.hasCandidatePatterns {
+      charged.add(
+        namesOf: CandidateNames(record).usable, in: catalog, of: engine, at: time.now())
+    }
     var hasTag = false
     record.forEachTag { tag in
       if tag.isEmpty { return }
       hasTag = true
       keys.addTag(tag)
-      if let slot = catalog.tagSlot(tag) {
-        charged.addTag(slot: slot, in: catalog)
-      } else {
-        _ = names.usable(tag, as: .tag)
+      let slot = catalog.tagSlot(tag)
+      let name = slot == nil ? names.usable(tag, as: .tag) : tag
+      if let slot { charged.addTag(slot: slot, in: catalog) }
+      if catalog.hasTagPatterns {
+        charged.add(ScopedName(.tag, name), in: catalog, of: engine, at: time.now())
       }
     }
     charged.addTotal(in: catalog)

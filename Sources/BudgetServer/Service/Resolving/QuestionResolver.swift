@@ -41,7 +41,7 @@ struct QuestionResolver {
       return Asked(candidates: candidates, place: nil)
     }
     // Not where something was counted on the way: what is known is not counted again.
-    if let whole, !reader.names.hasFindings {
+    if let whole, !reader.names.hasFindings, !filter.question.dependsOnPatterns {
       memo.remember(message: whole, as: &filter, candidates)
     }
     reader.names.count()
@@ -91,9 +91,9 @@ struct QuestionResolver {
       candidates = .configured(try addConfigured(of: view.modelName, in: catalog, to: &filter))
     } else {
       for position in 0..<view.deploymentCount {
-        filter.question.add(
-          reader.names.slots(
-            of: view.deployment(at: position), askedAs: view.modelName, in: catalog))
+        add(
+          view.deployment(at: position), askedAs: view.modelName, in: catalog, with: &reader,
+          to: &filter.question)
       }
       candidates = .unpacked(view)
     }
@@ -122,14 +122,15 @@ struct QuestionResolver {
     with reader: inout MessageReader, to filter: inout FilterInProgress
   ) -> Bool {
     // The list's meaning depends on the name that was asked for, if names have budgets.
-    let isWhole = modelName.isEmpty || !catalog.asksModelNames
+    let isWhole =
+      !catalog.hasCandidatePatterns && (modelName.isEmpty || !catalog.asksModelNames)
     let sought = isWhole ? memo.sought(list: list, under: catalog.generation) : nil
     if let sought, memo.recall(sought, into: &filter) { return true }
     var deployments = PlainDeployments(list)
     reading: while true {
       switch deployments.next() {
       case .deployment(let names):
-        filter.question.add(reader.names.slots(of: names, askedAs: modelName, in: catalog))
+        add(names, askedAs: modelName, in: catalog, with: &reader, to: &filter.question)
       case .unusual: return false
       case .end: break reading
       }
@@ -139,16 +140,38 @@ struct QuestionResolver {
     return true
   }
 
+  /// Adds one candidate, with what patterns give its names.
+  @inline(__always)
+  private func add(
+    _ names: DeploymentNames, askedAs modelName: NameBytes, in catalog: BudgetCatalog,
+    with reader: inout MessageReader, to question: inout FilterQuestion
+  ) {
+    question.add(reader.names.slots(of: names, askedAs: modelName, in: catalog))
+    guard catalog.hasCandidatePatterns else { return }
+    let asked = CandidateNames(
+      id: names.id, modelName: modelName.isEmpty ? names.modelName : modelName,
+      model: names.model, provider: names.provider)
+    question.askCandidate(asked.usable, in: catalog)
+  }
+
   /// Adds the configured candidates of a model, and gives their places in the model list.
   private mutating func addConfigured(
     of modelName: NameBytes, in catalog: BudgetCatalog, to filter: inout FilterInProgress
   ) throws(ServiceRefusal) -> ArraySlice<Int32> {
     let group = try catalog.candidates(
       ofModelName: modelName, atMost: maximumDeployments)
-    let sought = memo.sought(list: modelName, under: catalog.generation)
+    let hasPatterns = catalog.hasCandidatePatterns
+    let sought = hasPatterns ? nil : memo.sought(list: modelName, under: catalog.generation)
     if let sought, memo.recall(sought, into: &filter) { return group }
     for index in group {
       filter.question.add(catalog.candidate(at: index, askedAs: modelName))
+      if hasPatterns {
+        catalog.deployments.withID(at: Int(index)) { id in
+          filter.question.askCandidate(
+            CandidateNames(id: id, modelName: modelName, model: .absent, provider: .absent),
+            in: catalog)
+        }
+      }
       filter.reply.addCandidate(at: Int(index), of: catalog.deployments)
     }
     if let sought { memo.remember(list: sought, as: &filter) }
@@ -160,10 +183,12 @@ struct QuestionResolver {
     with reader: inout MessageReader, to filter: inout FilterInProgress
   ) {
     fields.forEachTag { tag in
-      if let slot = catalog.tagSlot(tag) {
+      let slot = catalog.tagSlot(tag)
+      let name = slot == nil ? reader.names.usable(tag, as: .tag) : tag
+      if catalog.hasTagPatterns {
+        filter.question.askTag(name, first: slot, in: catalog)
+      } else if let slot {
         filter.question.addTag(slot: slot)
-      } else {
-        _ = reader.names.usable(tag, as: .tag)
       }
     }
   }
@@ -231,5 +256,14 @@ extension RequestNames {
         model: names.model, provider: names.provider), in: catalog)
     if names.isFree { slots.isFree = true }
     return slots
+  }
+}
+
+extension CandidateNames {
+  /// The same without names that can match nothing; what is wrong with them was counted before.
+  var usable: CandidateNames {
+    func usable(_ name: NameBytes) -> NameBytes { name.fault == nil ? name : .absent }
+    return CandidateNames(
+      id: id, modelName: usable(modelName), model: usable(model), provider: usable(provider))
   }
 }

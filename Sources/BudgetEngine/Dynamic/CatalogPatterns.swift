@@ -1,0 +1,133 @@
+import BudgetModel
+
+/// The patterns of a configuration, ready for look-ups by bytes.
+///
+/// Arrays side by side, by the pattern's number: a request reads a limit or a mode, never a text. An
+/// object, so that who looks at it does not count the references of each array.
+final class CatalogPatterns: Sendable {
+  let definitions: [BudgetPattern]
+  let limits: [PicoUSD]
+  let modes: [BudgetMode]
+  /// The number of each window's text, as the slots' keys have it.
+  let windows: [Int32]
+  /// The slot that each pattern charges for names that found no place.
+  let overflows: [Int32]
+  let full: DynamicBudgetsFull
+  /// Whether some pattern denies a name that has spent nothing: a frozen one, or one of limit 0.
+  let judgesUncharged: Bool
+  /// The numbers of patterns, group after group, the shortest window of each first.
+  let members: [Int32]
+  /// By the raw value of the scope less 1.
+  private let scopes: [PatternGroups]
+
+  /// `slotOf` tells the slot of the budget that has the pattern's own key.
+  init(
+    _ patterns: [BudgetPattern], full: DynamicBudgetsFull, keys: SlotKeys,
+    slotOf: (BudgetKey) -> Int32
+  ) {
+    definitions = patterns
+    self.full = full
+    limits = patterns.map { $0.policy.limit ?? BudgetCatalog.unlimited }
+    modes = patterns.map(\.policy.mode)
+    judgesUncharged = patterns.contains { $0.policy.mode == .freeze || $0.policy.limit == .zero }
+    windows = patterns.map { keys.knownWindow(text: $0.key.windowText) ?? -1 }
+    overflows = patterns.map { slotOf($0.key) }
+    var members: [Int32] = []
+    scopes = BudgetScope.allCases.map { PatternGroups($0, patterns, &members) }
+    self.members = members
+  }
+
+  var isEmpty: Bool { definitions.isEmpty }
+
+  func has(_ scope: BudgetScope) -> Bool { !scopes[Int(scope.rawValue) - 1].isEmpty }
+
+  /// The places in `members` of the patterns that give `name` budgets, where it has none of its own;
+  /// nil where none matches.
+  func group(_ scope: BudgetScope, of name: NameBytes) -> Range<Int>? {
+    name.isEmpty ? nil : scopes[Int(scope.rawValue) - 1].group(of: name)
+  }
+
+  /// The pattern among `group` whose windows have that number; nil where none has.
+  func pattern(of window: Int32, in group: Range<Int>) -> Int32? {
+    for place in group where windows[Int(members[place])] == window { return members[place] }
+    return nil
+  }
+}
+
+/// The patterns of one scope. The longest prefix of a name that some pattern has decides alone: all
+/// shorter ones that match begin it, so what they give beside it is known beforehand.
+private final class PatternGroups: Sendable {
+  /// The lengths of all prefixes, longest first.
+  private let lengths: [Int]
+  private let prefixes: NameTable
+  private let groups: [Range<Int>]
+  /// The group of the pattern that is a star alone.
+  private let everything: Range<Int>?
+
+  var isEmpty: Bool { groups.isEmpty }
+
+  init(_ scope: BudgetScope, _ patterns: [BudgetPattern], _ members: inout [Int32]) {
+    var texts: [String] = []
+    var groups: [Range<Int>] = []
+    var everything: Range<Int>?
+    let own = patterns.indices.filter { patterns[$0].key.scope == scope }
+    for number in own {
+      let prefix = patterns[number].prefix
+      if texts.contains(where: { ExactText($0) == ExactText(prefix) }) { continue }
+      let given = Self.given(prefix, own, patterns)
+      let group = members.count..<members.count + given.count
+      members += given
+      texts.append(prefix)
+      groups.append(group)
+      if prefix.isEmpty { everything = group }
+    }
+    self.groups = groups
+    self.everything = everything
+    let named = texts.indices.filter { !texts[$0].isEmpty }
+    prefixes = NameTable(named.map { (name: texts[$0], value: Int32($0)) })
+    lengths = Set(named.map { texts[$0].utf8.count }).sorted(by: >)
+  }
+
+  /// The patterns of a name that begins with `prefix` and no longer one: of each window the longest.
+  private static func given(
+    _ prefix: String, _ own: [Int], _ patterns: [BudgetPattern]
+  ) -> [Int32] {
+    let matching = own.filter { patterns[$0].matches(prefix) }
+      .sorted { patterns[$0].prefix.utf8.count > patterns[$1].prefix.utf8.count }
+    var given: [Int] = []
+    for number in matching
+    where !given.contains(where: { patterns[$0].rule.isLike(patterns[number].rule) }) {
+      given.append(number)
+    }
+    return given.sorted { patterns[$0].rule.isShorter(than: patterns[$1].rule) }.map { Int32($0) }
+  }
+
+  func group(of name: NameBytes) -> Range<Int>? {
+    for length in lengths where length <= name.count {
+      if let group = prefixes[name[0..<length]] { return groups[Int(group)] }
+    }
+    return everything
+  }
+}
+
+extension BudgetConfiguration {
+  /// The budgets, and behind each scope's own those that patterns charge for names that found no
+  /// place: they have the patterns' keys and only count.
+  func withOverflows() -> [BudgetDefinition] {
+    if patterns.isEmpty { return budgets }
+    var all: [BudgetDefinition] = []
+    all.reserveCapacity(budgets.count + patterns.count)
+    var rest = budgets[...]
+    for scope in BudgetScope.inOrder {
+      let own = rest.prefix { $0.key.scope == scope }
+      all += own
+      rest = rest.dropFirst(own.count)
+      for pattern in patterns where pattern.key.scope == scope {
+        all.append(
+          BudgetDefinition(
+            key: pattern.key, rule: pattern.rule, policy: BudgetPolicy(limit: nil), origin: .own))
+      }
+    }
+    return all + rest
+  }
+}

@@ -1,0 +1,230 @@
+public import BudgetModel
+import Locks
+
+/// A pattern, and the dynamic budgets that names have by it.
+public struct PatternReport: Sendable {
+  /// The pattern.
+  public let pattern: BudgetPattern
+  /// How many names have a budget by it.
+  public internal(set) var live = 0
+  /// How many of these have reached the limit, or are frozen.
+  public internal(set) var exhausted = 0
+  /// The sum that they have spent in their open windows, committed, as far as this node has heard.
+  public internal(set) var spend = PicoUSD.zero
+  /// How often a charge found no place and went to the pattern's own budget, since the process
+  /// started.
+  public let overflowed: UInt64
+  /// How often the budgets would have denied since then, where they only watch.
+  public let shadowed: UInt64
+}
+
+/// A dynamic budget and when its windows begin and end.
+public struct DynamicReport: Sendable {
+  /// The budget's state.
+  public let report: BudgetReport
+  /// Its windows.
+  public let rule: WindowRule
+}
+
+extension BudgetEngine {
+  /// How many dynamic budgets are live, in force or not.
+  public var dynamicBudgetCount: Int { dynamic.live }
+
+  /// How many charges found no place since the process started.
+  public var overflowedCharges: UInt64 { dynamic.allOverflowed }
+
+  /// How many may be live.
+  public var dynamicBudgetBound: Int { dynamic.bound }
+
+  /// Gives back the dynamic budgets whose window has ended and for which nothing waits, among the
+  /// next rows, `most` at most, and says how many. To be called again and again: each call goes on
+  /// from the end of the last one.
+  @discardableResult
+  public func sweepDynamicBudgets(atMost most: Int, at now: Timestamp) -> Int {
+    installed.withLock { $0.sweep(shards, atMost: most, at: now) }
+  }
+}
+
+/// Looks at dynamic budgets, for people. Budgets may come and go meanwhile.
+public struct DynamicReading {
+  private let shards: BudgetShards
+  private let dynamic: DynamicBudgets
+  private let catalog: BudgetCatalog
+  private let now: Timestamp
+
+  /// Looks at those of `engine` as `catalog` has them in force, at `now`.
+  public init(of engine: BudgetEngine, in catalog: BudgetCatalog, at now: Timestamp) {
+    shards = engine.shards
+    dynamic = engine.dynamic
+    self.catalog = catalog
+    self.now = now
+  }
+
+  /// The patterns, in the configuration's order. Linear in the live budgets; holds each lock for a
+  /// moment only.
+  public func patterns() -> [PatternReport] {
+    let patterns = catalog.patterns
+    var reports = patterns.definitions.indices.map { number in
+      PatternReport(
+        pattern: patterns.definitions[number],
+        overflowed: dynamic.overflowed(patterns.overflows[number]),
+        shadowed: shards.shadowed(patterns.overflows[number]))
+    }
+    if reports.isEmpty { return [] }
+    dynamic.forEachLive { row, name in
+      guard let (number, state) = standing(row, name) else { return }
+      let spend = state.spend(at: now) + state.others(at: now)
+      reports[number].live += 1
+      reports[number].spend += spend
+      if patterns.modes[number] == .freeze || spend >= patterns.limits[number] {
+        reports[number].exhausted += 1
+      }
+    }
+    return reports
+  }
+
+  /// The pattern and the state of a budget that is in force.
+  private func standing(
+    _ row: DynamicTable.Row, _ name: NameBytes
+  ) -> (pattern: Int, state: SlotState)? {
+    guard let number = catalog.pattern(giving: row.scope, name, window: row.window) else {
+      return nil
+    }
+    let state = shards.state(of: row.slot)
+    return state.life == row.life ? (number, state) : nil
+  }
+
+  /// The live budgets of the patterns of that scope and name that are nearest to their limits: by the
+  /// part of the limit that is spent; those without one last. Linear in the live ones.
+  public func nearest(_ count: Int, to scope: BudgetScope, _ pattern: String) -> [DynamicReport] {
+    let patterns = catalog.patterns
+    let asked = Set(
+      patterns.definitions.indices.filter {
+        patterns.definitions[$0].key.scope == scope
+          && ExactText(patterns.definitions[$0].key.name) == ExactText(pattern)
+      })
+    if asked.isEmpty || count <= 0 { return [] }
+    var nearest = NearestBudgets(count: count)
+    dynamic.forEachLive { row, name in
+      guard let (number, state) = standing(row, name), asked.contains(number) else { return }
+      let spend = state.spend(at: now) + state.others(at: now)
+      let limit = patterns.limits[number]
+      nearest.offer(
+        Nearness(isLimited: limit != BudgetCatalog.unlimited, spend: spend, limit: limit)
+      ) { report(on: name.text, state, number) }
+    }
+    return nearest.reports
+  }
+
+  /// The budgets that patterns have given the name, the shortest window first.
+  public func budgets(_ scope: BudgetScope, _ name: NameBytes) -> [DynamicReport] {
+    var rows: [DynamicTable.Row] = []
+    dynamic.forEach(scope, name) { rows.append($0) }
+    return rows.compactMap { row in
+      standing(row, name).map { report(on: name.text, $0.state, $0.pattern) }
+    }.sorted { $0.rule.isShorter(than: $1.rule) }
+  }
+
+  /// The verdicts of the budgets that patterns give the name, live or not, on a request that is
+  /// expected to cost `estimate`, each with its mode: as filtering judges it.
+  public func verdicts(
+    _ scope: BudgetScope, _ name: NameBytes, estimate: PicoUSD
+  ) -> [(verdict: BudgetVerdict, mode: BudgetMode)] {
+    let patterns = catalog.patterns
+    guard name.fault == nil, let group = patterns.group(scope, of: name) else { return [] }
+    let entries = catalog.rules(from: catalog.firstSlot(scope, name) ?? Slot.none)
+    return group.compactMap { place in
+      let pattern = patterns.definitions[Int(patterns.members[place])]
+      if entries.contains(where: { $0.isLike(pattern.rule) }) { return nil }
+      let window = patterns.windows[Int(patterns.members[place])]
+      let row = dynamic.budget(scope, name, window: window)
+      let state = row.map { shards.state(of: $0.slot) }.flatMap { $0.life == row?.life ? $0 : nil }
+      let (limit, mode) = (pattern.policy.limit, pattern.policy.mode)
+      let compared = state?.committedAndPending(at: now) ?? .zero
+      let isForWantOfRoom = state == nil && patterns.full == .deny && dynamic.isFull
+      let isReached =
+        limit.map {
+          isForWantOfRoom || BudgetEngine.denies(compared, limit: $0, estimate: estimate)
+        } ?? false
+      return (
+        BudgetVerdict(
+          key: BudgetKey(scope: scope, name: name.text, windowText: pattern.key.windowText),
+          limit: limit, compared: compared, pending: state?.pending ?? .zero,
+          withheld: state?.withheld(at: now) ?? .zero,
+          resetsAt: state?.resetsAt(at: now) ?? pattern.rule.standingWindow(at: now)?.end,
+          denies: mode == .freeze || mode == .enforce && isReached), mode
+      )
+    }
+  }
+
+  /// The same of the public model name of a candidate.
+  public func modelVerdicts(
+    of names: CandidateNames, estimate: PicoUSD
+  ) -> [(verdict: BudgetVerdict, mode: BudgetMode)] {
+    var found: [(verdict: BudgetVerdict, mode: BudgetMode)] = []
+    catalog.withBudgetedNames(names) { _, model in
+      found = verdicts(.model, model, estimate: estimate)
+    }
+    return found
+  }
+
+  private func report(on name: String, _ state: SlotState, _ number: Int) -> DynamicReport {
+    let pattern = catalog.patterns.definitions[number]
+    let report = BudgetReport(
+      key: BudgetKey(
+        scope: pattern.key.scope, name: name, windowText: pattern.key.windowText),
+      limit: pattern.policy.limit, mode: pattern.policy.mode, origin: .own,
+      spend: state.spend(at: now) + state.others(at: now), ownSpend: state.spend(at: now),
+      resetsAt: state.resetsAt(at: now), charged: state.charged)
+    return DynamicReport(report: report, rule: pattern.rule)
+  }
+}
+
+/// How near a budget is to its limit.
+private struct Nearness: Comparable {
+  var isLimited: Bool
+  var spend: PicoUSD
+  var limit: PicoUSD
+
+  static func < (left: Nearness, right: Nearness) -> Bool {
+    if left.isLimited != right.isLimited { return right.isLimited }
+    guard left.isLimited else { return left.spend < right.spend }
+    let (a, b) = (left.part, right.part)
+    return a == b ? left.spend < right.spend : a < b
+  }
+
+  /// The part of the limit that is spent.
+  private var part: Double { limit == .zero ? .infinity : spend.dollars / limit.dollars }
+}
+
+/// The nearest few of many, in order.
+private struct NearestBudgets {
+  private let count: Int
+  private var ranks: [Nearness] = []
+  private(set) var reports: [DynamicReport] = []
+
+  init(count: Int) { self.count = count }
+
+  mutating func offer(_ rank: Nearness, _ report: () -> DynamicReport) {
+    if ranks.count == count, let last = ranks.last, !(last < rank) { return }
+    let place = ranks.firstIndex { $0 < rank } ?? ranks.count
+    ranks.insert(rank, at: place)
+    reports.insert(report(), at: place)
+    if ranks.count > count {
+      ranks.removeLast()
+      reports.removeLast()
+    }
+  }
+}
+
+extension BudgetCatalog {
+  /// The answer to a filter of a name that found no place.
+  public var dynamicBudgetsFull: DynamicBudgetsFull { patterns.full }
+
+  /// Whether there is a pattern of that scope and name.
+  public func hasPattern(_ scope: BudgetScope, _ name: String) -> Bool {
+    patterns.definitions.contains {
+      $0.key.scope == scope && ExactText($0.key.name) == ExactText(name)
+    }
+  }
+}
