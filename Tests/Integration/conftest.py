@@ -107,6 +107,15 @@ def model_entry(identifier, group, model, limit=None, window=None):
     }
 
 
+def environment_now():
+    """The environment. Tests start servers in threads, and pytest changes it between tests."""
+    while True:
+        try:
+            return dict(os.environ)
+        except (KeyError, RuntimeError):
+            continue
+
+
 class Server:
     """A budgetd process; ready when the constructor returns."""
 
@@ -125,7 +134,7 @@ class Server:
         with open(self.log_path, "wb") as log, open(self.output_path, "wb") as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=log,
-                env={**os.environ, **(environment or {})},
+                env={**environment_now(), **(environment or {})},
             )
         self.pid = self.process.pid
         try:

@@ -4,6 +4,7 @@ import select
 import signal
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -117,12 +118,19 @@ def test_one_name_is_enough_for_a_record(start, fields, charged):
 
 
 @pytest.mark.parametrize("server", ["commit", "memory"], indirect=True)
+def state_of(pid):
+    """The kernel's letter for what a process does."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
 def test_a_record_that_a_silent_node_took_counts_once(server):
     """The node does not answer in time; the same key later, to the same node, adds nothing."""
     record = dict(provider="p0", cost_usd=0.25, idempotency_key="made-before-the-first-send")
     with server.client(timeout=0.5) as client:
         server.process.send_signal(signal.SIGSTOP)
         try:
+            # The signal reaches each thread at its next return from the kernel.
+            eventually(lambda: state_of(server.pid) == "T", what="the process is stopped")
             client.send(record_spend=record)
             with pytest.raises(socket.timeout):
                 client.receive()

@@ -22,12 +22,12 @@ enum LogText {
       + "budgets\(others.isEmpty ? "" : " and" + others.dropFirst()); "
       + "\(budgets.deployments.count) deployments in the model list"
       + (config.waitingBudgets.isEmpty
-        ? "" : "; \(waiting(config.waitingBudgets.count)) for their deployment's id")
+        ? "" : "; \(waiting(config.waitingBudgets.count)) deployment's id")
   }
 
-  /// `1 budget waits`, `2 budgets wait`.
+  /// `1 budget waits for its`, `2 budgets wait for their`.
   private static func waiting(_ count: Int) -> String {
-    counted(count, "budget") + (count == 1 ? " waits" : " wait")
+    counted(count, "budget") + (count == 1 ? " waits for its" : " wait for their")
   }
 
   /// `1 budget`, `2 budgets`.
