@@ -93,40 +93,6 @@ import Testing
     }
   }
 
-  /// A commit in doubt that turns out to be recorded, and a record of the same take behind it: the
-  /// blocks that this one charges wait from its own batch on, while others wait since long before.
-  @Test func aRecordBehindADoubtIsOfItsOwnBatch() throws {
-    let fixture = try fixture {
-      $0.foldInterval = .zero
-      $0.failureWindow = .zero
-    }
-    let ledger = fixture.ledger
-    var sums: [String: Int128] = [:]
-    func add(_ slots: [Int32], _ pico: Int128) {
-      for slot in slots { sums["t\(slot)", default: 0] += pico }
-    }
-    for round in 0..<6 {
-      let slots: [[Int32]] = [[0, 300], [600, 900, 1_050], [1, 301, Int32(602 + round)]]
-      fixture.probe.fail(.committed, code: 1_034)
-      // Comes while the first is committed, so that the take that reads the file again has it.
-      fixture.probe.once(at: .commit) {
-        let record = LedgerRecord(
-          amount: PicoUSD(pico: 5), key: nil, token: LedgerToken(high: 0, low: .max))
-        #expect(ledger.submit(record, charging: slots[1]) == .queued)
-      }
-      let token = fixture.submit(PicoUSD(pico: 3), slots: slots[0])
-      #expect(fixture.client.wait(3))
-      fixture.probe.heal()
-      #expect((fixture.client.resolution(token) ?? fixture.client.outcome(token)) == .recorded)
-      #expect(fixture.record(PicoUSD(pico: 2), slots: slots[2]) == .recorded)
-      add(slots[0], 3)
-      add(slots[1], 5)
-      add(slots[2], 2)
-      let found = try fixture.amountsAfterKill().reduce(into: [:]) { $0[$1.key.budget] = $1.value }
-      #expect(found.filter { $0.value != 0 } == sums, "round \(round)")
-    }
-  }
-
   /// A kill after each commit, while some blocks are folded and others are not; now and then a
   /// commit fails, a budget is joined with another, or the ledger starts again.
   @Test(arguments: 0..<3)
