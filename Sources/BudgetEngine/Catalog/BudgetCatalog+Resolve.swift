@@ -26,7 +26,7 @@ extension BudgetCatalog {
   }
 
   /// Calls `body` with the provider and the public model name whose budgets `candidate(names)` looks
-  /// for; absent where there is no such name.
+  /// for; absent if the request has none.
   func withBudgetedNames(_ names: CandidateNames, _ body: (NameBytes, NameBytes) -> Void) {
     let configured = names.id.isEmpty ? nil : deployments.indexes[names.id]
     func withModel(_ provider: NameBytes) {

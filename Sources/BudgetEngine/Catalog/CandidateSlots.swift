@@ -14,7 +14,7 @@ public struct CandidateSlots: Hashable, Sendable {
   public var contradictsModelList = false
   /// Whether it costs nothing: what is spent of model, pool, tag and total does not keep it out.
   public var isFree = false
-  /// Whether its model group is a pattern, which is no public name.
+  /// Whether its model group is a pattern: a pattern is not a public name.
   var servesPattern = false
   /// The pools that it belongs to, a bit each.
   var pools: UInt64 = 0

@@ -114,7 +114,7 @@ extension InstalledCatalog {
     return entered
   }
 
-  /// The budgets of `keys` are no dynamic ones any more. Their lives go on: requests that looked
+  /// The budgets of `keys` are not dynamic any more. Their lives go on: requests that looked
   /// them up before charge them all the same.
   func endDynamic(_ keys: [BudgetKey], _ shards: BudgetShards) {
     for key in keys {

@@ -162,7 +162,7 @@ extension BudgetEngine {
 
 extension BudgetCatalog {
   /// The budgets of one scope that have a say about the candidate; none of tags and the total, which
-  /// are no candidate's.
+  /// do not belong to a candidate.
   public func budgets(_ scope: BudgetScope, of candidate: CandidateSlots) -> [CatalogBudget] {
     switch scope {
     case .provider: return budgets(from: candidate.provider)

@@ -41,7 +41,7 @@ struct SlotState: Sendable {
   /// The row of a dynamic budget; `noHome` where the budget is an entry's.
   var home: UInt32
 
-  /// The row of a budget that is no dynamic one.
+  /// The row of a budget that is not dynamic.
   static let noHome = UInt32.max
 
   /// The end of a window that was never opened: before every instant.

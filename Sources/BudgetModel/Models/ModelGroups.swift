@@ -4,7 +4,7 @@
 /// group of that name; the most specific model group with `*` that matches the name, else one that
 /// matches `provider/name`; the deployments whose own model has that name. Names are compared by their
 /// bytes. Immutable. Cost of a look-up: one or two hashes, and a walk over the groups with `*` where
-/// the name is no group's.
+/// no group has the name.
 public struct ModelGroups: Sendable {
   private let aliases: [ExactText: String]
   private let patterns: [Pattern]

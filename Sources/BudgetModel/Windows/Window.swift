@@ -59,7 +59,7 @@ public enum WindowRule: Hashable, Sendable {
     ordinaryMilliseconds < other.ordinaryMilliseconds
   }
 
-  /// How long a window of 2001, which is no leap year, lasts from its first day.
+  /// The length of a window that begins with 2001, a common year.
   private var ordinaryMilliseconds: Int64 {
     let opened = window(at: Timestamp(unixMilliseconds: 978_307_200_000))
     return opened.end.unixMilliseconds - opened.start.unixMilliseconds
