@@ -1,3 +1,4 @@
+import Reconciliation
 import Testing
 
 extension Scenario: CustomTestStringConvertible {
@@ -6,7 +7,7 @@ extension Scenario: CustomTestStringConvertible {
   static let all: [Scenario] = [
     network, failover, flush, lostKeys, lostMarks, resets, reloads, rollover, rolloverWithLosses,
     rolloverWithResets, besideLiteLLM, liteLLMRollover, liteLLMClocks, everything, clockJumps,
-    calendars,
+    calendars, dynamic, dynamicCalendars, dynamicRollover,
   ]
 
   private static let crashing = Faults(
@@ -77,6 +78,34 @@ extension Scenario: CustomTestStringConvertible {
       name: "calendars", steps: 400, faults: lostKeys.faults, lengths: [7, 20], isCalendar: true,
       foreign: 0.02, isSpendKeyBounded: rolloverWithLosses.isSpendKeyBounded)
     scenario.faults.markLoss = 0.01
+    return scenario
+  }()
+
+  /// Budgets of patterns, under every fault of the store; a reload makes entries of some.
+  static let dynamic: Scenario = {
+    var scenario = Scenario(
+      name: "dynamic", steps: 400, faults: lostKeys.faults, isDynamic: true, foreign: 0.02,
+      isSpendKeyBounded: rolloverWithLosses.isSpendKeyBounded)
+    scenario.reload = 0.01
+    scenario.settings = { $0.longestNewsWait = .seconds(3) }
+    return scenario
+  }()
+
+  /// Those of a calendar, whose windows nobody has to agree on.
+  static let dynamicCalendars: Scenario = {
+    var scenario = calendars
+    scenario.name = "dynamic calendars"
+    scenario.isDynamic = true
+    scenario.reload = 0.01
+    scenario.settings = { $0.longestNewsWait = .seconds(2) }
+    return scenario
+  }()
+
+  static let dynamicRollover: Scenario = {
+    var scenario = rolloverWithLosses
+    scenario.name = "dynamic rollover"
+    scenario.isDynamic = true
+    scenario.settings = { $0.longestNewsWait = .seconds(2) }
     return scenario
   }()
 

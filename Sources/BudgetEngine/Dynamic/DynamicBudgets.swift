@@ -22,6 +22,7 @@ final class DynamicBudgets: Sendable {
   private let liveCount = Atomic<Int>(0)
   /// By the slot of a pattern's own budget: how many charges it took for names without a place.
   private let overflows = Locked<[Int32: UInt64]>([:])
+  private let sharerCount = Atomic<Int>(1)
   /// How many may be live.
   let bound: Int
 
@@ -34,6 +35,15 @@ final class DynamicBudgets: Sendable {
   var live: Int { liveCount.load(ordering: .relaxed) }
   /// Whether no more fit.
   var isFull: Bool { live >= bound }
+
+  /// How many nodes share each limit while an outage policy is in force; else 1.
+  var sharers: Int { sharerCount.load(ordering: .relaxed) }
+
+  /// Budgets that are made from now on leave other nodes their parts.
+  func beginSharing(among nodes: Int) { sharerCount.store(nodes, ordering: .relaxed) }
+
+  /// They do not any more.
+  func endSharing() { sharerCount.store(1, ordering: .relaxed) }
 
   /// A charge went to the pattern whose own slot this is.
   func countOverflow(_ slot: Int32) { overflows.withLock { $0[slot, default: 0] += 1 } }

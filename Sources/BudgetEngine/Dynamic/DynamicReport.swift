@@ -221,6 +221,9 @@ extension BudgetCatalog {
   /// The answer to a filter of a name that found no place.
   public var dynamicBudgetsFull: DynamicBudgetsFull { patterns.full }
 
+  /// Its patterns, in the configuration's order.
+  public var patternsInForce: [BudgetPattern] { patterns.definitions }
+
   /// Whether there is a pattern of that scope and name.
   public func hasPattern(_ scope: BudgetScope, _ name: String) -> Bool {
     patterns.definitions.contains {

@@ -23,9 +23,13 @@ struct DynamicMaking {
     let life = shards.state(of: slot).life
     let key = DynamicKey(
       scope: scope, window: window, slot: slot, life: life, wasEntry: wasEntry)
-    let rule = definition.rule
+    let (rule, limit) = (definition.rule, catalog.patterns.limits[pattern])
+    let nodes = catalog.dynamic.sharers
     catalog.dynamic.insert(key, name) { home in
-      shards.update(slot) { $0.becomeDynamic(home: home, rule: rule) }
+      shards.update(slot) { state in
+        state.becomeDynamic(home: home, rule: rule)
+        if nodes > 1 { state.share(limit, among: nodes, at: now) }
+      }
     }
     return .budget(slot: slot, life: life)
   }
@@ -33,6 +37,14 @@ struct DynamicMaking {
 
 extension InstalledCatalog {
   private var dynamic: DynamicBudgets { catalog.dynamic }
+
+  /// Notes others' spend of the dynamic budget that goes by `key`, if there is one.
+  func show(
+    others: PicoUSD, of key: BudgetKey, inWindowFrom start: Timestamp, _ shards: BudgetShards
+  ) {
+    guard let slot = dynamic.slot(of: key, registry.keys) else { return }
+    shards.update(slot) { $0.show(others: others, inWindowFrom: start) }
+  }
 
   /// So many rows are looked at for room before a name finds none.
   private static let sweptWhenFull = 64
@@ -167,6 +179,26 @@ extension InstalledCatalog {
       guard let number = after.pattern(giving: row.scope, name, window: row.window) else { return }
       let rule = patterns.definitions[number].rule
       shards.update(row.slot) { if $0.life == row.life { $0.follow(rule) } }
+    }
+  }
+}
+
+extension DynamicBudgets {
+  /// Leaves other nodes their parts of what is left of each budget's limit.
+  ///
+  /// Complexity: linear in the live ones.
+  func share(
+    among nodes: Int, under catalog: BudgetCatalog, _ shards: BudgetShards, at now: Timestamp
+  ) {
+    beginSharing(among: nodes)
+    forEachLive { row, name in
+      guard let pattern = catalog.pattern(giving: row.scope, name, window: row.window) else {
+        return
+      }
+      let limit = catalog.patterns.limits[pattern]
+      shards.update(row.slot) { state in
+        if state.life == row.life { state.share(limit, among: nodes, at: now) }
+      }
     }
   }
 }

@@ -25,6 +25,14 @@ extension BudgetEngine {
     shards.update(budget.slot) { $0.show(others: others, inWindowFrom: start) }
   }
 
+  /// The same of a budget that a name has from a pattern; one that was given back is passed over.
+  public func show(
+    others: PicoUSD, ofDynamic key: BudgetKey, inWindowFrom start: Timestamp
+  ) {
+    // Under the lock: it could be given back in between, and its slot handed out again.
+    installed.withLock { $0.show(others: others, of: key, inWindowFrom: start, shards) }
+  }
+
   /// Whether the window that `budget` has at `now` is the one that opened at `start`.
   public func isOpen(
     _ budget: CatalogBudget, windowFrom start: Timestamp, at now: Timestamp
@@ -45,8 +53,14 @@ extension BudgetEngine {
     }
   }
 
+  /// The same of all budgets that names have from patterns, and of those that they get from now on.
+  public func withholdOfDynamicBudgets(nodes: Int, at now: Timestamp) {
+    dynamic.share(among: nodes, under: catalog, shards, at: now)
+  }
+
   /// Nothing is set aside of any budget any more.
   public func endWithholding() {
+    dynamic.endSharing()
     for slot in 0..<slotCount { shards.update(slot) { $0.endWithholding() } }
   }
 }

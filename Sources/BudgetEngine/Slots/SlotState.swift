@@ -242,6 +242,12 @@ struct SlotState: Sendable {
     checkInvariants()
   }
 
+  /// The same of a dynamic budget, whose limit is its pattern's.
+  mutating func share(_ limit: PicoUSD, among nodes: Int, at now: Timestamp) {
+    guard limit != BudgetCatalog.unlimited else { return endWithholding() }
+    withhold(of: limit, nodes: nodes, nextNodes: nodes, at: now)
+  }
+
   /// Rounded up: the parts that nodes leave themselves never add up to more than there is.
   private static func othersPart(of rest: PicoUSD, nodes: Int) -> PicoUSD {
     guard rest > .zero, nodes > 1 else { return .zero }

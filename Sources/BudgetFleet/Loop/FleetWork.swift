@@ -34,7 +34,7 @@ struct FleetWork<Link: FleetLink> {
     var delay = Duration.zero
     while true {
       let isLast = waiting(delay) == .ending
-      delay = attempt(isUrgent: isNextUrgent && !isLast, onFirstPass)
+      delay = attempt(isUrgent: isNextUrgent && !isLast, isLast: isLast, onFirstPass)
       if isLast {
         reconciler.close(member)
         return
@@ -43,11 +43,14 @@ struct FleetWork<Link: FleetLink> {
   }
 
   /// One attempt at a pass. Returns when the next one is due.
-  private mutating func attempt(isUrgent: Bool, _ onFirstPass: () -> Void) -> Duration {
+  private mutating func attempt(
+    isUrgent: Bool, isLast: Bool, _ onFirstPass: () -> Void
+  ) -> Duration {
     let start = member.uptime()
     do throws(PassFailure) {
       try connect()
-      let report = try reconciler.pass(member, &link, isUrgent: isUrgent)
+      let report = try reconciler.pass(
+        member, &link, isUrgent: isUrgent, isLast: isLast)
       let took = member.uptime() - start
       succeeded(report, took: took)
       if !hasSucceeded {

@@ -146,6 +146,7 @@ extension FleetMember {
       }
       engine.withhold(of: budget, nodes: inWindow, nextNodes: nodes ?? size, at: now)
     }
+    engine.withholdOfDynamicBudgets(nodes: nodes ?? size, at: now)
   }
 }
 

@@ -86,7 +86,7 @@ public final class FleetMember: FleetNode, Sendable {
         FleetBudget(
           key: $0.definition.key, limit: $0.definition.limit, rule: $0.definition.rule,
           origin: $0.definition.origin)
-      })
+      }, patterns: catalog.patternsInForce.map { FleetPattern($0) })
   }
 
   /// Everything that was recorded since the last call: committed totals only.
@@ -117,6 +117,13 @@ public final class FleetMember: FleetNode, Sendable {
     guard positions.generation == generation, let budgets = positions.budgets else { return }
     for view in views where budgets.indices.contains(view.budget) {
       engine.show(others: view.others, of: budgets[view.budget], inWindowFrom: view.start)
+    }
+  }
+
+  /// Takes others' spend of budgets that names have from patterns, by key.
+  public func showDynamic(_ views: [DynamicView]) {
+    for view in views {
+      engine.show(others: view.others, ofDynamic: view.key, inWindowFrom: view.start)
     }
   }
 

@@ -12,9 +12,11 @@ extension Reconciler {
       lastWholePass = now
     }
     var soonest = settings.interval
-    for index in chosen {
-      measureRate(index, at: now)
-      guard let due = due(states[index], at: now), due < settings.interval else { continue }
+    for index in chosen where states[index].dynamic == nil {
+      states[index].measureRate(at: now)
+      guard let due = states[index].due(settings, at: now), due < settings.interval else {
+        continue
+      }
       soonest = min(soonest, due)
       if !isUrgent, urgent.count < settings.urgentBound { urgent.append(index) }
     }
@@ -24,44 +26,46 @@ extension Reconciler {
     report.isNextUrgent = soonest < whole
     report.nextPass = max(min(soonest, whole), settings.shortestInterval)
   }
+}
 
+extension BudgetState {
   /// In how long a budget wants to be looked at; nil: it can wait.
-  private func due(_ state: BudgetState, at now: Timestamp) -> Duration? {
-    guard let adopted = state.adopted, adopted.isOpen(at: now) else { return nil }
+  func due(_ settings: ReconcilerSettings, at now: Timestamp) -> Duration? {
+    guard let adopted, adopted.isOpen(at: now) else { return nil }
     var due: Duration?
-    if let limit = state.limit, state.position != nil, state.rate > 0 {
-      let remaining = (limit - (state.total ?? .zero)).dollars
+    if let limit, position != nil, rate > 0 {
+      let remaining = (limit - (total ?? .zero)).dollars
       if remaining > 0 {
-        let seconds = settings.unseenPart * remaining / (2 * state.rate)
+        let seconds = settings.unseenPart * remaining / (2 * rate)
         due = .milliseconds(Int64(min(seconds, 3_600) * 1_000))
       }
     }
     // Before a window ends its last spend should be with the fleet.
     let left = adopted.end.unixMilliseconds - now.unixMilliseconds - Self.lastPassMilliseconds
-    if left > 0, state.confirmed > .zero || state.hasNews {
+    if left > 0, confirmed > .zero || hasNews {
       due = min(due ?? .milliseconds(left), .milliseconds(left))
     }
     return due
   }
 
   /// How long before a window's end its last pass is.
-  private static let lastPassMilliseconds: Int64 = 200
+  static let lastPassMilliseconds: Int64 = 200
 
-  private mutating func measureRate(_ index: Int, at now: Timestamp) {
-    guard let total = states[index].total, states[index].record != nil else {
-      states[index].rateBase = nil
-      states[index].rate = 0
+  mutating func measureRate(at now: Timestamp) {
+    guard let total, record != nil else {
+      rateBase = nil
+      rate = 0
       return
     }
-    guard let base = states[index].rateBase else {
-      states[index].rateBase = (total, now)
+    guard let base = rateBase else {
+      rateBase = (total, now)
       return
     }
     let passed = Double(now.unixMilliseconds - base.at.unixMilliseconds) / 1_000
     guard passed >= 0.2 else { return }
-    let rate = max(0, (total - base.total).dollars) / passed
+    let latest = max(0, (total - base.total).dollars) / passed
     // Half old, half new: one quiet moment does not make a busy budget slow.
-    states[index].rate = states[index].rate == 0 ? rate : (states[index].rate + rate) / 2
-    states[index].rateBase = (total, now)
+    rate = rate == 0 ? latest : (rate + latest) / 2
+    rateBase = (total, now)
   }
 }

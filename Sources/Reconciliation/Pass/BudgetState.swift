@@ -54,6 +54,8 @@ struct BudgetState {
   var shown: FleetView?
   /// The record is newer than what the node remembers.
   var isUnremembered = false
+  /// Of a dynamic budget that this pass looks at; nil: the budget is an entry's.
+  var dynamic: Dynamic?
   /// The fleet's spend per second, dollars, by the last two different totals.
   var rate = 0.0
   var rateBase: (total: PicoUSD, at: Timestamp)?

@@ -7,54 +7,31 @@ extension Reconciler {
     _ chosen: [Int], _ node: some FleetNode, _ store: inout some FleetStore,
     _ report: inout PassReport
   ) throws(PassFailure) {
-    var calls: [(index: Int, call: MergeCall)] = []
-    for index in chosen where needsMerge(states[index], at: report.time) {
-      for call in mergeCalls(index) { calls.append((index, call)) }
+    var merges: [MergeBatch.Merge] = []
+    for index in chosen where states[index].needsMerge(settings, at: report.time) {
+      for call in states[index].mergeCalls {
+        merges.append(
+          .init(
+            index: index, call: call, keys: states[index].keys,
+            goesWithOthers: states[index].dynamic != nil))
+      }
     }
     var start = 0
-    while start < calls.count {
-      let slice = calls[start..<min(start + settings.mergeBound, calls.count)]
+    while start < merges.count {
+      let batch = MergeBatch(merges[start..<min(start + settings.mergeBound, merges.count)])
       let replies: [RedisValue]
       do throws(RedisError) {
-        replies = try store.evaluate(
-          slice.map {
-            $0.call.scriptCall(
-              spendKey: states[$0.index].keys.spend, markKey: states[$0.index].keys.mark)
-          })
+        replies = try store.evaluate(batch.scriptCalls)
       } catch {
         throw .store(error)
       }
-      guard replies.count == slice.count else { throw .unexpectedReply(command: "EVALSHA") }
-      for ((index, call), reply) in zip(slice, replies) {
-        try take(reply, to: call, at: index, &report)
+      guard let answers = batch.answers(replies) else {
+        throw .unexpectedReply(command: "EVALSHA")
       }
-      start += slice.count
-    }
-  }
-
-  private func needsMerge(_ state: BudgetState, at now: Timestamp) -> Bool {
-    guard let record = state.record, !state.isBroken else { return false }
-    if state.hasNews || state.hasFallen { return true }
-    guard let own = state.windows[record.start], own.sum > .zero else { return false }
-    guard let mergedAt = state.mergedAt else { return true }
-    return now.unixMilliseconds - mergedAt.unixMilliseconds >= settings.markerCheckMilliseconds
-  }
-
-  /// The calls for one budget: one, unless it has very many origins.
-  private func mergeCalls(_ index: Int) -> [MergeCall] {
-    let state = states[index]
-    guard let record = state.record, let own = state.windows[record.start] else { return [] }
-    let window = Window(start: record.start, end: record.end)
-    let parts = own.parts.filter { $0.value > .zero }.sorted { $0.key < $1.key }.map {
-      MergeCall.Part(
-        origin: $0.key, cumulative: $0.value, confirmed: record.confirmed[$0.key] ?? .zero)
-    }
-    return stride(from: 0, to: parts.count, by: MergeCall.maximumParts).map { first in
-      MergeCall(
-        window: window, length: state.rule.milliseconds(of: window),
-        highest: record.highest, isForced: state.foreignCount >= 2,
-        epoch: String(UInt32.random(in: .min ... .max), radix: 16),
-        parts: Array(parts[first..<min(first + MergeCall.maximumParts, parts.count)]))
+      for (merge, answer) in answers {
+        try take(answer, to: merge.call, at: merge.index, &report)
+      }
+      start += batch.count
     }
   }
 
@@ -63,10 +40,12 @@ extension Reconciler {
   ) throws(PassFailure) {
     if let refusal = value.refusal {
       guard refusal.isAboutOneKey else { throw .refused(refusal) }
-      report.fault(states[index].key, words(refusal, states[index].keys))
+      report.fault(states[index].key, states[index].keys.words(refusal))
       return
     }
-    guard let reply = MergeReply(value) else { throw .unexpectedReply(command: "the script") }
+    guard let reply = MergeReply.read(value, to: call) else {
+      throw .unexpectedReply(command: "the script")
+    }
     states[index].foreignCount = reply.outcome == .foreign ? states[index].foreignCount + 1 : 0
     switch reply.outcome {
     case .merged, .new, .markerLost, .spendKeyLost, .ending, .reset:
@@ -80,24 +59,6 @@ extension Reconciler {
       states[index].hasFallen = false
     case .foreign: break
     }
-  }
-
-  /// The meaning of the script's refusal, and the way out.
-  private func words(_ refusal: RedisRefusal, _ keys: BudgetKeys) -> String {
-    func text(_ key: [UInt8]) -> String { String(decoding: key, as: UTF8.self) }
-    if refusal.text.contains("BDTYPE the marker") {
-      return "its marker \(text(keys.mark)) in Redis holds no amount: delete that key, and the "
-        + "nodes make it again"
-    }
-    if refusal.text.contains("BDTYPE the spend key") {
-      return "its spend key \(text(keys.spend)) in Redis holds no number: delete that key, and the "
-        + "nodes make it again"
-    }
-    if refusal.text.contains("BDRANGE") {
-      return "the nodes' spend in its marker \(text(keys.mark)) in Redis adds up to 10^24 $ "
-        + "or more"
-    }
-    return "\(refusal)"
   }
 
   private mutating func confirm(
@@ -124,7 +85,61 @@ extension Reconciler {
     // Not the script's own time: the store's clock may have jumped since it was judged.
     states[index].mergedAt = report.time
     states[index].isUnremembered = true
+    states[index].dynamic?.isInherited = false
     // Everybody has the marker's end.
     if reply.window.end != call.window.end { states[index].isContested = true }
+  }
+}
+
+extension BudgetState {
+  /// Whether the script is run for the budget.
+  func needsMerge(_ settings: ReconcilerSettings, at now: Timestamp) -> Bool {
+    guard let record, !isBroken else { return false }
+    if let dynamic {
+      // Its news waits; its marker is looked at in turns.
+      guard dynamic.tells || hasFallen else { return false }
+      return hasNews || windows[record.start].map { $0.sum > .zero } ?? false
+    }
+    if hasNews || hasFallen { return true }
+    guard let own = windows[record.start], own.sum > .zero else { return false }
+    guard let mergedAt else { return true }
+    return now.unixMilliseconds - mergedAt.unixMilliseconds >= settings.markerCheckMilliseconds
+  }
+
+  /// The calls for one budget: one, unless it has very many origins.
+  var mergeCalls: [MergeCall] {
+    guard let record, let own = windows[record.start] else { return [] }
+    let window = Window(start: record.start, end: record.end)
+    let parts = own.parts.filter { $0.value > .zero }.sorted { $0.key < $1.key }.map {
+      MergeCall.Part(
+        origin: $0.key, cumulative: $0.value, confirmed: record.confirmed[$0.key] ?? .zero)
+    }
+    return stride(from: 0, to: parts.count, by: MergeCall.maximumParts).map { first in
+      MergeCall(
+        window: window, length: rule.milliseconds(of: window),
+        highest: record.highest, isForced: foreignCount >= 2,
+        epoch: String(UInt32.random(in: .min ... .max), radix: 16),
+        parts: Array(parts[first..<min(first + MergeCall.maximumParts, parts.count)]))
+    }
+  }
+}
+
+extension BudgetKeys {
+  /// The meaning of the script's refusal, and the way out.
+  func words(_ refusal: RedisRefusal) -> String {
+    func text(_ key: [UInt8]) -> String { String(decoding: key, as: UTF8.self) }
+    if refusal.text.contains("BDTYPE the marker") {
+      return "its marker \(text(mark)) in Redis holds no amount: delete that key, and the "
+        + "nodes make it again"
+    }
+    if refusal.text.contains("BDTYPE the spend key") {
+      return "its spend key \(text(spend)) in Redis holds no number: delete that key, and the "
+        + "nodes make it again"
+    }
+    if refusal.text.contains("BDRANGE") {
+      return "the nodes' spend in its marker \(text(mark)) in Redis adds up to 10^24 $ "
+        + "or more"
+    }
+    return "\(refusal)"
   }
 }

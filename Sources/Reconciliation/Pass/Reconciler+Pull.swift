@@ -31,18 +31,8 @@ extension Reconciler {
       [Array("ZCOUNT".utf8), redisKeys.nodesKey]
         + Self.words("\(now - settings.nodeMemoryMilliseconds)", "+inf"),
     ]
-    let half = settings.readBound / 2
-    var start = 0
-    while start < chosen.count {
-      var command = Self.words("MGET")
-      for index in chosen[start..<min(start + half, chosen.count)] {
-        command.append(states[index].keys.spend)
-        command.append(states[index].keys.start)
-      }
-      commands.append(command)
-      start += half
-    }
-    let reads = 2..<commands.count
+    commands += reads(of: chosen)
+    let count = commands.count
     if passes % 600 == 599 {
       // Nodes that went for good do not stay in the store for ever.
       commands.append(
@@ -51,15 +41,42 @@ extension Reconciler {
     }
     let replies = try perform(commands, &store)
     try countNodes(replies[0], replies[1], &report)
-    var place = 0
-    for read in reads {
-      guard let values = replies[read].array, values.count == commands[read].count - 1 else {
-        throw failure(of: replies[read], to: "MGET")
+    try take(replies[2..<count], of: chosen, &report)
+  }
+
+  /// Reads the spend and start keys of budgets that come after the others.
+  mutating func read(
+    _ chosen: [Int], _ store: inout some FleetStore, _ report: inout PassReport
+  ) throws(PassFailure) {
+    let replies = try perform(reads(of: chosen), &store)
+    try take(replies[...], of: chosen, &report)
+  }
+
+  private func reads(of chosen: [Int]) -> [[[UInt8]]] {
+    let half = settings.readBound / 2
+    return stride(from: 0, to: chosen.count, by: half).map { start in
+      var command = Self.words("MGET")
+      for index in chosen[start..<min(start + half, chosen.count)] {
+        command.append(states[index].keys.spend)
+        command.append(states[index].keys.start)
       }
-      for pair in stride(from: 0, to: values.count, by: 2) {
-        take(spend: values[pair], start: values[pair + 1], at: chosen[place], &report)
-        place += 1
+      return command
+    }
+  }
+
+  private mutating func take(
+    _ replies: ArraySlice<RedisValue>, of chosen: [Int], _ report: inout PassReport
+  ) throws(PassFailure) {
+    var rest = chosen[...]
+    for reply in replies {
+      let count = min(settings.readBound / 2, rest.count)
+      guard let values = reply.array, values.count == 2 * count else {
+        throw failure(of: reply, to: "MGET")
       }
+      for (place, index) in rest.prefix(count).enumerated() {
+        take(spend: values[2 * place], start: values[2 * place + 1], at: index, &report)
+      }
+      rest = rest.dropFirst(count)
     }
   }
 

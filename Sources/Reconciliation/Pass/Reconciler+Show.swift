@@ -4,11 +4,26 @@ extension Reconciler {
   /// Shows the engine what others have spent, where that is news.
   mutating func show(_ chosen: [Int], _ node: some FleetNode, at now: Timestamp) {
     var views: [FleetView] = []
+    var dynamicViews: [DynamicView] = []
     for index in chosen {
       guard let record = states[index].record else { continue }
       if let total = states[index].total, states[index].record?.total != total {
         states[index].record?.total = total
         states[index].isUnremembered = true
+      }
+      if let dynamic = states[index].dynamic {
+        // Its own spend of an earlier life would be taken for others'.
+        guard !dynamic.isInherited else { continue }
+        let view = FleetView(budget: -1, start: record.start, others: states[index].others)
+        guard states[index].shown != view else { continue }
+        // Nothing to nothing is no news.
+        let isNews = states[index].shown != nil || view.others > .zero
+        states[index].shown = view
+        if isNews {
+          dynamicViews.append(
+            DynamicView(key: states[index].key, start: view.start, others: view.others))
+        }
+        continue
       }
       guard let position = states[index].position else { continue }
       let view = FleetView(budget: position, start: record.start, others: states[index].others)
@@ -18,6 +33,7 @@ extension Reconciler {
       }
     }
     if let generation, !views.isEmpty { node.show(views, of: generation) }
+    if !dynamicViews.isEmpty { node.showDynamic(dynamicViews) }
   }
 
   /// Has the node keep what is known of the fleet. Only news, and not in every pass: it is for the
@@ -30,7 +46,7 @@ extension Reconciler {
     }
     rememberedAt = now
     var records: [FleetRecord] = []
-    for index in states.indices where states[index].isUnremembered {
+    for index in states.indices where states[index].isUnremembered && states[index].dynamic == nil {
       guard var record = states[index].record else { continue }
       record.at = now
       record.nodes = nodeCount

@@ -11,7 +11,7 @@ extension Reconciler {
     _ chosen: [Int], _ node: some FleetNode, _ store: inout some FleetStore,
     _ report: inout PassReport
   ) throws(PassFailure) {
-    var open = chosen.filter { isUnsettled(states[$0], at: report.time) }
+    var open = chosen.filter { states[$0].isUnsettled(at: report.time) }
     var adoptions: [(index: Int, adoption: WindowAdoption)] = []
     for _ in 0..<Self.roundBound where !open.isEmpty {
       var again: [Int] = []
@@ -40,16 +40,6 @@ extension Reconciler {
       throw .node(error)
     }
     try announce(adoptions.map(\.index), &store, at: report.time)
-  }
-
-  /// Whether a look at the budget's start key and marker is needed.
-  private func isUnsettled(_ state: BudgetState, at now: Timestamp) -> Bool {
-    if state.isContested || !state.locals(at: now).isEmpty { return true }
-    // Windows of a calendar have no start key: a spend key tells that somebody has charged one.
-    if state.rule.rollingLength == nil { return state.adopted == nil && state.total != nil }
-    guard let adopted = state.adopted else { return state.startText != nil }
-    guard let text = state.startText else { return true }
-    return StoreNumber.instant(String(decoding: text, as: UTF8.self)) != adopted.start
   }
 
   /// One round: reads start keys, their ends and the markers; decides; writes start keys. Returns
@@ -96,16 +86,18 @@ extension Reconciler {
       switch WindowDecision.make(facts) {
       case .none: states[index].isContested = false
       case .write(let window):
-        writes.append(startKeyCommand(states[index].keys.start, window))
+        writes.append(states[index].keys.startCommand(window))
         again.append(index)
       case .adopt(let window, let moving, let closing):
         states[index].isContested = false
         // With a marker of this window the key is its own, however soon somebody had it end.
         if facts.marker?.window.start != window.start {
-          noteStale(index, window, spendLeft: spendLeft, at: now)
+          states[index].noteStale(window, spendLeft: spendLeft, at: now)
         }
         let isExact = facts.marker?.window == window
-        if let adoption = adoption(of: window, isExact, moving, closing, index, at: now) {
+        if let adoption = states[index].adoption(
+          of: window, isExact, moving: moving, closing: closing, at: now)
+        {
           adoptions.append((index, adoption))
         }
       }
@@ -160,54 +152,6 @@ extension Reconciler {
     return commands
   }
 
-  private func startKeyCommand(_ key: [UInt8], _ window: Window) -> [[UInt8]] {
-    [Array("SET".utf8), key, Array(StoreNumber.text(window.start).utf8), Array("NX".utf8)]
-      + [Array("PXAT".utf8), Array("\(window.end.unixMilliseconds + 1)".utf8)]
-  }
-
-  /// A spend key that goes as the window begins is the finished window's, and its value none of
-  /// this one's.
-  private mutating func noteStale(
-    _ index: Int, _ window: Window, spendLeft: Int64, at now: Timestamp
-  ) {
-    guard spendLeft >= 0 else { return }
-    let length = states[index].rule.milliseconds(of: window)
-    let slack = WindowDecision.slack(length: length)
-    let goes = StoreNumber.instant(now, plus: spendLeft).unixMilliseconds
-    let end = window.end.unixMilliseconds
-    guard goes <= end - length + slack, goes < end - slack else { return }
-    states[index].staleUntil = Timestamp(unixMilliseconds: goes)
-    states[index].total = nil
-  }
-
-  private func adoption(
-    of window: Window, _ isExact: Bool, _ moving: [Timestamp], _ closing: [Timestamp],
-    _ index: Int, at now: Timestamp
-  ) -> WindowAdoption? {
-    var window = window
-    // An end that the key's time to live tells some milliseconds apart is the same; the marker's is
-    // everybody's.
-    if !isExact, let adopted = states[index].adopted, adopted.start == window.start,
-      abs(adopted.end.unixMilliseconds - window.end.unixMilliseconds) <= 2_000
-    {
-      window.end = adopted.end
-    }
-    if moving.isEmpty, closing.isEmpty, states[index].adopted == window { return nil }
-    var record = FleetRecord(
-      key: states[index].key, start: window.start, end: window.end, at: now)
-    if let before = states[index].record,
-      before.start == window.start || moving.contains(before.start)
-    {
-      // The same period under another name: what the store confirmed of it stays true.
-      record.confirmed = before.confirmed
-      record.highest = before.highest
-      record.total = before.total
-      record.nodes = before.nodes
-    }
-    return WindowAdoption(
-      key: states[index].key, moving: moving, closing: closing, record: record)
-  }
-
   /// The node has adopted the window.
   private mutating func adopted(_ adoption: WindowAdoption, at index: Int) {
     let before = states[index].record
@@ -248,7 +192,69 @@ extension Reconciler {
   }
 }
 
+extension BudgetState {
+  /// Whether a look at the budget's start key and marker is needed.
+  func isUnsettled(at now: Timestamp) -> Bool {
+    if isContested || !locals(at: now).isEmpty { return true }
+    // Windows of a calendar have no start key: a spend key tells that somebody has charged one.
+    if rule.rollingLength == nil { return adopted == nil && total != nil }
+    guard let adopted else { return startText != nil }
+    guard let text = startText else { return true }
+    return StoreNumber.instant(String(decoding: text, as: UTF8.self)) != adopted.start
+  }
+
+  /// A spend key that goes as the window begins is the finished window's, and its value none of
+  /// this one's.
+  mutating func noteStale(_ window: Window, spendLeft: Int64, at now: Timestamp) {
+    guard spendLeft >= 0 else { return }
+    let length = rule.milliseconds(of: window)
+    let slack = WindowDecision.slack(length: length)
+    let goes = StoreNumber.instant(now, plus: spendLeft).unixMilliseconds
+    let end = window.end.unixMilliseconds
+    guard goes <= end - length + slack, goes < end - slack else { return }
+    staleUntil = Timestamp(unixMilliseconds: goes)
+    total = nil
+  }
+
+  /// The node's adoption of the window; nil: it has it. `isExact`: its end is the marker's.
+  func adoption(
+    of window: Window, _ isExact: Bool, moving: [Timestamp], closing: [Timestamp],
+    at now: Timestamp
+  ) -> WindowAdoption? {
+    var window = window
+    // An end that the key's time to live tells some milliseconds apart is the same; the marker's is
+    // everybody's.
+    if !isExact, let adopted, adopted.start == window.start,
+      abs(adopted.end.unixMilliseconds - window.end.unixMilliseconds) <= 2_000
+    {
+      window.end = adopted.end
+    }
+    if moving.isEmpty, closing.isEmpty, adopted == window { return nil }
+    var record = FleetRecord(
+      key: key, start: window.start, end: window.end, at: now)
+    if let before = self.record,
+      before.start == window.start || moving.contains(before.start)
+    {
+      // The same period under another name: what the store confirmed of it stays true.
+      record.confirmed = before.confirmed
+      record.highest = before.highest
+      record.total = before.total
+      record.nodes = before.nodes
+    }
+    return WindowAdoption(
+      key: key, moving: moving, closing: closing, record: record)
+  }
+}
+
 extension RedisRefusal {
   /// Whether the refusal is about one key, and says nothing of the others.
   var isAboutOneKey: Bool { kind == .wrongType || kind == .other }
+}
+
+extension BudgetKeys {
+  /// Sets the start key, unless somebody else was first.
+  func startCommand(_ window: Window) -> [[UInt8]] {
+    [Array("SET".utf8), start, Array(StoreNumber.text(window.start).utf8), Array("NX".utf8)]
+      + [Array("PXAT".utf8), Array("\(window.end.unixMilliseconds + 1)".utf8)]
+  }
 }

@@ -21,7 +21,9 @@ public struct Reconciler {
   var generation: UInt64?
   /// Every budget in force that can be kept in the store, and others with spend still to be told.
   var states: [BudgetState] = []
-  private var places: [BudgetKey: Int] = [:]
+  var places: [BudgetKey: Int] = [:]
+  /// Budgets that names have from patterns, while no pass looks at them.
+  var dynamic: DynamicRest
   /// The place where the next pass goes on among budgets without news, when there are very many.
   private var cursor = 0
   var rememberedAt: Timestamp?
@@ -37,16 +39,35 @@ public struct Reconciler {
   public init(settings: ReconcilerSettings, keys: RedisKeys) {
     self.settings = settings
     redisKeys = keys
+    dynamic = DynamicRest(settings, keys: keys)
   }
 
   /// Does one pass. `isUrgent`: only for budgets near their limit or their window's end, as the pass
-  /// before asked for.
+  /// before asked for. `isLast`: the node ends, and tells all that it has.
   ///
   /// After a failure whatever was done stands, and the next pass goes on from there.
   public mutating func pass(
-    _ node: some FleetNode, _ store: inout some FleetStore, isUrgent: Bool = false
+    _ node: some FleetNode, _ store: inout some FleetStore, isUrgent: Bool = false,
+    isLast: Bool = false
   ) throws(PassFailure) -> PassReport {
     var report = PassReport()
+    do throws(PassFailure) {
+      try run(
+        node, &store, isUrgent ? .lastCall : isLast ? .last : .ordinary, &report)
+    } catch {
+      restDynamic(at: nil)
+      throw error
+    }
+    restDynamic(at: report.time)
+    passes += 1
+    return report
+  }
+
+  private mutating func run(
+    _ node: some FleetNode, _ store: inout some FleetStore,
+    _ occasion: RestingBudgets.Occasion, _ report: inout PassReport
+  ) throws(PassFailure) {
+    let isUrgent = occasion == .lastCall
     takeBudgets(node)
     do throws(FleetNodeError) {
       apply(try node.news())
@@ -54,7 +75,7 @@ public struct Reconciler {
       throw .node(error)
     }
     try hearClock(node, &store, &report)
-    endWindows(at: report.time, &report)
+    endWindows(Array(states.indices), at: report.time, &report)
     let chosen = isUrgent ? urgent : choose()
     try pull(chosen, &store, node, &report)
     nodeCount = report.nodes
@@ -63,8 +84,7 @@ public struct Reconciler {
     show(chosen, node, at: report.time)
     remember(node, at: report.time, all: false)
     pace(chosen, isUrgent: isUrgent, &report)
-    passes += 1
-    return report
+    try passDynamic(occasion, node, &store, &report)
   }
 
   /// Hands over what the next start should know; before the process ends.
@@ -74,6 +94,7 @@ public struct Reconciler {
   /// writes. The next pass looks at every marker.
   public mutating func linkWasMade() {
     for index in states.indices { states[index].mergedAt = nil }
+    dynamic.linkWasMade()
   }
 
   // MARK: - The node's side
@@ -81,6 +102,7 @@ public struct Reconciler {
   private mutating func takeBudgets(_ node: some FleetNode) {
     guard let budgets = node.budgets(otherThan: generation) else { return }
     generation = budgets.generation
+    restDynamic(at: nil)
     var kept = states.filter { !$0.windows.isEmpty || $0.record != nil }
     var known: [BudgetKey: Int] = [:]
     for index in kept.indices {
@@ -93,6 +115,10 @@ public struct Reconciler {
         kept[index].position = position
         kept[index].limit = budget.limit
         kept[index].rule = budget.rule
+      } else if var state = dynamic.giveUp(budget) {
+        known[budget.key] = kept.count
+        (state.position, state.limit, state.rule) = (position, budget.limit, budget.rule)
+        kept.append(state)
       } else if let keys = BudgetKeys(budget.key, budget.origin, in: redisKeys) {
         known[budget.key] = kept.count
         var state = BudgetState(budget, keys: keys, position: position)
@@ -102,8 +128,19 @@ public struct Reconciler {
       }
     }
     (states, places) = (kept, known)
+    takePatterns(budgets.patterns, at: node.now())
     cursor = 0
     urgent = []
+  }
+
+  /// Takes a state out; the last one takes its place.
+  mutating func removeState(at index: Int) {
+    if places[states[index].key] == index { places[states[index].key] = nil }
+    states.swapAt(index, states.count - 1)
+    states.removeLast()
+    guard index < states.count else { return }
+    if places[states[index].key] == states.count { places[states[index].key] = index }
+    if let place = urgent.firstIndex(of: states.count) { urgent[place] = index }
   }
 
   mutating func apply(_ news: LedgerNews) {
@@ -112,9 +149,11 @@ public struct Reconciler {
         // The ledger does not have the facts about windows that have ended.
         for start in states[index].windows.keys { states[index].windows[start]?.parts = [:] }
       }
+      dynamic.forgetTotals()
       takeRecords(news.records)
     }
     for total in news.totals {
+      if places[total.key] == nil, dynamic.note(total, isInherited: news.isComplete) { continue }
       guard let index = place(of: total.key) else { continue }
       states[index].windows[total.start, default: .init(end: total.end)].end = total.end
       states[index].windows[total.start]?.parts[total.origin] = total.cumulative
@@ -126,7 +165,9 @@ public struct Reconciler {
   /// store said of it is newer in memory.
   private mutating func takeRecords(_ records: [FleetRecord]) {
     var isTold: Set<Int> = []
+    var restingTold: Set<BudgetKey> = []
     for record in records.sorted(by: { ($0.end, $0.start) > ($1.end, $1.start) }) {
+      if places[record.key] == nil, dynamic.note(record, &restingTold) { continue }
       guard let index = place(of: record.key), isTold.insert(index).inserted else { continue }
       if passes == 0 { nodeCount = max(nodeCount, record.nodes) }
       guard let known = states[index].record, known.start != record.start else {
@@ -173,9 +214,11 @@ public struct Reconciler {
   // MARK: - Ends
 
   /// Lets go of windows that are over, and counts what of them the store never got.
-  private mutating func endWindows(at now: Timestamp, _ report: inout PassReport) {
+  mutating func endWindows(
+    _ indices: [Int], at now: Timestamp, _ report: inout PassReport
+  ) {
     let forgotten = now.unixMilliseconds - settings.endedWindowMemoryMilliseconds
-    for index in states.indices {
+    for index in indices {
       if let record = states[index].record, record.end < now { states[index].endRecord() }
       guard states[index].windows.values.contains(where: { $0.end < now }) else { continue }
       for (start, window) in states[index].windows where window.end < now {

@@ -29,6 +29,15 @@ public struct ReconcilerSettings: Sendable {
   /// How many budgets near their limit are looked at in short passes.
   public var urgentBound = 64
 
+  /// How long news of a dynamic budget that is far from its limit waits.
+  public var longestNewsWait = Duration.seconds(10)
+  /// Dynamic budgets whose news one pass tells, but at the end of their windows.
+  public var toldBound = 12_000
+  /// Dynamic budgets without news whose markers one pass looks at.
+  public var checkBound = 1_000
+  /// Resting dynamic budgets that one pass goes through in turns.
+  public var visitBound = 100_000
+
   /// The standard ones.
   public init() {}
 }

@@ -28,6 +28,10 @@ public protocol FleetNode {
   /// the engine does not have open any more is passed over.
   func show(_ views: [FleetView], of generation: UInt64)
 
+  /// Shows the spend of others of budgets that names have from patterns; one that the node has
+  /// given back, or whose window is another one, is passed over.
+  func showDynamic(_ views: [DynamicView])
+
   /// Keeps what is known of the fleet's windows, for the next start. Losing it loses no money.
   func remember(_ records: [FleetRecord]) throws(FleetNodeError)
 
@@ -54,11 +58,42 @@ public struct FleetBudgets: Sendable {
   public var generation: UInt64
   /// The budgets; positions in this array name them in `FleetView`.
   public var budgets: [FleetBudget]
+  /// The patterns that give names budgets of their own.
+  public var patterns: [FleetPattern]
 
   /// Makes the budgets of one generation.
-  public init(generation: UInt64, budgets: [FleetBudget]) {
+  public init(generation: UInt64, budgets: [FleetBudget], patterns: [FleetPattern] = []) {
     self.generation = generation
     self.budgets = budgets
+    self.patterns = patterns
+  }
+}
+
+/// A pattern that gives each name with that beginning a budget, as the fleet is concerned.
+public struct FleetPattern: Hashable, Sendable {
+  /// The kind of the names.
+  public var scope: BudgetScope
+  /// Their beginning.
+  public var prefix: String
+  /// The window, as configured.
+  public var windowText: String
+  /// The limit of each name; nil: unlimited.
+  public var limit: PicoUSD?
+  /// When the windows of each name begin and end.
+  public var rule: WindowRule
+
+  /// Makes the fleet's part of a pattern.
+  public init(_ pattern: BudgetPattern) {
+    scope = pattern.key.scope
+    prefix = pattern.prefix
+    windowText = pattern.key.windowText
+    limit = pattern.policy.limit
+    rule = pattern.rule
+  }
+
+  func gives(_ key: BudgetKey) -> Bool {
+    key.scope == scope && key.name.utf8.starts(with: prefix.utf8)
+      && ExactText(key.windowText) == ExactText(windowText)
   }
 }
 

@@ -114,3 +114,20 @@ public struct FleetView: Hashable, Sendable {
     self.others = others
   }
 }
+
+/// The spend of others in the window of a budget that a name has from a pattern.
+public struct DynamicView: Hashable, Sendable {
+  /// The budget.
+  public var key: BudgetKey
+  /// When the window opened.
+  public var start: Timestamp
+  /// Their spend in it.
+  public var others: PicoUSD
+
+  /// Makes a view.
+  public init(key: BudgetKey, start: Timestamp, others: PicoUSD) {
+    self.key = key
+    self.start = start
+    self.others = others
+  }
+}

@@ -110,6 +110,27 @@ struct MergeReply: Equatable {
   }
 }
 
+extension MergeReply {
+  /// Reads the reply to `call`. One of many calls at once is answered with the spend key's value
+  /// alone where the marker has all that was sent.
+  static func read(_ value: RedisValue, to call: MergeCall) -> MergeReply? {
+    value.bytes == nil ? MergeReply(value) : MergeReply(total: value, to: call)
+  }
+
+  private init?(total value: RedisValue, to call: MergeCall) {
+    guard let part = call.parts.first, call.parts.count == 1,
+      let total = value.bytes.flatMap({ StoreNumber.amount(String(decoding: $0, as: UTF8.self)) })
+    else { return nil }
+    outcome = .merged
+    window = call.window
+    self.total = total
+    sum = part.cumulative
+    now = call.window.start
+    added = max(.zero, part.cumulative - part.confirmed)
+    stored = [part.cumulative]
+  }
+}
+
 extension PicoUSD {
   /// `dollars.pppppppppppp`, as the script and the marker have it. Precondition: not negative.
   var twelveDecimals: String {

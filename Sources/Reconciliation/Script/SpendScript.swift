@@ -25,7 +25,10 @@ public enum SpendScript {
     -- ARGV[7] '-', or F: K expires late and the start key was read again unchanged
     -- ARGV[8..] triples: origin, its cumulative spend, what was confirmed of it
     -- reply {code, w, fin, prev, rf, K, sum, now, epoch, added, stored ...}
-    local K, M = KEYS[1], KEYS[2]
+    -- Or many budgets' calls of one window, each with one origin and no flag, keys K M K M ...:
+    -- ARGV[1] MANY   [2] w   [3] fin   [4] length   [5] a random word   then of each budget four:
+    --   K when this node was last told, origin, its cumulative spend, what was confirmed of it
+    -- reply of each: K alone, where the marker has the cumulative spend now; else as above
     local ZERO = '0.000000000000'
     -- Billions of dollars, dollars, pico-dollars: each is exact in a double, up to 10^24 dollars.
     local function split(s)
@@ -67,6 +70,9 @@ public enum SpendScript {
     local function num(a) local g, d, f = split(a); return g * 1e9 + d + f / 1e12 end
     local function int(n) return string.format('%.0f', n) end
     local function eps(x) return 1e-12 + math.abs(x) * 1e-12 end
+
+    local function one(KEYS, ARGV)
+    local K, M = KEYS[1], KEYS[2]
 
     -- 1. arguments: refused before anything is read
     local op, w, fin, len = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -214,5 +220,63 @@ public enum SpendScript {
       redis.call('HSET', M, 'sum', sum, 't', t, unpack(set))
     end
     return reply(code, grow, unpack(stored))
+    end
+
+    if ARGV[1] ~= 'MANY' then return one(KEYS, ARGV) end
+    local w, fin, len = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+    if not (w and fin and len) or len <= 0 or #KEYS % 2 ~= 0 or #ARGV ~= 5 + 2 * #KEYS then
+      return redis.error_reply('BDARG bad arguments')
+    end
+    local tm = redis.call('TIME')
+    local now = tonumber(tm[1]) * 1000 + math.floor(tonumber(tm[2]) / 1000)
+    local slack = math.min(5000, math.floor(len / 4))
+    local wtext, ftext, gone, marked = int(w), int(fin), int(fin + 1), int(fin + 600000)
+    -- The two usual cases, a quarter of the work: nobody has told of the window yet, or marker and K
+    -- are as this script left them. All else is for `one`; nothing was written then.
+    local function quick(K, M, origin, cum, acked)
+      local cg, cd, cf = split(cum)
+      if now > fin or not cg then return nil end
+      local field = 'c:' .. origin
+      local m = redis.call('HMGET', M, 'w', 'fin', 'sum', 't', field)
+      local k = redis.call('GET', K)
+      local have = m[5]
+      if not have and acked ~= ZERO then return nil end
+      if not m[1] then
+        if k or m[2] or m[3] or m[4] or have or fin - now < slack or cum == ZERO then return nil end
+        local t = redis.call('INCRBYFLOAT', K, cum)
+        redis.call('PEXPIREAT', K, gone)
+        redis.call('HSET', M, 'v', '1', 'w', wtext, 'fin', ftext, 'sum', cum, 't', t, 'e', ARGV[5],
+          'prev', '', 'rf', '', field, cum)
+        redis.call('PEXPIREAT', M, marked)
+        return t
+      end
+      if m[1] ~= wtext or m[2] ~= ftext or not k then return nil end
+      local number, last = tonumber(k), tonumber(m[4] or '')
+      local sg, sd, sf = split(m[3] or '')
+      local hg, hd, hf = split(have or ZERO)
+      if not number or not last or not sg or not hg or sg + cg >= 1e14 then return nil end
+      local left = redis.call('PTTL', K)
+      if left < 0 or now + left > fin + 1 + slack then return nil end
+      local sum = sg * 1e9 + sd + sf / 1e12
+      if number < last - eps(last) or number < sum - eps(sum) then return nil end
+      if hg > cg or (hg == cg and (hd > cd or (hd == cd and hf >= cf))) then return k end
+      local t = redis.call('INCRBYFLOAT', K, join(cg - hg, cd - hd, cf - hf))
+      redis.call('HSET', M, 'sum', join(sg + cg - hg, sd + cd - hd, sf + cf - hf), 't', t, field, cum)
+      return t
+    end
+    local replies = {}
+    for i = 1, #KEYS, 2 do
+      local K, M, at = KEYS[i], KEYS[i + 1], 4 + 2 * i
+      local seen, origin, cum, acked = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+      local ok, reply = pcall(quick, K, M, origin, cum, acked)
+      if ok and not reply then
+        ok, reply = pcall(one, {K, M},
+          {'SYNC', ARGV[2], ARGV[3], ARGV[4], ARGV[5], seen, '-', origin, cum, acked})
+      end
+      -- One budget's fault is not the others'.
+      if not ok and type(reply) ~= 'table' then reply = redis.error_reply(tostring(reply)) end
+      replies[#replies + 1] = reply
+    end
+    return replies
     """#
 }

@@ -12,7 +12,7 @@ public struct RedisScript: Hashable, Sendable {
 
 /// One call of a script: the keys it touches, and its arguments.
 public struct RedisScriptCall: Hashable, Sendable {
-  /// All of one cluster slot.
+  /// Of one budget all in one cluster slot.
   public var keys: [[UInt8]]
   /// Anything else.
   public var arguments: [[UInt8]]

@@ -48,6 +48,7 @@ import Testing
     func news() -> LedgerNews { LedgerNews(isComplete: false, totals: []) }
     func adopt(_ adoptions: [WindowAdoption]) {}
     func show(_ views: [FleetView], of generation: UInt64) { self.views += views }
+    func showDynamic(_ views: [DynamicView]) {}
     func remember(_ records: [FleetRecord]) {}
     func heard(_ time: Timestamp, roundTrip: Duration) {}
     func now() -> Timestamp { PassTests.at(PassTests.now) }

@@ -16,7 +16,17 @@ struct NodePort: FleetNode {
     generation == node.generation
       ? nil
       : FleetBudgets(
-        generation: node.generation, budgets: node.inForce.map { node.budgets[$0] })
+        generation: node.generation, budgets: node.entries.map { node.budgets[$0] },
+        patterns: world.scenario.isDynamic ? node.budgets.map(Self.pattern) : [])
+  }
+
+  /// A pattern that gives one name its budget, and others that there are not.
+  private static func pattern(_ budget: FleetBudget) -> FleetPattern {
+    FleetPattern(
+      BudgetPattern(
+        key: BudgetKey(
+          scope: budget.key.scope, name: budget.key.name + "*", windowText: budget.key.windowText),
+        rule: budget.rule, policy: BudgetPolicy(limit: budget.limit)))
   }
 
   func news() throws(FleetNodeError) -> LedgerNews {
@@ -42,7 +52,15 @@ struct NodePort: FleetNode {
 
   func show(_ views: [FleetView], of generation: UInt64) {
     guard isAlive, generation == node.generation else { return }
-    for view in views { node.others[node.inForce[view.budget]] = view }
+    for view in views { node.others[node.entries[view.budget]] = view }
+  }
+
+  func showDynamic(_ views: [DynamicView]) {
+    guard isAlive else { return }
+    for view in views {
+      guard let budget = node.budgets.firstIndex(where: { $0.key == view.key }) else { continue }
+      node.others[budget] = FleetView(budget: budget, start: view.start, others: view.others)
+    }
   }
 
   func remember(_ records: [FleetRecord]) throws(FleetNodeError) {

@@ -10,6 +10,8 @@ struct Scenario: Sendable {
   var lengths = [1_000_000]
   /// Whether windows follow each other as a calendar has them, and begin with no charge.
   var isCalendar = false
+  /// Whether names have their budgets from patterns; a reload makes entries of some.
+  var isDynamic = false
   /// How far the nodes' clocks may be off before they have heard the store's.
   var nodeSkew = 0
   /// Increments by others, of steps.

@@ -31,13 +31,17 @@ final class SimulatedNode {
   /// The configuration: which budgets are in force, in which order.
   var generation: UInt64 = 1
   var inForce: [Int] = []
+  /// Which of those are entries; the others come from patterns.
+  var entries: [Int] = []
+  private let isDynamic: Bool
   /// Whether the last pass asked to be followed by an urgent one.
   var isNextUrgent = false
   /// The last pass broke its link.
   var needsLink = false
 
-  init(place: Int, budgets: [FleetBudget]) {
+  init(place: Int, budgets: [FleetBudget], isDynamic: Bool = false) {
     self.place = place
+    self.isDynamic = isDynamic
     self.budgets = budgets
     nodeID = "0000000\(place)"
     ledger = SimulatedLedger(budgets: budgets.count)
@@ -59,6 +63,7 @@ final class SimulatedNode {
     isNextUrgent = false
     generation += 1
     inForce = Array(budgets.indices)
+    entries = isDynamic ? [] : inForce
     reconciler = Reconciler(settings: settings, keys: keys)
     others = Array(repeating: nil, count: budgets.count)
     let time = Timestamp(unixMilliseconds: now + skew)
@@ -100,7 +105,10 @@ final class SimulatedNode {
 
   private func spanForCharge(_ budget: Int, at now: Timestamp) -> FleetSpan {
     if let open = open[budget], now <= open.end { return open }
-    let span = FleetSpan(start: now, end: budgets[budget].rule.window(at: now).end)
+    let window = budgets[budget].rule.window(at: now)
+    // One that has not heard the store's clock may name any start; engines name the calendar's.
+    let start = isDynamic && budgets[budget].rule.rollingLength == nil ? window.start : now
+    let span = FleetSpan(start: start, end: window.end)
     open[budget] = span
     return span
   }

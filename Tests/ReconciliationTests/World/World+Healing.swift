@@ -50,6 +50,13 @@ extension World {
       isWaiting = waitCount != waits || budgets.indices.contains(where: isEnding)
     }
     round(2)
+    if scenario.isDynamic {
+      // News waits, and so do questions about others' spend.
+      for _ in 0..<2 {
+        pass(milliseconds: settings.longestNewsWait.wholeMilliseconds + 1)
+        round(1)
+      }
+    }
   }
 
   private var waitCount: Int {
@@ -92,7 +99,7 @@ extension World {
   private func checkAgreement() {
     for budget in budgets.indices {
       let adopted = nodes.map { node in
-        (node.reconciler?.states.first { $0.key == budgets[budget].key }?.adopted)
+        (node.reconciler?.state(of: budgets[budget].key)?.adopted)
           .flatMap { $0.end.unixMilliseconds < redis.now ? nil : $0 }
       }
       // A window that is about to end, or has just ended, is not one that everybody can have.
@@ -123,7 +130,7 @@ extension World {
       }
       return
     }
-    for (node, other) in zip(nodes, adopted) {
+    for (node, other) in zip(nodes, adopted) where concerns(node, budget, window) {
       guard let other, other.start == window.start,
         abs(other.end.unixMilliseconds - window.end.unixMilliseconds) <= 2_000
       else {
@@ -164,6 +171,14 @@ extension World {
     checkSpendKey(budget, window, sum)
   }
 
+  /// Whether the node has to know of the window: of a dynamic budget only after a charge of its own.
+  private func concerns(_ node: SimulatedNode, _ budget: Int, _ window: Window) -> Bool {
+    guard scenario.isDynamic else { return true }
+    return node.ledger.windows[budget].contains { start, own in
+      own.sum > .zero && (start == window.start || own.end.unixMilliseconds >= redis.now)
+    }
+  }
+
   /// The part of the marker that is a balance which was moved away and came back with a late
   /// message.
   private func lateMove(
@@ -196,9 +211,9 @@ extension World {
     if scenario.isSpendKeyExact, total + dust < most {
       fail("I6: the spend key has \(total.exactText), less than all spend, \(most.exactText)")
     }
-    for node in nodes {
+    for node in nodes where concerns(node, budget, window) {
       guard let view = node.others[budget],
-        node.reconciler?.states.first(where: { $0.key == budgets[budget].key })?.staleUntil == nil
+        node.reconciler?.state(of: budgets[budget].key)?.staleUntil == nil
       else { continue }
       let own = node.ledger.windows[budget][window.start]?.sum ?? .zero
       let shown = own + view.others

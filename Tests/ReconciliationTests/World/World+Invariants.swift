@@ -48,6 +48,7 @@ extension World {
 
   /// Runs the script, and holds against it what it has written.
   func runScript(_ call: RedisScriptCall) -> RedisValue {
+    if call.arguments.first == Array("MANY".utf8) { return runMany(call) }
     let mark = String(decoding: call.keys[1], as: UTF8.self)
     let spend = String(decoding: call.keys[0], as: UTF8.self)
     let before = redis.hash(mark)
@@ -75,6 +76,37 @@ extension World {
       }
       let after = redis.hash(mark)
       if let end = (after?["fin"]).flatMap({ Int64($0) }), redis.now > end {
+        fail("I7: a window that is over was written")
+      }
+    }
+    check()
+    return reply
+  }
+
+  /// The same of many budgets' calls in one.
+  private func runMany(_ call: RedisScriptCall) -> RedisValue {
+    let marks = stride(from: 1, to: call.keys.count, by: 2).map {
+      String(decoding: call.keys[$0], as: UTF8.self)
+    }
+    let before = marks.map { redis.hash($0) }
+    let writes = redis.writes
+    let reply = redis.evaluate(call)
+    let written = redis.writes - writes
+    watch.adds += written
+    let words = call.arguments.map { String(decoding: $0, as: UTF8.self) }
+    note("script \(words.joined(separator: " ")) -> \(reply)")
+    guard let replies = reply.array, replies.count == marks.count else {
+      fail("the script refuses: \(reply)")
+      return reply
+    }
+    for (mark, (before, reply)) in zip(marks, zip(before, replies)) {
+      let code =
+        reply.array?.first?.bytes.map { String(decoding: $0, as: UTF8.self) }
+        ?? (reply.bytes == nil ? "refusal" : "QUICK")
+      watch.outcomes[code, default: 0] += 1
+      if reply.refusal != nil { fail("the script refuses: \(reply)") }
+      let after = redis.hash(mark)
+      if after != before, let end = (after?["fin"]).flatMap({ Int64($0) }), redis.now > end {
         fail("I7: a window that is over was written")
       }
     }

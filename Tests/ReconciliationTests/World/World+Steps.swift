@@ -131,7 +131,15 @@ extension World {
     node.generation += 1
     node.inForce = budgets.indices.filter { _ in all || random.chance(0.7) }.shuffled(
       using: &random)
-    node.others = budgets.map { _ in nil }
+    node.entries = node.inForce
+    if scenario.isDynamic {
+      // A dynamic budget is shown again when it is news: the engine's slots go on.
+      node.entries = all ? [] : node.inForce
+      let gone = Set(budgets.indices).subtracting(node.entries)
+      node.others = budgets.indices.map { gone.contains($0) ? node.others[$0] : nil }
+    } else {
+      node.others = budgets.map { _ in nil }
+    }
     note("node \(node.place) has budgets \(node.inForce)")
   }
 

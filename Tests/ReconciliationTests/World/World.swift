@@ -71,7 +71,9 @@ final class World {
     scenario.settings(&settings)
     settings.rememberMilliseconds = random.pick([0, 5_000])
     let count = 2 + random.below(4)
-    nodes = (0..<count).map { SimulatedNode(place: $0, budgets: budgets) }
+    nodes = (0..<count).map {
+      SimulatedNode(place: $0, budgets: budgets, isDynamic: scenario.isDynamic)
+    }
     for node in nodes { start(node) }
     proxies = (0..<scenario.proxies).map { LiteLLMProxy(place: $0, world: self) }
   }
@@ -86,6 +88,12 @@ final class World {
           limit: random.chance(0.5) ? PicoUSD(dollars: 1_000) : nil,
           rule: .calendar(CalendarWindows(unit: .hour, zone: Self.zone(hoursOf: seconds))),
           origin: .own)
+      }
+      if scenario.isDynamic {
+        return FleetBudget(
+          key: BudgetKey(scope: .tag, name: "name\(place)", windowText: "\(seconds)s"),
+          limit: random.chance(0.5) ? PicoUSD(dollars: 1_000) : nil,
+          rule: .rolling(.seconds(Int64(seconds))), origin: .own)
       }
       return FleetBudget(
         key: BudgetKey(
