@@ -49,6 +49,21 @@
     setCount(end + size)
   }
 
+  /// Appends what `body` writes, at most `bound` bytes. It is lent the memory and the offset to write
+  /// at, which it moves on. Owner and room are looked at once, not for each number.
+  @inlinable public mutating func append(
+    atMost bound: Int, _ body: (inout MutableRawSpan, inout Int) -> Void
+  ) {
+    reserve(bound)
+    var end = count
+    var elements = storage.mutableSpan
+    // Safe: any bytes are elements.
+    var bytes = unsafe elements.mutableBytes
+    body(&bytes, &end)
+    precondition(end >= count && end - count <= bound, "more was written than announced")
+    setCount(end)
+  }
+
   /// Writes the bytes of `number` over those that stand at `offset`.
   @inlinable public mutating func write<Number: FixedWidthInteger & BitwiseCopyable>(
     bytesOf number: Number, at offset: Int
@@ -122,8 +137,21 @@
 extension [UInt8] {
   /// Appends `other`, which is lent: `append(contentsOf:)` counts a reference to it and takes it back,
   /// which costs more than the bytes where they are few.
-  public mutating func append(bytesOf other: borrowing [UInt8]) {
+  public mutating func append(bytesOf other: Span<UInt8>) {
     // Safe: they are read within the call that lends them.
     unsafe other.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+  }
+
+  /// As of a span.
+  public mutating func append(bytesOf other: borrowing [UInt8]) { append(bytesOf: other.span) }
+}
+
+extension MutableRawSpan {
+  /// Writes the bytes that `number` has in memory at `offset`, and moves that behind them.
+  @inlinable public mutating func put<Number: FixedWidthInteger & BitwiseCopyable>(
+    _ number: Number, at offset: inout Int
+  ) {
+    storeBytes(of: number, toByteOffset: offset, as: Number.self)
+    offset += MemoryLayout<Number>.size
   }
 }

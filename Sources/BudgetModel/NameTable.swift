@@ -86,6 +86,25 @@ public struct NameTable: Sendable {
     Int(truncatingIfNeeded: hash.multipliedFullWidth(by: UInt64(truncatingIfNeeded: count)).high)
   }
 
+  /// The hash by which `name` is looked for, for `likely`.
+  @inlinable @inline(__always) public func hash(of name: NameBytes) -> UInt64 {
+    name.hash(seed: seed)
+  }
+
+  /// The value that the search for a name of this hash will nearly always find, and where its name lies
+  /// in the pool: the name itself is not looked at. Nil where nothing will be found.
+  @inlinable @inline(__always) public func likely(_ hash: UInt64) -> (value: Int32, name: Int)? {
+    let tag = UInt32(truncatingIfNeeded: hash)
+    let entries = entries.span
+    var index = Self.place(of: hash, among: entries.count)
+    while true {
+      let entry = entries[index]
+      guard entry.value >= 0 else { return nil }
+      if entry.tag == tag { return (entry.value, Int(entry.start)) }
+      index = index + 1 == entries.count ? 0 : index + 1
+    }
+  }
+
   /// The number that belongs to `name`, or nil where the table does not hold it.
   @inlinable public subscript(name: NameBytes) -> Int32? {
     let hash = name.hash(seed: seed)
@@ -149,6 +168,9 @@ public struct NamePool: Sendable {
     let start = Int(name.start)
     return NameBytes.with(bytes) { body($0[start..<start + Int(name.length)]) }
   }
+
+  /// The byte at `place` of the block, which has as many.
+  @inlinable @inline(__always) public func byte(at place: Int) -> UInt8 { bytes.span[place] }
 
   /// A name of this pool as a text of its own.
   public func text(of name: Name) -> String { with(name) { $0.text } }

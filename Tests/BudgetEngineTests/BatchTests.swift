@@ -21,7 +21,7 @@ import Testing
         let charged = fixture.charged(tags: [name])
         for amount in [Int128(1), 2, Int128(10 * (index + 1))] {
           fixture.engine.addPending(pico(amount), to: charged)
-          sums.add(pico(amount), to: charged.slots[...])
+          sums.add(pico(amount), to: charged.slots.span)
         }
       }
       fixture.engine.commit(sums, at: at(1))
@@ -42,7 +42,7 @@ import Testing
     fixture.engine.label(charged.slots, at: at(11), into: &labels)
     var sums = ChargeSums()
     sums.begin()
-    sums.add(pico(5), to: charged.slots[...])
+    sums.add(pico(5), to: charged.slots.span)
     fixture.engine.commit(sums, at: at(11))
     let report = fixture.report(.provider, "p", at: at(11))
     #expect(report?.spend.pico == 5)

@@ -86,7 +86,7 @@ import Testing
     #expect(windows.map(\.key.name) == ["a"])
     var sums = ChargeSums()
     sums.begin()
-    sums.add(PicoUSD(pico: pico), to: queued.slots[...])
+    sums.add(PicoUSD(pico: pico), to: queued.slots.span)
     fixture.engine.commit(sums, at: at(5))
     for round in 5...8 { _ = fixture.reload(try tags(names(round)), at: at(Double(round))) }
     fixture.engine.abandon(PicoUSD(pico: pico), of: queued)
@@ -104,7 +104,7 @@ import Testing
     for _ in 0..<3 { fixture.engine.addPending(PicoUSD(pico: 2), to: queued) }
     var sums = ChargeSums()
     sums.begin()
-    for _ in 0..<3 { sums.add(PicoUSD(pico: 2), to: queued.slots[...]) }
+    for _ in 0..<3 { sums.add(PicoUSD(pico: 2), to: queued.slots.span) }
     fixture.engine.commit(sums, at: at(0))
     for round in 1...3 { _ = fixture.reload(try tags(["b\(round)"]), at: at(100 * Double(round))) }
     #expect(fixture.engine.slotCount == 2)

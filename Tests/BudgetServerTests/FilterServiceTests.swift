@@ -63,6 +63,28 @@ import Testing
         == "estimated_cost_usd nan is not a number: give 0 to 9000000000")
   }
 
+  /// Among many budgets candidates are read eight at a time.
+  @Test func candidatesAmongManyAreTheSameAsAmongFew() throws {
+    let spent = Set(stride(from: 0, to: 20_000, by: 7))
+    let deployments = (0..<20_000).map {
+      ConfiguredDeployment(
+        id: "d-\($0)", modelName: "grp", model: "openai/gpt-4o", provider: "openai")
+    }
+    let fixture = try ServiceFixture(
+      try (0..<20_000).map {
+        try ServiceFixture.budget(.deployment, "d-\($0)", spent.contains($0) ? 0 : 1)
+      }, deployments: deployments)
+    for count in 1...20 {
+      let numbers = (0..<count).map { ($0 * 4_567 + count * 911) % 23_000 }
+      let reply = try fixture.call(
+        .filterDeployments(
+          FilterDeploymentsRequest(
+            deployments: numbers.map { $0 % 5 == 1 ? Deployment() : Deployment(id: "d-\($0)") })))
+      let allowed = numbers.indices.filter { numbers[$0] % 5 == 1 || !spent.contains(numbers[$0]) }
+      #expect(try reply.filtered.allowed == allowed.map { UInt32($0) }, "\(numbers)")
+    }
+  }
+
   @Test func candidatesComeFromTheModelListWhenNoneAreGiven() throws {
     let deployments = ["a", "b"].map {
       ConfiguredDeployment(id: $0, modelName: "grp", model: "openai/gpt-4o", provider: "openai")

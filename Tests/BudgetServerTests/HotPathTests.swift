@@ -169,9 +169,9 @@ import Testing
   }
 
   /// Takes every record and keeps none.
-  private struct ForgetfulRecorder: SpendRecorder {
+  private final class ForgetfulRecorder: SpendRecorder {
     func record(
-      _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
+      _ amount: PicoUSD, key: RecordKey?, to charged: borrowing ChargedSlots, token: LedgerToken,
       at now: Timestamp
     ) -> RecordAnswer { .recorded }
     func expect(_ key: UInt128) {}

@@ -39,12 +39,12 @@ final class InstantRecorder: SpendRecorder {
   func expect(_ key: UInt128) {}
 
   func record(
-    _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
+    _ amount: PicoUSD, key: RecordKey?, to charged: borrowing ChargedSlots, token: LedgerToken,
     at now: Timestamp
   ) -> RecordAnswer {
     records.withLock { $0.append(Taken(amount: amount, key: key, token: token)) }
     let answer = answer.withLock { $0 }
-    if answer == .recorded, !engine.record(amount, to: charged, at: now) { return .outdated }
+    if answer == .recorded, !engine.record(amount, to: copy charged, at: now) { return .outdated }
     return answer
   }
 

@@ -27,8 +27,8 @@ final class ChargingClient: LedgerClient {
   func finished(_ batch: LedgerBatch) {
     sums.withLock { sums in
       sums.begin()
-      for index in 0..<batch.count where batch.outcome(at: index) == .recorded {
-        sums.add(batch.amount(at: index), to: batch.slots(at: index))
+      batch.forEach { _, record, slots in
+        if record.outcome == .recorded { sums.add(record.amount, to: slots) }
       }
       engine.commit(sums, at: batch.now)
     }

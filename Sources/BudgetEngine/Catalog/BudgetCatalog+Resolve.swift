@@ -60,10 +60,10 @@ extension BudgetCatalog {
     }
     var slots = ofProvider(names.provider)
     guard let listed, let configured, listed.hasProvider else { return slots }
-    // The same budget is the same name: no text to compare.
+    // Budgets of both tell them apart: no text to compare.
     slots.contradictsModelList =
-      (listed.provider != slots.provider || listed.provider == Slot.none)
-      && !isProvider(names.provider, ofDeployment: configured)
+      listed.provider != Slot.none && slots.provider != Slot.none
+      ? listed.provider != slots.provider : !isProvider(names.provider, ofDeployment: configured)
     return slots
   }
 

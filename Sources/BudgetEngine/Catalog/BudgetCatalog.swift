@@ -210,10 +210,10 @@ public final class BudgetCatalog: Sendable {
   /// Whether the budget of `slot` by itself denies no request that names no estimate, whatever the
   /// next one of its name does.
   func isOpenItself(_ slot: Int32) -> Bool {
-    let gates = gates[Int(slot) >> SlotGates.shift]
-    let index = Int(slot) & (SlotGates.count - 1)
-    return gates.isOpen(index, nextSlots.isEmpty ? openGate : openGateOfChain)
-      || gates.isOpen(index, openGate)
+    isOpen(slot)
+      || !nextSlots.isEmpty
+        && gates[Int(slot) >> SlotGates.shift].isOpen(
+          Int(slot) & (SlotGates.count - 1), openGateOfChain)
   }
 
   /// The slot of the next budget of the same name, to be asked after `slot`; `Slot.none` at the end.

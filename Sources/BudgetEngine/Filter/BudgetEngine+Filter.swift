@@ -152,9 +152,8 @@ extension BudgetEngine {
   private func ownDenial(
     by slot: Int32, _ scope: BudgetScope, _ asking: FilterAsking
   ) -> BudgetDenial? {
-    let catalog = asking.catalog
-    if asking.asksGates && catalog.isOpenItself(slot) { return nil }
-    let (limit, mode) = (catalog.limits[Int(slot)], catalog.mode(of: slot))
+    if asking.asksGates && asking.catalog.isOpenItself(slot) { return nil }
+    let (limit, mode) = (asking.catalog.limits[Int(slot)], asking.catalog.mode(of: slot))
     if limit == BudgetCatalog.unlimited, mode != .freeze { return nil }
     let (spend, withheld, resetsAt) = shards.standing(of: slot, at: asking.now)
     guard mode == .freeze || Self.denies(spend, limit: limit, estimate: asking.estimate) else {

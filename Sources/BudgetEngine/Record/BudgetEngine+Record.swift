@@ -29,15 +29,19 @@ extension BudgetEngine {
   /// False, and nothing is pending, where a dynamic budget has been lost since it was looked up: the
   /// names are to be looked up anew. From then on it stays, since a record waits for it.
   @discardableResult
-  public func addPending(_ amount: PicoUSD, to charged: ChargedSlots) -> Bool {
+  public func addPending(_ amount: PicoUSD, to charged: borrowing ChargedSlots) -> Bool {
     precondition(amount >= .zero, "a negative cost cannot be pending")
     if charged.isStale { return false }
     guard charged.lives.isEmpty else { return addPendingToLiving(amount, charged) }
-    for slot in charged.slots { shards.update(slot) { $0.addPending(amount) } }
+    for index in charged.slots.indices {
+      shards.update(charged.slots[index]) { $0.addPending(amount) }
+    }
     return true
   }
 
-  private func addPendingToLiving(_ amount: PicoUSD, _ charged: ChargedSlots) -> Bool {
+  private func addPendingToLiving(
+    _ amount: PicoUSD, _ charged: borrowing ChargedSlots
+  ) -> Bool {
     for (index, slot) in charged.slots.enumerated() {
       let life = charged.life(of: slot)
       let isAlive = shards.update(slot) { state in
@@ -84,7 +88,7 @@ extension BudgetEngine {
   }
 
   /// Takes a pending `amount` out again: it was definitely not recorded.
-  public func abandon(_ amount: PicoUSD, of charged: ChargedSlots) {
+  public func abandon(_ amount: PicoUSD, of charged: borrowing ChargedSlots) {
     abandon(amount, of: charged.slots[...])
   }
 
@@ -118,8 +122,9 @@ public struct ChargeSums: Sendable {
   }
 
   /// Adds `amount`, which may be zero, to what each of `charged` is charged.
-  public mutating func add(_ amount: PicoUSD, to charged: ArraySlice<Int32>) {
-    for slot in charged {
+  public mutating func add(_ amount: PicoUSD, to charged: Span<Int32>) {
+    for place in charged.indices {
+      let slot = charged[place]
       let index = Int(slot)
       if index >= positions.count {
         positions.append(contentsOf: repeatElement(0, count: index + 1 - positions.count))

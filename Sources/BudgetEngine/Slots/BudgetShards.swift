@@ -20,6 +20,21 @@ final class BudgetShards: Sendable {
     /// The gate's word, so that the block is touched only when that changes.
     var gate: UInt64 = 0
     let gates: SlotGates
+
+    /// Changes the state in place, and the gate with it. Read through the array instead, the state
+    /// would be copied with its references once more for each change.
+    @inline(__always)
+    mutating func update<Result>(
+      gateAt index: Int, _ change: (inout SlotState) -> Result
+    ) -> Result {
+      let result = change(&state)
+      let word = state.gate
+      if word != gate {
+        gate = word
+        gates.set(index, word)
+      }
+      return result
+    }
   }
 
   static let count = 64
@@ -114,14 +129,7 @@ final class BudgetShards: Sendable {
     _ slot: Int32, _ change: (inout SlotState) -> Result
   ) -> Result {
     shards[Int(slot) & Self.mask].slots.withLock { slots in
-      let index = Int(slot) >> Self.shift
-      let result = change(&slots[index].state)
-      let gate = slots[index].state.gate
-      if gate != slots[index].gate {
-        slots[index].gate = gate
-        slots[index].gates.set(Int(slot) & (SlotGates.count - 1), gate)
-      }
-      return result
+      slots[Int(slot) >> Self.shift].update(gateAt: Int(slot) & (SlotGates.count - 1), change)
     }
   }
 }

@@ -69,7 +69,7 @@ final class LedgerRecorder: SpendRecorder {
   }
 
   func record(
-    _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
+    _ amount: PicoUSD, key: RecordKey?, to charged: borrowing ChargedSlots, token: LedgerToken,
     at now: Timestamp
   ) -> RecordAnswer {
     var record = LedgerRecord(amount: amount, key: key, token: token)
@@ -92,7 +92,9 @@ final class LedgerRecorder: SpendRecorder {
       && ledger.lag <= Self.greatestLag
   }
 
-  private func submit(_ record: LedgerRecord, _ charged: ChargedSlots) -> RecordAnswer {
+  private func submit(
+    _ record: LedgerRecord, _ charged: borrowing ChargedSlots
+  ) -> RecordAnswer {
     switch ledger.submit(record, charging: charged.slots) {
     case .queued: .deferred
     case .refused(let refusal): .refused(.ledger(refusal))
@@ -100,7 +102,7 @@ final class LedgerRecorder: SpendRecorder {
   }
 
   private func accept(
-    _ record: LedgerRecord, _ charged: ChargedSlots, at now: Timestamp
+    _ record: LedgerRecord, _ charged: borrowing ChargedSlots, at now: Timestamp
   ) -> RecordAnswer {
     switch ledger.accept(record, charging: charged.slots, at: now) {
     case .accepted: .recorded
@@ -265,24 +267,21 @@ extension LedgerRecorder: LedgerClient {
     var unkept = UnkeptRecords()
     sums.withLock { sums in
       sums.begin()
-      for index in 0..<batch.count where batch.outcome(at: index) == .recorded {
-        let (amount, slots) = (batch.amount(at: index), batch.slots(at: index))
-        sums.add(amount, to: slots)
-        spent.add(amount, isBudgeted: !slots.isEmpty)
+      batch.forEach { index, record, slots in
+        switch record.outcome {
+        case .recorded:
+          sums.add(record.amount, to: slots)
+          spent.add(record.amount, isBudgeted: !slots.isEmpty)
+        case .unknown: hasDoubt = true
+        default: engine.abandon(record.amount, of: batch.slots(at: index))
+        }
+        if record.token != Self.answered {
+          answer(batch, index, in: &answers)
+        } else {
+          unkept.add(record.amount, record.outcome)
+        }
       }
       engine.commit(sums, at: batch.now)
-    }
-    for index in 0..<batch.count {
-      switch batch.outcome(at: index) {
-      case .recorded: break
-      case .unknown: hasDoubt = true
-      default: engine.abandon(batch.amount(at: index), of: batch.slots(at: index))
-      }
-      if batch.token(at: index) != Self.answered {
-        answer(batch, index, in: &answers)
-      } else {
-        unkept.add(batch.amount(at: index), batch.outcome(at: index))
-      }
     }
     // Before a reload can come in between: it writes down what has been charged until then.
     if let trace = trace.withLock({ $0 }) { trace.settled(batch) }

@@ -3,11 +3,11 @@ import BudgetModel
 import SpendLedger
 
 /// The keeper of spend, as the request path sees it.
-protocol SpendRecorder: Sendable {
+protocol SpendRecorder: AnyObject, Sendable {
   /// Takes a cost that is to be charged in full to `charged`. `token` says where the reply goes,
   /// where it comes later. Never waits.
   func record(
-    _ amount: PicoUSD, key: RecordKey?, to charged: ChargedSlots, token: LedgerToken,
+    _ amount: PicoUSD, key: RecordKey?, to charged: borrowing ChargedSlots, token: LedgerToken,
     at now: Timestamp
   ) -> RecordAnswer
 

@@ -23,43 +23,49 @@ public struct PlainRecord: RecordSpendFields {
   /// The same with the tags, which follow; absent also where a tag stands elsewhere.
   public private(set) var subjectAndTags = NameBytes.absent
   /// Everything behind provider, deployment and model.
-  private let rest: NameBytes
+  private var rest = NameBytes.absent
 
   private static let tagKey: UInt8 = 4 << 3 | 2
 
-  /// Takes `message` apart; nil where it has another shape or is past a bound.
+  /// A record without a field, for `read`.
   @inline(__always)
+  public init() {}
+
+  /// Takes `message` apart; nil where it has another shape or is past a bound.
   public init?(_ message: NameBytes, bounds: WireBounds) {
-    guard
-      let record = message.withBytes({ bytes -> PlainRecord? in
-        PlainRecord(in: bytes, bounds: bounds)
-      })
-    else { return nil }
-    self = record
+    guard read(message, bounds: bounds) else { return nil }
+  }
+
+  /// Takes `message` apart, in place: passed on as an optional, it would be copied more than once.
+  /// Called once. False, and what it holds means nothing, where `message` has another shape or is
+  /// past a bound.
+  @inline(__always)
+  public mutating func read(_ message: NameBytes, bounds: WireBounds) -> Bool {
+    message.withBytes { read(in: $0, bounds: bounds) }
   }
 
   @inline(__always)
-  private init?(in bytes: RawSpan, bounds: WireBounds) {
+  private mutating func read(in bytes: RawSpan, bounds: WireBounds) -> Bool {
     // As libraries write it: in the order of the numbers.
     var offset = 0
     var seen: UInt16 = 0
     if bytes.takes(1 << 3 | 2, at: &offset) {
-      guard let text = bytes.text(at: &offset) else { return nil }
+      guard let text = bytes.text(at: &offset) else { return false }
       (provider, seen) = (text, seen | 1 << 1)
     }
     if bytes.takes(2 << 3 | 2, at: &offset) {
-      guard let text = bytes.text(at: &offset) else { return nil }
+      guard let text = bytes.text(at: &offset) else { return false }
       (deploymentID, seen) = (text, seen | 1 << 2)
     }
     if bytes.takes(3 << 3 | 2, at: &offset) {
-      guard let text = bytes.text(at: &offset) else { return nil }
+      guard let text = bytes.text(at: &offset) else { return false }
       (model, seen) = (text, seen | 1 << 3)
     }
     let subjectEnd = offset
     rest = bytes.name(from: offset, count: bytes.byteCount - offset)
     var tagCount = 0
     while bytes.takes(Self.tagKey, at: &offset) {
-      guard bytes.textRange(at: &offset) != nil else { return nil }
+      guard bytes.textRange(at: &offset) != nil else { return false }
       tagCount += 1
     }
     let (tagsEnd, tagsTogether, subjectSeen) = (offset, tagCount, seen & 0b1110)
@@ -67,19 +73,19 @@ public struct PlainRecord: RecordSpendFields {
       let key = bytes.byte(at: offset)
       offset += 1
       if key == Self.tagKey {
-        guard bytes.textRange(at: &offset) != nil else { return nil }
+        guard bytes.textRange(at: &offset) != nil else { return false }
         tagCount += 1
         continue
       }
       let bit: UInt16 = 1 << UInt16(key >> 3)
-      guard seen & bit == 0 else { return nil }
+      guard seen & bit == 0 else { return false }
       seen |= bit
       if key == 5 << 3 | 1 {
-        guard let dollars = bytes.double(at: &offset) else { return nil }
+        guard let dollars = bytes.double(at: &offset) else { return false }
         costUSD = dollars
         continue
       }
-      guard let text = bytes.text(at: &offset) else { return nil }
+      guard let text = bytes.text(at: &offset) else { return false }
       switch key {
       case 6 << 3 | 2: idempotencyKey = text
       case 7 << 3 | 2: reservationID = text
@@ -87,13 +93,14 @@ public struct PlainRecord: RecordSpendFields {
       case 1 << 3 | 2: provider = text
       case 2 << 3 | 2: deploymentID = text
       case 3 << 3 | 2: model = text
-      default: return nil
+      default: return false
       }
     }
-    guard tagCount <= bounds.maximumTags else { return nil }
-    guard seen & 0b1110 == subjectSeen else { return }
+    guard tagCount <= bounds.maximumTags else { return false }
+    guard seen & 0b1110 == subjectSeen else { return true }
     subject = bytes.name(from: 0, count: subjectEnd)
     if tagCount == tagsTogether { subjectAndTags = bytes.name(from: 0, count: tagsEnd) }
+    return true
   }
 
   /// Calls `body` with each tag, as sent, repeated ones too.

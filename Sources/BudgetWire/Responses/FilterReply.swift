@@ -53,14 +53,17 @@ public struct FilterReply {
   }
 
   /// Allows the candidates at `positions`, which ascend.
-  public mutating func allow(_ positions: [UInt32]) {
-    guard let last = positions.last, last < 0x80 else {
-      for position in positions { allow(position) }
+  public mutating func allow(_ positions: Span<UInt32>) {
+    guard !positions.isEmpty else { return }
+    let last = positions[positions.count - 1]
+    guard last < 0x80 else {
+      for index in positions.indices { allow(positions[index]) }
       return
     }
     // Nearly always: a byte each.
     var next: UInt32 = allowedCount == 0 ? 0 : lastAllowed + 1
-    for position in positions {
+    for index in positions.indices {
+      let position = positions[index]
       precondition(position >= next, "allowed positions must ascend")
       next = position + 1
       allowedBytes.append(UInt8(truncatingIfNeeded: position))
@@ -88,7 +91,7 @@ public struct FilterReply {
     let place = position == 0 ? 0 : 1 + [UInt8].varintLength(Int(position))
     denialBytes.appendHead(2, length: place + denial.bytes.count)
     denialBytes.appendInteger(1, UInt64(position))
-    denialBytes.append(bytesOf: denial.bytes)
+    denialBytes.append(bytesOf: denial.bytes.span)
   }
 
   /// Takes the denials out again and counts them, where they do not fit beside the candidates.

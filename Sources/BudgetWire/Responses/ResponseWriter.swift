@@ -43,10 +43,10 @@ public struct ResponseWriter: Sendable {
       bytes.appendHead(MethodName.filterDeployments.rawValue, length: length)
       if allowed > 0 {
         bytes.appendHead(1, length: allowed)
-        for byte in reply.allowedBytes { bytes.append(byte) }
+        bytes.append(bytesOf: reply.allowedBytes.span)
       }
-      if !reply.denialBytes.isEmpty { bytes.append(bytesOf: reply.denialBytes) }
-      if !reply.candidateBytes.isEmpty { bytes.append(bytesOf: reply.candidateBytes) }
+      if !reply.denialBytes.isEmpty { bytes.append(bytesOf: reply.denialBytes.span) }
+      if !reply.candidateBytes.isEmpty { bytes.append(bytesOf: reply.candidateBytes.span) }
       bytes.appendInteger(4, UInt64(omitted))
     }
   }

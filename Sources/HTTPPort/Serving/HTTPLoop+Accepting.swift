@@ -8,11 +8,13 @@ extension HTTPLoop {
   func acceptReady() {
     guard pollSet.events(at: 1) != 0 else { return }
     var failures = 0
-    while openCount < bounds.connections || longestWithoutRequest != nil {
+    while true {
+      let yielding = openCount < bounds.connections ? nil : yielding
+      guard openCount < bounds.connections || yielding != nil else { return }
       switch listener.accepted() {
       case .connection(let number):
+        if let yielding { makeRoom(yielding) }
         adopt(Descriptor(adopting: number))
-        if openCount > bounds.connections { makeRoom() }
       case .nothing: return
       case .failed:
         failures += 1
@@ -22,7 +24,7 @@ extension HTTPLoop {
         }
       case .outOfDescriptors:
         // One of ours may be had for it, at the next look.
-        makeRoom()
+        if let yielding = yielding ?? self.yielding { makeRoom(yielding) }
         acceptsFrom = monotonicNanoseconds() + bounds.acceptPause.nanoseconds
         return
       }
@@ -55,10 +57,20 @@ extension HTTPLoop {
       .flatMap { connections[$0] }
   }
 
-  private func makeRoom() {
-    guard let longest = longestWithoutRequest else { return }
+  /// The connection that makes room for the next. One that has asked since the last look at sockets is
+  /// read first: it asked in time.
+  private var yielding: HTTPConnection? {
+    while let longest = longestWithoutRequest {
+      guard longest.phase == .reading, longest.socket.hasUnreadBytes else { return longest }
+      read(longest)
+      if longest.phase == .reading { return longest }
+    }
+    return nil
+  }
+
+  private func makeRoom(_ connection: HTTPConnection) {
     counters.count(.connections)
-    close(longest)
+    close(connection)
   }
 
   private func adopt(_ socket: consuming Descriptor) {

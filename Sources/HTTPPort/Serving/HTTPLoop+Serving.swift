@@ -18,7 +18,7 @@ extension HTTPLoop {
     }
   }
 
-  private func read(_ connection: HTTPConnection) {
+  func read(_ connection: HTTPConnection) {
     let transfer = connection.socket.receive(atMost: connection.reader.room) {
       connection.reader.append($0)
     }

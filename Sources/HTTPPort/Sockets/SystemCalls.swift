@@ -54,6 +54,13 @@ extension Descriptor {
     }
   }
 
+  /// Whether bytes have come that were not read.
+  var hasUnreadBytes: Bool {
+    var byte: UInt8 = 0
+    // Safe: it peeks at one byte, which has its place.
+    return unsafe Glibc.recv(number, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
+  }
+
   /// Reads at most `limit` bytes and hands them to `take`.
   func receive(atMost limit: Int, _ take: (ArraySlice<UInt8>) -> Void) -> Transfer {
     var buffer = [UInt8](repeating: 0, count: limit)

@@ -25,6 +25,28 @@ public struct LedgerBatch: Sendable {
   /// How many records the batch has.
   public var count: Int { places.count }
 
+  /// One record of a batch, but for its budgets.
+  public struct Record {
+    /// The cost.
+    public let amount: PicoUSD
+    /// The caller's own word for it.
+    public let token: LedgerToken
+    /// The outcome.
+    public let outcome: LedgerOutcome
+  }
+
+  /// Calls `body` with each record, by its index, and the budgets that it was handed over for, as
+  /// slots.
+  public func forEach(_ body: (Int, Record, Span<Int32>) -> Void) {
+    let (records, slots, outcomes) = (records.span, allSlots.span, outcomes.span)
+    for index in places.indices {
+      let record = records[Int(places[index])]
+      body(
+        index, Record(amount: record.amount, token: record.token, outcome: outcomes[index]),
+        slots.extracting(record.slotRange))
+    }
+  }
+
   /// The outcome of the record at `index`, which lies in `0..<count`.
   public func outcome(at index: Int) -> LedgerOutcome { outcomes[index] }
 

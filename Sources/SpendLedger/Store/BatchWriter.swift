@@ -48,47 +48,54 @@ struct BatchWriter {
   ) {
     append(UInt64(plan.leaders.count))
     plan.forEachLeader(in: records) { record in
-      add(
-        digest: record.hasKey ? record.digest : nil, fingerprint: record.fingerprint,
-        amount: record.amount, windowCount: Int(record.slotCount))
-      for slot in record.slotRange { add(windowPosition: plan.position(of: slots[slot])) }
+      text.append(atMost: Self.longestHead + Self.longestNumber * Int(record.slotCount)) {
+        bytes, offset in
+        bytes.putHead(of: record, at: &offset)
+        for place in record.slotRange {
+          bytes.put(number: UInt64(plan.position(of: slots[place])), at: &offset)
+        }
+      }
     }
   }
 
-  /// Begins a record; its windows' positions follow.
-  @inline(__always)
-  private mutating func add(
-    digest: UInt128?, fingerprint: UInt128, amount: PicoUSD, windowCount: Int
-  ) {
-    if let digest {
-      text.append(bytesOf: UInt8(1))
-      text.append(bytesOf: digest.bigEndian)
-      text.append(bytesOf: fingerprint.bigEndian)
-    } else {
-      text.append(bytesOf: UInt8(0))
-    }
-    var rest = UInt128(amount.pico)
-    while rest > UInt128(UInt64.max) {
-      text.append(bytesOf: UInt8(truncatingIfNeeded: rest) | 0x80)
-      rest >>= 7
-    }
-    append(UInt64(rest))
-    append(UInt64(windowCount))
-  }
-
-  @inline(__always)
-  private mutating func add(windowPosition: Int) { append(UInt64(windowPosition)) }
+  /// The most bytes of a 64-bit number, and of a record's part before its windows.
+  private static let longestNumber = 10
+  private static let longestHead = 1 + 32 + 19 + longestNumber
 
   private mutating func append(signed value: Int64) {
     append(UInt64(bitPattern: value << 1 ^ value >> 63))
   }
 
   private mutating func append(_ value: UInt64) {
-    var rest = value
-    while rest >= 0x80 {
-      text.append(bytesOf: UInt8(truncatingIfNeeded: rest) | 0x80)
+    text.append(atMost: Self.longestNumber) { $0.put(number: value, at: &$1) }
+  }
+}
+
+extension MutableRawSpan {
+  /// Flags, digest and fingerprint, amount, and how many windows follow.
+  @inline(__always)
+  fileprivate mutating func putHead(of record: QueuedRecord, at offset: inout Int) {
+    put(UInt8(record.hasKey ? 1 : 0), at: &offset)
+    if record.hasKey {
+      put(record.digest.bigEndian, at: &offset)
+      put(record.fingerprint.bigEndian, at: &offset)
+    }
+    var rest = UInt128(record.amount.pico)
+    while rest > UInt128(UInt64.max) {
+      put(UInt8(truncatingIfNeeded: rest) | 0x80, at: &offset)
       rest >>= 7
     }
-    text.append(bytesOf: UInt8(truncatingIfNeeded: rest))
+    put(number: UInt64(rest), at: &offset)
+    put(number: UInt64(record.slotCount), at: &offset)
+  }
+
+  @inline(__always)
+  fileprivate mutating func put(number: UInt64, at offset: inout Int) {
+    var rest = number
+    while rest >= 0x80 {
+      put(UInt8(truncatingIfNeeded: rest) | 0x80, at: &offset)
+      rest >>= 7
+    }
+    put(UInt8(truncatingIfNeeded: rest), at: &offset)
   }
 }

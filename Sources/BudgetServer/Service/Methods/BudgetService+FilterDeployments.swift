@@ -59,7 +59,7 @@ extension BudgetService {
 
   /// The decision as the bytes that go out, beside the candidates that are there.
   private mutating func fillReply(in catalog: BudgetCatalog) {
-    filter.reply.allow(decision.allowed)
+    filter.reply.allow(decision)
     if decision.denials.isEmpty { return }
     countDenials()
     for index in decision.denials.indices {
@@ -72,7 +72,8 @@ extension BudgetService {
   /// Counts what was found, by scope and by budget: candidates of one provider come together.
   private mutating func countDenials() {
     var (slot, run) = (Int32(-1), 0)
-    for denial in decision.denials {
+    for index in decision.denials.indices {
+      let denial = decision.denials[index]
       counts.countDenial(by: denial.scope)
       // Names of dynamic budgets have no samples of their own.
       if denial.life != 0 { continue }
@@ -84,5 +85,13 @@ extension BudgetService {
       (slot, run) = (denial.slot, 1)
     }
     if run > 0 { denied.add(run, slot: slot) }
+  }
+}
+
+extension FilterReply {
+  /// The decision is lent, so that no reference to its arrays is counted.
+  @inline(__always)
+  fileprivate mutating func allow(_ decision: borrowing FilterDecision) {
+    allow(decision.allowed.span)
   }
 }

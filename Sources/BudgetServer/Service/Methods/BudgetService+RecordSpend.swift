@@ -24,17 +24,17 @@ extension BudgetService {
     var charge = try charges.resolve(head, in: catalog, with: &reader)
     if charges.charged.isStale { return .outdated }
     if let madeAt = charge.key?.madeAt { charge.key?.madeAt = fleetTime(ofKeyMadeAt: madeAt) }
-    let charged = charges.charged
-    if charged.contradictsModelList { counts.countContradictions(1) }
-    if charged.slots.isEmpty { context.counters.countUnbudgetedRecord() }
+    let now = now()
+    if charges.charged.contradictsModelList { counts.countContradictions(1) }
+    if charges.charged.slots.isEmpty { context.counters.countUnbudgetedRecord() }
     if let trace = context.trace {
       trace.submitted(
-        try traced(head, cost: charge.amount, in: catalog), token: token, at: now())
+        try traced(head, cost: charge.amount, in: catalog), token: token, at: now)
     }
     let answer = context.recorder.record(
-      charge.amount, key: charge.key, to: charged, token: token, at: now())
+      charge.amount, key: charge.key, to: charges.charged, token: token, at: now)
     if let trace = context.trace, answer != .deferred {
-      trace.settled(token, recordedAt: answer == .recorded ? now() : nil)
+      trace.settled(token, recordedAt: answer == .recorded ? now : nil)
     }
     return answer
   }

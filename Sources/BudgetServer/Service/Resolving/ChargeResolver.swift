@@ -33,7 +33,8 @@ struct ChargeResolver {
     _ head: RequestHead, in catalog: BudgetCatalog, with reader: inout MessageReader
   ) throws(ServiceRefusal) -> Charge {
     reader.names.begin()
-    if let plain = PlainRecord(head.message, bounds: reader.decoder.bounds) {
+    var plain = PlainRecord()
+    if plain.read(head.message, bounds: reader.decoder.bounds) {
       return try resolve(plain, in: catalog, &reader.names)
     }
     let view = try ServiceRefusal.of { () throws(WireFault) in

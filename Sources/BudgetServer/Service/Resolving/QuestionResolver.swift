@@ -126,18 +126,44 @@ struct QuestionResolver {
       !catalog.hasCandidatePatterns && (modelName.isEmpty || !catalog.asksModelNames)
     let sought = isWhole ? memo.sought(list: list, under: catalog.generation) : nil
     if let sought, memo.recall(sought, into: &filter) { return true }
-    var deployments = PlainDeployments(list)
-    reading: while true {
-      switch deployments.next() {
-      case .deployment(let names):
-        add(names, askedAs: modelName, in: catalog, with: &reader, to: &filter.question)
-      case .unusual: return false
-      case .end: break reading
-      }
+    let isUsual = read(list, in: catalog) {
+      add($0, askedAs: modelName, in: catalog, with: &reader, to: &filter.question)
     }
+    guard isUsual else { return false }
     // Not where something was counted on the way: what is known is not counted again.
     if let sought, !reader.names.hasFindings { memo.remember(list: sought, as: &filter) }
     return true
+  }
+
+  /// Calls `body` with each candidate of `list`; false where one has another shape than the usual
+  /// one. Some are read at a time, so that what their look-ups will touch can be fetched together.
+  @inline(__always)
+  private func read(
+    _ list: NameBytes, in catalog: BudgetCatalog, _ body: (DeploymentNames) -> Void
+  ) -> Bool {
+    var deployments = PlainDeployments(list)
+    var names = InlineArray<8, DeploymentNames>(repeating: DeploymentNames())
+    while true {
+      var (count, isAtEnd) = (0, false)
+      reading: while count < names.count {
+        switch deployments.next() {
+        case .deployment(let read):
+          names[count] = read
+          count += 1
+        case .unusual: return false
+        case .end:
+          isAtEnd = true
+          break reading
+        }
+      }
+      if catalog.isLarge {
+        var ids = InlineArray<8, NameBytes>(repeating: .absent)
+        for index in 0..<count { ids[index] = names[index].id }
+        catalog.lookAhead(ids.span.extracting(first: count))
+      }
+      for index in 0..<count { body(names[index]) }
+      if isAtEnd { return true }
+    }
   }
 
   /// Adds one candidate, with what patterns give its names.
