@@ -78,4 +78,15 @@ import Testing
     house.record(2, tags: ["user:a", "user:b"], at: 3)
     #expect(house.denials(["user:a"], at: 4).isEmpty)
   }
+
+  @Test func aReloadTellsOfAPatternsOtherLimitAndMode() throws {
+    let house = try house()
+    let pattern = try DynamicHouse.pattern(.tag, "user:*", 20, "day")
+    let other = house.reload([pattern], at: 1)
+    #expect(other.relimited == [pattern.key] && other.remoded.isEmpty)
+    let shadow = try DynamicHouse.pattern(.tag, "user:*", 20, "day", .shadow)
+    let watched = house.reload([shadow], at: 2)
+    #expect(watched.relimited.isEmpty && watched.remoded == [pattern.key])
+    #expect(house.reload([], at: 3).relimited.isEmpty)
+  }
 }

@@ -1,4 +1,5 @@
 import BudgetModel
+import SeededRandom
 import Testing
 
 @testable import SpendLedger
@@ -20,24 +21,47 @@ import Testing
     #expect(numbers.unwritten.isEmpty && numbers[key("c")] == 8)
   }
 
-  /// Made once and kept true: with very many budgets making it takes its time.
   @Test func bothWaysAlwaysAgree() {
-    var numbers = BudgetNumbers([1: key("a"), 2: key("b")])
-    var names = numbers.byNumber()
-    #expect(names == [1: key("a"), 2: key("b")])
+    var numbers = BudgetNumbers([1: key("a"), 2: key("b"), 700: key("z")])
+    func names() -> [Int64: BudgetKey] {
+      for (number, key) in numbers.inOrder {
+        #expect(numbers[key] == number && numbers.key(of: number) == key)
+      }
+      #expect(numbers.inOrder.map(\.number) == numbers.inOrder.map(\.number).sorted())
+      return Dictionary(uniqueKeysWithValues: numbers.inOrder.map { ($0.number, $0.key) })
+    }
+    #expect(names() == [1: key("a"), 2: key("b"), 700: key("z")])
     _ = numbers.number(of: key("c"))
     numbers.rename(key("a"), to: key("d"))
-    names = numbers.byNumber()
-    #expect(names == [1: key("d"), 2: key("b"), 3: key("c")])
+    #expect(names() == [1: key("d"), 2: key("b"), 700: key("z"), 701: key("c")])
     numbers.rename(key("d"), to: key("b"))
-    names = numbers.byNumber()
-    #expect(names == [2: key("b"), 3: key("c")])
-    #expect(numbers[key("d")] == nil && numbers[key("b")] == 2)
+    #expect(names() == [2: key("b"), 700: key("z"), 701: key("c")])
+    #expect(numbers[key("d")] == nil && numbers.key(of: 1) == nil)
     numbers.remove(key("b"))
     numbers.rename(key("nobody"), to: key("x"))
-    names = numbers.byNumber()
-    #expect(names == [3: key("c")] && numbers[key("x")] == nil)
+    #expect(names() == [700: key("z"), 701: key("c")])
+    #expect(numbers[key("x")] == nil && numbers.key(of: -1) == nil)
     let again = numbers.number(of: key("b"))
-    #expect(again == 4, "a number is not used again")
+    #expect(again == 702, "a number is not used again")
+  }
+
+  /// Names come and go; each is found as long as it is there, and none after that.
+  @Test func veryManyNamesComeAndGo() {
+    var numbers = BudgetNumbers()
+    var random = SeededRandom(seed: 7)
+    var known: [Int: Int64] = [:]
+    for _ in 0..<20_000 {
+      let name = random.below(3_000)
+      if random.chance(0.45) {
+        numbers.remove(key("n\(name)"))
+        known[name] = nil
+      } else {
+        let number = numbers.number(of: key("n\(name)"))
+        #expect(known[name] == nil || known[name] == number)
+        known[name] = number
+      }
+    }
+    for name in 0..<3_000 { #expect(numbers[key("n\(name)")] == known[name]) }
+    #expect(numbers.inOrder.count == known.count)
   }
 }

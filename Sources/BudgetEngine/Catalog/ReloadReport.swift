@@ -55,5 +55,11 @@ public struct ReloadReport: Sendable {
       let (old, new) = (before.calendar(of: slot), after.calendar(of: slot))
       if let old, let new, old != new { recalendared.append(after.keys[slot]) }
     }
+    let patterns = after.patterns.definitions
+    for old in before.patterns.definitions {
+      guard let new = patterns.first(where: { $0.key == old.key }) else { continue }
+      if new.policy.limit != old.policy.limit { relimited.append(new.key) }
+      if new.policy.mode != old.policy.mode { remoded.append(new.key) }
+    }
   }
 }

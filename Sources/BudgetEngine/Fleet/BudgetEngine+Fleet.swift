@@ -19,16 +19,12 @@ extension BudgetEngine {
 
   /// Notes what others have spent of `budget` in the window that opened at `start`; where another
   /// one is in force, nothing.
-  public func show(
-    others: PicoUSD, of budget: CatalogBudget, inWindowFrom start: Timestamp
-  ) {
+  public func show(others: PicoUSD, of budget: CatalogBudget, inWindowFrom start: Timestamp) {
     shards.update(budget.slot) { $0.show(others: others, inWindowFrom: start) }
   }
 
   /// The same of a budget that a name has from a pattern; one that was given back is passed over.
-  public func show(
-    others: PicoUSD, ofDynamic key: BudgetKey, inWindowFrom start: Timestamp
-  ) {
+  public func show(others: PicoUSD, ofDynamic key: BudgetKey, inWindowFrom start: Timestamp) {
     // Under the lock: it could be given back in between, and its slot handed out again.
     installed.withLock { $0.show(others: others, of: key, inWindowFrom: start, shards) }
   }

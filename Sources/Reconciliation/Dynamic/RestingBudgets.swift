@@ -54,7 +54,7 @@ struct RestingBudgets {
   private var pieces: [[Row]] = []
   private(set) var rowCount: Int32 = 0
   private var firstFree = none
-  private var index = RestingIndex()
+  private var index = BudgetKeyIndex()
   private var origins: [String] = []
   private var originNumbers: [String: Int32] = [:]
   /// Heads with news, and those whose spend keys are read more often than others'. A head may be
@@ -73,7 +73,9 @@ struct RestingBudgets {
   }
 
   /// The head of the budget that goes by `key`.
-  func head(of key: BudgetKey) -> Int32? { index.row(of: key) { self[$0].key } }
+  func head(of key: BudgetKey) -> Int32? {
+    index.number(of: key) { self[Int32($0)].key }.map { Int32($0) }
+  }
 
   func origin(_ number: Int32) -> String { origins[Int(number)] }
 
@@ -94,8 +96,12 @@ struct RestingBudgets {
     row.flags = .isHead
     let head = add(row)
     let rows = pieces
-    index.insert(head) { rows[Int($0 >> Self.shift)][Int($0 & Self.mask)].key }
+    index.insert(Int64(head)) { Self.key(Int32($0), in: rows) }
     return head
+  }
+
+  private static func key(_ row: Int32, in pieces: [[Row]]) -> BudgetKey {
+    pieces[Int(row >> shift)][Int(row & mask)].key
   }
 
   private mutating func add(_ row: Row) -> Int32 {
@@ -125,7 +131,7 @@ struct RestingBudgets {
   /// The budget is gone.
   mutating func remove(_ head: Int32) {
     let rows = pieces
-    index.remove(self[head].key) { rows[Int($0 >> Self.shift)][Int($0 & Self.mask)].key }
+    index.remove(self[head].key) { Self.key(Int32($0), in: rows) }
     var row = head
     while row != Self.none {
       let next = self[row].next

@@ -8,9 +8,11 @@ extension LedgerWriter {
   /// All changes since the last call. It is made between batches, so all of it is committed.
   func changes() -> Result<LedgerChanges, LedgerError> {
     guard let store, let client else { return .failure(.closed) }
-    let names = budgets.byNumber()
+    let names = budgets
     func total(_ row: BalanceRow) -> WindowTotal? {
-      guard let key = names[row.key.budget], let origin = origins[row.origin] else { return nil }
+      guard let key = names.key(of: row.key.budget), let origin = origins[row.origin] else {
+        return nil
+      }
       let window = BudgetWindow(
         key: key, start: Timestamp(unixMilliseconds: row.key.start),
         end: Timestamp(unixMilliseconds: row.end))
@@ -42,10 +44,10 @@ extension LedgerWriter {
 
   /// Every balance of windows that end at `cutoff` or later: what memory holds wins over its row.
   private func everything(
-    _ store: LedgerStore, _ names: [Int64: BudgetKey], endingFrom cutoff: Int64
+    _ store: LedgerStore, _ names: BudgetNumbers, endingFrom cutoff: Int64
   ) throws(SQLiteError) -> [BalanceRow] {
     var rows: [BalanceRow] = []
-    for (budget, key) in names.sorted(by: { $0.key < $1.key }) {
+    for (budget, key) in names.inOrder {
       let starts = WindowSearch.starts(of: key, endingFrom: cutoff)
       rows += try store.fleet.balances(ofBudget: budget, openedIn: starts).filter { row in
         row.end >= cutoff && !(row.origin == originID && balances.place(of: row.key) != nil)
@@ -63,11 +65,11 @@ extension LedgerWriter {
   }
 
   private func fleet(
-    _ store: LedgerStore, _ names: [Int64: BudgetKey], endingFrom cutoff: Int64
+    _ store: LedgerStore, _ names: BudgetNumbers, endingFrom cutoff: Int64
   ) throws(SQLiteError) -> [FleetWindow] {
     var windows: [FleetWindow] = []
     for row in try store.fleet.rows() where row.end >= cutoff {
-      guard let key = names[row.budget], let window = row.window(of: key) else {
+      guard let key = names.key(of: row.budget), let window = row.window(of: key) else {
         throw .damagedFleetWindow
       }
       windows.append(window)

@@ -17,10 +17,7 @@ struct BatchWriter {
   ) -> [UInt8] {
     begin(id: head.id, origin: head.origin, time: head.time, windowCount: plan.labels.count)
     for label in plan.labels {
-      add(
-        BatchContents.Window(
-          budget: label.budget, start: label.window.start.unixMilliseconds,
-          end: label.window.end.unixMilliseconds))
+      add(BatchContents.Window(budget: label.budget, start: label.start, end: label.end))
     }
     addRecords(of: plan, records, slots)
     let digest = text.withBytes { SHA256Digest.prefix(of: $0) }

@@ -158,12 +158,24 @@ struct LedgerReading {
     }
   }
 
-  /// The newest window of each budget, over all origins. Every row there is gets checked, older
-  /// ones too: one that names another window or budget than it did would be missed where it was.
+  /// The windows of a ledger, each over all origins.
+  struct Image {
+    /// The newest of each budget.
+    var newest: [SpentWindow] = []
+    /// Those that are open, by budget and start: of one budget there may be several.
+    var open: [SpentWindow] = []
+
+    fileprivate mutating func close(_ window: SpentWindow?, at now: Timestamp) {
+      if let window, window.window.end >= now { open.append(window) }
+    }
+  }
+
+  /// Every row there is gets checked, older ones too: one that names another window or budget than it
+  /// did would be missed where it was.
   static func image(
-    _ store: LedgerStore, budgets: [Int64: BudgetKey]
-  ) throws(LedgerError) -> [SpentWindow] {
-    var windows: [SpentWindow] = []
+    _ store: LedgerStore, budgets: [Int64: BudgetKey], at now: Timestamp
+  ) throws(LedgerError) -> Image {
+    var image = Image()
     do throws(SQLiteError) {
       let rows = try store.connection.prepare(
         """
@@ -180,15 +192,16 @@ struct LedgerReading {
           throw SQLiteError.damagedBalance
         }
         let amount = PicoUSD(wholeDollars: dollars, restPico: pico)
+        let place = image.newest.count - 1
         if last == key {
-          windows[windows.count - 1].spend += amount
-          let known = windows[windows.count - 1].window.end
+          image.newest[place].spend += amount
+          let known = image.newest[place].window.end
           // A window that was closed early has one row with an earlier end.
-          windows[windows.count - 1].window.end = min(
-            known, Timestamp(unixMilliseconds: end))
+          image.newest[place].window.end = min(known, Timestamp(unixMilliseconds: end))
         } else {
-          if last?.budget == key.budget { windows.removeLast() }
-          windows.append(
+          image.close(image.newest.last, at: now)
+          if last?.budget == key.budget { image.newest.removeLast() }
+          image.newest.append(
             SpentWindow(
               window: BudgetWindow(
                 key: budget, start: Timestamp(unixMilliseconds: key.start),
@@ -200,6 +213,7 @@ struct LedgerReading {
     } catch {
       throw error.ledgerError(path: store.path)
     }
-    return windows
+    image.close(image.newest.last, at: now)
+    return image
   }
 }

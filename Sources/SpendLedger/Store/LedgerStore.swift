@@ -171,7 +171,7 @@ final class LedgerStore {
     guard finding == "ok" else { throw .unreadable(finding) }
     do throws(LedgerError) {
       let reading = try LedgerReading.read(self, .init(keyBound: .max)) { _ in }
-      _ = try LedgerReading.image(self, budgets: reading.budgets)
+      _ = try LedgerReading.image(self, budgets: reading.budgets, at: .latest)
       _ = try LedgerReading.fleet(self, budgets: reading.budgets)
     } catch {
       throw .unreadable("\(error)")

@@ -196,12 +196,21 @@ struct BatchPlan {
 }
 
 /// The window that a slot was labelled with last, and where its balance is.
+///
+/// Small, since there is one for each slot that was ever charged: the budget's number has its key.
 struct SlotLabel {
-  var window: BudgetWindow
+  var start: Int64
+  var end: Int64
   var place: Int
   var budget: Int64
 
-  var balance: BalanceKey {
-    BalanceKey(budget: budget, start: window.start.unixMilliseconds)
+  /// That of a slot that was not labelled yet.
+  static let none = SlotLabel(start: 0, end: 0, place: -1, budget: -1)
+
+  var balance: BalanceKey { BalanceKey(budget: budget, start: start) }
+
+  /// Whether the label names the window, apart from the budget.
+  func spans(_ window: BudgetWindow) -> Bool {
+    place >= 0 && start == window.start.unixMilliseconds && end == window.end.unixMilliseconds
   }
 }

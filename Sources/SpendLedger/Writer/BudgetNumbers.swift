@@ -1,41 +1,62 @@
 import BudgetModel
 
 /// The numbers by which rows name budgets. A new budget gets its row with the next transaction.
+///
+/// Some 60 bytes a budget: dictionaries both ways would take 200.
 struct BudgetNumbers {
-  private var numbers: [BudgetKey: Int64]
-  /// The same the other way round, made when it is first asked for.
-  private var names: [Int64: BudgetKey]?
-  private var next: Int64
+  /// The keys of so many numbers are a piece, which goes when none of them is used any more.
+  private static let pieceSize: Int64 = 256
+
+  private var pieces: [Int64: [BudgetKey?]] = [:]
+  private var index = BudgetKeyIndex()
+  private var next: Int64 = 1
   /// Budgets that have a number and no row yet.
   private(set) var unwritten: [(number: Int64, key: BudgetKey)] = []
 
   /// `rows`: the budgets of the database, by their numbers.
   init(_ rows: [Int64: BudgetKey] = [:]) {
-    numbers = Dictionary(rows.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
-    next = (rows.keys.max() ?? 0) + 1
+    for (number, key) in rows where number >= 0 {
+      next = max(next, number + 1)
+      if self[key] == nil { insert(number, key) }
+    }
   }
 
   /// The number of a budget that is known.
-  subscript(key: BudgetKey) -> Int64? { numbers[key] }
+  subscript(key: BudgetKey) -> Int64? {
+    let pieces = pieces
+    return index.number(of: key) { Self.known($0, in: pieces) }
+  }
+
+  /// The budget that goes by `number`; nil: there is none.
+  func key(of number: Int64) -> BudgetKey? {
+    guard number >= 0 else { return nil }
+    return pieces[number / Self.pieceSize]?[Int(number % Self.pieceSize)]
+  }
+
+  private static func known(_ number: Int64, in pieces: [Int64: [BudgetKey?]]) -> BudgetKey {
+    guard let key = pieces[number / pieceSize]?[Int(number % pieceSize)] else {
+      preconditionFailure("a number without its key")
+    }
+    return key
+  }
 
   /// The number of a budget, a new one where it is not known.
   mutating func number(of key: BudgetKey) -> Int64 {
-    if let number = numbers[key] { return number }
+    if let number = self[key] { return number }
     let number = next
     next += 1
-    numbers[key] = number
-    names?[number] = key
+    insert(number, key)
     unwritten.append((number, key))
     return number
   }
 
-  /// The budgets by their numbers.
-  mutating func byNumber() -> [Int64: BudgetKey] {
-    if let names { return names }
-    let made = Dictionary(
-      numbers.map { ($0.value, $0.key) }, uniquingKeysWith: { first, _ in first })
-    names = made
-    return made
+  /// All budgets, by their numbers in order.
+  var inOrder: [(number: Int64, key: BudgetKey)] {
+    pieces.sorted { $0.key < $1.key }.flatMap { piece, keys in
+      keys.enumerated().compactMap { place, key in
+        key.map { (piece * Self.pieceSize + Int64(place), $0) }
+      }
+    }
   }
 
   func isUnwritten(_ number: Int64) -> Bool { unwritten.contains { $0.number == number } }
@@ -46,15 +67,28 @@ struct BudgetNumbers {
   /// A budget goes by another key. One that had that key already is joined with it: its number
   /// stands for both.
   mutating func rename(_ old: BudgetKey, to new: BudgetKey) {
-    guard let number = numbers.removeValue(forKey: old) else { return }
-    names?[number] = nil
-    if numbers[new] != nil { return }
-    numbers[new] = number
-    names?[number] = new
+    guard let number = self[old] else { return }
+    remove(old)
+    if self[new] == nil { insert(number, new) }
   }
 
   /// The row of a budget is gone.
   mutating func remove(_ key: BudgetKey) {
-    if let number = numbers.removeValue(forKey: key) { names?[number] = nil }
+    guard let number = self[key] else { return }
+    let pieces = pieces
+    index.remove(key) { Self.known($0, in: pieces) }
+    set(number, nil)
+  }
+
+  private mutating func insert(_ number: Int64, _ key: BudgetKey) {
+    set(number, key)
+    let pieces = pieces
+    index.insert(number) { Self.known($0, in: pieces) }
+  }
+
+  private mutating func set(_ number: Int64, _ key: BudgetKey?) {
+    let (piece, place) = (number / Self.pieceSize, Int(number % Self.pieceSize))
+    pieces[piece, default: [BudgetKey?](repeating: nil, count: Int(Self.pieceSize))][place] = key
+    if key == nil, pieces[piece]?.contains(where: { $0 != nil }) == false { pieces[piece] = nil }
   }
 }

@@ -70,16 +70,19 @@ extension LedgerWriter {
 
   private func label(slot: Int, _ window: BudgetWindow) throws(SQLiteError) -> SlotLabel {
     if slot >= labels.count {
-      labels.append(contentsOf: repeatElement(nil, count: slot + 1 - labels.count))
+      labels.append(contentsOf: repeatElement(.none, count: slot + 1 - labels.count))
     }
-    if let known = labels[slot], known.window == window,
+    let known = labels[slot]
+    if known.spans(window), budgets.key(of: known.budget) == window.key,
       balances.holds(known.balance, at: known.place)
     {
       return known
     }
     let budget = budgets.number(of: window.key)
     let place = try balancePlace(window, budget: budget)
-    let label = SlotLabel(window: window, place: place, budget: budget)
+    let label = SlotLabel(
+      start: window.start.unixMilliseconds, end: window.end.unixMilliseconds, place: place,
+      budget: budget)
     labels[slot] = label
     return label
   }

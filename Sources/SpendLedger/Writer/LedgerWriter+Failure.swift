@@ -31,7 +31,7 @@ extension LedgerWriter {
     }
     setState(.refusing(reason: "the ledger reads its file again: \(error.text)"))
     let noted = balances.entries.filter { $0.isDirty }
-    let names = budgets.byNumber()
+    let names = budgets
     let expected = log.keyCount
     endCopying(.backup("the ledger reads its file again: try again"))
     store = nil
@@ -79,9 +79,9 @@ extension LedgerWriter {
   }
 
   /// Windows that were noted and not yet folded are noted again, under the new origin.
-  private func noteAgain(_ noted: [Balances.Entry], _ names: [Int64: BudgetKey]) {
+  private func noteAgain(_ noted: [Balances.Entry], _ names: BudgetNumbers) {
     for entry in noted {
-      guard let key = names[entry.key.budget] else { continue }
+      guard let key = names.key(of: entry.key.budget) else { continue }
       let balance = BalanceKey(budget: budgets.number(of: key), start: entry.key.start)
       guard balances.place(of: balance) == nil else { continue }
       let place = balances.add(Balances.Entry(key: balance, end: entry.end, amount: .zero))

@@ -57,10 +57,9 @@ extension LedgerWriter {
     balances.dropEnded(
       inBlock: FoldQueue.block(of: numbers.lowerBound), before: now.unixMilliseconds)
     guard !gone.isEmpty else { return true }
-    let names = budgets.byNumber()
     for id in gone {
       balances.drop(balances.places(ofBudget: id))
-      if let key = names[id] { budgets.remove(key) }
+      if let key = budgets.key(of: id) { budgets.remove(key) }
     }
     return true
   }

@@ -22,7 +22,7 @@ final class LedgerWriter {
   var origins: [Int64: String] = [:]
   var budgets = BudgetNumbers()
   var balances = Balances()
-  var labels: [SlotLabel?] = []
+  var labels: [SlotLabel] = []
   var log: BatchLog
   /// Keys that the horizon passes later than their rows go.
   var keysAhead: KeysAhead

@@ -48,14 +48,15 @@ struct OpenedLedger {
   ) throws(LedgerError) -> OpenedLedger {
     let store = try LedgerStore(path: path, probe: settings.probe)
     let reading = try LedgerReading.read(store, plan, eachBatch: eachBatch)
-    let found = try LedgerReading.image(store, budgets: reading.budgets)
-    let fleet = try LedgerReading.fleet(store, budgets: reading.budgets)
     let time = ClockRecovery.time(after: reading.meta.clock, at: settings.readClock())
+    let found = try LedgerReading.image(store, budgets: reading.budgets, at: time.time)
+    let fleet = try LedgerReading.fleet(store, budgets: reading.budgets)
     let nodeID = reading.meta.nodeID.isEmpty ? randomHex() : reading.meta.nodeID
     let place = "\(SystemCalls.machineID)/\(SystemCalls.status(of: path)?.inode ?? 0)"
     var opened = OpenedLedger(
       store: store, reading: reading, originID: (reading.origins.keys.max() ?? 0) + 1,
-      origin: nodeID + "." + randomHex(), windows: found, fleet: fleet, time: time, isNew: isNew,
+      origin: nodeID + "." + randomHex(), windows: found.newest, openWindows: found.open,
+      fleet: fleet, time: time, isNew: isNew,
       wasCopied: !reading.meta.place.isEmpty && reading.meta.place != place)
     opened.reading.meta.nodeID = nodeID
     opened.reading.meta.foldedThrough = reading.lastBatch ?? reading.meta.foldedThrough
@@ -75,11 +76,10 @@ struct OpenedLedger {
     case .refused(let error), .doubtful(let error): throw error.ledgerError(path: path)
     }
     if !reading.unfolded.isEmpty {
-      opened.windows = try LedgerReading.image(store, budgets: reading.budgets)
+      let image = try LedgerReading.image(store, budgets: reading.budgets, at: time.time)
+      (opened.windows, opened.openWindows) = (image.newest, image.open)
     }
     opened.windows.removeAll { $0.window.end.unixMilliseconds < ended }
-    opened.openWindows = try LedgerReading.openWindows(
-      store, budgets: reading.budgets, at: time.time)
     return opened
   }
 
