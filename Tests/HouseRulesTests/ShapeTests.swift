@@ -17,6 +17,7 @@ import Testing
   static let wideFunctions: [String: String] = [
     // On the hot path: a value made for the call would be written and read again.
     "BudgetEngine/Filter/BudgetEngine+Filter.swift askCommon": "hot path",
+    "BudgetEngine/Filter/BudgetEngine+Filter.swift judge": "hot path",
     "BudgetServer/Ledger/LedgerRecorder.swift record": "hot path",
     "BudgetServer/Service/Resolving/QuestionResolver.swift add": "hot path",
     "BudgetServer/Ledger/SpendRecorder.swift record": "hot path",

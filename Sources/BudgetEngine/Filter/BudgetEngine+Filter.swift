@@ -23,42 +23,77 @@ extension BudgetEngine {
     let isCommonOpen = decision.common.isEmpty
     var provider = Slot.none
     var providerDenial: BudgetDenial?
+    var isProviderOpen = true
     let candidates = question.candidates.span
     let hasChecks = !question.candidateChecks.isEmpty
     for index in candidates.indices {
       let candidate = candidates[index]
-      let position = UInt32(truncatingIfNeeded: index)
       if candidate.provider != provider {
         provider = candidate.provider
-        let isOpen = provider == Slot.none || asking.passes(provider)
-        providerDenial = isOpen ? nil : denial(by: provider, .provider, asking)
+        let passes = provider == Slot.none || asking.passes(provider)
+        providerDenial = passes ? nil : denial(by: provider, .provider, asking)
+        isProviderOpen = providerDenial == nil
       }
-      var own = providerDenial
-      if hasChecks {
-        let checks =
-          index < question.candidateChecks.count
-          ? question.candidateChecks[index] : CandidateChecks()
-        own = judge(question, asking).denial(of: candidate, checks, byProvider: own)
-      } else {
-        if own == nil, candidate.deployment != Slot.none, !asking.passes(candidate.deployment) {
-          own = denial(by: candidate.deployment, .deployment, asking)
-        }
-        if own == nil, candidate.hasSharedBudget { own = sharedDenial(of: candidate, asking) }
+      // Nearly always; nothing that is only needed for a denial is touched.
+      if isProviderOpen, isCommonOpen, !hasChecks, !candidate.hasSharedBudget,
+        candidate.deployment == Slot.none || asking.passes(candidate.deployment)
+      {
+        decision.allowed.append(UInt32(truncatingIfNeeded: index))
+        continue
       }
-      if var own {
-        own.candidate = position
-        decision.deny(own, atMost: question.maximumDenials)
-      } else if isCommonOpen || candidate.isFree && decision.frozen.isEmpty {
-        decision.allowed.append(position)
-      } else {
-        decision.denyByCommon(
-          candidate: position, isFree: candidate.isFree, atMost: question.maximumDenials)
-      }
+      judge(candidateAt: index, question, asking, byProvider: providerDenial, into: &decision)
     }
   }
 
-  private func judge(_ question: borrowing FilterQuestion, _ asking: FilterAsking) -> DynamicJudge {
-    DynamicJudge(engine: self, asking: asking, checks: question.checks)
+  /// Allows or denies one candidate; `denial` is that of its provider, and tags and the total were
+  /// asked.
+  @inline(never)
+  private func judge(
+    candidateAt index: Int, _ question: borrowing FilterQuestion, _ asking: borrowing FilterAsking,
+    byProvider denial: BudgetDenial?, into decision: inout FilterDecision
+  ) {
+    let candidate = question.candidates[index]
+    let position = UInt32(truncatingIfNeeded: index)
+    var own = denial
+    if !question.candidateChecks.isEmpty {
+      own = dynamicDenial(ofCandidate: index, question, asking, byProvider: own)
+    } else {
+      if own == nil, candidate.deployment != Slot.none, !asking.passes(candidate.deployment) {
+        own = self.denial(by: candidate.deployment, .deployment, copy asking)
+      }
+      if own == nil, candidate.hasSharedBudget { own = sharedDenial(of: candidate, copy asking) }
+    }
+    if var own {
+      own.candidate = position
+      decision.deny(own, atMost: question.maximumDenials)
+    } else if decision.common.isEmpty || candidate.isFree && decision.frozen.isEmpty {
+      decision.allowed.append(position)
+    } else {
+      decision.denyByCommon(
+        candidate: position, isFree: candidate.isFree, atMost: question.maximumDenials)
+    }
+  }
+
+  // Not inlined, nor the next: they are long, and most configurations have no pattern.
+  @inline(never)
+  private func dynamicDenial(
+    ofCandidate index: Int, _ question: borrowing FilterQuestion, _ asking: borrowing FilterAsking,
+    byProvider denial: BudgetDenial?
+  ) -> BudgetDenial? {
+    let checks =
+      index < question.candidateChecks.count
+      ? question.candidateChecks[index] : CandidateChecks()
+    return DynamicJudge(engine: self, asking: copy asking, checks: question.checks)
+      .denial(of: question.candidates[index], checks, byProvider: denial)
+  }
+
+  @inline(never)
+  private func askDynamic(
+    tag place: Int, _ question: borrowing FilterQuestion, _ asking: borrowing FilterAsking,
+    into decision: inout FilterDecision
+  ) {
+    DynamicJudge(engine: self, asking: copy asking, checks: question.checks)
+      .ask(question.named[place], hasFree: question.hasFree, into: &decision)
   }
 
   /// Asks the budgets that all candidates have in common: tags and the total.
@@ -69,8 +104,7 @@ extension BudgetEngine {
     let tags = question.tags.span
     for index in tags.indices where tags[index] < Slot.none || !asking.passes(tags[index]) {
       if tags[index] < Slot.none {
-        let tag = question.named[Int(Slot.none - 1 - tags[index])]
-        judge(question, asking).ask(tag, hasFree: question.hasFree, into: &decision)
+        askDynamic(tag: Int(Slot.none - 1 - tags[index]), question, asking, into: &decision)
         continue
       }
       askCommon(tags[index], .tag, asking, hasFree: question.hasFree, into: &decision)
