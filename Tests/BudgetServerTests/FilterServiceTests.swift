@@ -70,7 +70,7 @@ import Testing
       ConfiguredDeployment(
         id: "d-\($0)", modelName: "grp", model: "openai/gpt-4o", provider: "openai")
     }
-    let fixture = try ServiceFixture(
+    let fixture = ServiceFixture(
       try (0..<20_000).map {
         try ServiceFixture.budget(.deployment, "d-\($0)", spent.contains($0) ? 0 : 1)
       }, deployments: deployments)
@@ -81,7 +81,7 @@ import Testing
           FilterDeploymentsRequest(
             deployments: numbers.map { $0 % 5 == 1 ? Deployment() : Deployment(id: "d-\($0)") })))
       let allowed = numbers.indices.filter { numbers[$0] % 5 == 1 || !spent.contains(numbers[$0]) }
-      #expect(try reply.filtered.allowed == allowed.map { UInt32($0) }, "\(numbers)")
+      #expect(try reply.filtered.allowed == allowed, "\(numbers)")
     }
   }
 

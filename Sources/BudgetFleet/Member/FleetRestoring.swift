@@ -31,8 +31,12 @@ public enum FleetRestoring {
     _ opening: LedgerOpening, besides own: [BudgetWindowState], at now: Timestamp
   ) -> [BudgetWindowState] {
     let inForce = inForce(opening.fleet, at: now)
+    // There may be a million open windows that are the calendar's, and so nobody's to agree on.
+    if inForce.isEmpty { return own }
     var spends: [BudgetKey: PicoUSD] = [:]
-    for open in opening.openWindows { spends[open.window.key, default: .zero] += open.spend }
+    for open in opening.openWindows where inForce[open.window.key] != nil {
+      spends[open.window.key, default: .zero] += open.spend
+    }
     var windows = own.filter { inForce[$0.key] == nil }
     for (key, fleet) in inForce.sorted(by: { $0.key.description < $1.key.description }) {
       windows.append(
