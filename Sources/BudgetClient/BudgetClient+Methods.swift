@@ -75,6 +75,18 @@ extension BudgetClient {
 
   private static let maximumPages = 10_000
 
+  /// Asks what the windows of a budget held: one page. Only reads: the error is always `notApplied`;
+  /// UNIMPLEMENTED from servers before 0.5.0.
+  public func getSpendHistory(
+    _ request: GetSpendHistoryRequest, timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> GetSpendHistoryResponse {
+    let response = try await answer(to: .getSpendHistory(request), timeout: timeout)
+    guard case .spendHistory(let result)? = response.result else {
+      throw .notApplied(.unreadableAnswer("the answer to get_spend_history is to another method"))
+    }
+    return result
+  }
+
   /// Has the ledger copied to a file called `name` in the server's backup directory, where nothing
   /// may have that name yet; empty: a name made of the date. Takes as long as the disk does: give it
   /// time.

@@ -13,8 +13,11 @@
 @_exported public import struct BudgetWire.FilterDeploymentsResponse
 @_exported public import struct BudgetWire.GetProviderBudgetsRequest
 @_exported public import struct BudgetWire.GetProviderBudgetsResponse
+@_exported public import struct BudgetWire.GetSpendHistoryRequest
+@_exported public import struct BudgetWire.GetSpendHistoryResponse
 @_exported public import struct BudgetWire.PingResponse
 @_exported public import struct BudgetWire.RPCStatus
 @_exported public import struct BudgetWire.RecordSpendRequest
 @_exported public import struct BudgetWire.RecordSpendResponse
+@_exported public import struct BudgetWire.SpendWindow
 @_exported public import enum BudgetWire.StatusCode

@@ -547,6 +547,141 @@ void   budget__v1__budget__free_unpacked
   assert(message->base.descriptor == &budget__v1__budget__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   budget__v1__get_spend_history_request__init
+                     (Budget__V1__GetSpendHistoryRequest         *message)
+{
+  static const Budget__V1__GetSpendHistoryRequest init_value = BUDGET__V1__GET_SPEND_HISTORY_REQUEST__INIT;
+  *message = init_value;
+}
+size_t budget__v1__get_spend_history_request__get_packed_size
+                     (const Budget__V1__GetSpendHistoryRequest *message)
+{
+  assert(message->base.descriptor == &budget__v1__get_spend_history_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__get_spend_history_request__pack
+                     (const Budget__V1__GetSpendHistoryRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__get_spend_history_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__get_spend_history_request__pack_to_buffer
+                     (const Budget__V1__GetSpendHistoryRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__get_spend_history_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__GetSpendHistoryRequest *
+       budget__v1__get_spend_history_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__GetSpendHistoryRequest *)
+     protobuf_c_message_unpack (&budget__v1__get_spend_history_request__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__get_spend_history_request__free_unpacked
+                     (Budget__V1__GetSpendHistoryRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__get_spend_history_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__get_spend_history_response__init
+                     (Budget__V1__GetSpendHistoryResponse         *message)
+{
+  static const Budget__V1__GetSpendHistoryResponse init_value = BUDGET__V1__GET_SPEND_HISTORY_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__get_spend_history_response__get_packed_size
+                     (const Budget__V1__GetSpendHistoryResponse *message)
+{
+  assert(message->base.descriptor == &budget__v1__get_spend_history_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__get_spend_history_response__pack
+                     (const Budget__V1__GetSpendHistoryResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__get_spend_history_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__get_spend_history_response__pack_to_buffer
+                     (const Budget__V1__GetSpendHistoryResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__get_spend_history_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__GetSpendHistoryResponse *
+       budget__v1__get_spend_history_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__GetSpendHistoryResponse *)
+     protobuf_c_message_unpack (&budget__v1__get_spend_history_response__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__get_spend_history_response__free_unpacked
+                     (Budget__V1__GetSpendHistoryResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__get_spend_history_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__spend_window__init
+                     (Budget__V1__SpendWindow         *message)
+{
+  static const Budget__V1__SpendWindow init_value = BUDGET__V1__SPEND_WINDOW__INIT;
+  *message = init_value;
+}
+size_t budget__v1__spend_window__get_packed_size
+                     (const Budget__V1__SpendWindow *message)
+{
+  assert(message->base.descriptor == &budget__v1__spend_window__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__spend_window__pack
+                     (const Budget__V1__SpendWindow *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__spend_window__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__spend_window__pack_to_buffer
+                     (const Budget__V1__SpendWindow *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__spend_window__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__SpendWindow *
+       budget__v1__spend_window__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__SpendWindow *)
+     protobuf_c_message_unpack (&budget__v1__spend_window__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__spend_window__free_unpacked
+                     (Budget__V1__SpendWindow *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__spend_window__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   budget__v1__reserve_spend_request__init
                      (Budget__V1__ReserveSpendRequest         *message)
 {
@@ -1132,7 +1267,7 @@ void   budget__v1__explained_budget__free_unpacked
   assert(message->base.descriptor == &budget__v1__explained_budget__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[11] =
+static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[12] =
 {
   {
     "call_id",
@@ -1255,6 +1390,18 @@ static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[11]
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "get_spend_history",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Request, method_case),
+    offsetof(Budget__V1__Request, get_spend_history),
+    &budget__v1__get_spend_history_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "explain_request",
     24,
     PROTOBUF_C_LABEL_NONE,
@@ -1271,9 +1418,10 @@ static const unsigned budget__v1__request__field_indices_by_name[] = {
   8,   /* field[8] = authenticate */
   7,   /* field[7] = backup_ledger */
   0,   /* field[0] = call_id */
-  10,   /* field[10] = explain_request */
+  11,   /* field[11] = explain_request */
   2,   /* field[2] = filter_deployments */
   4,   /* field[4] = get_provider_budgets */
+  10,   /* field[10] = get_spend_history */
   9,   /* field[9] = ping */
   3,   /* field[3] = record_spend */
   6,   /* field[6] = release_reservation */
@@ -1286,8 +1434,8 @@ static const ProtobufCIntRange budget__v1__request__number_ranges[5 + 1] =
   { 10, 2 },
   { 16, 7 },
   { 20, 8 },
-  { 24, 10 },
-  { 0, 11 }
+  { 23, 10 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor budget__v1__request__descriptor =
 {
@@ -1297,14 +1445,14 @@ const ProtobufCMessageDescriptor budget__v1__request__descriptor =
   "Budget__V1__Request",
   "budget.v1",
   sizeof(Budget__V1__Request),
-  11,
+  12,
   budget__v1__request__field_descriptors,
   budget__v1__request__field_indices_by_name,
   5,  budget__v1__request__number_ranges,
   (ProtobufCMessageInit) budget__v1__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[11] =
+static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[12] =
 {
   {
     "call_id",
@@ -1427,6 +1575,18 @@ static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[11
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "get_spend_history",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Response, result_case),
+    offsetof(Budget__V1__Response, get_spend_history),
+    &budget__v1__get_spend_history_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "explain_request",
     24,
     PROTOBUF_C_LABEL_NONE,
@@ -1443,9 +1603,10 @@ static const unsigned budget__v1__response__field_indices_by_name[] = {
   8,   /* field[8] = authenticate */
   7,   /* field[7] = backup_ledger */
   0,   /* field[0] = call_id */
-  10,   /* field[10] = explain_request */
+  11,   /* field[11] = explain_request */
   2,   /* field[2] = filter_deployments */
   4,   /* field[4] = get_provider_budgets */
+  10,   /* field[10] = get_spend_history */
   9,   /* field[9] = ping */
   3,   /* field[3] = record_spend */
   6,   /* field[6] = release_reservation */
@@ -1458,8 +1619,8 @@ static const ProtobufCIntRange budget__v1__response__number_ranges[5 + 1] =
   { 10, 2 },
   { 16, 7 },
   { 20, 8 },
-  { 24, 10 },
-  { 0, 11 }
+  { 23, 10 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor budget__v1__response__descriptor =
 {
@@ -1469,7 +1630,7 @@ const ProtobufCMessageDescriptor budget__v1__response__descriptor =
   "Budget__V1__Response",
   "budget.v1",
   sizeof(Budget__V1__Response),
-  11,
+  12,
   budget__v1__response__field_descriptors,
   budget__v1__response__field_indices_by_name,
   5,  budget__v1__response__number_ranges,
@@ -2642,6 +2803,341 @@ const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
   budget__v1__budget__field_indices_by_name,
   2,  budget__v1__budget__number_ranges,
   (ProtobufCMessageInit) budget__v1__budget__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__get_spend_history_request__field_descriptors[5] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryRequest, scope),
+    &budget__v1__scope__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryRequest, window),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_size",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__get_spend_history_request__field_indices_by_name[] = {
+  1,   /* field[1] = name */
+  3,   /* field[3] = page_size */
+  4,   /* field[4] = page_token */
+  0,   /* field[0] = scope */
+  2,   /* field[2] = window */
+};
+static const ProtobufCIntRange budget__v1__get_spend_history_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor budget__v1__get_spend_history_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.GetSpendHistoryRequest",
+  "GetSpendHistoryRequest",
+  "Budget__V1__GetSpendHistoryRequest",
+  "budget.v1",
+  sizeof(Budget__V1__GetSpendHistoryRequest),
+  5,
+  budget__v1__get_spend_history_request__field_descriptors,
+  budget__v1__get_spend_history_request__field_indices_by_name,
+  1,  budget__v1__get_spend_history_request__number_ranges,
+  (ProtobufCMessageInit) budget__v1__get_spend_history_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__get_spend_history_response__field_descriptors[6] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryResponse, scope),
+    &budget__v1__scope__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryResponse, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryResponse, window),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "windows",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__GetSpendHistoryResponse, n_windows),
+    offsetof(Budget__V1__GetSpendHistoryResponse, windows),
+    &budget__v1__spend_window__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_page_token",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "time_zone",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetSpendHistoryResponse, time_zone),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__get_spend_history_response__field_indices_by_name[] = {
+  1,   /* field[1] = name */
+  4,   /* field[4] = next_page_token */
+  0,   /* field[0] = scope */
+  5,   /* field[5] = time_zone */
+  2,   /* field[2] = window */
+  3,   /* field[3] = windows */
+};
+static const ProtobufCIntRange budget__v1__get_spend_history_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor budget__v1__get_spend_history_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.GetSpendHistoryResponse",
+  "GetSpendHistoryResponse",
+  "Budget__V1__GetSpendHistoryResponse",
+  "budget.v1",
+  sizeof(Budget__V1__GetSpendHistoryResponse),
+  6,
+  budget__v1__get_spend_history_response__field_descriptors,
+  budget__v1__get_spend_history_response__field_indices_by_name,
+  1,  budget__v1__get_spend_history_response__number_ranges,
+  (ProtobufCMessageInit) budget__v1__get_spend_history_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__spend_window__field_descriptors[9] =
+{
+  {
+    "start_unix_ms",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SpendWindow, start_unix_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "end_unix_ms",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SpendWindow, end_unix_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "spend_usd",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SpendWindow, spend_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fleet",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SpendWindow, fleet),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "own_usd",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SpendWindow, own_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit_usd",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Budget__V1__SpendWindow, limit_usd_presence_case),
+    offsetof(Budget__V1__SpendWindow, limit_usd),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit_unknown",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SpendWindow, limit_unknown),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SpendWindow, open),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reset",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SpendWindow, reset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__spend_window__field_indices_by_name[] = {
+  1,   /* field[1] = end_unix_ms */
+  3,   /* field[3] = fleet */
+  6,   /* field[6] = limit_unknown */
+  5,   /* field[5] = limit_usd */
+  7,   /* field[7] = open */
+  4,   /* field[4] = own_usd */
+  8,   /* field[8] = reset */
+  2,   /* field[2] = spend_usd */
+  0,   /* field[0] = start_unix_ms */
+};
+static const ProtobufCIntRange budget__v1__spend_window__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor budget__v1__spend_window__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.SpendWindow",
+  "SpendWindow",
+  "Budget__V1__SpendWindow",
+  "budget.v1",
+  sizeof(Budget__V1__SpendWindow),
+  9,
+  budget__v1__spend_window__field_descriptors,
+  budget__v1__spend_window__field_indices_by_name,
+  1,  budget__v1__spend_window__number_ranges,
+  (ProtobufCMessageInit) budget__v1__spend_window__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor budget__v1__reserve_spend_request__field_descriptors[7] =

@@ -26,7 +26,8 @@ struct Budgetctl: AsyncParsableCommand {
       """,
     version: ReleaseVersion.text,
     subcommands: [
-      BudgetsCommand.self, FilterCommand.self, ExplainCommand.self, RecordCommand.self,
+      BudgetsCommand.self, HistoryCommand.self, FilterCommand.self, ExplainCommand.self,
+      RecordCommand.self,
       PingCommand.self,
       CheckConfigCommand.self, SimulateCommand.self, BackupCommand.self,
       BenchCommand.self,

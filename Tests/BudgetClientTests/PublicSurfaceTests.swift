@@ -27,13 +27,17 @@ import Testing
       let recorded: RecordSpendResponse = try await client.recordSpend(record)
       let page: GetProviderBudgetsResponse = try await client.allBudgets(budgets)
       let budget: Budget? = page.tags.first
+      let history: GetSpendHistoryResponse = try await client.getSpendHistory(
+        GetSpendHistoryRequest(scope: .provider, name: "openai"))
+      let window: SpendWindow? = history.windows.first
       let ping: PingResponse = try await client.ping()
       let copy: BackupLedgerResponse = try await client.backupLedger()
       Issue.record(
         """
         a closed client answered: \(filtered.isExhausted) \(String(describing: scope)) \
         \(String(describing: verdict)) \(recorded.budgetsCharged) \
-        \(String(describing: budget?.limitUSD)) \(ping.isReady) \(copy.bytes)
+        \(String(describing: budget?.limitUSD)) \(ping.isReady) \(copy.bytes) \
+        \(String(describing: window?.spendUSD))
         """)
     } catch {
       let status: RPCStatus? = error.status

@@ -87,7 +87,7 @@ import Testing
     #expect(
       try ServiceFixture([]).call(.ping).pinged.methods == [
         "filter_deployments", "record_spend", "get_provider_budgets", "backup_ledger", "ping",
-        "explain_request",
+        "get_spend_history", "explain_request",
       ])
     // Whatever it names is served: no more, and no less.
     for method in MethodName.allCases {

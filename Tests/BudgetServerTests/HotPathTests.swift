@@ -176,6 +176,7 @@ import Testing
     ) -> RecordAnswer { .recorded }
     func expect(_ key: UInt128) {}
     func backUp(named name: String, token: LedgerToken) {}
+    func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool { false }
     func standing(at now: Timestamp) -> RecorderStanding {
       RecorderStanding(
         durability: "memory", notReadyReason: nil,

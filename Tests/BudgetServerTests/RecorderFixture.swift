@@ -168,7 +168,12 @@ final class RecorderFixture {
 
   /// The replies that were posted since the last look: the call, and the status where it is one.
   func replies() throws -> [UInt64: StatusCode] {
-    var replies: [UInt64: StatusCode] = [:]
+    try messages().mapValues { $0.status?.code ?? .ok }
+  }
+
+  /// The same, whole.
+  func messages() throws -> [UInt64: ResponseMessage] {
+    var replies: [UInt64: ResponseMessage] = [:]
     for batch in inbox.take().replies {
       var start = 0
       for entry in batch.entries {
@@ -176,7 +181,7 @@ final class RecorderFixture {
         start = entry.end
         #expect(entry.connection == connection && entry.tag == message.callID)
         #expect(replies[entry.tag] == nil, "one reply to each call")
-        replies[entry.tag] = message.status?.code ?? .ok
+        replies[entry.tag] = message
       }
     }
     return replies

@@ -23,6 +23,7 @@ final class InstantRecorder: SpendRecorder {
   private let reason = Locked<String?>(nil)
   private let records = Locked<[Taken]>([])
   private let backupCount = Locked(0)
+  private let pages = Locked<[HistoryPage]>([])
 
   init(engine: BudgetEngine) { self.engine = engine }
 
@@ -31,6 +32,14 @@ final class InstantRecorder: SpendRecorder {
 
   /// How many copies were asked for so far.
   var backups: Int { backupCount.withLock { $0 } }
+
+  /// The histories that were asked for so far.
+  var histories: [HistoryPage] { pages.withLock { $0 } }
+
+  func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool {
+    pages.withLock { $0.append(page) }
+    return true
+  }
 
   func answer(_ answer: RecordAnswer) { self.answer.withLock { $0 = answer } }
 

@@ -140,6 +140,10 @@ enum FuzzInput {
       for index in 0..<view.deploymentIDCount { read(view.deploymentID(at: index)) }
       for index in 0..<view.tagCount { read(view.tag(at: index)) }
       read(view.pageToken)
+    case .getSpendHistory(let view):
+      read(view.name)
+      read(view.window)
+      read(view.pageToken)
     case .backupLedger(let view): read(view.path)
     case .ping, .later, .none: break
     }

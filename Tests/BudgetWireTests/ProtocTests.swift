@@ -43,6 +43,14 @@ import Testing
       """, WireSamples.budgets
     ),
     (
+      """
+      call_id: 301
+      get_spend_history {
+        scope: SCOPE_POOL name: "fast" window: "month" page_size: 100 page_token: "1700000000000"
+      }
+      """, WireSamples.history
+    ),
+    (
       "call_id: 77 timeout_ms: 100 filter_deployments {"
         + (0..<8).map {
           "deployments { id: \"deployment-000\($0)\" model_name: \"gpt-4o\""
@@ -127,6 +135,9 @@ import Testing
         """)
     bytes = []
     writer.appendProviderBudgets(WireResponses.budgets, callID: 1, to: &bytes)
+    #expect(try reencoded(bytes) == Array(bytes.dropFirst(4)))
+    bytes = []
+    writer.appendSpendHistory(WireResponses.history, callID: 1, to: &bytes)
     #expect(try reencoded(bytes) == Array(bytes.dropFirst(4)))
     bytes = []
     writer.appendPing(WireResponses.ping, callID: 1, to: &bytes)

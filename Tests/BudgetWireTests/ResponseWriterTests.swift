@@ -161,6 +161,9 @@ import Testing
     writer.appendPing(WireResponses.ping, callID: 1, to: &bytes)
     #expect(try WireSamples.response(bytes).result == .ping(WireResponses.ping))
     bytes = []
+    writer.appendSpendHistory(WireResponses.history, callID: 1, to: &bytes)
+    #expect(try WireSamples.response(bytes).result == .spendHistory(WireResponses.history))
+    bytes = []
     writer.appendProviderBudgets(GetProviderBudgetsResponse(), callID: 1, to: &bytes)
     writer.appendPing(PingResponse(), callID: 2, to: &bytes)
     #expect(bytes == [0, 0, 0, 4, 8, 1, 0x62, 0, 0, 0, 0, 5, 8, 2, 0xAA, 1, 0])
@@ -207,6 +210,19 @@ enum WireResponses {
     result.tags = [Budget(name: "a\u{0}b")]
     result.reconciledAtUnixMilliseconds = 1_764_806_400_123
     result.nextPageToken = "more"
+    return result
+  }()
+
+  static let history: GetSpendHistoryResponse = {
+    var open = SpendWindow(startUnixMilliseconds: -1, endUnixMilliseconds: 1_764_806_400_000)
+    (open.spendUSD, open.ownUSD, open.limitUSD) = (12.25, 1e-12, 0)
+    (open.isOfFleet, open.isOpen) = (true, true)
+    var ended = SpendWindow(startUnixMilliseconds: 0, endUnixMilliseconds: 0)
+    (ended.isLimitUnknown, ended.wasReset) = (true, true)
+    var result = GetSpendHistoryResponse()
+    (result.scope, result.name, result.window) = (.total, "total", "month")
+    result.windows = [open, ended]
+    (result.nextPageToken, result.timeZone) = ("0", "Europe/Berlin")
     return result
   }()
 

@@ -64,6 +64,11 @@ extension RequestMessage {
       message.pattern = view.pattern.text
       message.nearest = view.nearest
       method = .getProviderBudgets(message)
+    case .getSpendHistory(let view):
+      var message = GetSpendHistoryRequest(
+        scope: view.scope, name: view.name.text, window: view.window.text)
+      (message.pageSize, message.pageToken) = (view.pageSize, view.pageToken.text)
+      method = .getSpendHistory(message)
     case .backupLedger(let view): method = .backupLedger(path: view.path.text)
     case .ping: method = .ping
     case .later, .none: method = nil
@@ -154,8 +159,14 @@ enum WireSamples {
     return RequestMessage(callID: 300, method: .getProviderBudgets(message))
   }()
 
+  static let history: RequestMessage = {
+    var message = GetSpendHistoryRequest(scope: .pool, name: "fast", window: "month")
+    (message.pageSize, message.pageToken) = (100, "1700000000000")
+    return RequestMessage(callID: 301, method: .getSpendHistory(message))
+  }()
+
   static let requests: [RequestMessage] = [
-    filter, record, budgets,
+    filter, record, budgets, history,
     RequestMessage(callID: 1, method: .ping),
     RequestMessage(callID: 2, method: nil),
     RequestMessage(callID: 3, method: .filterDeployments(FilterDeploymentsRequest())),

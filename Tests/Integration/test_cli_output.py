@@ -364,7 +364,7 @@ def test_mistyped_commands(budgetctl, words, meant):
 
 def test_unknown_commands_name_those_there_are(budgetctl):
     result = run(budgetctl, "frobnicate")
-    assert result.returncode == 64 and "budgets, filter, explain" in result.stderr
+    assert result.returncode == 64 and "budgets, history, filter, explain" in result.stderr
     assert "did you mean" not in result.stderr
     result = run(budgetctl, "budgets", "--dep")
     assert result.returncode == 64 and "--dep" in result.stderr

@@ -47,5 +47,7 @@ final class ChargingClient: LedgerClient {
     }
   }
 
+  func places(of budgets: [BudgetKey]) -> [BudgetPlace] { budgets.map { _ in .entry } }
+
   func report(_ event: LedgerEvent) {}
 }

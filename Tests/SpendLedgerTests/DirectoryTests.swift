@@ -65,10 +65,10 @@ import Testing
     #expect(try integer("PRAGMA cell_size_check") == 1)
     #expect(try integer("PRAGMA temp_store") == 2)
     #expect(try integer("PRAGMA application_id") == Int64(LedgerSchema.applicationID))
-    #expect(try integer("PRAGMA user_version") == 4)
+    #expect(try integer("PRAGMA user_version") == 5)
     #expect(try text("PRAGMA integrity_check") == "ok")
     let strict = try integer("SELECT count(*) FROM pragma_table_list WHERE strict = 1")
-    #expect(strict == 11)
+    #expect(strict == 12)
     #expect(throws: SQLiteError.self) {
       try store.connection.execute("UPDATE sqlite_schema SET sql = ''", "break the schema")
     }
@@ -144,7 +144,7 @@ import Testing
       try refusal { $0.replaceSubrange(68..<72, with: [0, 0, 0, 9]) }
         == .foreign(path: path, applicationID: 9))
     let newer = try refusal { $0[63] = 7 }
-    #expect(newer == .newer(path: path, version: 7, supported: 4))
+    #expect(newer == .newer(path: path, version: 7, supported: 5))
     #expect(newer?.description.contains("backup") == true)
     #expect(try refusal { $0[63] = 0 } != nil, "tables without a version")
     try good.write(to: database(fixture))

@@ -59,7 +59,7 @@ import Testing
     #expect(kept.confirmed == known(fixture).confirmed)
   }
 
-  @Test func theyArePrunedAnHourAfterTheirEnd() throws {
+  @Test func anHourAfterTheirEndNoStartLooksAtThem() throws {
     let fixture = try LedgerFixture()
     try fixture.ledger.remember([fixture.fleetWindow(0, from: 1_700_000_000_000, lasting: 1_000)])
     fixture.client.advance(milliseconds: 3_601_000)

@@ -307,9 +307,13 @@ import Testing
     for _ in 0..<4 { #expect(fixture.record(amount) == .recorded) }
     try fixture.restart()
     #expect(fixture.ledger.opening.fleet.map(\.window.key.name) == ["p3"])
-    fixture.client.advance(milliseconds: 86_400_000 + 3_600_001)
+    fixture.client.advance(milliseconds: 35 * 86_400_000)
     for _ in 0..<6 { #expect(fixture.record(amount) == .recorded) }
-    let store = try LedgerFixture.store(ofCopy: fixture)
+    var store = try LedgerFixture.store(ofCopy: fixture)
+    #expect(try LedgerReading.read(store, .init(keyBound: .max)) { _ in }.budgets.count == 2)
+    fixture.client.advance(milliseconds: 86_400_000 + 1)
+    for _ in 0..<6 { #expect(fixture.record(amount) == .recorded) }
+    store = try LedgerFixture.store(ofCopy: fixture)
     let names = try LedgerReading.read(store, .init(keyBound: .max)) { _ in }.budgets.values
     #expect(names.map(\.name) == ["p0"])
   }

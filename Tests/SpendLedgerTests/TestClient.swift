@@ -20,6 +20,8 @@ final class TestClient: LedgerClient {
     /// How many of them somebody has waited for.
     var eventsHeard = 0
     var adopted: [AdoptedWindow] = []
+    /// Budgets that entries or patterns name.
+    var places: [BudgetKey: BudgetPlace] = [:]
     /// The order of events: told by the client and by the storage probe.
     var order: [String] = []
   }
@@ -101,6 +103,10 @@ final class TestClient: LedgerClient {
         heard.open[Int32(slot)] = window
       }
     }
+  }
+
+  func places(of budgets: [BudgetKey]) -> [BudgetPlace] {
+    heard.withLock { heard in budgets.map { heard.places[$0] ?? .none } }
   }
 
   func report(_ event: LedgerEvent) {

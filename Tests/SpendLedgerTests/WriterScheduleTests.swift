@@ -41,6 +41,10 @@ import Testing
 
   @Test func pruningGoesOnInSlicesAndBeginsAnewAfterItsInterval() {
     var schedule = schedule()
+    // The first round soon, since a start prunes nothing; then one an hour.
+    #expect(!schedule.isPruningDue(at: 59 * Self.second))
+    #expect(schedule.isPruningDue(at: 60 * Self.second))
+    schedule.pruned(isLast: true, at: 0)
     #expect(!schedule.isPruningDue(at: 3_599 * Self.second))
     #expect(schedule.isPruningDue(at: 3_600 * Self.second))
     schedule.pruned(isLast: false, at: 3_600 * Self.second)

@@ -16,6 +16,7 @@ public enum WireMethod {
   case filterDeployments(FilterDeploymentsView)
   case recordSpend(RecordSpendView)
   case getProviderBudgets(GetProviderBudgetsView)
+  case getSpendHistory(GetSpendHistoryView)
   case backupLedger(BackupLedgerView)
   case explainRequest(FilterDeploymentsView)
   case ping
@@ -55,6 +56,7 @@ extension RequestDecoder {
     case .filterDeployments: return .filterDeployments(try filterDeployments(head))
     case .recordSpend: return .recordSpend(try recordSpend(head))
     case .getProviderBudgets: return .getProviderBudgets(try getProviderBudgets(head))
+    case .getSpendHistory: return .getSpendHistory(try getSpendHistory(head))
     case .backupLedger: return .backupLedger(try backupLedger(head))
     case .explainRequest: return .explainRequest(try filterDeployments(head))
     case .ping:

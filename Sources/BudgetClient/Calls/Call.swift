@@ -33,7 +33,7 @@ struct Call {
   var isReadOnly: Bool {
     switch method {
     case .recordSpend, .backupLedger: false
-    case .filterDeployments, .explainRequest, .getProviderBudgets, .ping: true
+    case .filterDeployments, .explainRequest, .getProviderBudgets, .getSpendHistory, .ping: true
     }
   }
 

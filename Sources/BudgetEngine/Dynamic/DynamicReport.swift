@@ -175,7 +175,8 @@ public struct DynamicReading {
         scope: pattern.key.scope, name: name, windowText: pattern.key.windowText),
       limit: pattern.policy.limit, mode: pattern.policy.mode, origin: .own,
       spend: state.spend(at: now) + state.others(at: now), ownSpend: state.spend(at: now),
-      resetsAt: state.resetsAt(at: now), charged: state.charged)
+      resetsAt: state.resetsAt(at: now), startedAt: state.startedAt(at: now),
+      charged: state.charged)
     return DynamicReport(report: report, rule: pattern.rule)
   }
 }

@@ -19,6 +19,8 @@ public struct BudgetReport: Hashable, Sendable {
   public var ownSpend: PicoUSD
   /// When the open window ends; nil where none is open.
   public var resetsAt: Timestamp?
+  /// When it began, under the same condition.
+  public var startedAt: Timestamp?
   /// The sum that this node charged since the process started, over all windows.
   public var charged: PicoUSD
 
@@ -41,7 +43,8 @@ extension BudgetEngine {
       mode: budget.definition.policy.mode, origin: budget.definition.origin,
       shadowed: budget.definition.policy.mode == .shadow ? shards.shadowed(budget.slot) : 0,
       spend: state.spend(at: now) + state.others(at: now), ownSpend: state.spend(at: now),
-      resetsAt: state.resetsAt(at: now), charged: state.charged)
+      resetsAt: state.resetsAt(at: now), startedAt: state.startedAt(at: now),
+      charged: state.charged)
   }
 }
 

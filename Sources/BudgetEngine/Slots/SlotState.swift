@@ -165,6 +165,11 @@ struct SlotState: Sendable {
     isOpen(at: now) ? end : rule.standingWindow(at: now)?.end
   }
 
+  /// When that window began.
+  func startedAt(at now: Timestamp) -> Timestamp? {
+    isOpen(at: now) ? start : rule.standingWindow(at: now)?.start
+  }
+
   /// Opens a window at `now` with nothing spent, unless one is open.
   mutating func openWindow(at now: Timestamp) {
     guard !isOpen(at: now) else { return }

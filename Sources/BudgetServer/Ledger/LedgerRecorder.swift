@@ -15,12 +15,14 @@ final class LedgerRecorder: SpendRecorder {
   let gate = WindowGate()
   let responses: ResponseWriter
   let log: Logger
+  /// Questions about history wait here.
+  let desk = HistoryDesk()
   private let time: any TimeSource
   private let durability: Durability
   /// How many records may wait for a commit.
   private let queueBound: Int
   private let replies = Locked<ReplyMailbox?>(nil)
-  private let requests: AllRequestCounts
+  let requests: AllRequestCounts
   /// The counts of the ledger's thread.
   private let counts: RequestCounts
   private let spent = Locked(SpendTotals())
@@ -196,6 +198,7 @@ final class LedgerRecorder: SpendRecorder {
       look(now)
       let report = engine.reload(configuration, at: now)
       LedgerSync.write(report, to: ledger, at: now)
+      ledger.note(configuration.notedLimits(after: report), isComplete: false, at: now)
       requests.forgetDenials(of: report.reusedSlots)
       trace.withLock { $0 }?.begin(engine, self, at: now)
       return report
@@ -204,7 +207,7 @@ final class LedgerRecorder: SpendRecorder {
 
   // MARK: - Replies
 
-  private func reply(
+  func reply(
     to token: LedgerToken, in batch: inout ReplyBatch,
     _ write: (UInt64, inout [UInt8]) -> Void
   ) {
@@ -212,7 +215,7 @@ final class LedgerRecorder: SpendRecorder {
     batch.append(to: ConnectionID(word: token.high), tag: callID) { write(callID, &$0) }
   }
 
-  private func post(_ batch: ReplyBatch) {
+  func post(_ batch: ReplyBatch) {
     if batch.isEmpty { return }
     replies.withLock { $0 }?.post(batch)
   }

@@ -18,6 +18,10 @@ protocol SpendRecorder: AnyObject, Sendable {
   /// made of the date. Never waits.
   func backUp(named name: String, token: LedgerToken)
 
+  /// Answers to `token` with what a budget's windows held, when the ledger has told it. Never waits;
+  /// false: too many such questions wait already.
+  func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool
+
   /// The state of the keeping of spend, for Ping.
   func standing(at now: Timestamp) -> RecorderStanding
 }

@@ -86,6 +86,7 @@ public final class BudgetServer: Sendable {
     ledger.start(recorder)
     let report = engine.reload(config.accepted.budgets, at: now)
     LedgerSync.write(report, to: ledger, at: now)
+    ledger.note(config.accepted.budgets.notedLimits, isComplete: true, at: now)
     // A crash in the next moment must find the windows as they are now.
     ledger.settle()
     let counters = ServiceCounters()

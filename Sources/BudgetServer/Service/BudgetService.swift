@@ -82,6 +82,9 @@ struct BudgetService: ~Copyable {
     case .filterDeployments: try filterDeployments(head, output: &output)
     case .recordSpend: return try recordSpend(head, token: call.token, output: &output)
     case .getProviderBudgets: try getProviderBudgets(head, output: &output)
+    case .getSpendHistory:
+      try getSpendHistory(head, token: call.token)
+      return false
     case .explainRequest: try explainRequest(head, output: &output)
     case .backupLedger:
       try backupLedger(head, token: call.token)

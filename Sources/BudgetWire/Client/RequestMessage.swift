@@ -15,6 +15,8 @@ public struct RequestMessage: Hashable, Sendable {
     case recordSpend(RecordSpendRequest)
     /// The state of the budgets.
     case getProviderBudgets(GetProviderBudgetsRequest)
+    /// The windows of a budget and their spend.
+    case getSpendHistory(GetSpendHistoryRequest)
     /// Copy the ledger to a file on the server's disk.
     case backupLedger(path: String)
     /// Each budget's verdict on a request that FilterDeployments could be asked.
@@ -46,6 +48,7 @@ public struct RequestMessage: Hashable, Sendable {
     case .explainRequest(let message): message.append(as: .explainRequest, to: &buffer)
     case .recordSpend(let message): message.append(to: &buffer)
     case .getProviderBudgets(let message): message.append(to: &buffer)
+    case .getSpendHistory(let message): message.append(to: &buffer)
     case .backupLedger(let path):
       buffer.appendMessage(MethodName.backupLedger.rawValue) { $0.appendText(1, path) }
     case .ping: buffer.appendHead(MethodName.ping.rawValue, length: 0)

@@ -73,6 +73,9 @@ extension ResponseMessage {
     case .getProviderBudgets:
       guard let message = unsafe response.get_provider_budgets else { break }
       result = unsafe .providerBudgets(GetProviderBudgetsResponse(message.pointee))
+    case .getSpendHistory:
+      guard let message = unsafe response.get_spend_history else { break }
+      result = unsafe .spendHistory(GetSpendHistoryResponse(message.pointee))
     case .explainRequest:
       guard let message = unsafe response.explain_request else { break }
       result = unsafe .explained(ExplainRequestResponse(message.pointee))
@@ -220,6 +223,37 @@ extension Budget {
     timeZone = unsafe budget.time_zone.text
     beginsOn = unsafe budget.begins_on.text
     wouldHaveDenied = unsafe budget.would_have_denied
+  }
+}
+
+extension GetSpendHistoryResponse {
+  fileprivate init(_ message: Budget__V1__GetSpendHistoryResponse) {
+    self.init()
+    scope = unsafe UInt8(exactly: message.scope.rawValue).flatMap(BudgetScope.init)
+    unsafe name = message.name.text
+    unsafe window = message.window.text
+    unsafe windows = FilterDeploymentsResponse.list(
+      message.windows, message.n_windows, SpendWindow.init)
+    unsafe nextPageToken = message.next_page_token.text
+    unsafe timeZone = message.time_zone.text
+  }
+}
+
+extension SpendWindow {
+  fileprivate init(_ window: Budget__V1__SpendWindow) {
+    unsafe self.init(
+      startUnixMilliseconds: window.start_unix_ms, endUnixMilliseconds: window.end_unix_ms)
+    unsafe spendUSD = window.spend_usd
+    unsafe isOfFleet = window.fleet != 0
+    unsafe ownUSD = window.own_usd
+    if unsafe window.limit_usd_presence_case
+      == BUDGET__V1__SPEND_WINDOW__LIMIT_USD_PRESENCE_LIMIT_USD
+    {
+      unsafe limitUSD = window.limit_usd
+    }
+    unsafe isLimitUnknown = window.limit_unknown != 0
+    unsafe isOpen = window.open != 0
+    unsafe wasReset = window.reset != 0
   }
 }
 

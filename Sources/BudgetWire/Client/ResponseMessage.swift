@@ -15,6 +15,8 @@ public struct ResponseMessage: Hashable, Sendable {
     case recordSpend(RecordSpendResponse)
     /// One page of budgets.
     case providerBudgets(GetProviderBudgetsResponse)
+    /// One page of a budget's windows.
+    case spendHistory(GetSpendHistoryResponse)
     /// Each budget's verdict.
     case explained(ExplainRequestResponse)
     /// Who answers.

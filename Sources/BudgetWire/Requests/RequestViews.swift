@@ -183,6 +183,38 @@ extension RequestDecoder {
   }
 }
 
+/// A `GetSpendHistoryRequest`.
+@safe public struct GetSpendHistoryView {
+  private let message: UnsafePointer<Budget__V1__GetSpendHistoryRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__GetSpendHistoryRequest>) {
+    unsafe self.message = message
+  }
+
+  /// The kind of thing that the budget applies to; nil: unspecified, or not known here.
+  public var scope: BudgetScope? {
+    unsafe UInt8(exactly: message.pointee.scope.rawValue).flatMap(BudgetScope.init)
+  }
+  /// The budget's name within its scope.
+  public var name: NameBytes { unsafe NameBytes(message.pointee.name) }
+  /// The window as configured; absent where the name has one budget.
+  public var window: NameBytes { unsafe NameBytes(message.pointee.window) }
+  /// The most windows of a page, unchecked; 0 = 100.
+  public var pageSize: UInt32 { unsafe message.pointee.page_size }
+  /// The page before's token; absent = the first page.
+  public var pageToken: NameBytes { unsafe NameBytes(message.pointee.page_token) }
+}
+
+extension RequestDecoder {
+  /// The message of a GetSpendHistory request.
+  public mutating func getSpendHistory(
+    _ head: RequestHead
+  ) throws(WireFault) -> GetSpendHistoryView {
+    try unsafe GetSpendHistoryView(
+      unpack(head, budget__v1__get_spend_history_request__unpack))
+  }
+}
+
 /// A `BackupLedgerRequest`.
 @safe public struct BackupLedgerView {
   private let message: UnsafePointer<Budget__V1__BackupLedgerRequest>

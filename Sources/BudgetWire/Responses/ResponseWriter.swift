@@ -75,6 +75,18 @@ public struct ResponseWriter: Sendable {
     }
   }
 
+  /// Appends the answer to GetSpendHistory.
+  ///
+  /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.
+  @discardableResult
+  public func appendSpendHistory(
+    _ result: GetSpendHistoryResponse, callID: UInt64, to buffer: inout [UInt8]
+  ) -> Bool {
+    appendFrame(callID: callID, to: &buffer) { bytes in
+      result.append(to: &bytes)
+    }
+  }
+
   /// Appends the answer to BackupLedger: how many bytes the copy has, and where it is.
   public func appendBackupLedger(
     bytes: UInt64, path: String, callID: UInt64, to buffer: inout [UInt8]

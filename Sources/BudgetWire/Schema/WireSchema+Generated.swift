@@ -18,12 +18,14 @@ public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
   case authenticate = 20
   /// Who answers, and whether it is ready.
   case ping = 21
+  /// A budget's windows and their spend: the open one, then ended ones, the newest first.
+  case getSpendHistory = 23
   /// Every budget that FilterDeployments would ask about the same request, and what each says.
   case explainRequest = 24
 }
 
 /// An element for what has no method, at 0, then one for each method, at its `position`.
-public typealias PerMethod<Element: ~Copyable> = InlineArray<10, Element>
+public typealias PerMethod<Element: ~Copyable> = InlineArray<11, Element>
 
 extension MethodName: CustomStringConvertible {
   /// The method's position among all, from 1.
@@ -37,7 +39,8 @@ extension MethodName: CustomStringConvertible {
     case .backupLedger: 6
     case .authenticate: 7
     case .ping: 8
-    case .explainRequest: 9
+    case .getSpendHistory: 9
+    case .explainRequest: 10
     }
   }
 
@@ -52,6 +55,7 @@ extension MethodName: CustomStringConvertible {
     case .backupLedger: "backup_ledger"
     case .authenticate: "authenticate"
     case .ping: "ping"
+    case .getSpendHistory: "get_spend_history"
     case .explainRequest: "explain_request"
     }
   }
@@ -67,6 +71,7 @@ extension MethodName: CustomStringConvertible {
     case .backupLedger: "BackupLedger"
     case .authenticate: "Authenticate"
     case .ping: "Ping"
+    case .getSpendHistory: "GetSpendHistory"
     case .explainRequest: "ExplainRequest"
     }
   }
@@ -82,6 +87,7 @@ extension MethodName: CustomStringConvertible {
     case .backupLedger: .backupLedger
     case .authenticate: .authenticate
     case .ping: .ping
+    case .getSpendHistory: .getSpendHistory
     case .explainRequest: .filterDeployments
     }
   }
@@ -99,6 +105,7 @@ enum MessageKind: UInt8, CaseIterable, Hashable, Sendable {
   case backupLedger
   case authenticate
   case ping
+  case getSpendHistory
 }
 
 /// A bit for each singular field of a message, at its rule's place.
@@ -125,6 +132,7 @@ extension FieldRule {
       case 16: FieldRule(2, .once, at: 16, holding: .backupLedger)
       case 20: FieldRule(2, .once, at: 20, holding: .authenticate)
       case 21: FieldRule(2, .once, at: 21, holding: .ping)
+      case 23: FieldRule(2, .once, at: 23, holding: .getSpendHistory)
       case 24: FieldRule(2, .once, at: 24, holding: .filterDeployments)
       default: nil
       }
@@ -200,6 +208,15 @@ extension FieldRule {
       default: nil
       }
     case .ping: nil
+    case .getSpendHistory:
+      switch number {
+      case 1: FieldRule(0, .once, at: 1)
+      case 2: FieldRule(2, .once, at: 2)
+      case 3: FieldRule(2, .once, at: 3)
+      case 4: FieldRule(0, .once, at: 4)
+      case 5: FieldRule(2, .once, at: 5)
+      default: nil
+      }
     }
   }
 
@@ -233,6 +250,7 @@ extension WireField: CustomStringConvertible {
     case (.request, 16): "backup_ledger"
     case (.request, 20): "authenticate"
     case (.request, 21): "ping"
+    case (.request, 23): "get_spend_history"
     case (.request, 24): "explain_request"
     case (.filterDeployments, 1): "deployments"
     case (.filterDeployments, 2): "tags"
@@ -273,6 +291,11 @@ extension WireField: CustomStringConvertible {
     case (.releaseReservation, 1): "reservation_id"
     case (.backupLedger, 1): "path"
     case (.authenticate, 1): "token"
+    case (.getSpendHistory, 1): "scope"
+    case (.getSpendHistory, 2): "name"
+    case (.getSpendHistory, 3): "window"
+    case (.getSpendHistory, 4): "page_size"
+    case (.getSpendHistory, 5): "page_token"
     default: "field \(number)"
     }
   }

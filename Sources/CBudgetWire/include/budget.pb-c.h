@@ -27,6 +27,9 @@ typedef struct Budget__V1__RecordSpendResponse Budget__V1__RecordSpendResponse;
 typedef struct Budget__V1__GetProviderBudgetsRequest Budget__V1__GetProviderBudgetsRequest;
 typedef struct Budget__V1__GetProviderBudgetsResponse Budget__V1__GetProviderBudgetsResponse;
 typedef struct Budget__V1__Budget Budget__V1__Budget;
+typedef struct Budget__V1__GetSpendHistoryRequest Budget__V1__GetSpendHistoryRequest;
+typedef struct Budget__V1__GetSpendHistoryResponse Budget__V1__GetSpendHistoryResponse;
+typedef struct Budget__V1__SpendWindow Budget__V1__SpendWindow;
 typedef struct Budget__V1__ReserveSpendRequest Budget__V1__ReserveSpendRequest;
 typedef struct Budget__V1__ReserveSpendResponse Budget__V1__ReserveSpendResponse;
 typedef struct Budget__V1__ReleaseReservationRequest Budget__V1__ReleaseReservationRequest;
@@ -101,6 +104,7 @@ typedef enum {
   BUDGET__V1__REQUEST__METHOD_BACKUP_LEDGER = 16,
   BUDGET__V1__REQUEST__METHOD_AUTHENTICATE = 20,
   BUDGET__V1__REQUEST__METHOD_PING = 21,
+  BUDGET__V1__REQUEST__METHOD_GET_SPEND_HISTORY = 23,
   BUDGET__V1__REQUEST__METHOD_EXPLAIN_REQUEST = 24
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__REQUEST__METHOD__CASE)
 } Budget__V1__Request__MethodCase;
@@ -120,6 +124,7 @@ struct  Budget__V1__Request
     Budget__V1__BackupLedgerRequest *backup_ledger;
     Budget__V1__AuthenticateRequest *authenticate;
     Budget__V1__PingRequest *ping;
+    Budget__V1__GetSpendHistoryRequest *get_spend_history;
     Budget__V1__FilterDeploymentsRequest *explain_request;
   };
 };
@@ -138,6 +143,7 @@ typedef enum {
   BUDGET__V1__RESPONSE__RESULT_BACKUP_LEDGER = 16,
   BUDGET__V1__RESPONSE__RESULT_AUTHENTICATE = 20,
   BUDGET__V1__RESPONSE__RESULT_PING = 21,
+  BUDGET__V1__RESPONSE__RESULT_GET_SPEND_HISTORY = 23,
   BUDGET__V1__RESPONSE__RESULT_EXPLAIN_REQUEST = 24
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__RESPONSE__RESULT__CASE)
 } Budget__V1__Response__ResultCase;
@@ -157,6 +163,7 @@ struct  Budget__V1__Response
     Budget__V1__BackupLedgerResponse *backup_ledger;
     Budget__V1__AuthenticateResponse *authenticate;
     Budget__V1__PingResponse *ping;
+    Budget__V1__GetSpendHistoryResponse *get_spend_history;
     Budget__V1__ExplainRequestResponse *explain_request;
   };
 };
@@ -380,6 +387,63 @@ struct  Budget__V1__Budget
 #define BUDGET__V1__BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__budget__descriptor) \
     , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+
+
+struct  Budget__V1__GetSpendHistoryRequest
+{
+  ProtobufCMessage base;
+  Budget__V1__Scope scope;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData window;
+  uint32_t page_size;
+  ProtobufCBinaryData page_token;
+};
+#define BUDGET__V1__GET_SPEND_HISTORY_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__get_spend_history_request__descriptor) \
+    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, {0,NULL} }
+
+
+struct  Budget__V1__GetSpendHistoryResponse
+{
+  ProtobufCMessage base;
+  Budget__V1__Scope scope;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData window;
+  size_t n_windows;
+  Budget__V1__SpendWindow **windows;
+  ProtobufCBinaryData next_page_token;
+  ProtobufCBinaryData time_zone;
+};
+#define BUDGET__V1__GET_SPEND_HISTORY_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__get_spend_history_response__descriptor) \
+    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL} }
+
+
+typedef enum {
+  BUDGET__V1__SPEND_WINDOW__LIMIT_USD_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__SPEND_WINDOW__LIMIT_USD_PRESENCE_LIMIT_USD = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__SPEND_WINDOW__LIMIT_USD_PRESENCE__CASE)
+} Budget__V1__SpendWindow__LimitUsdPresenceCase;
+
+struct  Budget__V1__SpendWindow
+{
+  ProtobufCMessage base;
+  int64_t start_unix_ms;
+  int64_t end_unix_ms;
+  double spend_usd;
+  protobuf_c_boolean fleet;
+  double own_usd;
+  protobuf_c_boolean limit_unknown;
+  protobuf_c_boolean open;
+  protobuf_c_boolean reset;
+  Budget__V1__SpendWindow__LimitUsdPresenceCase limit_usd_presence_case;
+  union {
+    double limit_usd;
+  };
+};
+#define BUDGET__V1__SPEND_WINDOW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__spend_window__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, BUDGET__V1__SPEND_WINDOW__LIMIT_USD_PRESENCE__NOT_SET, {0} }
 
 
 struct  Budget__V1__ReserveSpendRequest
@@ -793,6 +857,63 @@ Budget__V1__Budget *
 void   budget__v1__budget__free_unpacked
                      (Budget__V1__Budget *message,
                       ProtobufCAllocator *allocator);
+/* Budget__V1__GetSpendHistoryRequest methods */
+void   budget__v1__get_spend_history_request__init
+                     (Budget__V1__GetSpendHistoryRequest         *message);
+size_t budget__v1__get_spend_history_request__get_packed_size
+                     (const Budget__V1__GetSpendHistoryRequest   *message);
+size_t budget__v1__get_spend_history_request__pack
+                     (const Budget__V1__GetSpendHistoryRequest   *message,
+                      uint8_t             *out);
+size_t budget__v1__get_spend_history_request__pack_to_buffer
+                     (const Budget__V1__GetSpendHistoryRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__GetSpendHistoryRequest *
+       budget__v1__get_spend_history_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__get_spend_history_request__free_unpacked
+                     (Budget__V1__GetSpendHistoryRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__GetSpendHistoryResponse methods */
+void   budget__v1__get_spend_history_response__init
+                     (Budget__V1__GetSpendHistoryResponse         *message);
+size_t budget__v1__get_spend_history_response__get_packed_size
+                     (const Budget__V1__GetSpendHistoryResponse   *message);
+size_t budget__v1__get_spend_history_response__pack
+                     (const Budget__V1__GetSpendHistoryResponse   *message,
+                      uint8_t             *out);
+size_t budget__v1__get_spend_history_response__pack_to_buffer
+                     (const Budget__V1__GetSpendHistoryResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__GetSpendHistoryResponse *
+       budget__v1__get_spend_history_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__get_spend_history_response__free_unpacked
+                     (Budget__V1__GetSpendHistoryResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__SpendWindow methods */
+void   budget__v1__spend_window__init
+                     (Budget__V1__SpendWindow         *message);
+size_t budget__v1__spend_window__get_packed_size
+                     (const Budget__V1__SpendWindow   *message);
+size_t budget__v1__spend_window__pack
+                     (const Budget__V1__SpendWindow   *message,
+                      uint8_t             *out);
+size_t budget__v1__spend_window__pack_to_buffer
+                     (const Budget__V1__SpendWindow   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__SpendWindow *
+       budget__v1__spend_window__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__spend_window__free_unpacked
+                     (Budget__V1__SpendWindow *message,
+                      ProtobufCAllocator *allocator);
 /* Budget__V1__ReserveSpendRequest methods */
 void   budget__v1__reserve_spend_request__init
                      (Budget__V1__ReserveSpendRequest         *message);
@@ -1078,6 +1199,15 @@ typedef void (*Budget__V1__GetProviderBudgetsResponse_Closure)
 typedef void (*Budget__V1__Budget_Closure)
                  (const Budget__V1__Budget *message,
                   void *closure_data);
+typedef void (*Budget__V1__GetSpendHistoryRequest_Closure)
+                 (const Budget__V1__GetSpendHistoryRequest *message,
+                  void *closure_data);
+typedef void (*Budget__V1__GetSpendHistoryResponse_Closure)
+                 (const Budget__V1__GetSpendHistoryResponse *message,
+                  void *closure_data);
+typedef void (*Budget__V1__SpendWindow_Closure)
+                 (const Budget__V1__SpendWindow *message,
+                  void *closure_data);
 typedef void (*Budget__V1__ReserveSpendRequest_Closure)
                  (const Budget__V1__ReserveSpendRequest *message,
                   void *closure_data);
@@ -1139,6 +1269,9 @@ extern const ProtobufCMessageDescriptor budget__v1__record_spend_response__descr
 extern const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__budget__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__get_spend_history_request__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__get_spend_history_response__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__spend_window__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__reserve_spend_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__reserve_spend_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__release_reservation_request__descriptor;

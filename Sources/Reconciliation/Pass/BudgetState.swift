@@ -102,6 +102,15 @@ struct BudgetState {
     return max(.zero, late - own.late)
   }
 
+  /// Lets go of the fleet's window; gives what is known of it, where that was not remembered yet. Of
+  /// dynamic budgets nothing is: there may be a million that end at once.
+  mutating func endWithNews() -> [FleetRecord] {
+    let news = isUnremembered && dynamic == nil ? record : nil
+    isUnremembered = false
+    endRecord()
+    return news.map { [$0] } ?? []
+  }
+
   /// Lets go of the fleet's window; what the store had of it is kept with the node's own.
   mutating func endRecord() {
     let confirmed = confirmed

@@ -36,8 +36,7 @@ extension Reconciler {
     if !dynamicViews.isEmpty { node.showDynamic(dynamicViews) }
   }
 
-  /// Has the node keep what is known of the fleet. Only news, and not in every pass: it is for the
-  /// next start, and losing it loses no money.
+  /// Has the node keep what is known of the fleet, now and then: losing it loses no money.
   mutating func remember(_ node: some FleetNode, at now: Timestamp, all: Bool) {
     if let rememberedAt, !all,
       now.unixMilliseconds - rememberedAt.unixMilliseconds < settings.rememberMilliseconds
@@ -45,7 +44,7 @@ extension Reconciler {
       return
     }
     rememberedAt = now
-    var records: [FleetRecord] = []
+    var records = endedRecords
     for index in states.indices where states[index].isUnremembered && states[index].dynamic == nil {
       guard var record = states[index].record else { continue }
       record.at = now
@@ -56,7 +55,9 @@ extension Reconciler {
     do throws(FleetNodeError) {
       try node.remember(records)
       for index in states.indices { states[index].isUnremembered = false }
+      endedRecords = []
     } catch {
+      endedRecords = endedRecords.suffix(settings.pullBound)
       // Tried again with the next pass that remembers: the ledger says itself what is wrong.
     }
   }

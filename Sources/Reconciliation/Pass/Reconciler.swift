@@ -27,6 +27,8 @@ public struct Reconciler {
   /// The place where the next pass goes on among budgets without news, when there are very many.
   private var cursor = 0
   var rememberedAt: Timestamp?
+  /// Windows that have ended before their last totals were remembered.
+  var endedRecords: [FleetRecord] = []
   /// How many nodes the fleet had at the last pass.
   var nodeCount = 1
   var passes: UInt64 = 0
@@ -219,7 +221,9 @@ public struct Reconciler {
   ) {
     let forgotten = now.unixMilliseconds - settings.endedWindowMemoryMilliseconds
     for index in indices {
-      if let record = states[index].record, record.end < now { states[index].endRecord() }
+      if let record = states[index].record, record.end < now {
+        endedRecords += states[index].endWithNews()
+      }
       guard states[index].windows.values.contains(where: { $0.end < now }) else { continue }
       for (start, window) in states[index].windows where window.end < now {
         // A reload may end a window here that the fleet still has open.

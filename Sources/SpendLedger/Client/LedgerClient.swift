@@ -25,6 +25,10 @@ public protocol LedgerClient: Sendable {
   /// are to be labelled with them. No batch is between its labels and its outcomes.
   func adopted(_ windows: [AdoptedWindow], at now: Timestamp)
 
+  /// The places that budgets have in the configuration in force, in order: how long their windows
+  /// are remembered.
+  func places(of budgets: [BudgetKey]) -> [BudgetPlace]
+
   /// Something that people should know.
   func report(_ event: LedgerEvent)
 }

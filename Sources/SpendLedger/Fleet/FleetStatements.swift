@@ -8,7 +8,6 @@ final class FleetStatements {
   private let ofBudget: SQLiteStatement
   private let delete: SQLiteStatement
   private let deleteBudget: SQLiteStatement
-  private let prune: SQLiteStatement
   private let balances: SQLiteStatement
 
   init(_ connection: borrowing SQLiteConnection) throws(SQLiteError) {
@@ -28,7 +27,8 @@ final class FleetStatements {
     all = try connection.prepare(
       """
       SELECT budget, start_ms, end_ms, total_dollars, total_pico, highest_dollars, highest_pico,
-        confirmed, nodes, at_ms, seal FROM fleet_window ORDER BY budget, start_ms
+        confirmed, nodes, at_ms, seal FROM fleet_window WHERE end_ms >= ?
+      ORDER BY budget, start_ms
       """)
     ofBudget = try connection.prepare(
       """
@@ -36,8 +36,8 @@ final class FleetStatements {
         confirmed, nodes, at_ms, seal FROM fleet_window WHERE budget = ? ORDER BY start_ms
       """)
     delete = try connection.prepare("DELETE FROM fleet_window WHERE budget = ? AND start_ms = ?")
-    deleteBudget = try connection.prepare("DELETE FROM fleet_window WHERE budget = ?")
-    prune = try connection.prepare("DELETE FROM fleet_window WHERE end_ms < ?")
+    deleteBudget = try connection.prepare(
+      "DELETE FROM fleet_window WHERE budget = ? AND end_ms >= ?")
     balances = try connection.prepare(
       """
       SELECT start_ms, origin, end_ms, dollars, pico, seal FROM window_spend
@@ -66,8 +66,9 @@ final class FleetStatements {
     return try get.step("read a window of the fleet") ? Self.row(get) : nil
   }
 
-  /// Every row.
-  func rows() throws(SQLiteError) -> [FleetRow] {
+  /// The rows of windows that end at `time` or later. Cost: a look at every row.
+  func rows(endingFrom time: Int64) throws(SQLiteError) -> [FleetRow] {
+    all.bind(time, at: 1)
     var rows: [FleetRow] = []
     defer { all.reset() }
     while try all.step("read the fleet's windows") { rows.append(try Self.row(all)) }
@@ -83,7 +84,7 @@ final class FleetStatements {
     return rows
   }
 
-  private static func row(_ statement: borrowing SQLiteStatement) throws(SQLiteError) -> FleetRow {
+  static func row(_ statement: borrowing SQLiteStatement) throws(SQLiteError) -> FleetRow {
     let row = FleetRow(
       budget: statement.integer(0), start: statement.integer(1), end: statement.integer(2),
       total: PicoUSD(wholeDollars: statement.integer(3), restPico: statement.integer(4)),
@@ -99,14 +100,11 @@ final class FleetStatements {
     try delete.run("move a window")
   }
 
-  func deleteAll(ofBudget budget: Int64) throws(SQLiteError) {
+  /// Forgets a budget's windows that end at `time` or later.
+  func deleteAll(ofBudget budget: Int64, endingFrom time: Int64) throws(SQLiteError) {
     deleteBudget.bind(budget, at: 1)
+    deleteBudget.bind(time, at: 2)
     try deleteBudget.run("forget a budget's windows of the fleet")
-  }
-
-  func prune(endedBefore time: Int64) throws(SQLiteError) {
-    prune.bind(time, at: 1)
-    try prune.run("prune the fleet's windows")
   }
 
   /// Each origin's balance in the budget's windows that opened within `starts`, each checked.

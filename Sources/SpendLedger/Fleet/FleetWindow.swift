@@ -25,8 +25,9 @@ public struct FleetWindow: Equatable, Sendable {
     self.at = at
   }
 
-  /// How long a window is remembered after its end, in milliseconds.
-  static let keptAfterEnd: Int64 = 3_600 * 1_000
+  /// How long after its end a window may still matter to a start, in milliseconds. Its row stays as
+  /// long as the budget's history.
+  static let mattersAfterEnd: Int64 = 3_600 * 1_000
 
   /// The spend of others in it when it was heard of last.
   public var others: PicoUSD { max(total - confirmed.values.reduce(.zero, +), .zero) }

@@ -1,13 +1,13 @@
 import BudgetModel
 
 extension LedgerReading {
-  /// The fleet's windows as they are remembered, each row checked.
+  /// The fleet's windows as they are remembered that end at `time` or later, each row checked.
   static func fleet(
-    _ store: LedgerStore, budgets: [Int64: BudgetKey]
+    _ store: LedgerStore, budgets: [Int64: BudgetKey], endingFrom time: Int64
   ) throws(LedgerError) -> [FleetWindow] {
     do throws(SQLiteError) {
       var windows: [FleetWindow] = []
-      for row in try store.fleet.rows() {
+      for row in try store.fleet.rows(endingFrom: time) {
         guard let key = budgets[row.budget], let window = row.window(of: key) else {
           throw .damagedFleetWindow
         }

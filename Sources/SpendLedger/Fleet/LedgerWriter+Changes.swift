@@ -68,7 +68,7 @@ extension LedgerWriter {
     _ store: LedgerStore, _ names: BudgetNumbers, endingFrom cutoff: Int64
   ) throws(SQLiteError) -> [FleetWindow] {
     var windows: [FleetWindow] = []
-    for row in try store.fleet.rows() where row.end >= cutoff {
+    for row in try store.fleet.rows(endingFrom: cutoff) {
       guard let key = names.key(of: row.budget), let window = row.window(of: key) else {
         throw .damagedFleetWindow
       }

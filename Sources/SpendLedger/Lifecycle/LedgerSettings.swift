@@ -21,6 +21,12 @@ public struct LedgerSettings: Sendable {
   public var backups = BackupSettings()
   /// How long windows are kept after they have ended.
   public var windowRetention: Duration = .seconds(35 * 24 * 3_600)
+  /// The same of budgets that names have by patterns.
+  public var dynamicRetention: Duration = .seconds(7 * 24 * 3_600)
+  /// So many windows of a budget that an entry names are kept, however long ago they ended.
+  public var windowsKept = 13
+  /// So many windows of one budget are kept at most.
+  public var windowsKeptAtMost = 10_000
   /// How often balances are folded into their table.
   public var foldInterval: Duration = .milliseconds(100)
   /// How often the time is stored while records come.

@@ -7,17 +7,19 @@ enum LedgerCommand: Sendable {
   case rename(from: BudgetKey, to: BudgetKey)
   case opened([BudgetWindow])
   case closed(BudgetKey, Timestamp)
+  case limits(LimitNotes)
   case settle(reply: Promise<Bool>)
   case changes(reply: Promise<Result<LedgerChanges, LedgerError>>)
   case adopt([FleetAdoption], reply: Promise<Result<Void, LedgerError>>)
   case remember([FleetWindow], reply: Promise<Result<Void, LedgerError>>)
+  case history([HistoryQuestion], reply: Promise<Result<[[PastWindow]], LedgerError>>)
   case backup(BackupDraft, reply: Promise<LedgerError?>)
 
   /// Whether it only tells something: nobody waits for it.
   var isNote: Bool {
     switch self {
-    case .opened, .closed, .rename: true
-    case .start, .settle, .changes, .adopt, .remember, .backup: false
+    case .opened, .closed, .rename, .limits: true
+    case .start, .settle, .changes, .adopt, .remember, .history, .backup: false
     }
   }
 
@@ -25,8 +27,8 @@ enum LedgerCommand: Sendable {
   /// first.
   var followsRecords: Bool {
     switch self {
-    case .settle, .changes, .adopt, .remember: true
-    case .start, .rename, .opened, .closed, .backup: false
+    case .settle, .changes, .adopt, .remember, .history: true
+    case .start, .rename, .opened, .closed, .limits, .backup: false
     }
   }
 }

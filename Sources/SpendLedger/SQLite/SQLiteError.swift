@@ -41,6 +41,9 @@ struct SQLiteError: Error, Equatable {
   static let damagedFleetWindow = SQLiteError(
     code: SQLITE_CORRUPT, message: "a window of the fleet has changed", operation: "read it")
 
+  static let damagedLimit = SQLiteError(
+    code: SQLITE_CORRUPT, message: "a noted limit has changed", operation: "read it")
+
   static let totalTooLarge = SQLiteError(
     code: SQLITE_TOOBIG, message: "one window would hold more than any may",
     operation: "move spend between windows")

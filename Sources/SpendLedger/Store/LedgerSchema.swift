@@ -115,5 +115,20 @@ enum LedgerSchema {
     ) STRICT;
     PRAGMA user_version = 4;
     """,
+    // Limits as they were: each is in force from its time on, until the next one's.
+    """
+    CREATE TABLE limit_change(
+      scope INTEGER NOT NULL CHECK(scope BETWEEN 1 AND 255),
+      name TEXT NOT NULL,
+      window_text TEXT NOT NULL,
+      since_ms INTEGER NOT NULL,
+      limited INTEGER NOT NULL CHECK(limited BETWEEN 0 AND 1),
+      dollars INTEGER NOT NULL CHECK(dollars BETWEEN 0 AND 1000000000000000000),
+      pico INTEGER NOT NULL CHECK(pico BETWEEN 0 AND 999999999999),
+      seal INTEGER NOT NULL,
+      PRIMARY KEY(scope, name, window_text, since_ms)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 5;
+    """,
   ]
 }

@@ -13,10 +13,7 @@ final class LedgerStatements {
   private let setMeta: SQLiteStatement
   private let deleteBatches: SQLiteStatement
   private let getBatch: SQLiteStatement
-  private let pruneBalances: SQLiteStatement
-  private let pruneBlock: SQLiteStatement
   private let emptyBudgets: SQLiteStatement
-  private let oldBalance: SQLiteStatement
   private let nextBudget: SQLiteStatement
   private let setFold: SQLiteStatement
   private let clearFolds: SQLiteStatement
@@ -49,17 +46,12 @@ final class LedgerStatements {
       """)
     deleteBatches = try connection.prepare("DELETE FROM batch WHERE id <= ?")
     getBatch = try connection.prepare("SELECT payload FROM batch WHERE id = ?")
-    pruneBalances = try connection.prepare("DELETE FROM window_spend WHERE end_ms < ?")
-    pruneBlock = try connection.prepare(
-      "DELETE FROM window_spend WHERE budget BETWEEN ? AND ? AND end_ms < ?")
     emptyBudgets = try connection.prepare(
       """
       SELECT id FROM budget WHERE id BETWEEN ? AND ?
         AND NOT EXISTS (SELECT 1 FROM window_spend WHERE window_spend.budget = budget.id)
         AND NOT EXISTS (SELECT 1 FROM fleet_window WHERE fleet_window.budget = budget.id)
       """)
-    oldBalance = try connection.prepare(
-      "SELECT 1 FROM window_spend WHERE budget BETWEEN ? AND ? AND end_ms < ? LIMIT 1")
     nextBudget = try connection.prepare("SELECT min(id) FROM budget WHERE id >= ?")
     setFold = try connection.prepare(
       """
@@ -164,32 +156,6 @@ final class LedgerStatements {
     let payload = try getBatch.step("read a batch") ? getBatch.blob(0) : nil
     getBatch.reset()
     return payload
-  }
-
-  func pruneBalances(endedBefore time: Int64) throws(SQLiteError) {
-    pruneBalances.bind(time, at: 1)
-    try pruneBalances.run("prune windows")
-  }
-
-  /// As `pruneBalances`, of the budgets with these numbers.
-  func pruneBalances(
-    of budgets: ClosedRange<Int64>, endedBefore time: Int64
-  ) throws(SQLiteError) {
-    pruneBlock.bind(budgets.lowerBound, at: 1)
-    pruneBlock.bind(budgets.upperBound, at: 2)
-    pruneBlock.bind(time, at: 3)
-    try pruneBlock.run("prune windows")
-  }
-
-  /// Whether a window of the budgets with these numbers ended before `time`.
-  func hasBalance(
-    of budgets: ClosedRange<Int64>, endedBefore time: Int64
-  ) throws(SQLiteError) -> Bool {
-    oldBalance.bind(budgets.lowerBound, at: 1)
-    oldBalance.bind(budgets.upperBound, at: 2)
-    oldBalance.bind(time, at: 3)
-    defer { oldBalance.reset() }
-    return try oldBalance.step("look for old windows")
   }
 
   /// The first budget's number from `number` on; nil: there is none.

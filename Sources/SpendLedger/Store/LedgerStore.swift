@@ -8,6 +8,8 @@ final class LedgerStore {
   private let probe: (any StorageProbe)?
   let statements: LedgerStatements
   let fleet: FleetStatements
+  let history: HistoryStatements
+  let limits: LimitStatements
 
   /// Opens an existing database and checks it. A file that is refused is not touched: nothing is
   /// written here but the steps of a migration.
@@ -23,6 +25,8 @@ final class LedgerStore {
       try Self.prepare(connection, path: path)
       statements = try LedgerStatements(connection)
       fleet = try FleetStatements(connection)
+      history = try HistoryStatements(connection)
+      limits = try LimitStatements(connection)
     } catch {
       if let error = error as? LedgerError { throw error }
       if let error = error as? SQLiteError { throw error.ledgerError(path: path) }
@@ -172,7 +176,7 @@ final class LedgerStore {
     do throws(LedgerError) {
       let reading = try LedgerReading.read(self, .init(keyBound: .max)) { _ in }
       _ = try LedgerReading.image(self, budgets: reading.budgets, at: .latest)
-      _ = try LedgerReading.fleet(self, budgets: reading.budgets)
+      _ = try LedgerReading.fleet(self, budgets: reading.budgets, endingFrom: .min)
     } catch {
       throw .unreadable("\(error)")
     }

@@ -14,6 +14,8 @@ extension LedgerWriter {
     case .changes(let reply): reply.fulfil(changes())
     case .adopt(let adoptions, let reply): reply.fulfil(adopt(adoptions))
     case .remember(let windows, let reply): reply.fulfil(remember(windows))
+    case .history(let questions, let reply): reply.fulfil(history(questions))
+    case .limits(let notes): note(notes, command)
     case .opened(let windows): note(windows, command)
     case .closed(let key, let time): end(key, at: time, command)
     case .rename(let old, let new): rename(from: old, to: new, command)
@@ -77,10 +79,13 @@ extension LedgerWriter {
     let isUnwritten = budgets.isUnwritten(id)
     let other = budgets[new]
     let affected = [id] + (other.map { [$0] } ?? [])
+    // A window that ended long ago stays true of the budget, unless its number goes.
+    let cutoff = other == nil ? client.now().unixMilliseconds - FleetWindow.mattersAfterEnd : .min
     let isDone = write(folding: .budgets(affected), marks: false, at: client.now()) {
       store throws(SQLiteError) in
       // The store knows the budget by its old name: what it said of that says nothing of the new.
-      try store.fleet.deleteAll(ofBudget: id)
+      try store.fleet.deleteAll(ofBudget: id, endingFrom: cutoff)
+      try store.limits.rename(from: old, to: new)
       if let other {
         try store.join(id, into: other)
       } else {

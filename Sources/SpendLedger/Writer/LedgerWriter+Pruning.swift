@@ -12,7 +12,6 @@ extension LedgerWriter {
     let instant = SystemCalls.monotonicNanoseconds()
     do throws(SQLiteError) {
       let from = pruning ?? .min
-      if pruning == nil, !pruneFleet(at: now) { return schedule.pruningFailed(at: instant) }
       guard let first = try store.statements.budget(from: from) else {
         pruning = nil
         return schedule.pruned(isLast: true, at: instant)
@@ -30,24 +29,18 @@ extension LedgerWriter {
     }
   }
 
-  private func pruneFleet(at now: Timestamp) -> Bool {
-    write(marks: false, at: now) { store throws(SQLiteError) in
-      try store.fleet.prune(endedBefore: now.unixMilliseconds - FleetWindow.keptAfterEnd)
-    }
-  }
-
   /// Writes nothing where nothing has to go.
   private func prune(
     _ numbers: ClosedRange<Int64>, of store: LedgerStore, at now: Timestamp
   ) throws(SQLiteError) -> Bool {
-    let ended = now.unixMilliseconds - settings.windowRetention.milliseconds
-    let hasOld = try store.statements.hasBalance(of: numbers, endedBefore: ended)
+    guard let client else { return true }
+    let old = try store.history.old(numbers, settings, client, at: now)
     let hasEmpty = try !store.statements.budgetsWithoutWindows(of: numbers).isEmpty
     var gone: [Int64] = []
-    if hasOld || hasEmpty {
+    if !old.isEmpty || hasEmpty {
       let isDone = write(folding: .budgets([numbers.lowerBound]), marks: false, at: now) {
         store throws(SQLiteError) in
-        try store.statements.pruneBalances(of: numbers, endedBefore: ended)
+        for windows in old { try store.history.prune(windows) }
         gone = try store.statements.budgetsWithoutWindows(of: numbers)
         for id in gone { try store.statements.deleteBudget(id: id) }
       }

@@ -50,7 +50,9 @@ struct OpenedLedger {
     let reading = try LedgerReading.read(store, plan, eachBatch: eachBatch)
     let time = ClockRecovery.time(after: reading.meta.clock, at: settings.readClock())
     let found = try LedgerReading.image(store, budgets: reading.budgets, at: time.time)
-    let fleet = try LedgerReading.fleet(store, budgets: reading.budgets)
+    let fleet = try LedgerReading.fleet(
+      store, budgets: reading.budgets,
+      endingFrom: time.time.unixMilliseconds - FleetWindow.mattersAfterEnd)
     let nodeID = reading.meta.nodeID.isEmpty ? randomHex() : reading.meta.nodeID
     let place = "\(SystemCalls.machineID)/\(SystemCalls.status(of: path)?.inode ?? 0)"
     var opened = OpenedLedger(
@@ -69,7 +71,7 @@ struct OpenedLedger {
     }
     let ended = time.time.unixMilliseconds - settings.windowRetention.milliseconds
     let result = store.transact { () throws(SQLiteError) in
-      try opened.adopt(place: place, endedBefore: ended)
+      try opened.adopt(place: place)
     }
     switch result {
     case .committed: break
@@ -83,7 +85,7 @@ struct OpenedLedger {
     return opened
   }
 
-  private func adopt(place: String, endedBefore ended: Int64) throws(SQLiteError) {
+  private func adopt(place: String) throws(SQLiteError) {
     let statements = store.statements
     try statements.insertOrigin(id: originID, name: origin)
     try statements.setMeta(LedgerMeta.Name.nodeID, reading.meta.nodeID)
@@ -106,9 +108,6 @@ struct OpenedLedger {
           amount: (before?.amount ?? .zero) + charged.amount))
     }
     try statements.removeFolds()
-    try statements.pruneBalances(endedBefore: ended)
-    try store.fleet.prune(
-      endedBefore: time.time.unixMilliseconds - FleetWindow.keptAfterEnd)
   }
 
   private static func randomHex() -> String {

@@ -6,6 +6,8 @@ struct WriterSchedule {
   static let idleMarkInterval = 60 * second
   /// How often all files are looked at.
   static let fileCheckInterval = second
+  /// How long after a start the first round of pruning begins.
+  static let firstPruning = 60 * second
   /// How long slices of pruning are apart at most.
   static let pruningPause: Int64 = 20_000_000
   /// Upkeep and forgetting are reported so often at most.
@@ -46,7 +48,8 @@ struct WriterSchedule {
     checkpointBytes = settings.checkpointBytes
     truncateBytes = settings.truncateBytes
     (lastFold, lastMark, lastCommit, lastUpkeep, lastFileCheck) = (now, now, now, now, now)
-    nextPruning = now + pruneInterval
+    // A start prunes nothing: a process that never lasts an hour does it all the same.
+    nextPruning = now + min(pruneInterval, Self.firstPruning)
   }
 
   // MARK: - Waiting

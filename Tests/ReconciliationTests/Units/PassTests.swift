@@ -49,7 +49,12 @@ import Testing
     func adopt(_ adoptions: [WindowAdoption]) {}
     func show(_ views: [FleetView], of generation: UInt64) { self.views += views }
     func showDynamic(_ views: [DynamicView]) {}
-    func remember(_ records: [FleetRecord]) {}
+    var remembered: [FleetRecord] = []
+    var forgets = false
+    func remember(_ records: [FleetRecord]) throws(FleetNodeError) {
+      if forgets { throw FleetNodeError("the disk is full") }
+      remembered += records
+    }
     func heard(_ time: Timestamp, roundTrip: Duration) {}
     func now() -> Timestamp { PassTests.at(PassTests.now) }
   }
@@ -202,5 +207,28 @@ import Testing
     var whole = try Self.state(own: [Self.origin: 10], confirmed: [Self.origin: 10])
     whole.endRecord()
     #expect(whole.takeLate(start) == .zero)
+  }
+
+  /// A history has the fleet's last total of a window, also where the window ended right after it was
+  /// heard, and where the ledger could not take it at once.
+  @Test(arguments: [false, true])
+  func theLastTotalOfAWindowThatEndedIsRemembered(isRefusedAtFirst: Bool) throws {
+    var state = try Self.state(own: [:], confirmed: [:])
+    state.record?.end = Self.at(Self.now - 1)
+    state.record?.total = PicoUSD(dollars: 7)
+    state.isUnremembered = true
+    var other = try Self.state("u", own: [:], confirmed: [:])
+    other.record?.end = Self.at(Self.now - 1)
+    var reconciler = Self.reconciler([state, other])
+    let node = Node()
+    node.forgets = isRefusedAtFirst
+    var store = Store()
+    _ = try reconciler.pass(node, &store)
+    node.forgets = false
+    reconciler.close(node)
+    #expect(
+      node.remembered.map(\.key.name) == ["t"] && node.remembered[0].total == PicoUSD(dollars: 7))
+    reconciler.close(node)
+    #expect(node.remembered.count == 1, "once")
   }
 }

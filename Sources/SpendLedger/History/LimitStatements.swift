@@ -1,0 +1,182 @@
+import BudgetModel
+
+/// A limit of a budget as its row has it: in force from then on.
+struct LimitRow {
+  var key: BudgetKey
+  var since: Int64
+  var limit: PicoUSD?
+
+  /// A row has no negative amount, and none past what its column holds.
+  init(key: BudgetKey, since: Int64, limit: PicoUSD?) {
+    self.key = key
+    self.since = since
+    self.limit = limit.map { min(max($0, .zero), .maximumTotal) }
+  }
+
+  var seal: Int64 {
+    var seal = RowSeal(7)
+    seal.add(Int64(key.scope.rawValue))
+    seal.add(key.name)
+    seal.add(key.windowText)
+    for value in [since, limit == nil ? 0 : 1, limit?.wholeDollars ?? 0, limit?.restPico ?? 0] {
+      seal.add(value)
+    }
+    return seal.value
+  }
+}
+
+/// The statements of limits as they were, prepared once.
+final class LimitStatements {
+  private let insert: SQLiteStatement
+  private let get: SQLiteStatement
+  private let all: SQLiteStatement
+  private let delete: SQLiteStatement
+  private let deleteOld: SQLiteStatement
+
+  /// So many changes of one budget's limit are remembered.
+  static let keptChanges = 256
+
+  init(_ connection: borrowing SQLiteConnection) throws(SQLiteError) {
+    insert = try connection.prepare(
+      """
+      INSERT INTO limit_change(scope, name, window_text, since_ms, limited, dollars, pico, seal)
+      VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+      ON CONFLICT DO UPDATE SET limited = ?5, dollars = ?6, pico = ?7, seal = ?8
+      """)
+    get = try connection.prepare(
+      """
+      SELECT scope, name, window_text, since_ms, limited, dollars, pico, seal FROM limit_change
+      WHERE scope = ? AND name = ? AND window_text = ? ORDER BY since_ms DESC LIMIT ?
+      """)
+    all = try connection.prepare(
+      """
+      SELECT scope, name, window_text, since_ms, limited, dollars, pico, seal FROM limit_change
+      ORDER BY scope, name, window_text, since_ms
+      """)
+    delete = try connection.prepare(
+      "DELETE FROM limit_change WHERE scope = ? AND name = ? AND window_text = ?")
+    deleteOld = try connection.prepare(
+      """
+      DELETE FROM limit_change WHERE scope = ?1 AND name = ?2 AND window_text = ?3
+        AND since_ms < (SELECT since_ms FROM limit_change
+          WHERE scope = ?1 AND name = ?2 AND window_text = ?3
+          ORDER BY since_ms DESC LIMIT 1 OFFSET ?4)
+      """)
+  }
+
+  /// Writes a row; the budget's oldest one goes where it has too many.
+  func add(_ row: LimitRow) throws(SQLiteError) {
+    bind(row.key, insert)
+    insert.bind(row.since, at: 4)
+    insert.bind(row.limit == nil ? 0 : 1, at: 5)
+    insert.bind(row.limit?.wholeDollars ?? 0, at: 6)
+    insert.bind(row.limit?.restPico ?? 0, at: 7)
+    insert.bind(row.seal, at: 8)
+    try insert.run("note a limit")
+    bind(row.key, deleteOld)
+    deleteOld.bind(Int64(Self.keptChanges - 1), at: 4)
+    try deleteOld.run("forget an old limit")
+  }
+
+  /// The newest limits of a budget, the newest first.
+  func rows(of key: BudgetKey, count: Int = keptChanges) throws(SQLiteError) -> [LimitRow] {
+    bind(key, get)
+    get.bind(Int64(count), at: 4)
+    defer { get.reset() }
+    var rows: [LimitRow] = []
+    while try get.step("read limits") { rows.append(try Self.row(get)) }
+    return rows
+  }
+
+  /// The newest limit of each budget that has one noted.
+  func newest() throws(SQLiteError) -> [BudgetKey: LimitRow] {
+    defer { all.reset() }
+    var newest: [BudgetKey: LimitRow] = [:]
+    while try all.step("read limits") {
+      let row = try Self.row(all)
+      newest[row.key] = row
+    }
+    return newest
+  }
+
+  func deleteAll(of key: BudgetKey) throws(SQLiteError) {
+    bind(key, delete)
+    try delete.run("forget limits")
+  }
+
+  /// A budget goes by another key: so do its limits, unless that key has limits of its own.
+  func rename(from old: BudgetKey, to new: BudgetKey) throws(SQLiteError) {
+    let rows = try rows(of: old)
+    if rows.isEmpty { return }
+    if try self.rows(of: new, count: 1).isEmpty {
+      for row in rows.reversed() {
+        try add(LimitRow(key: new, since: row.since, limit: row.limit))
+      }
+    }
+    try deleteAll(of: old)
+  }
+
+  private func bind(_ key: BudgetKey, _ statement: borrowing SQLiteStatement) {
+    statement.bind(Int64(key.scope.rawValue), at: 1)
+    statement.bind(key.name, at: 2)
+    statement.bind(key.windowText, at: 3)
+  }
+
+  private static func row(_ statement: borrowing SQLiteStatement) throws(SQLiteError) -> LimitRow {
+    let stored = StoredBudget(
+      scope: statement.integer(0), name: statement.text(1), windowText: statement.text(2))
+    let amount = PicoUSD(wholeDollars: statement.integer(5), restPico: statement.integer(6))
+    guard let key = stored.key else { throw .damagedLimit }
+    let row = LimitRow(
+      key: key, since: statement.integer(3), limit: statement.integer(4) == 0 ? nil : amount)
+    guard row.seal == statement.integer(7) else { throw .damagedLimit }
+    return row
+  }
+}
+
+/// Limits in force, to be noted.
+struct LimitNotes: Sendable {
+  let limits: [NotedLimit]
+  /// Whether they are all that are in force: limits of budgets that nothing names any more go then.
+  let isComplete: Bool
+  let now: Timestamp
+
+  /// The difference to the limits that were noted before.
+  struct Changes {
+    var rows: [LimitRow] = []
+    var gone: [BudgetKey] = []
+
+    var isEmpty: Bool { rows.isEmpty && gone.isEmpty }
+
+    func write(to store: LedgerStore) throws(SQLiteError) {
+      for row in rows { try store.limits.add(row) }
+      for key in gone { try store.limits.deleteAll(of: key) }
+    }
+  }
+
+  /// `hasWindows` tells whether the ledger has windows of a budget; without, its limits are forgotten
+  /// so many milliseconds after the last was noted.
+  func changes(
+    in known: LimitStatements, forgettingAfter retention: Int64, hasWindows: (BudgetKey) -> Bool
+  ) throws(SQLiteError) -> Changes {
+    var changes = Changes()
+    let newest = isComplete ? try known.newest() : nil
+    for limit in limits {
+      let row = LimitRow(key: limit.key, since: now.unixMilliseconds, limit: limit.limit)
+      let last: LimitRow?
+      if let newest {
+        last = newest[limit.key]
+      } else {
+        last = try known.rows(of: limit.key, count: 1).first
+      }
+      if last == nil || last?.limit != row.limit { changes.rows.append(row) }
+    }
+    guard let newest else { return changes }
+    let inForce = Set(limits.map(\.key))
+    changes.gone = newest.values.filter {
+      $0.since < now.unixMilliseconds - retention && !inForce.contains($0.key)
+        && !hasWindows($0.key)
+    }.map(\.key)
+    return changes
+  }
+}
