@@ -143,7 +143,7 @@ let package = Package(
       "BudgetPagesTests",
       [
         "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "HTTPPort", "JSONWriting",
-        "Digest", "NodeFixture", "SpendLedger", "TCPTransport",
+        "Digest", "NodeFixture", "SeededRandom", "SpendLedger", "TCPTransport",
       ]),
     tests(
       "BudgetServerTests",

@@ -4,6 +4,7 @@
 @_exported public import enum BudgetModel.BudgetScope
 @_exported public import struct BudgetWire.BackupLedgerResponse
 @_exported public import struct BudgetWire.Budget
+@_exported public import struct BudgetWire.BudgetForecast
 @_exported public import struct BudgetWire.Denial
 @_exported public import struct BudgetWire.Deployment
 @_exported public import struct BudgetWire.ExplainRequestResponse

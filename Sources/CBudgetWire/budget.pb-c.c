@@ -547,6 +547,51 @@ void   budget__v1__budget__free_unpacked
   assert(message->base.descriptor == &budget__v1__budget__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   budget__v1__forecast__init
+                     (Budget__V1__Forecast         *message)
+{
+  static const Budget__V1__Forecast init_value = BUDGET__V1__FORECAST__INIT;
+  *message = init_value;
+}
+size_t budget__v1__forecast__get_packed_size
+                     (const Budget__V1__Forecast *message)
+{
+  assert(message->base.descriptor == &budget__v1__forecast__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__forecast__pack
+                     (const Budget__V1__Forecast *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__forecast__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__forecast__pack_to_buffer
+                     (const Budget__V1__Forecast *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__forecast__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__Forecast *
+       budget__v1__forecast__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__Forecast *)
+     protobuf_c_message_unpack (&budget__v1__forecast__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__forecast__free_unpacked
+                     (Budget__V1__Forecast *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__forecast__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   budget__v1__get_spend_history_request__init
                      (Budget__V1__GetSpendHistoryRequest         *message)
 {
@@ -2623,7 +2668,7 @@ const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__desc
   (ProtobufCMessageInit) budget__v1__get_provider_budgets_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[12] =
+static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[14] =
 {
   {
     "name",
@@ -2769,10 +2814,36 @@ static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[12] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "forecast_15m",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, forecast_15m),
+    &budget__v1__forecast__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "forecast_24h",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, forecast_24h),
+    &budget__v1__forecast__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__budget__field_indices_by_name[] = {
   10,   /* field[10] = begins_on */
   7,   /* field[7] = exhausted */
+  12,   /* field[12] = forecast_15m */
+  13,   /* field[13] = forecast_24h */
   1,   /* field[1] = limit_usd */
   8,   /* field[8] = mode */
   0,   /* field[0] = name */
@@ -2788,7 +2859,7 @@ static const ProtobufCIntRange budget__v1__budget__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 12, 9 },
-  { 0, 12 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
 {
@@ -2798,11 +2869,75 @@ const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
   "Budget__V1__Budget",
   "budget.v1",
   sizeof(Budget__V1__Budget),
-  12,
+  14,
   budget__v1__budget__field_descriptors,
   budget__v1__budget__field_indices_by_name,
   2,  budget__v1__budget__number_ranges,
   (ProtobufCMessageInit) budget__v1__budget__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__forecast__field_descriptors[3] =
+{
+  {
+    "usd_per_second",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Forecast, usd_per_second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "over_seconds",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Forecast, over_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "exhausts_at_unix_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Budget__V1__Forecast, exhausts_at_unix_ms_presence_case),
+    offsetof(Budget__V1__Forecast, exhausts_at_unix_ms),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__forecast__field_indices_by_name[] = {
+  2,   /* field[2] = exhausts_at_unix_ms */
+  1,   /* field[1] = over_seconds */
+  0,   /* field[0] = usd_per_second */
+};
+static const ProtobufCIntRange budget__v1__forecast__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor budget__v1__forecast__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.Forecast",
+  "Forecast",
+  "Budget__V1__Forecast",
+  "budget.v1",
+  sizeof(Budget__V1__Forecast),
+  3,
+  budget__v1__forecast__field_descriptors,
+  budget__v1__forecast__field_indices_by_name,
+  1,  budget__v1__forecast__number_ranges,
+  (ProtobufCMessageInit) budget__v1__forecast__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor budget__v1__get_spend_history_request__field_descriptors[5] =

@@ -24,6 +24,15 @@ public struct LabelSet: Hashable, Sendable {
     self.bytes = bytes
   }
 
+  /// These labels and then `others`. Precondition: no label stands in both.
+  public func adding(_ others: LabelSet) -> LabelSet {
+    if bytes.isEmpty { return others }
+    if others.bytes.isEmpty { return self }
+    return LabelSet(bytes: bytes + [UInt8(ascii: ",")] + others.bytes)
+  }
+
+  private init(bytes: [UInt8]) { self.bytes = bytes }
+
   private static func appendEscaped(_ value: String, to bytes: inout [UInt8]) {
     for byte in value.utf8 {
       switch byte {

@@ -28,6 +28,16 @@ struct PageFixture {
     return sources
   }
 
+  /// A provider's budget is charged.
+  func charge(_ provider: String, dollars: Int64) {
+    var charged = ChargedSlots()
+    charged.add(
+      NameBytes.with(provider) {
+        engine.catalog.candidate(CandidateNames(id: .absent, model: .absent, provider: $0))
+      }, in: engine.catalog)
+    engine.record(PicoUSD(dollars: dollars), to: charged, at: time.now())
+  }
+
   /// The lines of `/metrics`.
   var metrics: [String] {
     let response = MetricsPage(sources, pages: PageCounts()).response()
@@ -39,7 +49,7 @@ struct PageFixture {
   var status: [UInt8] {
     get throws {
       let sources = sources
-      return try StatusJSONPage(sources, sampler: SpendSampling(sources))
+      return try StatusJSONPage(sources)
         .response(to: StatusQuery(HTTPRequest(path: "/status.json"))).body.bytes
     }
   }

@@ -97,17 +97,26 @@ import Testing
     var text = JSONText()
     let report = try report(
       .tag, "q\"\\\n\u{1}é", limit: 10, spend: 2.5,
-      resetsAt: Timestamp(unixMilliseconds: Self.now.unixMilliseconds + 10_000))
-    StatusBudget(
-      report: report, rate: .init(dollarsPerSecond: 0.5, seconds: 60), now: Self.now
-    ).append(to: &text)
+      resetsAt: Timestamp(unixMilliseconds: Self.now.unixMilliseconds + 20_000))
+    let rate = SpendPace.Rate(dollarsPerSecond: 0.5, seconds: 900)
+    let forecasts = Forecasts(report, at: Self.now) { span in
+      span == .quarterHour ? rate : .init(dollarsPerSecond: 0.25, seconds: 90_000)
+    }
+    StatusBudget(report, rate: rate, forecasts).append(to: &text)
     let parsed = try #require(
       try JSONSerialization.jsonObject(with: Data(text.bytes)) as? [String: Any])
     #expect(parsed["name"] as? String == "q\"\\\n\u{1}é")
     #expect(parsed["remaining"] as? String == "7.5")
     #expect(parsed["used_ratio"] as? Double == 0.25)
     #expect(parsed["exhausts_at"] as? String == "2026-01-15T00:00:15.000Z")
-    #expect(parsed["exhausts_before_reset"] as? Bool == false)
+    #expect(parsed["exhausts_before_reset"] as? Bool == true)
+    #expect(parsed["exhausts_over"] as? String == "15m")
+    let told = try #require(parsed["forecasts"] as? [String: [String: Any]])
+    #expect(told["15m"]?["exhausts_at_unix_ms"] as? Int64 == Self.now.unixMilliseconds + 15_000)
+    #expect(told["15m"]?["over_seconds"] as? Double == 900)
+    #expect(
+      told["24h"]?["exhausts_at"] is NSNull
+        && told["24h"]?["rate_usd_per_second"] as? Double == 0.25)
     #expect(parsed["exhausted"] as? Bool == false)
   }
 
@@ -146,5 +155,18 @@ import Testing
     #expect(exported.counts.map(\.omitted) == [0, 0, 0, 0, 3, 0])
     bounds.tags = 3
     #expect(BudgetLabels().exported(of: engine.catalog, bounds).budgets.count == 4)
+  }
+
+  @Test func nothingIsToldOfWhatIsNotKnown() throws {
+    var text = JSONText()
+    StatusBudget(
+      try report(.tag, "t", limit: 10, spend: 1), rate: nil, Forecasts()
+    ).append(to: &text)
+    let parsed = try #require(
+      try JSONSerialization.jsonObject(with: Data(text.bytes)) as? [String: Any])
+    for name in ["exhausts_at", "exhausts_over", "exhausts_before_reset", "rate_usd_per_second"] {
+      #expect(parsed[name] is NSNull, "\(name)")
+    }
+    #expect((parsed["forecasts"] as? [String: Any])?.values.allSatisfy { $0 is NSNull } == true)
   }
 }

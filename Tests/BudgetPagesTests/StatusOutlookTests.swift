@@ -27,9 +27,12 @@ import Testing
   private func outlook(
     _ reports: [BudgetReport], rates: [String: Double?], otherwise: Double? = 0
   ) -> StatusOutlook {
-    StatusOutlook(reports, at: Self.now) { index in
-      (rates[reports[index].key.name] ?? otherwise)
-        .map { .init(dollarsPerSecond: $0, seconds: 60) }
+    StatusOutlook(reports) { index in
+      Forecasts(reports[index], at: Self.now) { span in
+        guard span == .quarterHour else { return nil }
+        return (rates[reports[index].key.name] ?? otherwise)
+          .map { .init(dollarsPerSecond: $0, seconds: 900) }
+      }
     }
   }
 
@@ -105,8 +108,10 @@ import Testing
 
   @Test func whatIsNotSteadySaysNothingOfWhatComes() {
     let reports = [report(.tag, "burst", limit: 1_000, spend: 900)]
-    let outlook = StatusOutlook(reports, at: Self.now) { _ in
-      .init(dollarsPerSecond: 50, seconds: 60, isSteady: false)
+    let outlook = StatusOutlook(reports) { index in
+      Forecasts(reports[index], at: Self.now) { _ in
+        .init(dollarsPerSecond: 50, seconds: 900, isSteady: false)
+      }
     }
     #expect(outlook.next == nil)
     #expect(outlook.counts.map(\.runningOut) == [0, 0, 0, 0, 0, 0])

@@ -7,6 +7,7 @@ import SpendLedger
 import Testing
 
 @testable import BudgetEngine
+@testable import BudgetPages
 @testable import BudgetServer
 
 /// GetSpendHistory, from the question to the page.
@@ -116,6 +117,7 @@ import Testing
   @Test func namesOfPatternsHaveThePatternsLimits() throws {
     let fixture = try fixture()
     var page = try page(fixture, .tag, "user:a")
+    #expect(!page.budget.hasOthers)
     #expect(page.budget.key.windowText == "day" && page.budget.limitKey.name == "user:*")
     #expect(page.budget.unknown?.message.contains("pattern 'user:*' gives it one") == true)
     var record = RecordSpendRequest(costUSD: 2)
@@ -153,8 +155,11 @@ import Testing
     }
   }
 
-  private func pages(_ ledger: Ledger, size: UInt32) throws -> [GetSpendHistoryResponse] {
+  private func pages(
+    _ ledger: Ledger, size: UInt32, hasOthers: Bool = true, isInFleet: Bool = false
+  ) throws -> [GetSpendHistoryResponse] {
     var budget = HistoryBudget(BudgetKey(scope: .tag, name: "t", windowText: "1h"))
+    budget.hasOthers = hasOthers
     budget.report = BudgetReport(
       key: budget.key, limit: PicoUSD(dollars: 9), spend: PicoUSD(dollars: 4),
       ownSpend: PicoUSD(dollars: 3), resetsAt: Self.at(3_600), startedAt: Self.start,
@@ -162,10 +167,11 @@ import Testing
     var pages: [GetSpendHistoryResponse] = []
     var token = ""
     repeat {
-      let page = try NameBytes.with(token) { name in
+      var page = try NameBytes.with(token) { name in
         // The clock goes on while pages are read.
         Result { try HistoryPage(budget, size: size, token: name, at: Self.at(Int64(pages.count))) }
       }.get()
+      page.isInFleet = isInFleet
       let response = try page.response { question throws(LedgerError) in ledger.answer(question) }
       pages.append(response)
       token = response.nextPageToken
@@ -194,6 +200,10 @@ import Testing
 
   @Test func theOpenWindowIsTheFleetsWhereTheLedgerHeardOfIt() throws {
     #expect(try pages(Ledger(ended: 0, openOfFleet: .zero), size: 0)[0].windows[0].isOfFleet)
+    #expect(try self.pages(Ledger(ended: 0), size: 0, isInFleet: true)[0].windows[0].isOfFleet)
+    // Of a name's budget by a pattern the last news of others is not kept.
+    let names = try self.pages(Ledger(ended: 2), size: 0, hasOthers: false)[0].windows
+    #expect(names.map(\.spendUSD) == [4, 1, 2] && !names.contains(where: \.isOfFleet))
     let pages = try pages(Ledger(ended: 0), size: 1)
     #expect(pages.count == 1 && pages[0].windows.count == 1)
   }
@@ -263,5 +273,31 @@ import Testing
     // A ledger that is closed says so.
     fixture.ledger.close()
     #expect(try ask(try budget("p", "")).status?.code == .unavailable)
+  }
+
+  // MARK: - Forecasts
+
+  @Test func budgetsAreListedWithTheirForecasts() throws {
+    let fixture = try fixture()
+    func openai() throws -> Budget {
+      try #require(
+        try fixture.call(.getProviderBudgets(GetProviderBudgetsRequest())).page.providers.first)
+    }
+    fixture.pace.sample(requests: 0)
+    var record = RecordSpendRequest(costUSD: 0.5)
+    record.provider = "openai"
+    for minute in 1...5 {
+      _ = try fixture.call(.recordSpend(record))
+      #expect(try openai().quarterHourForecast == nil, "after \(minute - 1) minutes")
+      fixture.uptime.advance(.seconds(60))
+      fixture.time.advance(milliseconds: 60_000)
+      fixture.pace.sample(requests: 0)
+    }
+    let forecast = try #require(try openai().quarterHourForecast)
+    #expect(forecast.overSeconds == 300 && abs(forecast.usdPerSecond - 0.5 / 60) < 1e-6)
+    // $7.50 are left of $10.
+    let left = try #require(forecast.exhaustsAtUnixMilliseconds)
+    #expect(abs(left - fixture.time.now().unixMilliseconds - 900_000) < 10)
+    #expect(try openai().dayForecast == nil)
   }
 }

@@ -1,5 +1,6 @@
 import BudgetEngine
 import BudgetModel
+import BudgetPages
 import BudgetWire
 import CAllocationCount
 import Foundation
@@ -44,12 +45,13 @@ import Testing
   private static func context(
     _ engine: BudgetEngine, _ recorder: any SpendRecorder
   ) -> ServiceContext {
-    ServiceContext(
-      engine: engine, time: ManualTimeSource(ServiceFixture.start), recorder: recorder,
+    let time = ManualTimeSource(ServiceFixture.start)
+    return ServiceContext(
+      engine: engine, time: time, recorder: recorder,
       bounds: .standard, identity: NodeIdentity(version: "1", nodeID: "n"),
       counters: ServiceCounters(), contradictions: ProviderContradictions { _ in },
       requests: AllRequestCounts(),
-      readiness: Readiness(recorder: recorder, fleet: nil))
+      readiness: Readiness(recorder: recorder, fleet: nil), pace: SpendSampling(engine, time))
   }
 
   /// A filter of 8 deployments and 2 tags; `tag` makes messages differ.

@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetFleet
 import BudgetModel
+import BudgetPages
 import BudgetWire
 import Locks
 import NodeFixture
@@ -87,6 +88,9 @@ struct ServiceFixture {
   let contradictions: ProviderContradictions
   let requests = AllRequestCounts()
   let readiness: Readiness
+  /// Time goes by only where a test says so.
+  let uptime: ManualUptime
+  let pace: SpendSampling
   let context: ServiceContext
   private(set) var service: LaneService
   let recorder: InstantRecorder
@@ -111,10 +115,13 @@ struct ServiceFixture {
     recorder = InstantRecorder(engine: engine)
     readiness = Readiness(recorder: recorder, fleet: fleet)
     contradictions = ProviderContradictions { [reports] in reports.add($0) }
+    uptime = ManualUptime()
+    pace = SpendSampling(engine, time, uptime: { [uptime] in uptime.now })
     context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: .standard,
       identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
-      contradictions: contradictions, requests: requests, readiness: readiness, fleet: fleet)
+      contradictions: contradictions, requests: requests, readiness: readiness,
+      pace: pace, fleet: fleet)
     service = LaneService(context: context)
   }
 

@@ -204,6 +204,9 @@ enum WireResponses {
     full.resetsAtUnixMilliseconds = 1_764_806_400_000
     full.reservedUSD = 0.5
     full.isExhausted = true
+    full.quarterHourForecast = BudgetForecast(
+      usdPerSecond: 0.25, overSeconds: 900.5, exhaustsAtUnixMilliseconds: 0)
+    full.dayForecast = BudgetForecast(usdPerSecond: 0, overSeconds: 86_400)
     var result = GetProviderBudgetsResponse()
     result.providers = [plain, full]
     result.deployments = [full]

@@ -4,6 +4,7 @@ import pytest
 
 from browser import Browser
 from conftest import config_text
+from shifted_clock import ShiftedClock
 
 HOSTILE = "<img src=x onerror=document.title='broken'></script><b>bold</b>"
 TURNED = "abc\u202efdp.exe"
@@ -308,7 +309,7 @@ def test_nothing_is_said_to_last_while_rates_are_unknown(page):
         == "At the present rate " + lasts + " 1 has a limit of $0 and gives nothing."
     others = """{ up: true, partitioned: false, policy: 'share', lag_seconds: 0.1,
       eviction_unsafe: false, passes: { ok: 1, failed: 0 }, late_spend: '0', late_spend_usd: 0 }"""
-    assert outlook(0, 0, 0, redis=others) == "At this node’s own rate " + lasts
+    assert outlook(0, 0, 0, redis=others) == "At the present rate " + lasts, "the fleet's"
 
 
 def test_the_denied_beyond_those_listed_are_counted_in_place(page):
@@ -352,3 +353,71 @@ def test_a_thousand_budgets(start, browser):
     })()"""
     assert browser.value(writes) == 0
     assert browser.complaints() == []
+
+
+BARS = "[...document.querySelectorAll('tbody tr .past rect')]"
+
+
+def test_past_windows_are_drawn(start, browser, tmp_path):
+    """A bar a window, where it lay in time; the same as text for who does not see it."""
+    clock = ShiftedClock(tmp_path / "clock")
+    server = start(config_text({"openai": (10.0, "1d")}), environment=clock.environment)
+    label = "document.querySelector('tbody .past').getAttribute('aria-label')"
+    for cost in (4, 12, 1):
+        server.record("openai", cost)
+        clock.advance(86_400 + 60)
+    browser.visit("http://%s/" % server.ready_line["http"])
+    browser.until(f"{BARS}.length === 3")
+    assert browser.value("document.querySelectorAll('.past .open').length") == 0, "none is open"
+    server.record("openai", 2)
+    browser.until(f"{BARS}.length === 4")
+    assert browser.value(label) == (
+        "Last windows, the oldest first: $4.00 of $10.00, $12.00 of $10.00, $1.00 of $10.00, "
+        "now $2.00 of $10.00.")
+    heights = browser.value(f"{BARS}.map((bar) => Number(bar.getAttribute('height')))")
+    assert heights == [6.67, 20, 1.67, 3.33]
+    lefts = browser.value(f"{BARS}.map((bar) => Number(bar.getAttribute('x')))")
+    assert lefts == sorted(lefts) and lefts[0] > 90 and lefts[3] < 140
+    assert browser.value(f"{BARS}.map((bar) => bar.classList.value)") == ["", "over", "", "open"]
+    for width in (320, 375, 1280):
+        browser.resize(width, 800)
+        assert browser.value("document.documentElement.scrollWidth") <= width
+        assert browser.value(OVERLAPPING) == [], width
+    # A window that ends has its bar without a reload of the page.
+    clock.advance(86_400 + 60)
+    server.record("openai", 0.5)
+    browser.until(f"{BARS}.length === 5")
+    assert browser.value(label).endswith("$2.00 of $10.00, now $0.50 of $10.00.")
+    assert browser.complaints() == []
+    clock.close()
+
+
+def test_a_forecast_says_over_what_time_it_is(page):
+    _, browser = page
+    shown = browser.value("""(() => {
+      clearTimeout(timer);
+      if (asking) asking.abort();
+      const at = (minutes) => lastStatus.now_unix_ms + minutes * 60000;
+      const forecast = (rate, over, ends) => ({ rate_usd_per_second: rate, over_seconds: over,
+        exhausts_at: null, exhausts_at_unix_ms: ends });
+      const rows = [
+        [forecast(0.01, 900, at(125)), forecast(0.001, 86400, at(600))],
+        [forecast(0, 900, null), forecast(0.001, 86400, at(600))],
+        [forecast(0.01, 900, null), null], [null, null],
+      ];
+      const budgets = rows.map(([recent, day], index) => ({ ...lastStatus.budgets[index],
+        forecasts: { "15m": recent, "24h": day } }));
+      show({ ...lastStatus, budgets });
+      return [...document.querySelectorAll("tbody tr")].map((row) => {
+        const ends = row.querySelector(".ends");
+        return [...ends.children].map((child) => child.textContent)
+          .concat(ends.title.split("\\n"), row.querySelector(".rate").textContent);
+      });
+    })()""")
+    assert shown[0][:2] == ["in 2 h 5 min", "24 h: in 10 h"]
+    assert shown[0][2].startswith("15 min: $36.00/h, measured over 15 min: runs out at ")
+    assert shown[0][3].startswith("24 h: $3.60/h, measured over 1 d: runs out at ")
+    assert shown[0][-1] == "$36.00/h"
+    assert shown[1][:2] == ["in 10 h", "by the last 24 h"] and shown[1][-1] == ""
+    assert shown[2][:3] == ["", "", "15 min: $36.00/h, measured over 15 min: lasts its window"]
+    assert shown[3] == ["", "", "", ""]

@@ -25,11 +25,7 @@ public final class MemberFixture {
   /// This life's member.
   public private(set) var member: FleetMember
   /// The time that has passed by the member's clock; the ticks of a started member see it too.
-  private let uptime = Uptime()
-
-  private final class Uptime: Sendable {
-    let passed = Locked<Duration>(.zero)
-  }
+  private let uptime = ManualUptime()
 
   /// When time begins.
   public static let start = Timestamp(unixMilliseconds: 1_768_435_200_000)
@@ -47,7 +43,7 @@ public final class MemberFixture {
     log = Logger(label: "test") { [lines] _ in TestLog(lines) }
     (ledger, engine) = try Self.open(directory, budgets, time)
     var surroundings = FleetSurroundings(engine: engine, ledger: ledger, time: time, log: log)
-    surroundings.uptime = { [uptime] in uptime.passed.withLock { $0 } }
+    surroundings.uptime = { [uptime] in uptime.now }
     member = FleetMember(surroundings, options: options)
   }
 
@@ -64,19 +60,19 @@ public final class MemberFixture {
     ledger.close()
     (ledger, engine) = try Self.open(directory, budgets, time)
     var surroundings = FleetSurroundings(engine: engine, ledger: ledger, time: time, log: log)
-    surroundings.uptime = { [uptime] in uptime.passed.withLock { $0 } }
+    surroundings.uptime = { [uptime] in uptime.now }
     member = FleetMember(surroundings, options: options)
   }
 
   /// Lets time pass by all clocks of the node.
   public func advance(_ duration: Duration) {
-    uptime.passed.withLock { $0 += duration }
+    uptime.advance(duration)
     time.advance(milliseconds: duration.wholeMilliseconds)
   }
 
   /// As if the last pass lay further back than the node counts as in touch.
   public func passIsOverdue() {
-    uptime.passed.withLock { $0 += options.stalenessInForce + .seconds(1) }
+    uptime.advance(options.stalenessInForce + .seconds(1))
     member.look()
   }
 

@@ -66,3 +66,17 @@ public struct TestLog: LogHandler {
   /// Keeps the line.
   public func log(event: LogEvent) { lines.append("\(event.level) \(event.message)") }
 }
+
+/// The time that has passed since some instant, as a test says.
+public final class ManualUptime: Sendable {
+  private let passed = Locked(Duration.zero)
+
+  /// Starts at zero.
+  public init() {}
+
+  /// The time that has passed.
+  public var now: Duration { passed.withLock { $0 } }
+
+  /// Lets time pass.
+  public func advance(_ duration: Duration) { passed.withLock { $0 += duration } }
+}

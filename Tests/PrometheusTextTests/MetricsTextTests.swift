@@ -154,4 +154,10 @@ import Testing
     }
     await #expect(processExitsWith: .failure) { _ = LabelSet([("a", "1"), ("a", "2")]) }
   }
+
+  @Test func labelsAreJoined() {
+    let (one, two) = (LabelSet([("a", "x\"")]), LabelSet([("b", "y"), ("c", "")]))
+    #expect(one.adding(two) == LabelSet([("a", "x\""), ("b", "y"), ("c", "")]))
+    #expect(one.adding(.none) == one && LabelSet.none.adding(two) == two)
+  }
 }

@@ -84,12 +84,14 @@ import Testing
         == #"{"scope":"provider","name":"a","limit_usd":2,"time_period":"1d","spend_usd":0.5,"#
         + #""remaining_usd":1.5,"reserved_usd":0,"exhausted":false,"#
         + #""resets_at":"1970-01-01T00:00:01.000Z","#
-        + #""mode":"enforce","time_zone":null,"would_have_denied":0}"#)
+        + #""mode":"enforce","time_zone":null,"would_have_denied":0,"#
+        + #""forecast_15m":null,"forecast_24h":null}"#)
     #expect(
       row("a", spend: 0, limit: nil, scope: .tag).json.text
         == #"{"scope":"tag","name":"a","limit_usd":null,"time_period":"1d","spend_usd":0,"#
         + #""remaining_usd":null,"reserved_usd":0,"exhausted":false,"resets_at":null,"#
-        + #""mode":"enforce","time_zone":null,"would_have_denied":0}"#)
+        + #""mode":"enforce","time_zone":null,"would_have_denied":0,"#
+        + #""forecast_15m":null,"forecast_24h":null}"#)
   }
 
   @Test func nothingConfiguredIsSaid() {
@@ -108,5 +110,31 @@ import Testing
     #expect(state.answered(report, at: 4_000) == "the server answers again, after 3 s")
     #expect(state.notice(at: 4_000) == ["the server answers again, after 3 s"])
     #expect(state.notice(at: 20_000).isEmpty)
+  }
+
+  @Test func aForecastSaysOverWhatTimeItIs() throws {
+    var soon = row("soon", spend: 5, limit: 10, resetsAt: 86_400_000)
+    soon.budget.quarterHourForecast = BudgetForecast(
+      usdPerSecond: 0.001, overSeconds: 900, exhaustsAtUnixMilliseconds: 7_500_000)
+    var lasts = row("lasts", spend: 5, limit: 10, resetsAt: 86_400_000)
+    lasts.budget.quarterHourForecast = BudgetForecast(usdPerSecond: 0, overSeconds: 900)
+    lasts.budget.dayForecast = BudgetForecast(
+      usdPerSecond: 1, overSeconds: 90_000, exhaustsAtUnixMilliseconds: 60_000)
+    #expect(lasts.runsOut(from: 0) == "1 min (24 h)")
+    var both = soon
+    both.budget.dayForecast = lasts.budget.dayForecast
+    #expect(both.runsOut(from: 0) == "2 h 5 min (15 min), 1 min (24 h)")
+    let all = lines([soon, lasts, row("none", spend: 0, limit: 1)])
+    #expect(all[0].hasSuffix("RESETS IN  RUNS OUT IN"))
+    #expect(all[1].hasSuffix("1 d        2 h 5 min (15 min)") && all[3].hasSuffix("not begun"))
+    // There is no column for what is not told.
+    lasts.budget.dayForecast = nil
+    #expect(!lines([lasts]).contains { $0.contains("RUNS OUT") })
+    #expect(
+      lasts.json.text.hasSuffix(
+        #""forecast_15m":{"usd_per_second":0,"over_seconds":900,"exhausts_at":null},"#
+          + #""forecast_24h":null}"#))
+    #expect(soon.json.text.contains(#""exhausts_at":"1970-01-01T02:05:00.000Z"}"#))
+    for line in lines([both], columns: 60) { #expect(line.displayWidth <= 60) }
   }
 }

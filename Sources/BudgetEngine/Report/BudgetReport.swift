@@ -37,14 +37,21 @@ public struct BudgetReport: Hashable, Sendable {
 extension BudgetEngine {
   /// The state of `budget` at `now`.
   public func report(on budget: CatalogBudget, at now: Timestamp) -> BudgetReport {
-    let state = shards.state(of: budget.slot)
-    return BudgetReport(
-      key: budget.definition.key, limit: budget.definition.limit,
-      mode: budget.definition.policy.mode, origin: budget.definition.origin,
-      shadowed: budget.definition.policy.mode == .shadow ? shards.shadowed(budget.slot) : 0,
-      spend: state.spend(at: now) + state.others(at: now), ownSpend: state.spend(at: now),
-      resetsAt: state.resetsAt(at: now), startedAt: state.startedAt(at: now),
-      charged: state.charged)
+    let isShadow = budget.definition.policy.mode == .shadow
+    var report = BudgetReport(budget.definition, shards.state(of: budget.slot), at: now)
+    if isShadow { report.shadowed = shards.shadowed(budget.slot) }
+    return report
+  }
+}
+
+extension BudgetReport {
+  /// Of a budget in that state; how often it would have denied is not told.
+  init(_ definition: BudgetDefinition, _ state: SlotState, at now: Timestamp) {
+    self.init(
+      key: definition.key, limit: definition.limit, mode: definition.policy.mode,
+      origin: definition.origin, spend: state.spend(at: now) + state.others(at: now),
+      ownSpend: state.spend(at: now), resetsAt: state.resetsAt(at: now),
+      startedAt: state.startedAt(at: now), charged: state.charged)
   }
 }
 

@@ -45,6 +45,7 @@ extension MetricsPage {
       text.sample(denials(budget.slot), labels)
     }
     addModes(standings, to: &text)
+    addForecasts(exported.budgets, standings, at: now, to: &text)
     addPatterns(in: catalog, at: now, to: &text)
     addCounts(exported, exhausted(exported, standings.map(\.0), in: catalog, at: now), to: &text)
     text.begin(
@@ -66,6 +67,37 @@ extension MetricsPage {
     }
     text.begin("budgetd_budget_frozen", .gauge, "1 where the budget denies whatever is spent.")
     for (report, labels) in standings where report.mode == .freeze { text.sample(true, labels) }
+  }
+
+  /// Forecasts that say something: the labels end in the span that they are measured over.
+  private func addForecasts(
+    _ budgets: [CatalogBudget], _ standings: [(BudgetReport, LabelSet)], at now: Timestamp,
+    to text: inout MetricsText
+  ) {
+    let pace = sources.pace.reading
+    let spans = SpendPace.Span.allCases.map { ($0, LabelSet([("over", $0.name)])) }
+    var known: [(forecast: Forecast, labels: LabelSet)] = []
+    for (budget, (report, labels)) in zip(budgets, standings) {
+      let forecasts = pace.forecasts(ofSlot: budget.slot, report, at: now)
+      for (span, over) in spans {
+        if let forecast = forecasts[span] { known.append((forecast, labels.adding(over))) }
+      }
+    }
+    text.begin(
+      "budgetd_budget_exhaustion_timestamp_seconds", .gauge,
+      "When the limit is reached at the rate of that time, where that is before the reset.")
+    for (forecast, labels) in known {
+      guard let exhaustsAt = forecast.exhaustsAt else { continue }
+      text.sample(milliseconds: exhaustsAt.unixMilliseconds, labels)
+    }
+    text.begin(
+      "budgetd_budget_spend_rate_dollars_per_second", .gauge,
+      "How fast money goes, the fleet's, where that is steady enough for a forecast.")
+    for (forecast, labels) in known { text.sample(forecast.rate.dollarsPerSecond, labels) }
+    text.begin(
+      "budgetd_budget_spend_rate_measured_seconds", .gauge,
+      "Over how long that rate was measured: less than its time after a start.")
+    for (forecast, labels) in known { text.sample(forecast.rate.seconds, labels) }
   }
 
   /// The dynamic budgets, all of a pattern together: their names are never in metrics.

@@ -12,6 +12,7 @@ final class PageSite: HTTPSite {
     case readiness = "/readyz"
     case providerBudgets = "/provider/budgets"
     case statusJSON = "/status.json"
+    case historyJSON = "/history.json"
   }
 
   /// How often a page was answered, and how.
@@ -23,16 +24,18 @@ final class PageSite: HTTPSite {
   private let sources: PageSources
   private let metrics: MetricsPage
   private let statusJSON: StatusJSONPage
+  private let historyJSON: HistoryJSONPage
   /// Metrics on their own: whoever plays with the status page keeps no scrape waiting.
   private let metricsRendering = SharedRendering(label: "budgetd.pages.metrics")
   private let otherRendering = SharedRendering(label: "budgetd.pages.other")
   private let counts: PageCounts
 
-  init(_ sources: PageSources, sampler: SpendSampling) {
+  init(_ sources: PageSources) {
     self.sources = sources
     counts = PageCounts()
     metrics = MetricsPage(sources, pages: counts)
-    statusJSON = StatusJSONPage(sources, sampler: sampler)
+    statusJSON = StatusJSONPage(sources)
+    historyJSON = HistoryJSONPage(sources)
   }
 
   func answer(_ request: HTTPRequest, _ reply: HTTPReply) {
@@ -56,7 +59,7 @@ final class PageSite: HTTPSite {
       otherRendering.ask(path.rawValue, reply) { [sources] in
         ProviderBudgetsPage.response(sources)
       }
-    case .statusJSON: answerStatus(request, reply)
+    case .statusJSON, .historyJSON: answerStatus(path, request, reply)
     }
   }
 
@@ -68,10 +71,12 @@ final class PageSite: HTTPSite {
       : .text(node.notReadyReasons.joined(separator: "\n") + warnings, status: .serviceUnavailable)
   }
 
-  private func answerStatus(_ request: HTTPRequest, _ reply: HTTPReply) {
+  private func answerStatus(_ path: Path, _ request: HTTPRequest, _ reply: HTTPReply) {
     do throws(StatusQuery.Refusal) {
       let query = try StatusQuery(request)
-      otherRendering.ask(query.key, reply) { [statusJSON] in statusJSON.response(to: query) }
+      otherRendering.ask("\(path.rawValue) \(query.key)", reply) { [statusJSON, historyJSON] in
+        path == .historyJSON ? historyJSON.response(to: query) : statusJSON.response(to: query)
+      }
     } catch {
       reply.send(.text(error.text, status: .badRequest))
     }

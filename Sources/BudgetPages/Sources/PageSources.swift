@@ -2,6 +2,7 @@ public import BudgetEngine
 public import BudgetFleet
 public import BudgetModel
 public import HTTPPort
+public import SpendLedger
 public import TCPTransport
 
 /// All that pages are made of. Facts that change are asked for, each time a page is rendered;
@@ -36,6 +37,8 @@ public struct PageSources: Sendable {
   public var engine: BudgetEngine
   /// Fleet time.
   public var time: any TimeSource
+  /// How fast money goes.
+  public var pace: SpendSampling
   /// How much of the configuration is shown.
   public var bounds = PageBounds.standard
   /// The counters of the HTTP port.
@@ -54,6 +57,9 @@ public struct PageSources: Sendable {
   public var standing: @Sendable (Timestamp) -> NodeReading
   /// How the node stands with its fleet; nil: it is alone.
   public var fleet: @Sendable () -> FleetStatus? = { nil }
+  /// The windows of budgets, an answer for each question; nil: the ledger does not answer.
+  /// May wait for the disk.
+  public var history: @Sendable ([HistoryQuestion]) -> [[PastWindow]]? = { _ in nil }
   /// The trace so far; nil: no trace is written.
   public var trace: @Sendable () -> TraceReading? = { nil }
 
@@ -65,6 +71,7 @@ public struct PageSources: Sendable {
     self.node = node
     self.engine = engine
     self.time = time
+    pace = SpendSampling(engine, time)
     self.standing = standing
   }
 }

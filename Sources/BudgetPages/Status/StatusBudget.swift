@@ -5,8 +5,21 @@ import JSONWriting
 /// One budget as the status page shows it.
 struct StatusBudget {
   let report: BudgetReport
-  let rate: SpendSampler.Rate?
-  let now: Timestamp
+  /// How fast money went in the last minutes, steadily or not; nil: not known.
+  let rate: SpendPace.Rate?
+  let forecasts: Forecasts
+
+  init(_ report: BudgetReport, slot: Int32, _ pace: PaceReading, at now: Timestamp) {
+    self.init(
+      report, rate: pace.rate(.quarterHour, ofSlot: slot, report),
+      pace.forecasts(ofSlot: slot, report, at: now))
+  }
+
+  init(_ report: BudgetReport, rate: SpendPace.Rate?, _ forecasts: Forecasts) {
+    self.report = report
+    self.rate = rate
+    self.forecasts = forecasts
+  }
 
   /// The part of the limit that is spent; nil without a limit. A limit of 0 is used up.
   static func usedRatio(_ report: BudgetReport) -> Double? {
@@ -27,15 +40,8 @@ struct StatusBudget {
     !report.isExhausted && (usedRatio(report) ?? 0) >= nearRatio
   }
 
-  /// When it is exhausted if money goes on as fast as lately.
-  var exhaustsAt: Timestamp? {
-    Projection.exhaustion(remaining: report.remaining, rate: rate, at: now)
-  }
-
-  /// Whether that is before its window ends; nil where it is never.
-  var exhaustsBeforeReset: Bool? {
-    exhaustsAt.map { at in report.resetsAt.map { at <= $0 } ?? false }
-  }
+  /// When it is exhausted if money goes on as fast as lately, where that is before its window ends.
+  var exhaustsAt: Timestamp? { forecasts.leading?.forecast.exhaustsAt }
 
   /// Why requests are denied by it.
   static func denial(_ report: BudgetReport) -> String {
@@ -75,12 +81,32 @@ struct StatusBudget {
       text.add("mode", report.mode.description)
       if report.mode == .shadow { text.add("would_have_denied", report.shadowed) }
       text.add("closed", Self.isClosed(report))
+      text.add("began_at_unix_ms", report.startedAt?.unixMilliseconds)
       text.add("resets_at", report.resetsAt)
       text.add("rate_usd_per_second", rate?.dollarsPerSecond)
       text.add("rate_over_seconds", rate?.seconds)
       text.add("rate_is_steady", rate?.isSteady ?? false)
+      text.object("forecasts") { text in
+        for span in SpendPace.Span.allCases {
+          Self.append(forecasts[span], as: span.name, to: &text)
+        }
+      }
       text.add("exhausts_at", exhaustsAt)
-      text.add("exhausts_before_reset", exhaustsBeforeReset)
+      text.add("exhausts_over", forecasts.leading?.span.name)
+      text.add("exhausts_before_reset", forecasts.leading.map { $0.forecast.exhaustsAt != nil })
+    }
+  }
+}
+
+extension StatusBudget {
+  private static func append(
+    _ forecast: Forecast?, as name: String, to text: inout JSONText
+  ) {
+    guard let forecast else { return text.add(name, nil as String?) }
+    text.object(name) { text in
+      text.add("rate_usd_per_second", forecast.rate.dollarsPerSecond)
+      text.add("over_seconds", forecast.rate.seconds)
+      text.add("exhausts_at", forecast.exhaustsAt)
     }
   }
 }

@@ -9,31 +9,25 @@ import TCPTransport
 /// `/status.json`: what the status page shows.
 final class StatusJSONPage: Sendable {
   private let sources: PageSources
-  private let sampler: SpendSampling
 
   /// Denials in force that are listed; the rest is counted.
   private static let denialsListed = 100
 
-  init(_ sources: PageSources, sampler: SpendSampling) {
-    self.sources = sources
-    self.sampler = sampler
-  }
+  init(_ sources: PageSources) { self.sources = sources }
 
   func response(to query: StatusQuery) -> HTTPResponse {
     let now = sources.time.now()
     let catalog = sources.engine.catalog
     let reports = catalog.budgets.map { sources.engine.report(on: $0, at: now) }
     let ranked = Self.nearestFirst(reports)
-    let points = sampler.points
+    let pace = sources.pace.reading
     let requests = sources.requests()
     var text = JSONText(capacity: 4_096 + 640 * min(query.limit, reports.count))
     text.object { text in
       addNode(to: &text, at: now)
-      let rate = { index in
-        points.rate(
-          ofSlot: Int(catalog.budgets[index].slot), charged: reports[index].charged, at: now)
-      }
-      StatusOutlook(reports, at: now, rate: rate).append(to: &text)
+      StatusOutlook(reports) { index in
+        pace.forecasts(ofSlot: catalog.budgets[index].slot, reports[index], at: now)
+      }.append(to: &text)
       let matching = ranked.filter { Self.matches(reports[$0], query) }
       let shown = matching.prefix(query.limit)
       text.object("query") { text in
@@ -45,11 +39,12 @@ final class StatusJSONPage: Sendable {
       }
       text.array("budgets") { text in
         for index in shown {
-          StatusBudget(report: reports[index], rate: rate(index), now: now).append(to: &text)
+          StatusBudget(reports[index], slot: catalog.budgets[index].slot, pace, at: now)
+            .append(to: &text)
         }
       }
       addDenials(ranked.lazy.map { reports[$0] }.filter(\.denies), to: &text)
-      addRequests(requests, points.requestsPerSecond(requests.requests, at: now), to: &text)
+      addRequests(requests, pace.requestsPerSecond(requests.requests), to: &text)
       addSpend(to: &text)
       addLedger(at: now, to: &text)
       addFleet(to: &text)
@@ -67,7 +62,7 @@ final class StatusJSONPage: Sendable {
     return reports.indices.sorted { (ratios[$1], $0) < (ratios[$0], $1) }
   }
 
-  private static func matches(_ report: BudgetReport, _ query: StatusQuery) -> Bool {
+  static func matches(_ report: BudgetReport, _ query: StatusQuery) -> Bool {
     if let scope = query.scope, scope != report.key.scope { return false }
     return query.text.isEmpty
       || report.key.name.lowercased().contains(query.text.lowercased())

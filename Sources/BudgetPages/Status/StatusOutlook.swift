@@ -25,8 +25,8 @@ struct StatusOutlook {
   /// The first to run out before its reset; among equals the one configured first.
   private(set) var next: (key: BudgetKey, exhaustsAt: Timestamp)?
 
-  /// `rate` is asked for positions in `reports`, and only where it matters.
-  init(_ reports: [BudgetReport], at now: Timestamp, rate: (Int) -> SpendSampler.Rate?) {
+  /// `forecasts` is asked for positions in `reports`, and only where it matters.
+  init(_ reports: [BudgetReport], forecasts: (Int) -> Forecasts) {
     for (index, report) in reports.enumerated() {
       let scope = Int(report.key.scope.rawValue) - 1
       counts[scope].budgets += 1
@@ -40,12 +40,11 @@ struct StatusOutlook {
       }
       guard report.limit != nil, !report.isExhausted else { continue }
       if StatusBudget.isNear(report) { counts[scope].near += 1 }
-      guard let rate = rate(index), rate.isSteady else {
+      guard let leading = forecasts(index).leading else {
         counts[scope].rateUnknown += 1
         continue
       }
-      let budget = StatusBudget(report: report, rate: rate, now: now)
-      guard budget.exhaustsBeforeReset == true, let exhaustsAt = budget.exhaustsAt else { continue }
+      guard let exhaustsAt = leading.forecast.exhaustsAt else { continue }
       counts[scope].runningOut += 1
       if next.map({ exhaustsAt < $0.exhaustsAt }) ?? true { next = (report.key, exhaustsAt) }
     }

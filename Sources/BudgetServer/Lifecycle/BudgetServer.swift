@@ -37,6 +37,8 @@ public final class BudgetServer: Sendable {
   private let readiness: Readiness
   private let config: ConfigState
   private let http: PagePort?
+  private let pace: SpendSampling
+  private let requests: AllRequestCounts
   /// Writes down what comes by; nil: nothing does.
   private let trace: TrafficTrace?
   /// One reload at a time, with what it compares with.
@@ -99,12 +101,13 @@ public final class BudgetServer: Sendable {
         options: options.fleet)
     let clocks = ClockWatch(time, isShared: source != nil, log: log)
     let readiness = Readiness(recorder: recorder, fleet: member, clocks: clocks)
+    pace = SpendSampling(engine, time)
     let identity = NodeIdentity(
       version: Self.version, nodeID: options.nodeID ?? opening.nodeID)
     let context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
-      readiness: readiness, fleet: member, trace: trace)
+      readiness: readiness, pace: pace, fleet: member, trace: trace)
     do throws(TransportError) {
       transport = try TCPServer(
         address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
@@ -159,6 +162,7 @@ public final class BudgetServer: Sendable {
     self.time = time
     self.engine = engine
     self.recorder = recorder
+    self.requests = requests
     self.counters = counters
     self.member = member
     self.trace = trace
@@ -207,6 +211,7 @@ public final class BudgetServer: Sendable {
     FreedMemory.release()
     readiness.clocks?.start()
     DynamicUpkeep(engine, time, log: log).start()
+    pace.start { [requests] in requests.totals.requests }
     transport.start()
   }
 
@@ -249,7 +254,7 @@ public final class BudgetServer: Sendable {
   ) -> ReloadReport {
     config.accept(at: time.now())
     let report = recorder.reload(budgets, lookingBack: look)
-    http?.reloaded(reusedSlots: report.reusedSlots)
+    pace.forget(report.reusedSlots)
     member?.reloaded()
     return report
   }

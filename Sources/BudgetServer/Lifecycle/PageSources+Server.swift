@@ -26,6 +26,7 @@ extension PageSources {
     self.init(node, engine: context.engine, time: context.time) { now in
       readiness.reading(at: now, config.last)
     }
+    pace = context.pace
     bounds = options.pages
     requests = { RequestReading(context.requests.totals, context.counters) }
     denials = {
@@ -35,6 +36,10 @@ extension PageSources {
     traffic = { transport.counters }
     spend = { SpendReading(recorder.totals, recorder.ledger.counters) }
     ledger = { recorder.reading(at: $0) }
+    history = { questions in
+      // The page says that it was not to be had; the ledger says itself why.
+      try? recorder.ledger.history(of: questions)
+    }
     if let member = context.fleet { fleet = { member.status } }
     if let trace = context.trace {
       self.trace = { TraceReading(written: trace.written, lost: trace.lost) }

@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetFleet
 import BudgetModel
+import BudgetPages
 import BudgetWire
 
 /// All lanes share this: the engine, the clock, the bounds, and who this node is.
@@ -14,6 +15,8 @@ struct ServiceContext: Sendable {
   let contradictions: ProviderContradictions
   let requests: AllRequestCounts
   let readiness: Readiness
+  /// How fast budgets' money goes.
+  let pace: SpendSampling
   /// Nil where the node is alone.
   var fleet: FleetMember? = nil
   /// Nil where no trace is written.

@@ -223,6 +223,20 @@ extension Budget {
     timeZone = unsafe budget.time_zone.text
     beginsOn = unsafe budget.begins_on.text
     wouldHaveDenied = unsafe budget.would_have_denied
+    quarterHourForecast = unsafe budget.forecast_15m.map { unsafe BudgetForecast($0.pointee) }
+    dayForecast = unsafe budget.forecast_24h.map { unsafe BudgetForecast($0.pointee) }
+  }
+}
+
+extension BudgetForecast {
+  fileprivate init(_ forecast: Budget__V1__Forecast) {
+    unsafe self.init(
+      usdPerSecond: forecast.usd_per_second, overSeconds: forecast.over_seconds)
+    if unsafe forecast.exhausts_at_unix_ms_presence_case
+      == BUDGET__V1__FORECAST__EXHAUSTS_AT_UNIX_MS_PRESENCE_EXHAUSTS_AT_UNIX_MS
+    {
+      unsafe exhaustsAtUnixMilliseconds = forecast.exhausts_at_unix_ms
+    }
   }
 }
 

@@ -111,6 +111,10 @@ public struct Budget: Hashable, Sendable {
   public var beginsOn = ""
   /// How often it would have denied since the node started, where it only watches.
   public var wouldHaveDenied: UInt64 = 0
+  /// The forecast at the rate of the last 15 minutes; nil: too little is known.
+  public var quarterHourForecast: BudgetForecast?
+  /// The same at the rate of the last 24 hours.
+  public var dayForecast: BudgetForecast?
 
   /// A budget of this name without limit, spend and window; set what else is known.
   public init(name: String, timePeriod: String = "") {
@@ -139,6 +143,36 @@ public struct Budget: Hashable, Sendable {
       bytes.appendText(12, timeZone)
       bytes.appendText(13, beginsOn)
       bytes.appendInteger(14, wouldHaveDenied)
+      quarterHourForecast?.append(as: 15, to: &bytes)
+      dayForecast?.append(as: 16, to: &bytes)
+    }
+  }
+}
+
+/// How a budget goes on if money goes on as fast as it went, the fleet's as far as it is heard of.
+public struct BudgetForecast: Hashable, Sendable {
+  /// US dollars a second.
+  public var usdPerSecond: Double
+  /// Over how many seconds that was measured.
+  public var overSeconds: Double
+  /// When the limit is reached, Unix milliseconds, before the window ends; nil: not in this window, or
+  /// it is reached already, or there is none.
+  public var exhaustsAtUnixMilliseconds: Int64?
+
+  /// A forecast of its parts.
+  public init(usdPerSecond: Double, overSeconds: Double, exhaustsAtUnixMilliseconds: Int64? = nil) {
+    self.usdPerSecond = usdPerSecond
+    self.overSeconds = overSeconds
+    self.exhaustsAtUnixMilliseconds = exhaustsAtUnixMilliseconds
+  }
+
+  func append(as number: UInt8, to bytes: inout [UInt8]) {
+    bytes.appendMessage(number) { bytes in
+      bytes.appendDouble(1, usdPerSecond)
+      bytes.appendDouble(2, overSeconds)
+      if let exhaustsAtUnixMilliseconds {
+        bytes.appendPresentInteger(3, UInt64(bitPattern: exhaustsAtUnixMilliseconds))
+      }
     }
   }
 }

@@ -27,6 +27,7 @@ typedef struct Budget__V1__RecordSpendResponse Budget__V1__RecordSpendResponse;
 typedef struct Budget__V1__GetProviderBudgetsRequest Budget__V1__GetProviderBudgetsRequest;
 typedef struct Budget__V1__GetProviderBudgetsResponse Budget__V1__GetProviderBudgetsResponse;
 typedef struct Budget__V1__Budget Budget__V1__Budget;
+typedef struct Budget__V1__Forecast Budget__V1__Forecast;
 typedef struct Budget__V1__GetSpendHistoryRequest Budget__V1__GetSpendHistoryRequest;
 typedef struct Budget__V1__GetSpendHistoryResponse Budget__V1__GetSpendHistoryResponse;
 typedef struct Budget__V1__SpendWindow Budget__V1__SpendWindow;
@@ -371,6 +372,8 @@ struct  Budget__V1__Budget
   ProtobufCBinaryData time_zone;
   ProtobufCBinaryData begins_on;
   uint64_t would_have_denied;
+  Budget__V1__Forecast *forecast_15m;
+  Budget__V1__Forecast *forecast_24h;
   Budget__V1__Budget__LimitUsdPresenceCase limit_usd_presence_case;
   union {
     double limit_usd;
@@ -386,7 +389,28 @@ struct  Budget__V1__Budget
 };
 #define BUDGET__V1__BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__budget__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, NULL, NULL, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+
+
+typedef enum {
+  BUDGET__V1__FORECAST__EXHAUSTS_AT_UNIX_MS_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__FORECAST__EXHAUSTS_AT_UNIX_MS_PRESENCE_EXHAUSTS_AT_UNIX_MS = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__FORECAST__EXHAUSTS_AT_UNIX_MS_PRESENCE__CASE)
+} Budget__V1__Forecast__ExhaustsAtUnixMsPresenceCase;
+
+struct  Budget__V1__Forecast
+{
+  ProtobufCMessage base;
+  double usd_per_second;
+  double over_seconds;
+  Budget__V1__Forecast__ExhaustsAtUnixMsPresenceCase exhausts_at_unix_ms_presence_case;
+  union {
+    int64_t exhausts_at_unix_ms;
+  };
+};
+#define BUDGET__V1__FORECAST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__forecast__descriptor) \
+    , 0, 0, BUDGET__V1__FORECAST__EXHAUSTS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 struct  Budget__V1__GetSpendHistoryRequest
@@ -857,6 +881,25 @@ Budget__V1__Budget *
 void   budget__v1__budget__free_unpacked
                      (Budget__V1__Budget *message,
                       ProtobufCAllocator *allocator);
+/* Budget__V1__Forecast methods */
+void   budget__v1__forecast__init
+                     (Budget__V1__Forecast         *message);
+size_t budget__v1__forecast__get_packed_size
+                     (const Budget__V1__Forecast   *message);
+size_t budget__v1__forecast__pack
+                     (const Budget__V1__Forecast   *message,
+                      uint8_t             *out);
+size_t budget__v1__forecast__pack_to_buffer
+                     (const Budget__V1__Forecast   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__Forecast *
+       budget__v1__forecast__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__forecast__free_unpacked
+                     (Budget__V1__Forecast *message,
+                      ProtobufCAllocator *allocator);
 /* Budget__V1__GetSpendHistoryRequest methods */
 void   budget__v1__get_spend_history_request__init
                      (Budget__V1__GetSpendHistoryRequest         *message);
@@ -1199,6 +1242,9 @@ typedef void (*Budget__V1__GetProviderBudgetsResponse_Closure)
 typedef void (*Budget__V1__Budget_Closure)
                  (const Budget__V1__Budget *message,
                   void *closure_data);
+typedef void (*Budget__V1__Forecast_Closure)
+                 (const Budget__V1__Forecast *message,
+                  void *closure_data);
 typedef void (*Budget__V1__GetSpendHistoryRequest_Closure)
                  (const Budget__V1__GetSpendHistoryRequest *message,
                   void *closure_data);
@@ -1269,6 +1315,7 @@ extern const ProtobufCMessageDescriptor budget__v1__record_spend_response__descr
 extern const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__budget__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__forecast__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__get_spend_history_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__get_spend_history_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__spend_window__descriptor;

@@ -38,11 +38,8 @@ extension Reconciler {
 
   /// Has the node keep what is known of the fleet, now and then: losing it loses no money.
   mutating func remember(_ node: some FleetNode, at now: Timestamp, all: Bool) {
-    if let rememberedAt, !all,
-      now.unixMilliseconds - rememberedAt.unixMilliseconds < settings.rememberMilliseconds
-    {
-      return
-    }
+    let since = rememberedAt.map { now.unixMilliseconds - $0.unixMilliseconds } ?? .max
+    if !all, since < settings.rememberMilliseconds { return }
     rememberedAt = now
     var records = endedRecords
     for index in states.indices where states[index].isUnremembered && states[index].dynamic == nil {

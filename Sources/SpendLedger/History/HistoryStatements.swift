@@ -136,7 +136,7 @@ final class HistoryStatements {
 
   /// The windows of these budgets that nothing keeps any more: by the client's word on each budget.
   func old(
-    _ numbers: ClosedRange<Int64>, _ settings: LedgerSettings, _ client: any LedgerClient,
+    _ numbers: ClosedRange<Int64>, _ settings: LedgerSettings, _ client: (any LedgerClient)?,
     at now: Timestamp
   ) throws(SQLiteError) -> [OldWindows] {
     var candidates: [(id: Int64, key: BudgetKey, oldest: [(start: Int64, end: Int64)])] = []
@@ -145,7 +145,7 @@ final class HistoryStatements {
       let oldest = try oldest(ofBudget: id)
       if oldest.contains(where: { $0.end < recent }) { candidates.append((id, key, oldest)) }
     }
-    if candidates.isEmpty { return [] }
+    guard let client, !candidates.isEmpty else { return [] }
     var old: [OldWindows] = []
     for (candidate, place) in zip(candidates, client.places(of: candidates.map(\.key))) {
       let retention = WindowRetention(

@@ -12,10 +12,7 @@ extension LedgerWriter {
   func note(_ notes: LimitNotes, _ command: LedgerCommand) {
     guard let store else { return }
     do throws(SQLiteError) {
-      let retention = settings.windowRetention.milliseconds
-      let changes = try notes.changes(in: store.limits, forgettingAfter: retention) {
-        budgets[$0] != nil
-      }
+      let changes = try notes.changes(in: store.limits, budgets, settings)
       let isDone = changes.isEmpty || write(marks: false, at: notes.now, also: changes.write)
       if !isDone, self.store != nil { postponed.append(command) }
     } catch {

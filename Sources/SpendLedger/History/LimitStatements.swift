@@ -154,10 +154,10 @@ struct LimitNotes: Sendable {
     }
   }
 
-  /// `hasWindows` tells whether the ledger has windows of a budget; without, its limits are forgotten
-  /// so many milliseconds after the last was noted.
+  /// Limits of a budget without windows are forgotten as long after the last was noted as windows are
+  /// kept.
   func changes(
-    in known: LimitStatements, forgettingAfter retention: Int64, hasWindows: (BudgetKey) -> Bool
+    in known: LimitStatements, _ budgets: BudgetNumbers, _ settings: LedgerSettings
   ) throws(SQLiteError) -> Changes {
     var changes = Changes()
     let newest = isComplete ? try known.newest() : nil
@@ -173,9 +173,10 @@ struct LimitNotes: Sendable {
     }
     guard let newest else { return changes }
     let inForce = Set(limits.map(\.key))
+    let kept = now.unixMilliseconds - settings.windowRetention.milliseconds
     changes.gone = newest.values.filter {
-      $0.since < now.unixMilliseconds - retention && !inForce.contains($0.key)
-        && !hasWindows($0.key)
+      $0.since < kept && !inForce.contains($0.key)
+        && budgets[$0.key] == nil
     }.map(\.key)
     return changes
   }

@@ -33,7 +33,6 @@ extension LedgerWriter {
   private func prune(
     _ numbers: ClosedRange<Int64>, of store: LedgerStore, at now: Timestamp
   ) throws(SQLiteError) -> Bool {
-    guard let client else { return true }
     let old = try store.history.old(numbers, settings, client, at: now)
     let hasEmpty = try !store.statements.budgetsWithoutWindows(of: numbers).isEmpty
     var gone: [Int64] = []

@@ -32,7 +32,29 @@ struct BudgetRow: Equatable {
       ("mode", .string(budget.mode?.description ?? "unknown")),
       ("time_zone", budget.timeZone.isEmpty ? .null : .string(budget.timeZone)),
       ("would_have_denied", .integer(Int(clamping: budget.wouldHaveDenied))),
+      ("forecast_15m", Self.json(budget.quarterHourForecast)),
+      ("forecast_24h", Self.json(budget.dayForecast)),
     ])
+  }
+
+  private static func json(_ forecast: BudgetForecast?) -> JSONValue {
+    guard let forecast else { return .null }
+    return .object([
+      ("usd_per_second", .number(forecast.usdPerSecond)),
+      ("over_seconds", .number(forecast.overSeconds)),
+      ("exhausts_at", .instant(forecast.exhaustsAtUnixMilliseconds)),
+    ])
+  }
+
+  /// When it runs out, by the rate of the last 15 minutes and of the last 24 hours: `2 h (15 min)`.
+  /// Empty where it lasts its window, or too little is known.
+  func runsOut(from now: Int64) -> String {
+    [(budget.quarterHourForecast, "15 min"), (budget.dayForecast, "24 h")].compactMap {
+      forecast, span in
+      forecast?.exhaustsAtUnixMilliseconds.map {
+        "\(HumanText.duration(from: now, to: $0)) (\(span))"
+      }
+    }.joined(separator: ", ")
   }
 }
 

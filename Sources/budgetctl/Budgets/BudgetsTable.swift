@@ -18,11 +18,11 @@ struct BudgetsTable {
   private static let gap = 2
 
   private enum Column: CaseIterable {
-    case name, spend, reserved, limit, remaining, bar, used, resets
+    case name, spend, reserved, limit, remaining, bar, used, resets, runsOut
 
     var isRight: Bool {
       switch self {
-      case .name, .bar, .resets: false
+      case .name, .bar, .resets, .runsOut: false
       case .spend, .reserved, .limit, .remaining, .used: true
       }
     }
@@ -37,6 +37,7 @@ struct BudgetsTable {
       case .bar: "USED"
       case .used: ""
       case .resets: "RESETS IN"
+      case .runsOut: "RUNS OUT IN"
       }
     }
   }
@@ -46,6 +47,9 @@ struct BudgetsTable {
     guard !rows.isEmpty else { return ["\(title): no budgets"] }
     var shown = Column.allCases
     if rows.allSatisfy({ $0.budget.reservedUSD == 0 }) { shown.removeAll { $0 == .reserved } }
+    if rows.allSatisfy({ $0.runsOut(from: nowUnixMilliseconds).isEmpty }) {
+      shown.removeAll { $0 == .runsOut }
+    }
     var barWidth = Self.barWidths[0]
     var widths = widths(shown, title, rows, barWidth: barWidth)
     if let columns {
@@ -55,7 +59,7 @@ struct BudgetsTable {
       }
       fitName(&widths, columns)
       // Columns whose content the others tell as well go first.
-      for column in [Column.remaining, .bar, .resets] where total(widths) > columns {
+      for column in [Column.remaining, .bar, .runsOut, .resets] where total(widths) > columns {
         shown.removeAll { $0 == column }
         widths = self.widths(shown, title, rows, barWidth: barWidth)
         fitName(&widths, columns)
@@ -114,6 +118,7 @@ struct BudgetsTable {
       return budget.resetsAtUnixMilliseconds.map {
         HumanText.duration(from: nowUnixMilliseconds, to: $0)
       } ?? "not begun"
+    case .runsOut: return row.runsOut(from: nowUnixMilliseconds)
     }
   }
 

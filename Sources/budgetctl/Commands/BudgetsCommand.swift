@@ -11,7 +11,13 @@ struct BudgetsCommand: AsyncParsableCommand {
     discussion: """
       Amounts are rounded for reading; --output json has them as the server sends them: an array of \
       objects with scope, name, limit_usd (null = unlimited), time_period, spend_usd, \
-      remaining_usd, reserved_usd, exhausted and resets_at (ISO 8601, null = no window is open).
+      remaining_usd, reserved_usd, exhausted and resets_at (ISO 8601, null = no window is open), and \
+      forecast_15m and forecast_24h with usd_per_second, over_seconds and exhausts_at (null = it lasts \
+      its window).
+
+      RUNS OUT IN: when the limit is reached at the rate of the last 15 minutes, or of the last 24 \
+      hours, the fleet's; nothing where that is after the reset, or too little is known to tell (less \
+      than 5 minutes and 3 hours seen, or most of it in one go).
 
       Without names it shows providers, models, pools and the total, and every scope as soon as a \
       budget outside those is exhausted; json has the scopes asked for, whatever happens. Exits 1 when a name has no \

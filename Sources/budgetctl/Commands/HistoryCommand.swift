@@ -14,8 +14,8 @@ struct HistoryCommand: AsyncParsableCommand {
       The open window comes first, then those that have ended, the newest first; windows in which \
       nothing was spent are left out. They are kept for 35 days, and the last 13 of a budget in force \
       for longer (at most 10,000); those of a name's budget by a pattern (user:*) for 7 days. SPEND is \
-      the fleet's, others' part as this node heard it last; where it is marked, and without Redis, it \
-      is this node's own. LIMIT is the one in force when the window ended; "?" where it was not noted.
+      the fleet's, others' part as this node heard it last; where it is marked, without Redis, and of \
+      windows of a pattern's names that have ended, it is this node's own. LIMIT is the one in force when the window ended; "?" where it was not noted.
 
       --output json writes an array of objects with start, end (ISO 8601, its last instant), spend_usd, \
       own_usd, fleet (false: this node's own alone), limit_usd (null = unlimited), limit_unknown, \

@@ -38,8 +38,9 @@ struct HistoryReport {
     let isFleet = history.windows.contains(where: \.isOfFleet)
     let greatest = history.windows.map(\.spendUSD).filter(\.isFinite).max() ?? 0
     let header = ["FROM (UTC)", "SPEND", "LIMIT", "USED", "", ""]
-    let cells = history.windows.map { row($0, isFleet: isFleet, greatest: greatest, now: now) }
-    var table = PlainTable.lines(header, cells, columns: columns)
+    let rows = history.windows.map { row($0, isFleet: isFleet, greatest: greatest, now: now) }
+    let cells = Self.aligned([header] + rows)
+    var table = PlainTable.lines(cells[0], Array(cells.dropFirst()), columns: columns)
     if isColoured {
       for (index, window) in history.windows.enumerated() {
         table[index + 1] = Self.coloured(table[index + 1], window)
@@ -53,6 +54,18 @@ struct HistoryReport {
     return lines.map { columns.map($0.cut(to:)) ?? $0 }
   }
 
+  /// Amounts and parts of limits stand below each other, their last digits in line.
+  private static func aligned(_ rows: [[String]]) -> [[String]] {
+    var rows = rows
+    for column in [1, 2, 4] {
+      let width = rows.map { $0[column].displayWidth }.max() ?? 0
+      for row in rows.indices {
+        rows[row][column] = rows[row][column].padded(to: width, isRight: true)
+      }
+    }
+    return rows
+  }
+
   private var title: String {
     let name = history.scope == .total ? "" : " \(history.name.printable)"
     let zone = history.timeZone.isEmpty ? "" : " in \(history.timeZone.printable)"
@@ -63,7 +76,8 @@ struct HistoryReport {
   private func row(
     _ window: SpendWindow, isFleet: Bool, greatest: Double, now: Int64
   ) -> [String] {
-    let mark = isFleet && !window.isOfFleet ? " *" : ""
+    // The mark's place stays empty in the other rows: digits stay in line.
+    let mark = isFleet ? window.isOfFleet ? "  " : " *" : ""
     let limit = window.limitUSD.map { HumanText.money($0) }
     // Without a limit a bar is a part of the greatest spend.
     let whole = window.limitUSD ?? greatest

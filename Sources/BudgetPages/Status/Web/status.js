@@ -103,6 +103,7 @@ function makeRow() {
   cells.name = row.querySelector("bdi");
   cells.kind = row.querySelector("small");
   cells.fill = row.querySelector("i");
+  cells.past = row.querySelector("svg");
   return cells;
 }
 
@@ -129,20 +130,41 @@ function putState(cells, budget) {
 }
 
 function putTimes(cells, budget, now) {
-  const rate = budget.rate_usd_per_second;
-  const over = budget.rate_over_seconds;
-  const isTold = rate && budget.rate_is_steady;
-  put(cells, "rate", isTold ? hourly(rate) : "",
-    isTold ? `charged over the last ${duration(over * 1000)}` : "");
-  const ends = budget.exhausts_at_unix_ms;
-  let text = "";
-  if (ends !== null) {
-    text = budget.exhausts_before_reset ? `in ${duration(ends - now)}` : "after reset";
-  }
-  put(cells, "ends", text, ends === null ? "" : `at this rate: ${clock(ends)}`);
+  const leading = budget.forecasts["15m"] ?? budget.forecasts["24h"];
+  const isTold = leading !== null && leading.rate_usd_per_second > 0;
+  put(cells, "rate", isTold ? hourly(leading.rate_usd_per_second) : "",
+    isTold ? `charged over the last ${duration(leading.over_seconds * 1000)}` : "");
+  putEnds(cells, budget, now);
   const reset = budget.resets_at_unix_ms;
   put(cells, "reset", reset === null ? "not begun" : duration(reset - now),
     reset === null ? "its window opens with the first charge" : clock(reset));
+}
+
+const spans = [["15m", "15 min"], ["24h", "24 h"]];
+
+// When it runs out, at the rate of the last 15 minutes and of the last 24 hours: what lasts its
+// window, and of what too little is known, is left out.
+function putEnds(cells, budget, now) {
+  const told = spans.filter(([span]) => budget.forecasts[span] !== null);
+  const ending = told.filter(([span]) => budget.forecasts[span].exhausts_at_unix_ms !== null)
+    .map(([span, name]) => [name, `in ${duration(budget.forecasts[span].exhausts_at_unix_ms - now)}`]);
+  const [first, second] = ending;
+  const text = first ? first[1] : "";
+  const more = second ? `${second[0]}: ${second[1]}` : first ? `by the last ${first[0]}` : "";
+  const title = told.map(([span, name]) => {
+    const { rate_usd_per_second: rate, over_seconds: over, exhausts_at_unix_ms: ends } =
+      budget.forecasts[span];
+    const what = ends === null ? "lasts its window" : `runs out at ${clock(ends)}`;
+    return `${name}: ${hourly(rate)}, measured over ${duration(over * 1000)}: ${what}`;
+  }).join("\n");
+  const value = `${text}\n${more}\n${title}`;
+  if (cells.values.ends === value) return;
+  cells.values.ends = value;
+  const [when, by] = cells.ends.children;
+  when.textContent = text;
+  by.textContent = more;
+  cells.ends.title = budget.limit === null ? "" : title;
+  cells.ends.classList.toggle("empty", text === "");
 }
 
 function putRow(cells, budget, now) {
@@ -157,6 +179,7 @@ function putRow(cells, budget, now) {
     limited ? `${money(spend)} of\u00a0${money(limit)}` : `${money(spend)} spent`,
     limited ? `${exactMoney(spend)} of ${exactMoney(limit)}` : `${exactMoney(spend)} spent`);
   putTimes(cells, budget, now);
+  putHistory(cells, budget);
 }
 
 function showBudgets(status) {
@@ -164,7 +187,7 @@ function showBudgets(status) {
   const gone = new Set(rows.keys());
   let next = body.firstElementChild;
   for (const budget of status.budgets) {
-    const key = JSON.stringify([budget.scope, budget.name, budget.window]);
+    const key = keyOf(budget);
     gone.delete(key);
     if (!rows.has(key)) rows.set(key, makeRow());
     const cells = rows.get(key);
@@ -197,6 +220,105 @@ function showExtent(status) {
   byID("more").hidden = shown === matched || shown >= greatestLimit;
   setText(byID("more"), `Show ${more === matched ? "all " : ""}${count(more)}`);
 }
+// Past windows, drawn: a bar for each, where it lay in time.
+const historyMilliseconds = 60000;
+const barsShown = 14;
+
+let histories = new Map();
+let historyAskedAt = -Infinity;
+let historyKey = "";
+let historyAsking = false;
+
+const keyOf = (budget) => JSON.stringify([budget.scope, budget.name, budget.window]);
+
+// Anew each minute, when other budgets are shown, and when a window has ended.
+function historyIsDue(status) {
+  const key = status.budgets.map((budget) => `${keyOf(budget)}${budget.began_at_unix_ms}`).join();
+  const isDue = key !== historyKey || performance.now() - historyAskedAt > historyMilliseconds;
+  historyKey = key;
+  return isDue;
+}
+
+async function refreshHistory(status) {
+  if (historyAsking || !historyIsDue(status)) return;
+  historyAsking = true;
+  historyAskedAt = performance.now();
+  try {
+    const { scope, q } = status.query;
+    const query = new URLSearchParams({ scope: scope ?? "", q });
+    const answer = await fetch(`/history.json?${query}`,
+      { signal: AbortSignal.timeout(answerMilliseconds) });
+    if (!answer.ok) return;
+    const { budgets } = await answer.json();
+    histories = new Map(budgets.map((budget) => [keyOf(budget), budget.windows]));
+    if (lastStatus) showBudgets(lastStatus);
+  } catch {
+    // The page says itself when the server is gone; the bars stay as they were.
+  } finally {
+    historyAsking = false;
+  }
+}
+
+// The windows that ended, the oldest first, and the open one as it stands now.
+function windowsOf(budget) {
+  const windows = (histories.get(keyOf(budget)) ?? [])
+    .filter((window) => window.start_unix_ms !== budget.began_at_unix_ms)
+    .map((window) => ({ ...window, isOpen: false }));
+  if (budget.began_at_unix_ms !== null) {
+    windows.push({
+      start_unix_ms: budget.began_at_unix_ms, end_unix_ms: budget.resets_at_unix_ms,
+      spend: budget.spend, spend_usd: budget.spend_usd, limit: budget.limit,
+      limit_usd: budget.limit_usd, isOpen: true,
+    });
+  }
+  return windows;
+}
+
+const drawn = (name) =>
+  document.createElementNS(byID("row").content.querySelector("svg").namespaceURI, name);
+
+function bar(window, from, to, top) {
+  const { start_unix_ms: start, end_unix_ms: end, spend_usd: spend, limit_usd: limit } = window;
+  const whole = to - from;
+  const height = spend > 0 ? Math.max(1, 20 * Math.min(1, spend / top)) : 0.5;
+  const rect = drawn("rect");
+  const left = Math.max(0, (start - from) / whole * 140);
+  const right = (Math.min(end, to) - from) / whole * 140;
+  rect.setAttribute("x", left.toFixed(2));
+  rect.setAttribute("width", Math.max(1, right - left - 1.5).toFixed(2));
+  rect.setAttribute("y", (20 - height).toFixed(2));
+  rect.setAttribute("height", height.toFixed(2));
+  if (limit !== null && spend >= limit && spend > 0) rect.classList.add("over");
+  if (window.isOpen) rect.classList.add("open");
+  return rect;
+}
+
+const spentOf = ({ spend, limit }) =>
+  limit === null ? money(spend) : `${money(spend)} of ${money(limit)}`;
+
+// Windows that ended long before are left out: the bars are of the last windows' time.
+function putHistory(cells, budget) {
+  const windows = windowsOf(budget);
+  const ended = windows.filter((window) => !window.isOpen);
+  const text = JSON.stringify(windows);
+  if (cells.values.past === text) return;
+  cells.values.past = text;
+  const { past } = cells;
+  past.toggleAttribute("hidden", ended.length === 0);
+  if (ended.length === 0) return past.replaceChildren();
+  const last = windows.at(-1);
+  const to = last.end_unix_ms + 1;
+  const from = to - barsShown * (to - last.start_unix_ms);
+  const shown = windows.filter((window) => window.end_unix_ms > from);
+  const top = Math.max(...shown.map((window) => Math.max(window.spend_usd, window.limit_usd ?? 0)));
+  const title = drawn("title");
+  title.textContent = shown.toReversed().map((window) =>
+    `${window.isOpen ? "now" : `from ${clock(window.start_unix_ms)}`}: ${spentOf(window)}`)
+    .join("\n");
+  past.setAttribute("aria-label", `Last windows, the oldest first: ${
+    shown.map((window) => `${window.isOpen ? "now " : ""}${spentOf(window)}`).join(", ")}.`);
+  past.replaceChildren(title, ...shown.map((window) => bar(window, from, to, top || 1)));
+}
 const deniedAtOnce = 5;
 let showsAllDenied = false;
 
@@ -228,8 +350,7 @@ function outlookOf(status, open, near, runningOut, unknown, closed) {
   const says = [];
   if (near > 0) says.push(`${plural(near, "is", "are")} near the limit.`);
   const next = status.next_to_run_out;
-  // With others in the fleet this node knows how fast it spends itself, not how fast all do.
-  const rate = status.redis ? "At this node’s own rate" : "At the present rate";
+  const rate = "At the present rate";
   if (next) {
     const left = duration(next.exhausts_at_unix_ms - status.now_unix_ms);
     const whole = shownName(next.name);
@@ -435,6 +556,7 @@ async function refresh() {
     const status = await answer.json();
     if (question !== asking) return;
     show(status);
+    refreshHistory(status);
     failure = null;
     answeredAt = performance.now();
   } catch (error) {

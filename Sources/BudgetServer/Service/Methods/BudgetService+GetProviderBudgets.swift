@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetFleet
 import BudgetModel
+import BudgetPages
 import BudgetWire
 
 extension BudgetService {
@@ -21,11 +22,14 @@ extension BudgetService {
       : try BudgetPage(
         nearest: request.nearest, to: request.pattern.printable, in: catalog, dynamic)
     var response = GetProviderBudgetsResponse()
+    let pace = context.pace.reading
     for budget in page.budgets {
       let (report, message) =
         switch budget {
         case .entry(let budget):
-          Self.told(engine.report(on: budget, at: now), budget.definition.rule)
+          Self.told(engine.report(on: budget, at: now), budget.definition.rule) {
+            pace.forecasts(ofSlot: budget.slot, $0, at: now)
+          }
         case .dynamic(let budget): Self.told(budget.report, budget.rule)
         }
       switch report.key.scope {
@@ -45,9 +49,22 @@ extension BudgetService {
 
 extension BudgetService {
   private static func told(
-    _ report: BudgetReport, _ rule: WindowRule
+    _ report: BudgetReport, _ rule: WindowRule,
+    forecasts: (BudgetReport) -> Forecasts = { _ in Forecasts() }
   ) -> (BudgetReport, Budget) {
-    (report, Budget(report, rule))
+    var budget = Budget(report, rule)
+    let forecasts = forecasts(report)
+    budget.quarterHourForecast = forecasts.quarterHour.map { BudgetForecast($0) }
+    budget.dayForecast = forecasts.day.map { BudgetForecast($0) }
+    return (report, budget)
+  }
+}
+
+extension BudgetForecast {
+  fileprivate init(_ forecast: Forecast) {
+    self.init(
+      usdPerSecond: forecast.rate.dollarsPerSecond, overSeconds: forecast.rate.seconds,
+      exhaustsAtUnixMilliseconds: forecast.exhaustsAt?.unixMilliseconds)
   }
 }
 

@@ -34,8 +34,9 @@ extension BudgetService {
       scope, request.name, window: request.window, in: catalog,
       DynamicReading(of: engine, in: catalog, at: now)
     ) { engine.report(on: $0, at: now) }
-    let page = try HistoryPage(
+    var page = try HistoryPage(
       budget, size: request.pageSize, token: request.pageToken, at: now)
+    page.isInFleet = context.fleet != nil
     guard context.recorder.tellHistory(page, token: token) else {
       throw ServiceRefusal(
         .unavailable,

@@ -20,6 +20,8 @@ struct HistoryPage: Sendable {
   let open: Open?
   /// Ended windows that began before this; nil: the newest.
   let before: Timestamp?
+  /// Whether the open window's spend is the fleet's.
+  var isInFleet = false
   /// How many windows the page has at most, the open one among them.
   let size: Int
   let now: Timestamp
@@ -60,7 +62,7 @@ struct HistoryPage: Sendable {
     asking ask: (HistoryQuestion) throws(LedgerError) -> [PastWindow]
   ) throws(LedgerError) -> GetSpendHistoryResponse {
     var ended: [PastWindow] = []
-    var isOpenOfFleet = false
+    var isOpenOfFleet = isInFleet
     var next = before
     let room = size - (open == nil ? 0 : 1)
     // One more than fits, to know whether there is a next page.
@@ -71,7 +73,7 @@ struct HistoryPage: Sendable {
       guard let last = answer.last else { break }
       for window in answer {
         if let open, window.window.start == open.window.start {
-          isOpenOfFleet = window.others != nil
+          isOpenOfFleet = isInFleet || window.others != nil
         } else if window.window.end < now {
           ended.append(window)
         }
@@ -85,7 +87,7 @@ struct HistoryPage: Sendable {
     response.timeZone = budget.timeZone
     if let open { response.windows.append(SpendWindow(open, isOfFleet: isOpenOfFleet)) }
     response.windows += ended.prefix(room).map {
-      SpendWindow($0, hasLimits: budget.hasLimits)
+      SpendWindow($0, of: budget)
     }
     if ended.count > room, let last = response.windows.last {
       response.nextPageToken = "\(last.startUnixMilliseconds)"
@@ -101,6 +103,9 @@ struct HistoryBudget: Sendable {
   var limitKey: BudgetKey
   /// Whether windows without a noted limit, and the limits noted under its key, are its own.
   var hasLimits = true
+  /// Whether the ledger has the last that was heard of others' spend in windows that ended: of names'
+  /// budgets by patterns it has not.
+  var hasOthers = true
   /// Its state; nil where it is not live.
   var report: BudgetReport?
   var timeZone = ""
@@ -152,6 +157,7 @@ extension HistoryBudget {
     }
     if let pattern = patterns.first(where: { ExactText($0.key.windowText) == ExactText(wanted) }) {
       limitKey = pattern.key
+      hasOthers = false
       follow(pattern.rule)
       if let live = dynamic.budgets(scope, name).first(where: { $0.report.key == key }) {
         self.report = live.report
@@ -183,14 +189,14 @@ extension SpendWindow {
     isOpen = true
   }
 
-  fileprivate init(_ past: PastWindow, hasLimits: Bool) {
+  fileprivate init(_ past: PastWindow, of budget: HistoryBudget) {
     self.init(
       startUnixMilliseconds: past.window.start.unixMilliseconds,
       endUnixMilliseconds: past.window.end.unixMilliseconds)
-    spendUSD = past.spend.dollars
+    spendUSD = (budget.hasOthers ? past.spend : past.own).dollars
     ownUSD = past.own.dollars
-    isOfFleet = past.others != nil
-    guard hasLimits else { return }
+    isOfFleet = budget.hasOthers && past.others != nil
+    guard budget.hasLimits else { return }
     switch past.limit {
     case .unknown: isLimitUnknown = true
     case .unlimited: break
