@@ -112,12 +112,38 @@ struct DynamicJudge {
     }
     guard
       mode == .freeze || denial.isForWantOfRoom
-        || BudgetEngine.denies(denial.spend, limit: limit, estimate: asking.estimate)
+        || FilterAsking.denies(denial.spend, limit: limit, estimate: asking.estimate)
     else { return nil }
     if mode == .shadow {
       engine.shards.countShadowed(patterns.overflows[number])
       return nil
     }
     return denial
+  }
+}
+
+// Not inlined: the way of a filter stays short, and most configurations have no pattern.
+extension FilterAsking {
+  /// The denial of a candidate whose names match patterns; `denial` is that of its provider's entries.
+  @inline(never)
+  func dynamicDenial(
+    ofCandidate index: Int, _ question: borrowing FilterQuestion, by engine: BudgetEngine,
+    after denial: BudgetDenial?
+  ) -> BudgetDenial? {
+    let checks =
+      index < question.candidateChecks.count
+      ? question.candidateChecks[index] : CandidateChecks()
+    return DynamicJudge(engine: engine, asking: self, checks: question.checks)
+      .denial(of: question.candidates[index], checks, byProvider: denial)
+  }
+
+  /// Asks a tag that patterns have a say about.
+  @inline(never)
+  func askDynamic(
+    _ tag: NamedBudgets, _ question: borrowing FilterQuestion, by engine: BudgetEngine,
+    into decision: inout FilterDecision
+  ) {
+    DynamicJudge(engine: engine, asking: self, checks: question.checks)
+      .ask(tag, hasFree: question.hasFree, into: &decision)
   }
 }

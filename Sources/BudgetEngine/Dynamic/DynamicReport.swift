@@ -144,7 +144,7 @@ public struct DynamicReading {
       let isForWantOfRoom = state == nil && patterns.full == .deny && dynamic.isFull
       let isReached =
         limit.map {
-          isForWantOfRoom || BudgetEngine.denies(compared, limit: $0, estimate: estimate)
+          isForWantOfRoom || FilterAsking.denies(compared, limit: $0, estimate: estimate)
         } ?? false
       return (
         BudgetVerdict(

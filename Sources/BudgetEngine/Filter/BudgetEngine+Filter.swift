@@ -56,7 +56,7 @@ extension BudgetEngine {
     let position = UInt32(truncatingIfNeeded: index)
     var own = denial
     if !question.candidateChecks.isEmpty {
-      own = dynamicDenial(ofCandidate: index, question, asking, byProvider: own)
+      own = asking.dynamicDenial(ofCandidate: index, question, by: self, after: own)
     } else {
       if own == nil, candidate.deployment != Slot.none, !asking.passes(candidate.deployment) {
         own = self.denial(by: candidate.deployment, .deployment, copy asking)
@@ -74,28 +74,6 @@ extension BudgetEngine {
     }
   }
 
-  // Not inlined, nor the next: they are long, and most configurations have no pattern.
-  @inline(never)
-  private func dynamicDenial(
-    ofCandidate index: Int, _ question: borrowing FilterQuestion, _ asking: borrowing FilterAsking,
-    byProvider denial: BudgetDenial?
-  ) -> BudgetDenial? {
-    let checks =
-      index < question.candidateChecks.count
-      ? question.candidateChecks[index] : CandidateChecks()
-    return DynamicJudge(engine: self, asking: copy asking, checks: question.checks)
-      .denial(of: question.candidates[index], checks, byProvider: denial)
-  }
-
-  @inline(never)
-  private func askDynamic(
-    tag place: Int, _ question: borrowing FilterQuestion, _ asking: borrowing FilterAsking,
-    into decision: inout FilterDecision
-  ) {
-    DynamicJudge(engine: self, asking: copy asking, checks: question.checks)
-      .ask(question.named[place], hasFree: question.hasFree, into: &decision)
-  }
-
   /// Asks the budgets that all candidates have in common: tags and the total.
   @inline(__always)
   private func askCommon(
@@ -104,7 +82,8 @@ extension BudgetEngine {
     let tags = question.tags.span
     for index in tags.indices where tags[index] < Slot.none || !asking.passes(tags[index]) {
       if tags[index] < Slot.none {
-        askDynamic(tag: Int(Slot.none - 1 - tags[index]), question, asking, into: &decision)
+        let place = Int(Slot.none - 1 - tags[index])
+        asking.askDynamic(question.named[place], question, by: self, into: &decision)
         continue
       }
       askCommon(tags[index], .tag, asking, hasFree: question.hasFree, into: &decision)
@@ -190,9 +169,7 @@ extension BudgetEngine {
     let (limit, mode) = (asking.catalog.limits[Int(slot)], asking.catalog.mode(of: slot))
     if limit == BudgetCatalog.unlimited, mode != .freeze { return nil }
     let (spend, withheld, resetsAt) = shards.standing(of: slot, at: asking.now)
-    guard mode == .freeze || Self.denies(spend, limit: limit, estimate: asking.estimate) else {
-      return nil
-    }
+    guard asking.denies(spend, limit: limit, mode) else { return nil }
     if mode == .shadow {
       shards.countShadowed(slot)
       return nil
@@ -200,12 +177,6 @@ extension BudgetEngine {
     return BudgetDenial(
       candidate: 0, scope: scope, slot: slot, spend: spend, withheld: withheld, limit: limit,
       mode: mode, resetsAt: resetsAt)
-  }
-
-  /// Whether a budget denies a request of this estimate when `spend` is compared with its limit.
-  @inline(__always)
-  static func denies(_ spend: PicoUSD, limit: PicoUSD, estimate: PicoUSD) -> Bool {
-    spend >= limit || spend + estimate > limit
   }
 }
 
@@ -222,6 +193,19 @@ struct FilterAsking {
     self.estimate = estimate
     self.now = now
     asksGates = estimate == .zero
+  }
+
+  /// Whether a budget of this limit and mode denies the request when `spend` is compared with it, or
+  /// would, if it only watches.
+  @inline(__always)
+  func denies(_ spend: PicoUSD, limit: PicoUSD, _ mode: BudgetMode) -> Bool {
+    mode == .freeze || Self.denies(spend, limit: limit, estimate: estimate)
+  }
+
+  /// Whether a budget denies a request of this estimate when `spend` is compared with its limit.
+  @inline(__always)
+  static func denies(_ spend: PicoUSD, limit: PicoUSD, estimate: PicoUSD) -> Bool {
+    spend >= limit || spend + estimate > limit
   }
 
   /// Whether the name whose first budget is `slot` has no other and denies nothing.

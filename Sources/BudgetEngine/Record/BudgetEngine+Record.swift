@@ -39,9 +39,7 @@ extension BudgetEngine {
     return true
   }
 
-  private func addPendingToLiving(
-    _ amount: PicoUSD, _ charged: borrowing ChargedSlots
-  ) -> Bool {
+  private func addPendingToLiving(_ amount: PicoUSD, _ charged: borrowing ChargedSlots) -> Bool {
     for (index, slot) in charged.slots.enumerated() {
       let life = charged.life(of: slot)
       let isAlive = shards.update(slot) { state in

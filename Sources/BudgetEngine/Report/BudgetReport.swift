@@ -165,7 +165,7 @@ extension BudgetEngine {
       withheld: state.withheld(at: now), resetsAt: state.resetsAt(at: now),
       denies: budget.definition.policy.mode == .freeze
         || budget.definition.policy.mode == .enforce
-          && (limit.map { Self.denies(compared, limit: $0, estimate: estimate) } ?? false)
+          && (limit.map { FilterAsking.denies(compared, limit: $0, estimate: estimate) } ?? false)
     )
   }
 }
