@@ -28,6 +28,8 @@ final class PageSite: HTTPSite {
   /// Metrics on their own: whoever plays with the status page keeps no scrape waiting.
   private let metricsRendering = SharedRendering(label: "budgetd.pages.metrics")
   private let otherRendering = SharedRendering(label: "budgetd.pages.other")
+  /// Waits for the ledger's thread, and that for the disk: no other page waits with it.
+  private let historyRendering = SharedRendering(label: "budgetd.pages.history")
   private let counts: PageCounts
 
   init(_ sources: PageSources) {
@@ -74,8 +76,12 @@ final class PageSite: HTTPSite {
   private func answerStatus(_ path: Path, _ request: HTTPRequest, _ reply: HTTPReply) {
     do throws(StatusQuery.Refusal) {
       let query = try StatusQuery(request)
-      otherRendering.ask("\(path.rawValue) \(query.key)", reply) { [statusJSON, historyJSON] in
-        path == .historyJSON ? historyJSON.response(to: query) : statusJSON.response(to: query)
+      if path == .historyJSON {
+        historyRendering.ask(query.key, reply) { [historyJSON] in historyJSON.response(to: query) }
+      } else {
+        otherRendering.ask("\(path.rawValue) \(query.key)", reply) { [statusJSON] in
+          statusJSON.response(to: query)
+        }
       }
     } catch {
       reply.send(.text(error.text, status: .badRequest))

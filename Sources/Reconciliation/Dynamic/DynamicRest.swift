@@ -96,10 +96,26 @@ struct DynamicRest {
         state.windows[start]?.confirmed = .zero
       }
     }
-    let head = rows.addHead(state.key, pattern: pattern)
+    let head = rows.head(of: state.key) ?? rows.addHead(state.key, pattern: pattern)
     state.dynamic = .init(head: head, tells: false, isInherited: false, readDue: nil)
     rest(state, readDue: RestingBudgets.never)
     return true
+  }
+
+  /// Gives up a budget that an entry of LiteLLM's sections names from now on, which has other keys: its
+  /// spend in open windows is told again, under those.
+  mutating func giveUpWindows(
+    of budget: FleetBudget, at now: Timestamp
+  ) -> [Timestamp: BudgetState.OwnWindow] {
+    guard budget.origin != .own, let head = rows.head(of: budget.key) else { return [:] }
+    var state = state(of: head, tells: true)
+    state?.endRecord()
+    rows.remove(head)
+    return (state?.windows ?? [:]).mapValues { window in
+      var window = window
+      if window.end >= now { window.confirmed = .zero }
+      return window
+    }
   }
 
   /// Gives up a budget that an entry names from now on: its state is the entry's.
@@ -153,6 +169,8 @@ struct DynamicRest {
 
   /// Puts one to rest that a pass which failed has looked at: whatever was due is due again.
   mutating func giveBack(_ state: BudgetState) {
+    var state = state
+    state.dynamic?.tells = false
     rest(state, readDue: state.dynamic?.readDue ?? RestingBudgets.never)
   }
 

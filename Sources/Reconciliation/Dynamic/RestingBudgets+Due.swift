@@ -69,14 +69,20 @@ extension RestingBudgets {
         let isDue = looking.pace.isDue(news, at: now)
         if isDue, due.count < looking.bounds.told || isLastCall {
           wake(head, tells: true, &due)
-        } else if self[head].readDue == Self.never, due.count < looking.bounds.told {
-          // The first charge: what have others spent?
+        } else if isFirstCharge(head, at: now), due.count < looking.bounds.told {
+          // What have others spent?
           wake(head, tells: false, &due)
         }
       }
     }
     unsent.removeLast(unsent.count - kept)
     return due
+  }
+
+  /// Whether the spend key was not read in the window that the news is of.
+  private func isFirstCharge(_ head: Int32, at now: Timestamp) -> Bool {
+    let record = self[head].record
+    return self[head].readDue == Self.never || record.start != Self.never && record.end < now
   }
 
   /// The budget's news; nil: the store has all there is.

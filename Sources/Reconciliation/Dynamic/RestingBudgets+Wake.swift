@@ -30,7 +30,9 @@ extension RestingBudgets {
     state.total = row.flags.contains(.hasTotal) ? row.total : nil
     state.mergedAt = row.mergedAt == Self.never ? nil : row.mergedAt
     if let record, row.flags.contains(.isShown) {
-      state.shown = FleetView(budget: -1, start: record.start, others: state.others)
+      // A view that is owed differs from every one that can be due.
+      let isOwed = row.flags.contains(.owesView)
+      state.shown = FleetView(budget: isOwed ? -2 : -1, start: record.start, others: state.others)
     }
     return state
   }
@@ -40,7 +42,7 @@ extension RestingBudgets {
     _ state: BudgetState, _ dynamic: BudgetState.Dynamic, readDue: Timestamp, isWatched: Bool
   ) {
     let head = dynamic.head
-    self[head].flags.remove([.isAwake, .hasTotal, .isInherited, .isShown])
+    self[head].flags.remove([.isAwake, .hasTotal, .isInherited, .isShown, .owesView])
     let parts = Self.parts(of: state)
     if parts.isEmpty, state.record == nil { return remove(head) }
     setParts(head, parts)
@@ -51,7 +53,12 @@ extension RestingBudgets {
     self[head].readDue = readDue
     if state.total != nil { self[head].flags.insert(.hasTotal) }
     if dynamic.isInherited { self[head].flags.insert(.isInherited) }
-    if state.shown != nil { self[head].flags.insert(.isShown) }
+    if let shown = state.shown {
+      self[head].flags.insert(.isShown)
+      // A pass that failed has read what it did not come to show.
+      let known = FleetView(budget: -1, start: self[head].record.start, others: state.others)
+      if shown != known || dynamic.isInherited { self[head].flags.insert(.owesView) }
+    }
     if parts.contains(where: { $0.cumulative > $0.confirmed }), !dynamic.isInherited { list(head) }
     // Told: what there is from now on is newer.
     if dynamic.tells { self[head].unsentSince = Self.never }

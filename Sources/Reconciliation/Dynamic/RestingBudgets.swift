@@ -19,6 +19,8 @@ struct RestingBudgets {
     /// It is in the list of those with news; in that of those looked at often.
     static let isListed = Flags(rawValue: 32)
     static let isWatched = Flags(rawValue: 64)
+    /// It was shown something else than what is known by now.
+    static let owesView = Flags(rawValue: 128)
   }
 
   struct Row {

@@ -126,6 +126,7 @@ public struct Reconciler {
         var state = BudgetState(budget, keys: keys, position: position)
         // A provider that was in force before has been shown.
         if places[budget.key] != nil { state.announces = false }
+        state.windows = dynamic.giveUpWindows(of: budget, at: node.now())
         kept.append(state)
       }
     }
@@ -229,7 +230,8 @@ public struct Reconciler {
         // A reload may end a window here that the fleet still has open.
         if states[index].record?.start == start { continue }
         let late = states[index].takeLate(start)
-        if late > .zero {
+        // An earlier life may have told what this one does not know to be told.
+        if late > .zero, states[index].dynamic?.isInherited != true {
           report.late.append(.init(key: states[index].key, start: start, amount: late))
         }
         if window.end.unixMilliseconds < forgotten { states[index].windows[start] = nil }

@@ -71,7 +71,11 @@ import Testing
   }
 
   private final class Node: FleetNode {
-    let rule = WindowRule.calendar(CalendarWindows(unit: .day, zone: .utc))
+    var rule = WindowRule.calendar(CalendarWindows(unit: .day, zone: .utc))
+    var windowText = "day"
+    /// The window that charges are in; nil: the rule's.
+    var window: Window?
+    var entryOrigin = BudgetOrigin.own
     var time = Timestamp(unixMilliseconds: 0)
     var generation: UInt64 = 1
     var entries: [String] = []
@@ -90,7 +94,7 @@ import Testing
     }
 
     func key(_ name: String) -> BudgetKey {
-      BudgetKey(scope: .tag, name: name, windowText: "day")
+      BudgetKey(scope: .tag, name: name, windowText: windowText)
     }
 
     func budgets(otherThan known: UInt64?) -> FleetBudgets? {
@@ -100,12 +104,12 @@ import Testing
       return FleetBudgets(
         generation: generation,
         budgets: entries.map {
-          FleetBudget(key: key($0), limit: PicoUSD(dollars: 50), rule: rule, origin: .own)
+          FleetBudget(key: key($0), limit: PicoUSD(dollars: 50), rule: rule, origin: entryOrigin)
         }, patterns: hasPattern ? [FleetPattern(pattern)] : [])
     }
 
     func news() -> LedgerNews {
-      let window = rule.window(at: time)
+      let window = window ?? rule.window(at: time)
       let names = tellsEverything ? Array(sums.keys) : Array(changed)
       defer { (tellsEverything, changed) = (false, []) }
       return LedgerNews(
@@ -120,6 +124,7 @@ import Testing
     }
 
     func adopt(_ adoptions: [WindowAdoption]) {
+      guard rule.rollingLength == nil else { return }
       Issue.record("a calendar's window needs no adoption: \(adoptions)")
     }
 
@@ -292,6 +297,82 @@ import Testing
     try bench.pass()
     try bench.pass(after: 11)
     #expect(bench.told("user:x") == "0.110000000000")
+  }
+
+  /// The keys of LiteLLM's entries are others: what a pattern's budget has spent is told under them.
+  @Test func anEntryOfLiteLLMsTakesOverWhatRests() throws {
+    let bench = try Bench()
+    bench.node.rule = try WindowRule(text: "1d")
+    bench.node.windowText = "1d"
+    bench.node.window = bench.node.rule.window(at: bench.now)
+    bench.node.charge("user:x", 10 * Self.cent)
+    try bench.pass()
+    try bench.pass()
+    #expect(bench.redis.hash("{budgetd_spend:tag:1d:user:x}:bd")?["sum"] == "0.100000000000")
+    (bench.node.entries, bench.node.entryOrigin, bench.node.generation) = (["user:x"], .liteLLM, 2)
+    for _ in 0..<3 { try bench.pass(after: 11) }
+    #expect(bench.reconciler.dynamic.rows.count == 0 && bench.reconciler.states.count == 1)
+    let marker = "{tag_spend:user:x:1d}:bd"
+    #expect(bench.redis.hash(marker)?["sum"] == "0.100000000000")
+    bench.node.charge("user:x", 10 * Self.cent)
+    for _ in 0..<3 { try bench.pass(after: 11) }
+    #expect(bench.redis.hash(marker)?["sum"] == "0.200000000000")
+  }
+
+  @Test func whatAFailedPassReadIsShownByTheNext() throws {
+    let bench = try Bench()
+    try bench.pass()
+    bench.others("user:x", "1.500000000000")
+    bench.node.charge("user:x", Self.cent)
+    try bench.pass()
+    #expect(bench.node.shown.last?.others.pico == 1_500_000_000_000)
+    bench.others("user:x", "2.000000000000")
+    bench.node.charge("user:x", 100 * Self.cent)
+    bench.redis.now += 11_000
+    bench.node.time = bench.now
+    var cut = CutStore(redis: bench.redis)
+    #expect(throws: PassFailure.self) { try bench.reconciler.pass(bench.node, &cut) }
+    try bench.pass()
+    #expect(bench.told("user:x") == "3.010000000000")
+    #expect(bench.node.shown.last?.others.pico == 2_000_000_000_000)
+  }
+
+  /// A store that answers reads; nothing that is told of arrives.
+  private struct CutStore: FleetStore {
+    let redis: VirtualRedis
+    var lastRoundTrip: Duration { .zero }
+    mutating func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
+      commands.map { redis.perform($0) }
+    }
+    mutating func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] {
+      throw .closed
+    }
+  }
+
+  @Test func aNewLifeCallsNothingLateThatAnEarlierOneHasTold() throws {
+    let bench = try Bench()
+    bench.node.charge("user:x", 100 * Self.cent)
+    try bench.pass()
+    let window = bench.node.rule.window(at: bench.now)
+    bench.node.window = window
+    bench.redis.now = window.end.unixMilliseconds + 300_000
+    bench.reconciler = Reconciler(settings: ReconcilerSettings(), keys: RedisKeys(namespace: nil))
+    (bench.node.origin, bench.node.tellsEverything) = ("a.2", true)
+    bench.reconciler.linkWasMade()
+    for _ in 0..<3 { #expect(try bench.pass().late.isEmpty) }
+  }
+
+  @Test func othersSpendInANewWindowIsHeardAfterItsFirstCharge() throws {
+    let bench = try Bench()
+    try bench.pass()
+    bench.node.charge("user:x", 100 * Self.cent)
+    try bench.pass()
+    bench.redis.now = bench.node.rule.window(at: bench.now).end.unixMilliseconds + 30_000
+    bench.node.sums = [:]
+    bench.others("user:x", "1.500000000000")
+    bench.node.charge("user:x", Self.cent)
+    try bench.pass()
+    #expect(bench.node.shown.last?.others.pico == 1_500_000_000_000)
   }
 
   @Test func aPassThatFailsIsDueAgain() throws {
