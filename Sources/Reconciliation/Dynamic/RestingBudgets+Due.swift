@@ -70,7 +70,7 @@ extension RestingBudgets {
         if isDue, due.count < looking.bounds.told || isLastCall {
           wake(head, tells: true, &due)
         } else if isFirstCharge(head, at: now), due.count < looking.bounds.told {
-          // What have others spent?
+          // Others may have spent in that window.
           wake(head, tells: false, &due)
         }
       }

@@ -124,16 +124,14 @@ public struct Reconciler {
       } else if let keys = BudgetKeys(budget.key, budget.origin, in: redisKeys) {
         known[budget.key] = kept.count
         var state = BudgetState(budget, keys: keys, position: position)
-        // A provider that was in force before has been shown.
-        if places[budget.key] != nil { state.announces = false }
+        if places[budget.key] != nil { state.announces = false }  // It has been shown.
         state.windows = dynamic.giveUpWindows(of: budget, at: node.now())
         kept.append(state)
       }
     }
     (states, places) = (kept, known)
     takePatterns(budgets.patterns, at: node.now())
-    cursor = 0
-    urgent = []
+    (cursor, urgent) = (0, [])
   }
 
   /// Takes a state out; the last one takes its place.
@@ -230,7 +228,7 @@ public struct Reconciler {
         // A reload may end a window here that the fleet still has open.
         if states[index].record?.start == start { continue }
         let late = states[index].takeLate(start)
-        // An earlier life may have told what this one does not know to be told.
+        // Not of an inherited one: an earlier life may have told it.
         if late > .zero, states[index].dynamic?.isInherited != true {
           report.late.append(.init(key: states[index].key, start: start, amount: late))
         }
