@@ -196,9 +196,16 @@ import Testing
         found += 1
       } else {
         try bytes.write(to: database(fixture))
-        let opening = try fixture.afterKill()
-        #expect(opening.windows == expected, "seed \(random.seed), bit \(bit)")
-        #expect(opening.keyCount == 200, "seed \(random.seed), bit \(bit)")
+        do {
+          let opening = try fixture.afterKill()
+          #expect(opening.windows == expected, "seed \(random.seed), bit \(bit)")
+          #expect(opening.keyCount == 200, "seed \(random.seed), bit \(bit)")
+        } catch let error as LedgerError {
+          // The first look may have had the page from a log that its end took away.
+          let isUntouched = error.description.contains("nothing was touched")
+          #expect(isUntouched, "seed \(random.seed), bit \(bit)")
+          found += 1
+        }
       }
     }
     #expect(found > 0, "seed \(random.seed)")
