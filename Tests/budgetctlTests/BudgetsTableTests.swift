@@ -127,7 +127,7 @@ import Testing
     let all = lines([soon, lasts, row("none", spend: 0, limit: 1)])
     #expect(all[0].hasSuffix("RESETS IN  RUNS OUT IN"))
     #expect(all[1].hasSuffix("1 d        2 h 5 min (15 min)") && all[3].hasSuffix("not begun"))
-    // There is no column for what is not told.
+    // A value that the server does not send has no column.
     lasts.budget.dayForecast = nil
     #expect(!lines([lasts]).contains { $0.contains("RUNS OUT") })
     #expect(

@@ -54,7 +54,7 @@ public struct SpendPace: Sendable {
   static let interval = Duration.seconds(60)
   /// In so many buckets money has to go for its rate to be steady.
   static let steadyBuckets = 3
-  /// Over less there is no rate at all.
+  /// The shortest time that a rate is made of.
   static let shortestSeconds = 10.0
 
   private struct Track {

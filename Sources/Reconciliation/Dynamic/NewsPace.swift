@@ -7,7 +7,7 @@ struct NewsPace: Sendable {
   struct News {
     /// The spend that the store does not have yet.
     var unsent: PicoUSD
-    /// The amount left of the limit, as far as this node knows; nil: there is no limit.
+    /// The amount left of the limit, as far as this node knows; nil: the budget has no limit.
     var left: PicoUSD?
     /// When the oldest of it was first seen.
     var since: Timestamp

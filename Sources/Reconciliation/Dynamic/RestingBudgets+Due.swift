@@ -10,11 +10,11 @@ extension RestingBudgets {
 
   /// How many budgets one pass looks at.
   struct Bounds {
-    /// Those whose news is told; at a window's end there is no bound.
+    /// Those whose news is told. All are told at the end of their window.
     var told: Int
     /// Those whose spend keys are read alone.
     var read: Int
-    /// Those whose markers are looked at though there is no news.
+    /// Those without news whose markers are checked.
     var checked: Int
     /// The rows that are gone through in turns.
     var visited: Int

@@ -16,7 +16,7 @@ extension Reconciler {
         guard !dynamic.isInherited else { continue }
         let view = FleetView(budget: -1, start: record.start, others: states[index].others)
         guard states[index].shown != view else { continue }
-        // Nothing to nothing is no news.
+        // A first view of zero changes nothing: the node counts zero already.
         let isNews = states[index].shown != nil || view.others > .zero
         states[index].shown = view
         if isNews {

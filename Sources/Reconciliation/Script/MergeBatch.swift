@@ -63,7 +63,7 @@ struct MergeBatch {
     scriptCalls.append(RedisScriptCall(keys: keys, arguments: words.map { Array($0.utf8) }))
   }
 
-  /// The answer to each merge; nil: these are no answers to the calls.
+  /// The answer to each merge; nil: the store sent something else.
   func answers(_ replies: [RedisValue]) -> [(merge: Merge, answer: RedisValue)]? {
     guard replies.count == groups.count else { return nil }
     var answers: [(merge: Merge, answer: RedisValue)] = []

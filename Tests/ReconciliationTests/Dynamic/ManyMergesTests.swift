@@ -44,7 +44,7 @@ import Testing
           // Told short: the spend key, and that the marker has all that was sent.
           let amount = StoreNumber.amount(String(decoding: total, as: UTF8.self))
           guard let known = MergeReply(other) else {
-            // Both are no answers: the spend key is past all amounts.
+            // Neither is an answer: the spend key is past all amounts.
             #expect(other.refusal == nil && amount == nil, "step \(step), seed \(seed)")
             continue
           }
