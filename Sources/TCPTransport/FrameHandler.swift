@@ -30,8 +30,8 @@ extension FrameHandler {
 /// There is one handler per lane. It is created for its lane, called only on its lane, one call at
 /// a time, and need not be Sendable. Calls must not block: every connection of the lane waits.
 public protocol FrameHandler: AnyObject {
-  /// A connection was accepted. Not called for those refused at once.
-  func connectionOpened(_ connection: ConnectionID)
+  /// A connection of `peer` was accepted. Not called for those refused at once.
+  func connectionOpened(_ connection: ConnectionID, peer: Peer)
 
   /// Handles one whole frame's body, without its header; `body` is valid only during the call.
   ///

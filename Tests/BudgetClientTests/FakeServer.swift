@@ -92,7 +92,7 @@ final class FakeServer: Sendable {
 
     func replied(to connection: ConnectionID, tag: UInt64) {}
 
-    func connectionOpened(_ connection: ConnectionID) {
+    func connectionOpened(_ connection: ConnectionID, peer: Peer) {
       log.state.withLock { $0.connections[connection] = $0.connections.count + 1 }
     }
 

@@ -8,7 +8,7 @@ import Testing
 final class EchoLog: Sendable {
   struct State {
     var deferred: [(connection: ConnectionID, body: [UInt8])] = []
-    var opened = 0
+    var peers: [Peer] = []
     var closed: [(requestsUnderWay: Int, midFrame: Bool)] = []
   }
   private let state = Locked(State())
@@ -28,7 +28,9 @@ final class EchoHandler: FrameHandler {
 
   init(_ log: EchoLog) { self.log = log }
 
-  func connectionOpened(_ connection: ConnectionID) { log.note { $0.opened += 1 } }
+  func connectionOpened(_ connection: ConnectionID, peer: Peer) {
+    log.note { $0.peers.append(peer) }
+  }
 
   func handle(
     _ body: RawSpan, from connection: ConnectionID, receivedAt: MonotonicInstant,

@@ -2,6 +2,15 @@ import Testing
 
 @testable import TCPTransport
 
+@Suite struct PeerTests {
+  @Test func anIPv4PeerIsItselfOnAnIPv6Socket() {
+    #expect(Peer.plain("::ffff:10.1.2.3") == "10.1.2.3")
+    for text in ["10.1.2.3", "::1", "::ffff:0:1", "fe80::1%eth0"] {
+      #expect(Peer.plain(text) == text)
+    }
+  }
+}
+
 @Suite struct SocketAddressTests {
   @Test(arguments: ["127.0.0.1:7077", "[::1]:0", "localhost:7077", "router-3.example_x:65535"])
   func readsAndWrites(_ text: String) throws {

@@ -21,6 +21,15 @@ import Testing
     }
   }
 
+  @Test func theHandlerIsToldOfThePeer() async throws {
+    let log = EchoLog()
+    let server = try echoServer(log)
+    let peer = try TestPeer(to: server.localAddress)
+    try peer.send(frame("hello"))
+    #expect(try peer.receive() == Array("hello".utf8))
+    #expect(log.now.peers == [Peer(address: "127.0.0.1")])
+  }
+
   @Test func dripsOfOneByte() throws {
     let server = try echoServer()
     let peer = try TestPeer(to: server.localAddress)

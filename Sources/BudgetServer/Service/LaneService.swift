@@ -11,7 +11,7 @@ final class LaneService: FrameHandler {
 
   init(context: ServiceContext) { service = BudgetService(context: context) }
 
-  func connectionOpened(_ connection: ConnectionID) {}
+  func connectionOpened(_ connection: ConnectionID, peer: Peer) {}
 
   func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {
     service.forget(connection)

@@ -34,7 +34,7 @@ extension Lane {
     } else {
       LaneCounters.add(1, to: counters.accepted)
       connection.isAnnounced = true
-      handler.connectionOpened(id)
+      handler.connectionOpened(id, peer: arrival.peer)
       expect(connection)
     }
   }

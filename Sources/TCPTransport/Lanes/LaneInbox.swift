@@ -5,10 +5,12 @@ import Synchronization
 final class LaneInbox: Sendable {
   /// A connection on its way from the acceptor to its lane.
   final class Arrival: Sendable {
+    let peer: Peer
     let isOverBound: Bool
     private let socket: Locked<Descriptor?>
 
-    init(_ socket: consuming Descriptor, isOverBound: Bool) {
+    init(_ socket: consuming Descriptor, of peer: Peer, isOverBound: Bool) {
+      self.peer = peer
       self.isOverBound = isOverBound
       self.socket = Locked(socket)
     }

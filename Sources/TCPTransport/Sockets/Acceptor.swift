@@ -119,13 +119,14 @@ actor Acceptor {
       refusedUnheard.add(1, ordering: .relaxed)
       return
     }
+    let peer = Peer(of: socket)
     let counters = lanes[chosen].counters
     if isOverBound {
       counters.refusalsUnderWay.add(1, ordering: .relaxed)
     } else {
       counters.connectionsOpen.add(1, ordering: .relaxed)
     }
-    let arrival = LaneInbox.Arrival(socket, isOverBound: isOverBound)
+    let arrival = LaneInbox.Arrival(socket, of: peer, isOverBound: isOverBound)
     lanes[chosen].inbox.post { $0.arrivals.append(arrival) }
   }
 

@@ -128,11 +128,23 @@ struct ResolvedAddress: Sendable {
 
   /// The address that `socket` is bound to.
   init?(localOf socket: borrowing Descriptor) {
+    unsafe self.init(of: socket) { unsafe getsockname($0, $1, $2) }
+  }
+
+  /// The address that `socket` is connected to.
+  init?(peerOf socket: borrowing Descriptor) {
+    unsafe self.init(of: socket) { unsafe getpeername($0, $1, $2) }
+  }
+
+  private init?(
+    of socket: borrowing Descriptor,
+    _ name: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+  ) {
     var storage = sockaddr_storage()
     var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
     let result = unsafe withUnsafeMutablePointer(to: &storage) { room in
       unsafe room.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        unsafe getsockname(socket.number, address, &size)
+        unsafe name(socket.number, address, &size)
       }
     }
     guard result == 0 else { return nil }

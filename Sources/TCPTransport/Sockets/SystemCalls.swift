@@ -135,6 +135,14 @@ extension Descriptor {
       : .failure(SystemFailure(code: Int32(truncatingIfNeeded: -result)))
   }
 
+  /// The user at the other end of a Unix socket; nil: it is another kind of socket.
+  func peerUser() -> Peer.User? {
+    var user = cepoll_user()
+    // A TCP socket gives no process.
+    guard unsafe cepoll_peer_user(number, &user) == 0, user.process != 0 else { return nil }
+    return Peer.User(userID: user.user, groupID: user.group, processID: user.process)
+  }
+
   /// How a connect that was under way came out: 0, or errno.
   func pendingError() -> Int32 {
     var code: Int32 = 0
