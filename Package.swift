@@ -92,6 +92,7 @@ let package = Package(
     module("Reconciliation", ["BudgetModel", "RedisStore"]),
 
     // 3: adapters; they never meet
+    module("Access", ["BudgetModel", "Digest", "Documents", "SecretFiles"]),
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
     module("HTTPPort", ["BudgetModel", "Locks"]),
     module("LiteLLMConfig", ["BudgetModel", "Digest", "Documents", "TimeZones"]),
@@ -108,6 +109,7 @@ let package = Package(
     module("TimeZones", ["BudgetModel"]),
     module("Locks", []),
     module("Digest", ["CCrypto"]),
+    module("SecretFiles", []),
 
     // 0: C, each imported by exactly one module
     .target(
@@ -121,6 +123,7 @@ let package = Package(
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .target(name: "CYAMLEvents", linkerSettings: [.linkedLibrary("yaml")]),
 
+    tests("AccessTests", ["Access", "Documents"]),
     tests(
       "BudgetClientTests",
       ["Locks", "BudgetClient", "BudgetWire", "TCPTransport", "WholeRequests"]),
@@ -183,6 +186,7 @@ let package = Package(
       ["BudgetModel", "BudgetWire", "LoadTest", "TCPTransport", "WholeRequests"]),
     tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
+    tests("SecretFilesTests", ["SecretFiles"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SeededRandom", "SpendLedger"]),
     tests("TCPTransportTests", ["BudgetModel", "Locks", "TCPTransport"]),
     tests(
