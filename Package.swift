@@ -48,7 +48,7 @@ let package = Package(
       name: "budgetd",
       dependencies: [
         "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetServer", "BudgetWire", "LiteLLMConfig",
-        "RedisStore", "TCPTransport", argumentParser, logging,
+        "RedisStore", "Sockets", "TCPTransport", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "budgetctl",
@@ -66,12 +66,12 @@ let package = Package(
       ]),
 
     // 6: what people and scrapers read of a node, calls to it
-    module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
+    module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "Sockets", "TCPTransport"]),
     module(
       "BudgetPages",
       [
         "BudgetEngine", "BudgetFleet", "BudgetModel", "Digest", "HTTPPort", "JSONWriting", "Locks",
-        "PrometheusText", "SpendLedger", "TCPTransport",
+        "PrometheusText", "SpendLedger", "Sockets", "TCPTransport",
       ],
       resources: ["html", "css", "js"].map { .embedInCode("Status/Web/status.\($0)") }),
 
@@ -81,9 +81,9 @@ let package = Package(
       [
         "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetWire", "CMalloc",
         "Documents", "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "SpendLedger",
-        "TCPTransport", logging,
+        "Sockets", "TCPTransport", logging,
       ]),
-    module("LoadTest", ["BudgetClient", "BudgetWire", "TCPTransport"]),
+    module("LoadTest", ["BudgetClient", "BudgetWire", "Sockets", "TCPTransport"]),
     module(
       "BudgetSimulation",
       ["BudgetEngine", "BudgetModel", "Documents", "JSONWriting", "LiteLLMConfig"]),
@@ -94,18 +94,19 @@ let package = Package(
     // 3: adapters; they never meet
     module("Access", ["BudgetModel", "Digest", "Documents", "SecretFiles"]),
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
-    module("HTTPPort", ["BudgetModel", "Locks"]),
+    module("HTTPPort", ["BudgetModel", "Locks", "Sockets"]),
     module("LiteLLMConfig", ["BudgetModel", "Digest", "Documents", "TimeZones"]),
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks"]),
     module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
-    module("TCPTransport", ["BudgetModel", "CEpoll", "Locks"]),
+    module("TCPTransport", ["BudgetModel", "Locks", "Sockets"]),
 
     // 2 and 1: the engine, documents, the nouns
     module("BudgetEngine", ["BudgetModel", "Locks"]),
     module("Documents", ["BudgetModel", "CYAMLEvents"]),
     module("BudgetModel", []),
     module("JSONWriting", ["BudgetModel"]),
+    module("Sockets", ["BudgetModel", "CEpoll"]),
     module("TimeZones", ["BudgetModel"]),
     module("Locks", []),
     module("Digest", ["CCrypto"]),
@@ -126,7 +127,7 @@ let package = Package(
     tests("AccessTests", ["Access", "Documents"]),
     tests(
       "BudgetClientTests",
-      ["Locks", "BudgetClient", "BudgetWire", "TCPTransport", "WholeRequests"]),
+      ["Locks", "BudgetClient", "BudgetWire", "Sockets", "TCPTransport", "WholeRequests"]),
     tests(
       "BudgetEngineTests",
       ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount", "SeededRandom"]),
@@ -154,7 +155,7 @@ let package = Package(
         "Locks", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire",
         "BudgetPages", "CAllocationCount", "Documents", "LiteLLMConfig", "NodeFixture",
         "Reconciliation",
-        "SeededRandom", "SpendLedger", "TCPTransport", logging,
+        "SeededRandom", "SpendLedger", "Sockets", "TCPTransport", logging,
       ]),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
     tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
@@ -169,7 +170,7 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
     tests("DocumentsTests", ["Documents", "SeededRandom"], exclude: ["pyyaml_types.py"]),
-    tests("HTTPPortTests", ["BudgetModel", "HTTPPort", "Locks"]),
+    tests("HTTPPortTests", ["BudgetModel", "HTTPPort", "Locks", "Sockets"]),
     tests("HouseRulesTests", []),
     tests("JSONWritingTests", ["BudgetModel", "JSONWriting"]),
     tests(
@@ -183,12 +184,13 @@ let package = Package(
       name: "CLuaHost", path: "Tests/CLuaHost", linkerSettings: [.linkedLibrary("lua5.1")]),
     tests(
       "LoadTestTests",
-      ["BudgetModel", "BudgetWire", "LoadTest", "TCPTransport", "WholeRequests"]),
+      ["BudgetModel", "BudgetWire", "LoadTest", "Sockets", "TCPTransport", "WholeRequests"]),
     tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
     tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
     tests("SecretFilesTests", ["SecretFiles"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SeededRandom", "SpendLedger"]),
-    tests("TCPTransportTests", ["BudgetModel", "Locks", "TCPTransport"]),
+    tests("SocketsTests", ["Sockets"]),
+    tests("TCPTransportTests", ["BudgetModel", "Locks", "Sockets", "TCPTransport"]),
     tests(
       "TimeZonesTests", ["BudgetModel", "SeededRandom", "TimeZones"],
       exclude: ["zone_windows.py"]),

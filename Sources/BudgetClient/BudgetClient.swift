@@ -1,8 +1,9 @@
 import BudgetWire
 import Dispatch
 import Locks
+package import Sockets
 import Synchronization
-package import TCPTransport
+import TCPTransport
 
 /// A client of budgetd: many calls at once over one connection.
 ///
@@ -45,7 +46,7 @@ public final class BudgetClient: Sendable {
   public init(
     server: String, settings: BudgetClientSettings = BudgetClientSettings()
   ) throws(BudgetClientError) {
-    do throws(TransportError) {
+    do throws(SocketError) {
       address = try SocketAddress(server)
     } catch {
       throw .notApplied(.invalidAddress(error.description))

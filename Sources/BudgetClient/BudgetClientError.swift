@@ -1,4 +1,5 @@
 public import BudgetWire
+package import Sockets
 package import TCPTransport
 
 /// Why a call has no result, and above all: what that says about the request.
@@ -114,13 +115,13 @@ extension BudgetClientError.Reason: CustomStringConvertible {
   package static func unreachable(server: SocketAddress, _ error: TransportError) -> Self {
     let why: String
     switch error {
-    case .system(let call, let number, _):
+    case .socket(.system(let call, let number, _)):
       // Without the address the text is the call, what became of it, and the system's words.
-      let text = TransportError.system(call: call, errno: number, address: nil).description
+      let text = SocketError.system(call: call, errno: number, address: nil).description
       let lead = "\(call) failed: "
       why = (text.hasPrefix(lead) ? String(text.dropFirst(lead.count)) : text).lowercased()
-    case .connectTimedOut: why = "nobody answered in time"
-    case .invalidAddress, .unresolvedHost, .silent, .closed, .frameTooLarge, .invalidLaneCount:
+    case .socket(.connectTimedOut): why = "nobody answered in time"
+    case .socket, .silent, .closed, .frameTooLarge, .invalidLaneCount:
       why = error.description
     }
     return .unreachable(server: server.description, why: why)

@@ -1,8 +1,9 @@
-// What Swift's Glibc module leaves out: epoll, eventfd, and accept4 and the user at the other end of a
-// Unix socket whatever the feature macros say.
+// What Swift's Glibc module leaves out: epoll, eventfd, accept4 and the credentials of a Unix peer,
+// whatever the feature macros say.
 // A header is all it takes; nothing here is compiled or linked on its own.
 #ifndef BUDGETD_CEPOLL_H
 #define BUDGETD_CEPOLL_H
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -12,14 +13,26 @@
 extern int accept4(int, struct sockaddr *, socklen_t *, int);
 #endif
 
-// As the kernel fills it in for SO_PEERCRED.
-struct cepoll_user {
-  int32_t process;
-  uint32_t user, group;
+// Who connected to a Unix socket, as the kernel noted it then (struct ucred).
+struct cepoll_peer {
+  int process;
+  unsigned user, group;
+  bool is_known;
 };
-static inline int cepoll_peer_user(int socket, struct cepoll_user *_Nonnull user) {
-  socklen_t size = sizeof *user;
-  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, user, &size);
+static inline struct cepoll_peer cepoll_peer(int socket) {
+  struct cepoll_peer found = {0};
+  struct { int process; unsigned user, group; } credentials;
+  socklen_t size = sizeof credentials;
+  int family = 0;
+  socklen_t family_size = sizeof family;
+  if (getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &family_size) || family != AF_UNIX ||
+      getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size))
+    return found;
+  found.process = credentials.process;
+  found.user = credentials.user;
+  found.group = credentials.group;
+  found.is_known = true;
+  return found;
 }
 
 // epoll_event is packed on x86-64; these keep the layout out of Swift.

@@ -1,5 +1,6 @@
 public import BudgetModel
 import Foundation
+public import Sockets
 import Synchronization
 
 /// Serves a site over HTTP/1.1 on a thread of its own.
@@ -13,12 +14,10 @@ public final class HTTPPort: Sendable {
   ///
   /// Nil when the process is out of descriptors; the listener is closed then.
   public init?(
-    adopting listener: Int32, site: any HTTPSite, bounds: HTTPBounds = .standard,
+    adopting listener: consuming Descriptor, site: any HTTPSite, bounds: HTTPBounds = .standard,
     counters: HTTPCounters = HTTPCounters(), clock: @escaping @Sendable () -> Timestamp
   ) {
-    let listener = Descriptor(adopting: listener)
     guard let inbox = HTTPInbox() else { return nil }
-    listener.setNonblocking()
     self.inbox = inbox
     self.counters = counters
     let number = listener.release()

@@ -1,5 +1,6 @@
 public import BudgetClient
 import BudgetWire
+import Sockets
 import TCPTransport
 
 extension BudgetClient {

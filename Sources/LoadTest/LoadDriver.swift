@@ -1,4 +1,5 @@
 import BudgetWire
+import Sockets
 import TCPTransport
 
 /// Keeps connections full of requests and counts what comes back: a value without a socket.

@@ -1,3 +1,5 @@
+public import Sockets
+
 /// The outcome of a frame.
 public enum FrameOutcome: Sendable {
   /// Answered: the reply, if there is one, was appended to the output.

@@ -1,3 +1,4 @@
+public import Sockets
 import Synchronization
 
 /// A server of length-prefixed frames over TCP.
@@ -45,7 +46,9 @@ public final class TCPServer: Sendable {
     let bounds = bounds.fitted(to: descriptorLimit)
     self.bounds = bounds
     var inboxes: [LaneInbox] = []
-    for _ in 0..<laneCount { inboxes.append(try LaneInbox()) }
+    for _ in 0..<laneCount {
+      inboxes.append(try TransportError.socket { () throws(SocketError) in try LaneInbox() })
+    }
     let replies = ReplyMailbox(inboxes: inboxes)
     self.replies = replies
     held = HeldBytes(bound: bounds.unsentTotalBytes, inboxes: inboxes)
@@ -58,9 +61,11 @@ public final class TCPServer: Sendable {
         try Lane(index: index, inbox: inbox, settings: settings, handler: handler))
     }
     self.lanes = lanes
-    let listener = try Descriptor.listener(on: address, backlog: 4_096)
-    localAddress = ResolvedAddress(localOf: listener)?.socketAddress ?? address
-    acceptor = Acceptor(listener: listener, lanes: lanes, bounds: bounds)
+    let listener = try TransportError.socket { () throws(SocketError) in
+      try ListeningSocket(address, backlog: 4_096)
+    }
+    localAddress = listener.localAddress
+    acceptor = Acceptor(listener: listener.release(), lanes: lanes, bounds: bounds)
   }
 
   deinit {

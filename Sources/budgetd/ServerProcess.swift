@@ -3,6 +3,7 @@ import BudgetServer
 import Dispatch
 import Foundation
 import Logging
+import Sockets
 import TCPTransport
 
 /// The server as a process: the ready line, then orders until it drains.

@@ -1,5 +1,6 @@
 import BudgetWire
 import Locks
+import Sockets
 import TCPTransport
 import WholeRequests
 

@@ -1,5 +1,6 @@
 import BudgetModel
 import BudgetWire
+import Sockets
 import TCPTransport
 import Testing
 

@@ -6,6 +6,7 @@ import CAllocationCount
 import Foundation
 import Logging
 import NodeFixture
+import Sockets
 import SpendLedger
 import Testing
 

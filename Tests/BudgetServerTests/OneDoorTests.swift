@@ -3,6 +3,7 @@ import BudgetModel
 import BudgetWire
 import NodeFixture
 import SeededRandom
+import Sockets
 import SpendLedger
 import Testing
 

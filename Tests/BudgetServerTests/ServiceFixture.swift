@@ -5,6 +5,7 @@ import BudgetPages
 import BudgetWire
 import Locks
 import NodeFixture
+import Sockets
 import SpendLedger
 import Testing
 

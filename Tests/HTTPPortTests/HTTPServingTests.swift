@@ -1,4 +1,5 @@
 import BudgetModel
+import Sockets
 import Testing
 
 @testable import HTTPPort
@@ -16,10 +17,12 @@ import Testing
     init(_ change: (inout HTTPBounds) -> Void = { _ in }) throws {
       var bounds = HTTPBounds.standard
       change(&bounds)
-      let listener = try WebPeer.listener()
-      port = listener.port
+      let listener = try ListeningSocket(SocketAddress("127.0.0.1:0"))
+      port = listener.localAddress.port
       http = try #require(
-        HTTPPort(adopting: listener.socket, site: site, bounds: bounds) { HTTPServingTests.date })
+        HTTPPort(adopting: listener.release(), site: site, bounds: bounds) {
+          HTTPServingTests.date
+        })
     }
 
     func peer(receiveBuffer: Int32? = nil) throws -> WebPeer {
@@ -32,9 +35,9 @@ import Testing
   private func eventually(
     _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
   ) async throws {
-    let until = monotonicNanoseconds() + 10_000_000_000
+    let until = SystemCalls.monotonicNanoseconds() + 10_000_000_000
     while !condition() {
-      if monotonicNanoseconds() > until {
+      if SystemCalls.monotonicNanoseconds() > until {
         Issue.record("never: \(what)", sourceLocation: sourceLocation)
         return
       }

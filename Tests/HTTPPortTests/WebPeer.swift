@@ -1,12 +1,13 @@
 import Glibc
 import Locks
+import Sockets
 import Testing
 
 @testable import HTTPPort
 
 /// A reader of pages, as rude as a test needs it to be. Every wait has a deadline.
 final class WebPeer {
-  enum Failure: Error { case timedOut, broken, notConnected(Int32), noListener(Int32) }
+  enum Failure: Error { case timedOut, broken, notConnected(Int32) }
 
   /// A response that was read whole.
   struct Answer: Equatable {
@@ -18,6 +19,7 @@ final class WebPeer {
   private static let patienceMilliseconds: Int32 = 10_000
 
   private let socket: Descriptor
+  private let scratch = ScratchBuffer(byteCount: 65_536)
   private var held: [UInt8] = []
   /// The port stops when nobody has it any more: its peers do.
   private let http: HTTPPort
@@ -38,22 +40,6 @@ final class WebPeer {
     guard result == 0 else { throw Failure.notConnected(errno) }
     socket.setNonblocking()
     socket.disableDelay()
-  }
-
-  /// A socket that listens on a free port of 127.0.0.1, and the port. Whoever takes it owns it.
-  static func listener() throws -> (socket: Int32, port: UInt16) {
-    let listener = Descriptor(adopting: Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
-    var address = loopback(port: 0)
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let result = unsafe withUnsafeMutablePointer(to: &address) { address in
-      unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-        guard unsafe bind(listener.number, address, length) == 0, listen(listener.number, 64) == 0
-        else { return -1 as Int32 }
-        return unsafe getsockname(listener.number, address, &length)
-      }
-    }
-    guard result == 0 else { throw Failure.noListener(errno) }
-    return (listener.release(), UInt16(bigEndian: address.sin_port))
   }
 
   private static func loopback(port: UInt16) -> sockaddr_in {
@@ -99,9 +85,8 @@ final class WebPeer {
   func answer(hasBody: Bool = true) throws -> Answer? {
     while true {
       if let answer = takeAnswer(hasBody: hasBody) { return answer }
-      let got = socket.receive(atMost: 65_536) { held.append(contentsOf: $0) }
-      switch got {
-      case .bytes: break
+      switch scratch.receive(from: socket, limit: 65_536) {
+      case .bytes(let count): scratch.append(0..<count, to: &held)
       case .wouldBlock: try wait(for: PollSet.readable)
       case .ended:
         if held.isEmpty { return nil }

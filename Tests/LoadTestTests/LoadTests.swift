@@ -1,5 +1,6 @@
 import BudgetModel
 import BudgetWire
+import Sockets
 import Testing
 import WholeRequests
 

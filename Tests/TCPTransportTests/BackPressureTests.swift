@@ -1,5 +1,6 @@
 import Testing
 
+@testable import Sockets
 @testable import TCPTransport
 
 extension TCPServerTests {

@@ -1,6 +1,7 @@
 import Synchronization
 import Testing
 
+@testable import Sockets
 @testable import TCPTransport
 
 extension TCPServerTests {

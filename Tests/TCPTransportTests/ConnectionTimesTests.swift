@@ -1,6 +1,7 @@
 import BudgetModel
 import Testing
 
+@testable import Sockets
 @testable import TCPTransport
 
 @Suite struct ConnectionTimesTests {

@@ -1,6 +1,7 @@
 import Glibc
 import Testing
 
+@testable import Sockets
 @testable import TCPTransport
 
 // In processes of their own: they count or run out of what the whole process shares.

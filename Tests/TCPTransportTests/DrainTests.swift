@@ -1,6 +1,7 @@
 import Dispatch
 import Testing
 
+@testable import Sockets
 @testable import TCPTransport
 
 extension TCPServerTests {

@@ -2,6 +2,7 @@ import Locks
 import Synchronization
 import Testing
 
+@testable import Sockets
 @testable import TCPTransport
 
 /// The events that handlers saw; shared with the test.

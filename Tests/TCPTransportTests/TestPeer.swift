@@ -1,6 +1,7 @@
 import Glibc
 import Testing
 
+@testable import Sockets
 @testable import TCPTransport
 
 /// The other end of a connection, as rude as a test needs it to be. Every wait has a deadline.
@@ -15,7 +16,7 @@ final class TestPeer {
 
   init(to address: SocketAddress, receiveBuffer: Int32? = nil) throws {
     let resolved = try #require(try ResolvedAddress.all(of: address).first)
-    socket = try Descriptor.tcpSocket(family: resolved.family)
+    socket = try Descriptor.streamSocket(family: resolved.family)
     if let receiveBuffer { socket.setOption(SOL_SOCKET, SO_RCVBUF, to: receiveBuffer) }
     socket.disableDelay()
     let code = socket.connect(to: resolved)

@@ -1,4 +1,5 @@
 import BudgetWire
+import Sockets
 import TCPTransport
 
 /// One call, from its start to its end.

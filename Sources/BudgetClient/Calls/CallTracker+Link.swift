@@ -1,5 +1,6 @@
 import BudgetModel
 import BudgetWire
+import Sockets
 import TCPTransport
 
 // The connection: one at a time, made when a call needs it.

@@ -1,4 +1,5 @@
 import BudgetWire
+import Sockets
 import TCPTransport
 
 /// Which calls are under way, where their requests are and what becomes of them: the client without

@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetModel
 public import HTTPPort
+public import Sockets
 
 /// The HTTP port with its pages, for as long as this object lives.
 public final class PagePort: Sendable {
@@ -8,7 +9,9 @@ public final class PagePort: Sendable {
 
   /// Begins to serve the connections of `listener`, a listening socket that the port owns from now
   /// on. Nil when the process is out of descriptors; the listener is closed then.
-  public init?(adopting listener: Int32, _ sources: PageSources, bounds: HTTPBounds) {
+  public init?(
+    adopting listener: consuming Descriptor, _ sources: PageSources, bounds: HTTPBounds
+  ) {
     let port = HTTPPort(
       adopting: listener, site: PageSite(sources), bounds: bounds,
       counters: sources.http, clock: { [time = sources.time] in time.now() })

@@ -1,4 +1,5 @@
 import BudgetWire
+import Sockets
 import TCPTransport
 
 /// Measures the requests of one lane, with one clock reading a turn rather than one a request:

@@ -7,6 +7,7 @@ import Foundation
 public import LiteLLMConfig
 import Locks
 public import Logging
+public import Sockets
 import SpendLedger
 public import TCPTransport
 

@@ -1,4 +1,4 @@
-import TCPTransport
+import Sockets
 
 /// The addresses that options ask to listen on.
 enum ListenAddress {
@@ -8,7 +8,7 @@ enum ListenAddress {
     _ text: String, of option: String, allowsInsecureNetwork: Bool
   ) throws(ServerError) -> SocketAddress {
     let address: SocketAddress
-    do throws(TransportError) {
+    do throws(SocketError) {
       address = try SocketAddress(text)
     } catch {
       throw .usage("\(option) \(error)")

@@ -1,6 +1,7 @@
 import Dispatch
 import Locks
 import Logging
+import Sockets
 import TCPTransport
 
 /// Acts on what connections do to the memory of the process: gives it back to the system, and says

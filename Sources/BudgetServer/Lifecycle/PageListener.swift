@@ -1,4 +1,5 @@
 import HTTPPort
+import Sockets
 import TCPTransport
 
 /// The listener of pages: the address that options ask for, and the bounds of the port.
@@ -16,7 +17,7 @@ enum PageListener {
   static func listen(_ options: ServerOptions) throws(ServerError) -> ListeningSocket? {
     guard let address = try address(options) else { return nil }
     let listener: ListeningSocket
-    do throws(TransportError) {
+    do throws(SocketError) {
       listener = try ListeningSocket(address)
     } catch {
       throw .unavailable(

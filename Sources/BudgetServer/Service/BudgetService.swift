@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetModel
 import BudgetWire
+import Sockets
 import SpendLedger
 import TCPTransport
 

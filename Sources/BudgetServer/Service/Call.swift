@@ -1,4 +1,5 @@
 import BudgetWire
+import Sockets
 import SpendLedger
 import TCPTransport
 

@@ -1,4 +1,5 @@
 import BudgetWire
+import Sockets
 import TCPTransport
 
 /// Every call passes this gate before its message is looked at, whatever its method: its id must be

@@ -1,5 +1,6 @@
 import BudgetModel
 import BudgetWire
+import Sockets
 import TCPTransport
 
 /// A lane hands its frames to this.

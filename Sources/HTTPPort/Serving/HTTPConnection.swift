@@ -1,4 +1,5 @@
 import BudgetModel
+import Sockets
 
 /// One connection, as the port's thread has it.
 final class HTTPConnection {

@@ -1,4 +1,5 @@
 import Locks
+import Sockets
 
 /// Names a connection of a port; never reused within 2^63 connections.
 struct HTTPConnectionID: Hashable, Sendable {
@@ -6,7 +7,7 @@ struct HTTPConnectionID: Hashable, Sendable {
   let generation: Int
 }
 
-/// Mail from other threads to the port's thread. Posting costs a short lock and a byte in a pipe.
+/// Mail from other threads to the port's thread. Posting costs a short lock and a ring.
 final class HTTPInbox: Sendable {
   struct Mail {
     var answers: [(connection: HTTPConnectionID, response: HTTPResponse)] = []
@@ -18,12 +19,15 @@ final class HTTPInbox: Sendable {
     var isClosed = false
   }
 
-  let bell: Bell
+  let wakeup: Wakeup
   private let state = Locked(State())
 
   init?() {
-    guard let bell = Bell() else { return nil }
-    self.bell = bell
+    do throws(SocketError) {
+      wakeup = try Wakeup()
+    } catch {
+      return nil
+    }
   }
 
   func post(_ response: HTTPResponse, to connection: HTTPConnectionID) {
@@ -32,16 +36,16 @@ final class HTTPInbox: Sendable {
       state.mail.answers.append((connection, response))
       return true
     }
-    if isTaken { bell.ring() }
+    if isTaken { wakeup.ring() }
   }
 
   func stop() {
     state.withLock { $0.mail.mustStop = true }
-    bell.ring()
+    wakeup.ring()
   }
 
   func take() -> Mail {
-    bell.silence()
+    wakeup.silence()
     return state.withLock { state in
       defer { state.mail.answers = [] }
       return state.mail

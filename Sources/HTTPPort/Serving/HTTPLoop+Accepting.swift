@@ -1,4 +1,5 @@
 import BudgetModel
+import Sockets
 
 /// Taking connections, as many as there may be.
 extension HTTPLoop {
@@ -12,20 +13,20 @@ extension HTTPLoop {
       let yielding = openCount < bounds.connections ? nil : yielding
       guard openCount < bounds.connections || yielding != nil else { return }
       switch listener.accepted() {
-      case .connection(let number):
+      case .connection(let socket):
         if let yielding { makeRoom(yielding) }
-        adopt(Descriptor(adopting: number))
+        adopt(socket)
       case .nothing: return
-      case .failed:
+      case .gone:
         failures += 1
         if failures == Self.failuresPerTurn {
-          acceptsFrom = monotonicNanoseconds() + bounds.acceptPause.nanoseconds
+          acceptsFrom = SystemCalls.monotonicNanoseconds() + bounds.acceptPause.nanoseconds
           return
         }
-      case .outOfDescriptors:
+      case .exhausted:
         // One of ours may be had for it, at the next look.
         if let yielding = yielding ?? self.yielding { makeRoom(yielding) }
-        acceptsFrom = monotonicNanoseconds() + bounds.acceptPause.nanoseconds
+        acceptsFrom = SystemCalls.monotonicNanoseconds() + bounds.acceptPause.nanoseconds
         return
       }
     }
@@ -53,7 +54,7 @@ extension HTTPLoop {
 
   private var longestWithoutRequest: HTTPConnection? {
     let standings = connections.lazy.map { $0?.standing }
-    return ConnectionStanding.longest(standings, at: monotonicNanoseconds())
+    return ConnectionStanding.longest(standings, at: SystemCalls.monotonicNanoseconds())
       .flatMap { connections[$0] }
   }
 
@@ -74,7 +75,6 @@ extension HTTPLoop {
   }
 
   private func adopt(_ socket: consuming Descriptor) {
-    socket.setNonblocking()
     socket.disableDelay()
     let slot = connections.firstIndex { $0 == nil } ?? connections.count
     if slot == connections.count {
@@ -84,7 +84,7 @@ extension HTTPLoop {
     generations[slot] += 1
     connections[slot] = HTTPConnection(
       id: HTTPConnectionID(slot: slot, generation: generations[slot]), socket: socket,
-      bounds: bounds, at: monotonicNanoseconds())
+      bounds: bounds, at: SystemCalls.monotonicNanoseconds())
     openCount += 1
   }
 }

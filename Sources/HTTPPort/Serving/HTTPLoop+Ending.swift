@@ -1,7 +1,9 @@
+import Sockets
+
 /// Ending what takes too long, or too much.
 extension HTTPLoop {
   func endOverdue() {
-    let now = monotonicNanoseconds()
+    let now = SystemCalls.monotonicNanoseconds()
     for connection in connections {
       guard let connection, let deadline = connection.deadline(bounds), deadline.at <= now
       else { continue }

@@ -1,4 +1,5 @@
 import BudgetModel
+import Sockets
 
 /// Reading requests, asking the site, sending what it answers.
 extension HTTPLoop {
@@ -19,11 +20,13 @@ extension HTTPLoop {
   }
 
   func read(_ connection: HTTPConnection) {
-    let transfer = connection.socket.receive(atMost: connection.reader.room) {
-      connection.reader.append($0)
-    }
-    switch transfer {
-    case .bytes: ask(connection)
+    let room = min(connection.reader.room, Self.receiveBytes)
+    switch scratch.receive(from: connection.socket, limit: room) {
+    case .bytes(let count):
+      var received: [UInt8] = []
+      scratch.append(0..<count, to: &received)
+      connection.reader.append(received[...])
+      ask(connection)
     case .wouldBlock: break
     case .ended, .failed: close(connection)
     }
@@ -31,7 +34,7 @@ extension HTTPLoop {
 
   /// Takes the next request of a connection to the site.
   private func ask(_ connection: HTTPConnection) {
-    let now = monotonicNanoseconds()
+    let now = SystemCalls.monotonicNanoseconds()
     switch connection.reader.next() {
     case .incomplete:
       if !connection.reader.isMidRequest {
@@ -57,7 +60,7 @@ extension HTTPLoop {
   }
 
   func begin(_ response: HTTPResponse, on connection: HTTPConnection) {
-    let now = monotonicNanoseconds()
+    let now = SystemCalls.monotonicNanoseconds()
     let request = connection.request
     // With all connections taken each goes once it has its answer, while others wait for theirs.
     let isFull = openCount >= bounds.connections && someoneWaits
@@ -96,7 +99,7 @@ extension HTTPLoop {
       }
       outgoing.sent += count
       left -= count
-      connection.progressAt = monotonicNanoseconds()
+      connection.progressAt = SystemCalls.monotonicNanoseconds()
     }
     connection.outgoing = outgoing
     if outgoing.isSent { finish(outgoing, on: connection) }
@@ -104,7 +107,7 @@ extension HTTPLoop {
 
   private func finish(_ outgoing: HTTPConnection.Outgoing, on connection: HTTPConnection) {
     connection.outgoing = nil
-    let now = monotonicNanoseconds()
+    let now = SystemCalls.monotonicNanoseconds()
     if outgoing.lingers {
       // Closing with bytes unread would reset the connection, and the refusal would be lost.
       connection.socket.shutdownSending()
@@ -121,8 +124,10 @@ extension HTTPLoop {
   }
 
   private func discard(_ connection: HTTPConnection) {
-    switch connection.socket.receive(atMost: 65_536, { connection.discardedBytes += $0.count }) {
-    case .bytes: if connection.discardedBytes > bounds.lingerBytes { close(connection) }
+    switch scratch.receive(from: connection.socket, limit: Self.receiveBytes) {
+    case .bytes(let count):
+      connection.discardedBytes += count
+      if connection.discardedBytes > bounds.lingerBytes { close(connection) }
     case .wouldBlock: break
     case .ended, .failed: close(connection)
     }

@@ -1,5 +1,6 @@
 import BudgetModel
 import Foundation
+import Sockets
 
 /// The work of the port's thread: it waits for sockets, serves what is ready, ends what is overdue.
 /// It alone touches connections.
@@ -14,6 +15,9 @@ final class HTTPLoop {
   var connections: [HTTPConnection?] = []
   var generations: [Int] = []
   var openCount = 0
+  /// Received bytes go through it: a connection that only stands needs none.
+  let scratch = ScratchBuffer(byteCount: receiveBytes)
+  static let receiveBytes = 65_536
   var pollSet = PollSet()
   var polled: [HTTPConnection] = []
   /// When it may accept again; `.max`: once a connection ends or asks nothing more.
@@ -39,10 +43,10 @@ final class HTTPLoop {
 
   /// Serves until it is told to stop.
   func run() {
-    yieldToOtherThreads()
+    SystemCalls.yieldToOtherThreads()
     while !isOver {
-      let worked = threadWorkNanoseconds()
-      let now = monotonicNanoseconds()
+      let worked = SystemCalls.threadWorkNanoseconds()
+      let now = SystemCalls.monotonicNanoseconds()
       fillPollSet(at: now)
       pollSet.wait(milliseconds: waitingTime(at: now))
       takeMail()
@@ -50,7 +54,7 @@ final class HTTPLoop {
       acceptReady()
       endOverdue()
       counters.count(openConnections: openCount)
-      rest(afterWorking: threadWorkNanoseconds() - worked)
+      rest(afterWorking: SystemCalls.threadWorkNanoseconds() - worked)
     }
     inbox.close()
     for connection in connections { if let connection { close(connection) } }
@@ -69,12 +73,12 @@ final class HTTPLoop {
 
   private var isOver: Bool {
     guard let endsAt else { return false }
-    return openCount == 0 || monotonicNanoseconds() >= endsAt
+    return openCount == 0 || SystemCalls.monotonicNanoseconds() >= endsAt
   }
 
   private func fillPollSet(at now: Int64) {
     pollSet.removeAll()
-    pollSet.append(inbox.bell.listening, events: PollSet.readable)
+    pollSet.append(inbox.wakeup.descriptor, events: PollSet.readable)
     setRoom(at: now)
     listener.append(to: &pollSet, events: now >= acceptsFrom ? PollSet.readable : 0)
     polled.removeAll(keepingCapacity: true)
@@ -111,7 +115,7 @@ final class HTTPLoop {
   }
 
   private func beginStopping() {
-    endsAt = monotonicNanoseconds() + bounds.stopDuration.nanoseconds
+    endsAt = SystemCalls.monotonicNanoseconds() + bounds.stopDuration.nanoseconds
     listener = nil
     for connection in connections {
       if let connection, connection.phase == .reading || connection.phase == .lingering {

@@ -1,6 +1,7 @@
 import BudgetModel
 import Dispatch
 import Glibc
+public import Sockets
 
 /// An event of a client's connection.
 public enum ClientEvent: Sendable {
@@ -90,9 +91,13 @@ public actor ClientConnection {
 
   private func open(_ address: SocketAddress) async throws(TransportError) {
     let until = MonotonicInstant.now().advanced(by: bounds.connectDuration)
-    var failure = TransportError.unresolvedHost(host: address.host, reason: "none found")
-    for resolved in try ResolvedAddress.all(of: address) {
-      let socket = try Descriptor.tcpSocket(family: resolved.family)
+    var failure = SocketError.unresolvedHost(host: address.host, reason: "none found")
+    for resolved in try TransportError.socket({ () throws(SocketError) in
+      try ResolvedAddress.all(of: address)
+    }) {
+      let socket = try TransportError.socket { () throws(SocketError) in
+        try Descriptor.streamSocket(family: resolved.family)
+      }
       socket.disableDelay()
       var code = socket.connect(to: resolved)
       if code == EINPROGRESS {
@@ -110,7 +115,7 @@ public actor ClientConnection {
       begin(socket)
       return
     }
-    throw failure
+    throw .socket(failure)
   }
 
   /// Waits until the attempt on `number` came to an end; false when the time was over first.

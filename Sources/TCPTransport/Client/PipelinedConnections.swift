@@ -1,5 +1,6 @@
 import BudgetModel
 import Glibc
+public import Sockets
 
 /// The one who makes the requests and counts the replies of `PipelinedConnections`.
 public protocol PipelineDriver {
@@ -29,7 +30,7 @@ public final class PipelinedConnections {
   private static let receiveBytes = 256 * 1024
 
   private let address: SocketAddress
-  private let poller: LanePoller
+  private let poller: Poller
   private let scratch = ScratchBuffer(byteCount: receiveBytes)
   private let decoder: FrameDecoder
   private var peers: [Peer] = []
@@ -39,10 +40,12 @@ public final class PipelinedConnections {
     to address: SocketAddress, count: Int, bounds: ClientBounds = ClientBounds()
   ) throws(TransportError) {
     self.address = address
-    poller = try LanePoller()
+    poller = try TransportError.socket { () throws(SocketError) in try Poller() }
     decoder = FrameDecoder(longestBody: bounds.responseFrameBytes)
     let until = MonotonicInstant.now().advanced(by: bounds.connectDuration)
-    let resolved = try ResolvedAddress.all(of: address)
+    let resolved = try TransportError.socket { () throws(SocketError) in
+      try ResolvedAddress.all(of: address)
+    }
     _ = SystemCalls.raiseDescriptorLimit(to: count + 64)
     for _ in 0..<count {
       peers.append(try connected(to: resolved, until: until))
@@ -52,13 +55,15 @@ public final class PipelinedConnections {
   private func connected(
     to addresses: [ResolvedAddress], until: MonotonicInstant
   ) throws(TransportError) -> Peer {
-    var failure = TransportError.connectTimedOut(address: address.description)
+    var failure = SocketError.connectTimedOut(address: address.description)
     for resolved in addresses {
-      let socket = try Descriptor.tcpSocket(family: resolved.family)
+      let socket = try TransportError.socket { () throws(SocketError) in
+        try Descriptor.streamSocket(family: resolved.family)
+      }
       socket.disableDelay()
       var code = socket.connect(to: resolved)
       let token = UInt64(peers.count)
-      guard poller.add(socket, events: LanePoller.writable, token: token) else {
+      guard poller.add(socket, events: Poller.writable, token: token) else {
         throw .system(call: "epoll_ctl", errno: ENOSPC, address: nil)
       }
       while code == EINPROGRESS {
@@ -70,14 +75,14 @@ public final class PipelinedConnections {
         }
       }
       if code == 0 {
-        poller.modify(socket, events: LanePoller.readable, token: token)
+        poller.modify(socket, events: Poller.readable, token: token)
         return Peer(socket)
       }
       if code != EINPROGRESS {
         failure = .system(call: "connect", errno: code, address: address.description)
       }
     }
-    throw failure
+    throw .socket(failure)
   }
 
   /// Sends and receives until `driver` is done.
@@ -95,8 +100,8 @@ public final class PipelinedConnections {
       for entry in 0..<count {
         let (token, events) = poller.entry(entry)
         let index = Int(token)
-        if events & LanePoller.writable != 0 { try flush(index) }
-        if events & (LanePoller.readable | LanePoller.broken) != 0 {
+        if events & Poller.writable != 0 { try flush(index) }
+        if events & (Poller.readable | Poller.broken) != 0 {
           try receive(index, &driver, &output)
         }
       }
@@ -163,7 +168,7 @@ public final class PipelinedConnections {
       }
       if sent == output.count { return }
       poller.modify(
-        peer.socket, events: LanePoller.readable | LanePoller.writable, token: UInt64(index))
+        peer.socket, events: Poller.readable | Poller.writable, token: UInt64(index))
     }
     peer.unsent.append(output[sent...])
   }
@@ -179,6 +184,6 @@ public final class PipelinedConnections {
         throw .system(call: "send", errno: code, address: address.description)
       }
     }
-    poller.modify(peer.socket, events: LanePoller.readable, token: UInt64(index))
+    poller.modify(peer.socket, events: Poller.readable, token: UInt64(index))
   }
 }

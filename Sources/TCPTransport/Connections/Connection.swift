@@ -1,3 +1,5 @@
+import Sockets
+
 /// One connection of a lane, which alone touches it.
 ///
 /// The descriptor closes with the object, and the object lives for as long as its lane's slot

@@ -1,4 +1,5 @@
 import BudgetModel
+import Sockets
 
 /// Since when a connection is in each state that must not last: a value, judged without a clock.
 struct ConnectionTimes: Equatable {

@@ -1,3 +1,5 @@
+import Sockets
+
 /// The other end of a connection, as far as the system and the handshake vouch for it.
 public struct Peer: Hashable, Sendable {
   /// The user of a process at the other end of a Unix socket, as it was when it connected.
@@ -32,7 +34,9 @@ public struct Peer: Hashable, Sendable {
 
   /// The peer of a connected socket.
   init(of socket: borrowing Descriptor) {
-    user = socket.peerUser()
+    user = socket.peerCredentials().map {
+      User(userID: $0.user, groupID: $0.group, processID: $0.process)
+    }
     guard user == nil, let host = ResolvedAddress(peerOf: socket)?.socketAddress?.host else {
       return
     }

@@ -1,3 +1,4 @@
+import Sockets
 import Synchronization
 
 extension Lane {
@@ -29,8 +30,8 @@ extension Lane {
       backlog.append(connection.id)
     }
     let wanted =
-      (connection.mayRead(bounds) ? LanePoller.readable : 0)
-      | (connection.sendQueue.isEmpty ? 0 : LanePoller.writable)
+      (connection.mayRead(bounds) ? Poller.readable : 0)
+      | (connection.sendQueue.isEmpty ? 0 : Poller.writable)
     if wanted != connection.interest {
       connection.interest = wanted
       poller.modify(connection.socket, events: wanted, token: connection.id.rawValue)

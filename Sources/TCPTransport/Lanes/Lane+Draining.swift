@@ -1,3 +1,5 @@
+import Sockets
+
 extension Lane {
   /// Handles what had arrived, answers what is under way, and closes; calls back when all is gone.
   func drain(_ order: LaneInbox.DrainOrder) {

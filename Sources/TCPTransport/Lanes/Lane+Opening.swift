@@ -1,3 +1,4 @@
+import Sockets
 import Synchronization
 
 extension Lane {
@@ -13,9 +14,9 @@ extension Lane {
     generations[slot] &+= 1
     let id = ConnectionID(lane: index, slot: slot, generation: generations[slot])
     let now = MonotonicInstant.now()
-    let isAdded = poller.add(socket, events: LanePoller.readable, token: id.rawValue)
+    let isAdded = poller.add(socket, events: Poller.readable, token: id.rawValue)
     let connection = Connection(
-      id: id, socket: socket, isOverBound: arrival.isOverBound, interest: LanePoller.readable,
+      id: id, socket: socket, isOverBound: arrival.isOverBound, interest: Poller.readable,
       openedAt: now)
     guard isAdded else {
       freeSlots.append(slot)

@@ -1,12 +1,14 @@
+import Sockets
+
 extension Lane {
   /// Does what epoll says is possible on a connection.
   @inline(__always)
   func serve(_ connection: Connection, events: UInt32) {
-    if events & LanePoller.writable != 0 { flush(connection) }
-    if events & (LanePoller.readable | LanePoller.broken) == 0 { return }
-    if connection.interest & LanePoller.readable == 0 {
+    if events & Poller.writable != 0 { flush(connection) }
+    if events & (Poller.readable | Poller.broken) == 0 { return }
+    if connection.interest & Poller.readable == 0 {
       // Broken while nothing is read from it: a reset, or both sides have ended.
-      if events & LanePoller.broken != 0 { lose(connection) }
+      if events & Poller.broken != 0 { lose(connection) }
       return
     }
     if connection.phase == .open {

@@ -1,3 +1,5 @@
+import Sockets
+
 extension Lane {
   /// Sends `output` to the peer, or queues what its socket does not take; empties `output`.
   func transmit(_ output: inout [UInt8], to connection: Connection, at now: MonotonicInstant) {
@@ -72,7 +74,7 @@ extension Lane {
     for connection in touched {
       connection.isGathering = false
       // A connection that epoll watches for room has none now.
-      if connection.interest & LanePoller.writable == 0 {
+      if connection.interest & Poller.writable == 0 {
         flush(connection)
       } else {
         settle(connection, at: .now())

@@ -1,5 +1,6 @@
 import BudgetModel
 import Dispatch
+import Sockets
 
 extension Lane {
   /// Sees to it that the sweep comes no later than the connection's next deadline.

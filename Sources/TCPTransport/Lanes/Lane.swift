@@ -1,6 +1,7 @@
 import BudgetModel
 import Dispatch
 import Glibc
+import Sockets
 
 /// Some connections of a server, and the serial queue that alone touches them.
 ///
@@ -23,7 +24,7 @@ actor Lane {
   private let holdMilliseconds: Int32
 
   let handler: any FrameHandler
-  let poller: LanePoller
+  let poller: Poller
   let scratch: ScratchBuffer
   let decoder: FrameDecoder
   let limits: ConnectionTimes.Limits
@@ -60,11 +61,11 @@ actor Lane {
     held = settings.held
     self.inbox = inbox
     self.handler = handler
-    poller = try LanePoller()
+    poller = try TransportError.socket { () throws(SocketError) in try Poller() }
     limits = ConnectionTimes.Limits(bounds)
     spinNanoseconds = settings.rest.spin.nanoseconds
     holdMilliseconds = Int32(clamping: settings.rest.hold.nanoseconds / 1_000_000)
-    guard poller.add(inbox.bell) else {
+    guard poller.add(inbox.wakeup) else {
       throw .system(call: "epoll_ctl", errno: ENOSPC, address: nil)
     }
     scratch = ScratchBuffer(byteCount: bounds.bytesPerTurn)

@@ -1,4 +1,5 @@
 import Locks
+import Sockets
 import Synchronization
 
 /// Mail from other threads to a lane. Posting costs a short lock, and a wake only if it sleeps.
@@ -41,7 +42,7 @@ final class LaneInbox: Sendable {
   enum LaneState {
     /// It runs, or has been asked to: nothing.
     case awake
-    /// It keeps its thread and waits for its sockets: the bell.
+    /// It keeps its thread and waits for its sockets: the wakeup.
     case waiting
     /// It gave its thread back: its queue.
     case asleep
@@ -54,11 +55,11 @@ final class LaneInbox: Sendable {
     var wake: (@Sendable () -> Void)?
   }
 
-  let bell: Bell
+  let wakeup: Wakeup
   private let state = Locked(State())
   private let hasMailFlag = Atomic<Bool>(false)
 
-  init() throws(TransportError) { bell = try Bell() }
+  init() throws(SocketError) { wakeup = try Wakeup() }
 
   /// Whether there is mail, without a lock.
   @inline(__always)
@@ -76,7 +77,7 @@ final class LaneInbox: Sendable {
     }
     switch before {
     case .awake: break
-    case .waiting: bell.ring()
+    case .waiting: wakeup.ring()
     case .asleep: wake?()
     }
     return isTaken

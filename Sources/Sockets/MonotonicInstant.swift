@@ -33,7 +33,8 @@ public struct MonotonicInstant: Hashable, Comparable, Sendable {
     left.nanoseconds < right.nanoseconds
   }
 
-  func advanced(byNanoseconds step: Int64) -> MonotonicInstant {
+  /// The instant so many nanoseconds later; `never` where that cannot be said.
+  public func advanced(byNanoseconds step: Int64) -> MonotonicInstant {
     let (sum, overflowed) = nanoseconds.addingReportingOverflow(step)
     return overflowed ? .never : MonotonicInstant(nanoseconds: sum)
   }

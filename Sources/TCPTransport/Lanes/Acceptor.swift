@@ -1,6 +1,7 @@
 import BudgetModel
 import Dispatch
 import Glibc
+import Sockets
 import Synchronization
 
 /// Takes connections from the listening socket and hands each to the lane with the fewest.
@@ -75,30 +76,24 @@ actor Acceptor {
 
   private func acceptBatch() {
     var taken = 0
-    while taken < Self.batch, let result = acceptOne() {
-      switch result {
-      case .success(let number):
+    while taken < Self.batch {
+      switch acceptOne() {
+      case .connection(let socket):
         taken += 1
-        place(Descriptor(adopting: number))
-      case .failure(let failure):
-        switch failure.code {
-        case EAGAIN: return
-        // That connection has gone; the next one may be there.
-        case ECONNABORTED, EPROTO, EPERM: taken += 1
-        default:
-          // EMFILE, ENFILE, ENOMEM, ENOBUFS: the queue stays readable, so looking again at once
-          // would take the whole processor without getting any further.
-          pause()
-          return
-        }
+        place(socket)
+      case .nothing: return
+      case .gone: taken += 1
+      case .exhausted:
+        pause()
+        return
       }
     }
   }
 
-  private func acceptOne() -> Result<Int32, SystemFailure>? {
+  private func acceptOne() -> Accepting {
     switch listener {
     case .some(let descriptor): descriptor.accept()
-    case .none: nil
+    case .none: .nothing
     }
   }
 
@@ -146,22 +141,4 @@ actor Acceptor {
     isPaused = false
     source.resume()
   }
-}
-
-/// A socket that listens for another server of the process, on an address as this one reads them.
-public struct ListeningSocket: ~Copyable {
-  /// The address that it listens on: with port 0 asked for, the port that was free.
-  public let localAddress: SocketAddress
-  private let descriptor: Descriptor
-
-  /// Listens on `address`.
-  ///
-  /// - Throws: `TransportError` when it cannot be listened on.
-  public init(_ address: SocketAddress) throws(TransportError) {
-    descriptor = try Descriptor.listener(on: address, backlog: 128)
-    localAddress = ResolvedAddress(localOf: descriptor)?.socketAddress ?? address
-  }
-
-  /// Gives the descriptor away: the caller closes it.
-  public consuming func release() -> Int32 { descriptor.release() }
 }
