@@ -99,7 +99,7 @@ let package = Package(
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks"]),
     module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
-    module("TCPTransport", ["BudgetModel", "Locks", "Sockets"]),
+    module("TCPTransport", ["BudgetModel", "Locks", "Sockets", "TLS"]),
 
     // 2 and 1: the engine, documents, the nouns
     module("BudgetEngine", ["BudgetModel", "Locks"]),
@@ -107,6 +107,7 @@ let package = Package(
     module("BudgetModel", []),
     module("JSONWriting", ["BudgetModel"]),
     module("Sockets", ["BudgetModel", "CEpoll"]),
+    module("TLS", ["CTLS", "Locks"]),
     module("TimeZones", ["BudgetModel"]),
     module("Locks", []),
     module("Digest", ["CCrypto"]),
@@ -117,6 +118,7 @@ let package = Package(
       name: "CBudgetWire", exclude: ["README.md"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CEpoll"),
+    .target(name: "CTLS", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .systemLibrary(name: "CMalloc"),
     .systemLibrary(name: "CProcessor"),
     // Not through pkg-config: it names a flag that the package manager warns of at each build.
@@ -190,7 +192,12 @@ let package = Package(
     tests("SecretFilesTests", ["SecretFiles"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SeededRandom", "SpendLedger"]),
     tests("SocketsTests", ["Sockets"]),
-    tests("TCPTransportTests", ["BudgetModel", "Locks", "Sockets", "TCPTransport"]),
+    .target(
+      name: "TestCertificates", path: "Tests/TestCertificates", swiftSettings: strict),
+    tests("TLSTests", ["TLS", "TestCertificates"]),
+    tests(
+      "TCPTransportTests",
+      ["BudgetModel", "Locks", "Sockets", "TCPTransport", "TLS", "TestCertificates"]),
     tests(
       "TimeZonesTests", ["BudgetModel", "SeededRandom", "TimeZones"],
       exclude: ["zone_windows.py"]),

@@ -121,7 +121,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
       let lead = "\(call) failed: "
       why = (text.hasPrefix(lead) ? String(text.dropFirst(lead.count)) : text).lowercased()
     case .socket(.connectTimedOut): why = "nobody answered in time"
-    case .socket, .silent, .closed, .frameTooLarge, .invalidLaneCount:
+    case .socket, .security, .silent, .closed, .frameTooLarge, .invalidLaneCount:
       why = error.description
     }
     return .unreachable(server: server.description, why: why)

@@ -31,6 +31,13 @@ import Glibc
     return unsafe try body(RawSpan(_unsafeBytes: slice))
   }
 
+  /// Lends the whole buffer to be written to for the length of a call.
+  @inline(__always)
+  public func withMutableBytes<Result>(_ body: (inout MutableRawSpan) -> Result) -> Result {
+    var span = unsafe MutableRawSpan(_unsafeBytes: storage)
+    return body(&span)
+  }
+
   /// Appends the bytes `range` to `bytes`.
   public func append(_ range: Range<Int>, to bytes: inout [UInt8]) {
     // Rebased, it is copied in one piece.

@@ -1,5 +1,6 @@
 public import Sockets
 import Synchronization
+public import TLS
 
 /// A server of length-prefixed frames over TCP.
 ///
@@ -21,6 +22,8 @@ public final class TCPServer: Sendable {
   private let held: HeldBytes
   private let lanes: [Lane]
   private let acceptor: Acceptor
+  private let placement: Placement
+  private let gate: Gate?
   private let hasStarted = Atomic<Bool>(false)
 
   /// One lane on a machine of up to two processors, else two: the ledger and whoever shares the
@@ -30,13 +33,13 @@ public final class TCPServer: Sendable {
 
   /// Listens on `address`.
   ///
-  /// `makeHandler` is called once per lane, here.
+  /// `makeHandler` is called once per lane, here. With `security` every connection is encrypted.
   ///
   /// - Throws: `TransportError` when the address cannot be listened on, or `lanes` is not in
   ///   1 to `LaneIndex.bound`.
   public init(
     address: SocketAddress, bounds: TransportBounds = .standard, lanes laneCount: Int? = nil,
-    rest: LaneRest = .standard,
+    rest: LaneRest = .standard, security: TransportSecurity? = nil,
     makeHandler: @Sendable (LaneIndex, ReplyMailbox) -> sending any FrameHandler
   ) throws(TransportError) {
     let laneCount = laneCount ?? Self.defaultLaneCount
@@ -52,7 +55,8 @@ public final class TCPServer: Sendable {
     let replies = ReplyMailbox(inboxes: inboxes)
     self.replies = replies
     held = HeldBytes(bound: bounds.unsentTotalBytes, inboxes: inboxes)
-    let settings = LaneSettings(bounds: bounds, rest: rest, held: held)
+    let settings = LaneSettings(
+      bounds: bounds, rest: rest, held: held, isSecure: security != nil)
     var lanes: [Lane] = []
     for (number, inbox) in inboxes.enumerated() {
       let index = LaneIndex(number)
@@ -65,16 +69,27 @@ public final class TCPServer: Sendable {
       try ListeningSocket(address, backlog: 4_096)
     }
     localAddress = listener.localAddress
-    acceptor = Acceptor(listener: listener.release(), lanes: lanes, bounds: bounds)
+    placement = Placement(lanes: lanes, bounds: bounds)
+    gate = try TransportError.socket { [placement] () throws(SocketError) in
+      guard let security else { return nil }
+      return try Gate(security, placement: placement, bounds: bounds)
+    }
+    acceptor = Acceptor(
+      listener: listener.release(), placement: placement, gate: gate, bounds: bounds)
   }
 
   deinit {
     acceptor.stop {}
+    gate?.stop()
     for lane in lanes { lane.stop() }
   }
 
   /// Sets who is told of memory that connections took or gave back; on a lane, so it must not wait.
   public func watchMemory(_ tell: @escaping @Sendable (MemoryNotice) -> Void) { held.watch(tell) }
+
+  /// Puts other certificates and rules in force for connections from now on; open ones keep theirs.
+  /// Only of a server that was made with `security`.
+  public func renew(_ context: TLSContext) { gate?.renew(context) }
 
   /// Begins to accept and serve. Calling it again does nothing.
   public func start() {
@@ -93,6 +108,7 @@ public final class TCPServer: Sendable {
   public func drain(within deadline: Duration) async -> Int {
     let until = MonotonicInstant.now().advanced(by: deadline)
     await withCheckedContinuation { continuation in acceptor.stop { continuation.resume() } }
+    gate?.stop()
     guard hasStarted.load(ordering: .relaxed) else { return 0 }
     await withTaskGroup(of: Void.self) { group in
       for lane in lanes {
@@ -106,7 +122,8 @@ public final class TCPServer: Sendable {
   public var counters: TransportCounters {
     var sum = TransportCounters()
     for lane in lanes { sum.add(lane.counters) }
-    sum.connectionsRefused += acceptor.refusedUnheard.load(ordering: .relaxed)
+    sum.connectionsRefused += placement.refusedUnheard.load(ordering: .relaxed)
+    sum.handshakes = gate?.counted
     sum.heldBytes = held.total
     sum.acceptPauses = acceptor.pauses.load(ordering: .relaxed)
     return sum

@@ -33,6 +33,13 @@ public struct TransportBounds: Equatable, Sendable {
   /// How long one connection's frames are handled before the next ready one gets its turn; a frame
   /// that is being handled is finished.
   public var turnDuration: Duration = .milliseconds(1)
+  /// Handshakes under way at one time: further connections wait to be accepted.
+  public var handshakes = 256
+  /// How long a handshake may take. While as many as may be are under way, one that has taken a fifth
+  /// of it makes room.
+  public var handshakeDuration: Duration = .seconds(5)
+  /// Ciphertext that a peer may send before its handshake is done.
+  public var handshakeBytes = 64 * 1024
   /// How long accepting rests when the process or the machine is out of descriptors.
   public var acceptPause: Duration = .milliseconds(100)
   /// Descriptors left to the rest of the process when the descriptor limit is raised.

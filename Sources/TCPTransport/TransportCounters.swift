@@ -51,6 +51,13 @@ public struct TransportCounters: Equatable, Sendable {
   /// Times that accepting rested for want of descriptors or memory.
   public var acceptPauses: UInt64 = 0
 
+  /// Encrypted connections whose peer ended without saying so: cut off, or careless.
+  public var secureCuts: UInt64 = 0
+  /// Encrypted connections that broke after the handshake: records that were not the peer's.
+  public var secureFailures: UInt64 = 0
+  /// Handshakes that came to an end, by outcome; nil where nothing is encrypted.
+  public var handshakes: HandshakeCounts?
+
   /// Makes counters that stand at zero.
   public init() {}
 
@@ -75,6 +82,8 @@ public struct TransportCounters: Equatable, Sendable {
     stoppedByOwn += lane.stoppedByOwn.load(ordering: .relaxed)
     stoppedByTotal += lane.stoppedByTotal.load(ordering: .relaxed)
     closedByDrain += lane.closedByDrain.load(ordering: .relaxed)
+    secureCuts += lane.secureCuts.load(ordering: .relaxed)
+    secureFailures += lane.secureFailures.load(ordering: .relaxed)
     cutOffByDrain += lane.cutOffByDrain.load(ordering: .relaxed)
   }
 }
@@ -103,6 +112,8 @@ final class LaneCounters: Sendable {
   let stoppedByTotal = Atomic<UInt64>(0)
   let closedByDrain = Atomic<UInt64>(0)
   let cutOffByDrain = Atomic<UInt64>(0)
+  let secureCuts = Atomic<UInt64>(0)
+  let secureFailures = Atomic<UInt64>(0)
 
   /// Adds to a counter that only its lane writes: a plain load and store, no locked instruction.
   @inline(__always)

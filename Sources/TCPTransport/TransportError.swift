@@ -1,9 +1,12 @@
 public import Sockets
+public import TLS
 
 /// Why the transport could not do what it was asked.
 public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible {
   /// A socket was not to be had, or broke.
   case socket(SocketError)
+  /// The connection could not be encrypted, or what came was not the peer's.
+  case security(TLSFailure)
   /// The server at `address` sent nothing for so long, though requests were under way.
   case silent(address: String, for: Duration)
   /// The connection is closed, by either side.
@@ -17,6 +20,7 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
   public var description: String {
     switch self {
     case .socket(let error): error.description
+    case .security(let failure): failure.sentence
     case .silent(let address, let duration): "\(address) sent nothing for \(duration)"
     case .closed: "the connection is closed"
     case .frameTooLarge(let length, let bound):

@@ -25,7 +25,7 @@ import Testing
     "TCPTransport/Connections/BigEndian.swift",
     "Sockets/Descriptor.swift", "Sockets/Poller.swift", "Sockets/ResolvedAddress.swift",
     "Sockets/ScratchBuffer.swift", "Sockets/SocketAddress.swift", "Sockets/SystemCalls.swift",
-    "Sockets/Wakeup.swift",
+    "Sockets/Wakeup.swift", "TLS/TLSContext.swift", "TLS/TLSSession.swift",
   ]
 
   @Test func unsafeCodeStaysInItsFences() throws {

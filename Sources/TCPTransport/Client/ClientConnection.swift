@@ -2,6 +2,7 @@ import BudgetModel
 import Dispatch
 import Glibc
 public import Sockets
+import TLS
 
 /// An event of a client's connection.
 public enum ClientEvent: Sendable {
@@ -38,6 +39,14 @@ public actor ClientConnection {
   private let onEvent: @Sendable (ClientEvent) -> Void
   private let scratch = ScratchBuffer(byteCount: receiveBytes)
   private var socket: Descriptor?
+  /// Nil in the clear.
+  private var session: TLSSession?
+  private let plaintext: ScratchBuffer
+  /// Resumed when the handshake is done or the connection over.
+  private var handshake: CheckedContinuation<Void, Never>?
+  /// Why the connection ended before its user was told that there is one.
+  private var earlyEnd: TransportError?
+  private var isAnnounced = false
   private var held: [UInt8] = []
   private var sendQueue = SendQueue()
   private var isClosed = false
@@ -58,15 +67,20 @@ public actor ClientConnection {
   /// - Throws: `TransportError` when none answered within `bounds.connectDuration`.
   public static func connect(
     to address: SocketAddress, bounds: ClientBounds = ClientBounds(),
-    onEvent: @escaping @Sendable (ClientEvent) -> Void
+    security: ClientSecurity? = nil, onEvent: @escaping @Sendable (ClientEvent) -> Void
   ) async throws(TransportError) -> ClientConnection {
-    let connection = ClientConnection(bounds: bounds, onEvent: onEvent)
-    try await connection.open(address)
+    let connection = ClientConnection(
+      bounds: bounds, isSecure: security != nil, onEvent: onEvent)
+    try await connection.open(address, security)
     return connection
   }
 
-  private init(bounds: ClientBounds, onEvent: @escaping @Sendable (ClientEvent) -> Void) {
+  private init(
+    bounds: ClientBounds, isSecure: Bool, onEvent: @escaping @Sendable (ClientEvent) -> Void
+  ) {
     self.bounds = bounds
+    plaintext = ScratchBuffer(
+      byteCount: isSecure ? Self.receiveBytes + TLSSession.extraBytes : 0)
     self.onEvent = onEvent
     decoder = FrameDecoder(longestBody: bounds.responseFrameBytes)
   }
@@ -82,14 +96,36 @@ public actor ClientConnection {
     }
     if isClosed { throw .closed }
     let isFirst = sendQueue.isEmpty
-    sendQueue.append(frame[...])
+    if session != nil {
+      var sealed: [UInt8] = []
+      guard session?.seal(frame[...], toSend: &sealed) == true else { throw .closed }
+      sendQueue.append(sealed[...])
+    } else {
+      sendQueue.append(frame[...])
+    }
     if isFirst { flush() }
   }
 
   /// Ends the connection at once; what is unsent is lost. Calling it again does nothing.
-  public func close() { end(nil) }
+  public func close() {
+    if !isClosed { sayGoodbye() }
+    end(nil)
+  }
 
-  private func open(_ address: SocketAddress) async throws(TransportError) {
+  /// Tells an encrypted server that this is no cut, as far as its socket takes it at once.
+  private func sayGoodbye() {
+    guard session?.isEstablished == true, sendQueue.isEmpty else { return }
+    var goodbye: [UInt8] = []
+    session?.end(toSend: &goodbye)
+    switch socket {
+    case .some(let socket): _ = socket.send(goodbye, from: 0)
+    case .none: break
+    }
+  }
+
+  private func open(
+    _ address: SocketAddress, _ security: ClientSecurity?
+  ) async throws(TransportError) {
     let until = MonotonicInstant.now().advanced(by: bounds.connectDuration)
     var failure = SocketError.unresolvedHost(host: address.host, reason: "none found")
     for resolved in try TransportError.socket({ () throws(SocketError) in
@@ -113,9 +149,43 @@ public actor ClientConnection {
         continue
       }
       begin(socket)
+      if let security {
+        let left = until.duration(since: .now())
+        try await secure(security, for: address, within: left)
+      }
+      isAnnounced = true
+      // Frames that came in the meantime.
+      deliverFrames()
       return
     }
     throw .socket(failure)
+  }
+
+  /// Does the handshake.
+  private func secure(
+    _ security: ClientSecurity, for address: SocketAddress, within time: Duration
+  ) async throws(TransportError) {
+    var first: [UInt8] = []
+    do throws(TLSFailure) {
+      session = try TLSSession(
+        connecting: security.context, to: security.serverName ?? address.host, toSend: &first)
+    } catch {
+      end(.security(error))
+      throw .security(error)
+    }
+    let timer = DispatchSource.makeTimerSource(queue: executor.queue)
+    timer.setEventHandler {
+      self.assumeIsolated { $0.end(.socket(.connectTimedOut(address: address.description))) }
+    }
+    timer.schedule(deadline: .now() + .nanoseconds(Int(max(0, time.nanoseconds))))
+    await withCheckedContinuation { continuation in
+      handshake = continuation
+      timer.activate()
+      sendQueue.append(first[...])
+      flush()
+    }
+    timer.cancel()
+    if let earlyEnd { throw earlyEnd }
   }
 
   /// Waits until the attempt on `number` came to an end; false when the time was over first.
@@ -169,15 +239,43 @@ public actor ClientConnection {
     }
     switch transfer {
     case .bytes(let count):
-      scratch.append(0..<count, to: &held)
-      deliverFrames()
+      if session != nil {
+        decrypt(count)
+      } else {
+        scratch.append(0..<count, to: &held)
+        deliverFrames()
+      }
     case .wouldBlock: break
-    case .ended: end(held.isEmpty ? nil : .closed)
+    case .ended: end(held.isEmpty && handshake == nil ? nil : .closed)
     case .failed(let code): end(.system(call: "recv", errno: code, address: nil))
     }
   }
 
+  private func decrypt(_ count: Int) {
+    var toSend: [UInt8] = []
+    let result = scratch.withBytes(0..<count) { ciphertext in
+      plaintext.withMutableBytes { room in
+        session?.open(ciphertext, into: &room, toSend: &toSend)
+      }
+    }
+    guard let (opened, outcome) = result else { return }
+    if !toSend.isEmpty {
+      sendQueue.append(toSend[...])
+      flush()
+      if isClosed { return }
+    }
+    plaintext.append(0..<opened, to: &held)
+    if session?.isEstablished == true { exchange(&handshake, with: nil)?.resume() }
+    deliverFrames()
+    switch outcome {
+    case .goesOn: break
+    case .ended: end(held.isEmpty ? nil : .closed)
+    case .failed(let failure): end(.security(failure))
+    }
+  }
+
   private func deliverFrames() {
+    guard isAnnounced else { return }
     var offset = 0
     while !isClosed {
       switch unsafe decoder.step(in: held.span.bytes, at: offset) {
@@ -235,7 +333,9 @@ public actor ClientConnection {
     reader?.cancel()
     writer?.cancel()
     wakeSenders()
-    onEvent(.closed(error))
+    earlyEnd = error ?? .closed
+    exchange(&handshake, with: nil)?.resume()
+    if isAnnounced { onEvent(.closed(error)) }
   }
 
   /// The descriptor closes when Dispatch is done with both sources.

@@ -1,4 +1,5 @@
 import Sockets
+import TLS
 
 /// One connection of a lane, which alone touches it.
 ///
@@ -20,9 +21,11 @@ final class Connection {
   static let keptBytes = 4_096
 
   let id: ConnectionID
-  let socket: Descriptor
+  var line: Line
   /// Whether it came past the bound on connections: only told so.
   let isOverBound: Bool
+  /// Whether bytes are encrypted on their way: of `line`, and quick to read.
+  let isSecure: Bool
 
   var phase = Phase.open
   var times: ConnectionTimes
@@ -52,13 +55,20 @@ final class Connection {
   var isGathering = false
   /// Tell the peer `draining` once if it goes on sending.
   var owesDrainingReply = false
+  /// Part of an encrypted record has come.
+  var isMidRecord = false
+  /// The goodbyes of the encryption.
+  var goodbyes = Goodbyes()
+  /// Replies to be encrypted together, while a batch of them is delivered.
+  var gathered: [UInt8] = []
 
   init(
-    id: ConnectionID, socket: consuming Descriptor, isOverBound: Bool, interest: UInt32,
+    id: ConnectionID, line: consuming Line, isOverBound: Bool, interest: UInt32,
     openedAt: MonotonicInstant
   ) {
     self.id = id
-    self.socket = socket
+    isSecure = line.isSecure
+    self.line = line
     self.isOverBound = isOverBound
     self.interest = interest
     times = ConnectionTimes(openedAt: openedAt)
@@ -70,6 +80,11 @@ final class Connection {
   /// The memory that its buffers take.
   @inline(__always)
   var heldBytes: Int { held.capacity + sendQueue.capacity }
+
+  /// Encrypts `bytes` and appends them to `sealed`. False: the connection is broken.
+  func seal(_ bytes: ArraySlice<UInt8>, to sealed: inout [UInt8]) -> Bool {
+    line.session?.seal(bytes, toSend: &sealed) ?? false
+  }
 
   /// Whether the peer has sent part of a frame and no more.
   var isMidFrame: Bool { phase == .open && !held.isEmpty && !hasBacklog }

@@ -4,27 +4,33 @@ import Glibc
 import Sockets
 import Synchronization
 
-/// Takes connections from the listening socket and hands each to the lane with the fewest.
+/// Takes connections from the listening socket and hands each to a lane, those to be encrypted to
+/// the gate first.
 actor Acceptor {
   /// Connections taken before others on the queue get a turn.
   private static let batch = 256
+  /// How long accepting rests while the gate is full.
+  private static let gateNanoseconds = 10_000_000
 
   private nonisolated let executor = DispatchExecutor(label: "budgetd.acceptor")
-  private let lanes: [Lane]
+  private let placement: Placement
+  private let gate: Gate?
   private let bounds: TransportBounds
   private var listener: Descriptor?
   private var source: (any DispatchSourceRead)?
   private var isPaused = false
   private var whenStopped: [@Sendable () -> Void] = []
   nonisolated let pauses = Atomic<UInt64>(0)
-  nonisolated let refusedUnheard = Atomic<UInt64>(0)
 
   nonisolated var unownedExecutor: UnownedSerialExecutor {
     unsafe executor.asUnownedSerialExecutor()
   }
 
-  init(listener: consuming Descriptor, lanes: [Lane], bounds: TransportBounds) {
-    self.lanes = lanes
+  init(
+    listener: consuming Descriptor, placement: Placement, gate: Gate?, bounds: TransportBounds
+  ) {
+    self.placement = placement
+    self.gate = gate
     self.bounds = bounds
     self.listener = consume listener
   }
@@ -77,6 +83,11 @@ actor Acceptor {
   private func acceptBatch() {
     var taken = 0
     while taken < Self.batch {
+      if let gate, gate.isFull {
+        // The others wait in the kernel's queue, for no longer than some handshakes take.
+        rest(for: Self.gateNanoseconds)
+        return
+      }
       switch acceptOne() {
       case .connection(let socket):
         taken += 1
@@ -99,38 +110,24 @@ actor Acceptor {
 
   private func place(_ socket: consuming Descriptor) {
     socket.disableDelay()
-    var open = 0
-    var refusals = 0
-    var fewest = Int.max
-    var chosen = 0
-    for (index, lane) in lanes.enumerated() {
-      let count = lane.counters.connectionsOpen.load(ordering: .relaxed)
-      open += count
-      refusals += lane.counters.refusalsUnderWay.load(ordering: .relaxed)
-      if count < fewest { (fewest, chosen) = (count, index) }
-    }
-    let isOverBound = open >= bounds.connections
-    if isOverBound, refusals >= bounds.refusalsUnderWay {
-      refusedUnheard.add(1, ordering: .relaxed)
-      return
-    }
     let peer = Peer(of: socket)
-    let counters = lanes[chosen].counters
-    if isOverBound {
-      counters.refusalsUnderWay.add(1, ordering: .relaxed)
+    if let gate {
+      gate.enter(socket, of: peer)
     } else {
-      counters.connectionsOpen.add(1, ordering: .relaxed)
+      placement.place(Line(socket), of: peer)
     }
-    let arrival = LaneInbox.Arrival(socket, of: peer, isOverBound: isOverBound)
-    lanes[chosen].inbox.post { $0.arrivals.append(arrival) }
   }
 
   private func pause() {
+    guard !isPaused else { return }
+    pauses.add(1, ordering: .relaxed)
+    rest(for: Int(bounds.acceptPause.nanoseconds))
+  }
+
+  private func rest(for nanoseconds: Int) {
     guard !isPaused, let source else { return }
     isPaused = true
-    pauses.add(1, ordering: .relaxed)
     source.suspend()
-    let nanoseconds = Int(bounds.acceptPause.nanoseconds)
     executor.queue.asyncAfter(deadline: .now() + .nanoseconds(nanoseconds)) {
       self.assumeIsolated { $0.resume() }
     }

@@ -13,7 +13,8 @@ extension Lane {
       }
     case .closing:
       if connection.isSettled {
-        connection.socket.shutdownSending()
+        sayGoodbye(to: connection)
+        connection.line.socket.shutdownSending()
         if connection.peerHasFinished {
           close(connection)
           return
@@ -34,7 +35,7 @@ extension Lane {
       | (connection.sendQueue.isEmpty ? 0 : Poller.writable)
     if wanted != connection.interest {
       connection.interest = wanted
-      poller.modify(connection.socket, events: wanted, token: connection.id.rawValue)
+      poller.modify(connection.line.socket, events: wanted, token: connection.id.rawValue)
     }
     expect(connection)
     countHeld(by: connection)
@@ -53,7 +54,7 @@ extension Lane {
       connection.times.stalledSince = now
     }
     // While the server does not read, the peer is not to blame for a frame that does not end.
-    if connection.isMidFrame, connection.mayRead(bounds) {
+    if connection.isMidFrame || connection.isMidRecord, connection.mayRead(bounds) {
       if connection.times.partialSince == nil { connection.times.partialSince = now }
     } else {
       connection.times.partialSince = nil
@@ -81,7 +82,7 @@ extension Lane {
 
   /// Reads and throws away what a peer sends that has not heard yet.
   func discard(_ connection: Connection) {
-    switch scratch.receive(from: connection.socket, limit: bounds.bytesPerTurn) {
+    switch scratch.receive(from: connection.line.socket, limit: bounds.bytesPerTurn) {
     case .bytes(let count):
       LaneCounters.add(count, to: counters.bytesReceived)
       connection.discardedBytes += count
@@ -132,6 +133,7 @@ extension Lane {
   /// Ends a connection now. Its socket closes when the last call that works on it returns.
   func close(_ connection: Connection, counting cause: ClosingCause = .counted) {
     if connection.phase == .closed { return }
+    if connection.phase != .lingering, cause != .error { sayGoodbye(to: connection) }
     let isMidFrame = connection.wasLeftMidFrame
     connection.phase = .closed
     connection.dropHeld()

@@ -4,7 +4,7 @@ import Synchronization
 extension Lane {
   /// Takes a connection over from the acceptor.
   func adopt(_ arrival: LaneInbox.Arrival) {
-    guard let socket = arrival.take() else { return }
+    guard let line = arrival.take() else { return }
     let slot = freeSlots.popLast() ?? connections.count
     if slot == connections.count {
       precondition(slot < ConnectionID.slotBound, "more connections than ids")
@@ -14,11 +14,10 @@ extension Lane {
     generations[slot] &+= 1
     let id = ConnectionID(lane: index, slot: slot, generation: generations[slot])
     let now = MonotonicInstant.now()
-    let isAdded = poller.add(socket, events: Poller.readable, token: id.rawValue)
     let connection = Connection(
-      id: id, socket: socket, isOverBound: arrival.isOverBound, interest: Poller.readable,
+      id: id, line: line, isOverBound: arrival.isOverBound, interest: Poller.readable,
       openedAt: now)
-    guard isAdded else {
+    guard poller.add(connection.line.socket, events: Poller.readable, token: id.rawValue) else {
       freeSlots.append(slot)
       countOut(connection)
       LaneCounters.add(1, to: counters.closedByError)
@@ -36,7 +35,14 @@ extension Lane {
       LaneCounters.add(1, to: counters.accepted)
       connection.isAnnounced = true
       handler.connectionOpened(id, peer: arrival.peer)
-      expect(connection)
+      if arrival.firstBytes.isEmpty {
+        expect(connection)
+      } else {
+        connection.held = arrival.firstBytes
+        connection.hasBacklog = true
+        connection.backlogSince = now
+        settle(connection, at: now)
+      }
     }
   }
 

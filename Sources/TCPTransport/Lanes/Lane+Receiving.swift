@@ -21,17 +21,32 @@ extension Lane {
 
   /// One turn: reads once, handles the whole frames, writes the replies once.
   func receive(_ connection: Connection) {
-    switch scratch.receive(from: connection.socket, limit: bounds.bytesPerTurn) {
+    switch scratch.receive(from: connection.line.socket, limit: bounds.bytesPerTurn) {
     case .bytes(let count):
       let now = MonotonicInstant.now()
       LaneCounters.add(count, to: counters.bytesReceived)
-      var output = exchange(&spareOutput, with: [])
-      take(count, of: connection, at: now, output: &output)
-      endTurn(connection, at: now, output: &output)
+      if connection.isSecure {
+        open(count, of: connection, at: now)
+      } else {
+        handle(count, in: scratch, of: connection, at: now)
+      }
     case .wouldBlock: break
-    case .ended: peerFinished(connection)
+    case .ended:
+      noteCut(of: connection)
+      peerFinished(connection)
     case .failed: lose(connection)
     }
+  }
+
+  /// Handles the first `count` bytes of `buffer`, which a connection has sent.
+  @inline(__always)
+  func handle(
+    _ count: Int, in buffer: borrowing ScratchBuffer, of connection: Connection,
+    at now: MonotonicInstant
+  ) {
+    var output = exchange(&spareOutput, with: [])
+    take(count, in: buffer, of: connection, at: now, output: &output)
+    endTurn(connection, at: now, output: &output)
   }
 
   /// Gives each connection that had frames left over one more turn.
@@ -49,9 +64,10 @@ extension Lane {
     }
   }
 
-  /// Handles the `count` bytes in the scratch buffer; what is left of them goes to the connection.
+  /// Handles the first `count` bytes of a buffer; what is left of them goes to the connection.
   private func take(
-    _ count: Int, of connection: Connection, at now: MonotonicInstant, output: inout [UInt8]
+    _ count: Int, in buffer: borrowing ScratchBuffer, of connection: Connection,
+    at now: MonotonicInstant, output: inout [UInt8]
   ) {
     var start = 0
     // A frame that began earlier gets the bytes that it lacks, and no more: each byte moves once.
@@ -60,7 +76,7 @@ extension Lane {
       case .partial(let missing):
         if start == count { return }
         let end = start + min(missing, count - start)
-        scratch.append(start..<end, to: &connection.held)
+        buffer.append(start..<end, to: &connection.held)
         start = end
       case .tooLarge(let length):
         refuseFrame(ofLength: length, connection, at: now, output: &output)
@@ -71,14 +87,16 @@ extension Lane {
     if start == count { return }
     if connection.hasBacklog || !connection.mayHandle(bounds) {
       connection.backlogSince = connection.backlogSince ?? now
-      hold(start..<count, of: connection)
+      buffer.append(start..<count, to: &connection.held)
       return
     }
     let rest = start..<count
-    let used = scratch.withBytes(rest) { bytes in
+    let used = buffer.withBytes(rest) { bytes in
       handleFrames(in: bytes, of: connection, receivedAt: now, at: now, output: &output)
     }
-    if connection.phase == .open, used < rest.count { hold(start + used..<count, of: connection) }
+    if connection.phase == .open, used < rest.count {
+      buffer.append(start + used..<count, to: &connection.held)
+    }
   }
 
   /// Handles the whole frames that the connection holds, and keeps what is left.
@@ -97,10 +115,6 @@ extension Lane {
     if used == bytes.count, bytes.capacity > Connection.keptBytes { return }
     bytes.removeFirst(used)
     connection.held = bytes
-  }
-
-  private func hold(_ range: Range<Int>, of connection: Connection) {
-    scratch.append(range, to: &connection.held)
   }
 
   /// Handles the whole frames at the start of `bytes`, as many as a turn may, and says how many

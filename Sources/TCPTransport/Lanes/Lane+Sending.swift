@@ -5,9 +5,25 @@ extension Lane {
   func transmit(_ output: inout [UInt8], to connection: Connection, at now: MonotonicInstant) {
     defer { output.removeAll(keepingCapacity: true) }
     if connection.phase == .closed { return }
+    guard connection.isSecure else {
+      send(output, to: connection)
+      return
+    }
+    var sealed = exchange(&spareSealed, with: [])
+    if connection.seal(output[...], to: &sealed) {
+      send(sealed, to: connection)
+    } else {
+      lose(connection)
+    }
+    giveBack(sealed: &sealed)
+  }
+
+  /// Sends `bytes` as they go over the wire, or queues what the socket does not take.
+  @inline(__always)
+  func send(_ bytes: [UInt8], to connection: Connection) {
     var sent = 0
     if connection.sendQueue.isEmpty {
-      switch connection.socket.send(output, from: 0) {
+      switch connection.line.socket.send(bytes, from: 0) {
       case .bytes(let count): sent = count
       case .wouldBlock, .ended: break
       case .failed:
@@ -15,9 +31,9 @@ extension Lane {
         return
       }
       LaneCounters.add(sent, to: counters.bytesSent)
-      if sent == output.count { return }
+      if sent == bytes.count { return }
     }
-    connection.sendQueue.append(output[sent...])
+    connection.sendQueue.append(bytes[sent...])
     limitUnsent(of: connection)
   }
 
@@ -27,7 +43,7 @@ extension Lane {
     var total = 0
     sending: while !connection.sendQueue.isEmpty {
       let (bytes, sent) = connection.sendQueue.next
-      switch connection.socket.send(bytes, from: sent) {
+      switch connection.line.socket.send(bytes, from: sent) {
       case .bytes(let count):
         total += count
         connection.sendQueue.removeFirst(count)
@@ -69,10 +85,16 @@ extension Lane {
         connection.isGathering = true
         touched.append(connection)
       }
-      connection.sendQueue.append(batch.bytes[start..<entry.end])
+      // Late replies, together.
+      if connection.isSecure {
+        connection.gathered.append(contentsOf: batch.bytes[start..<entry.end])
+      } else {
+        connection.sendQueue.append(batch.bytes[start..<entry.end])
+      }
     }
     for connection in touched {
       connection.isGathering = false
+      if connection.isSecure, !sealGathered(of: connection) { continue }
       // A connection that epoll watches for room has none now.
       if connection.interest & Poller.writable == 0 {
         flush(connection)
@@ -85,6 +107,21 @@ extension Lane {
       }
     }
     handler.turnEnded()
+  }
+
+  /// Encrypts the replies of a batch in one go: each record costs some bytes and time. False: the
+  /// connection is lost.
+  private func sealGathered(of connection: Connection) -> Bool {
+    var sealed = exchange(&spareSealed, with: [])
+    defer { giveBack(sealed: &sealed) }
+    let isSealed = connection.seal(connection.gathered[...], to: &sealed)
+    connection.gathered = []
+    guard isSealed else {
+      lose(connection)
+      return false
+    }
+    connection.sendQueue.append(sealed[...])
+    return true
   }
 
   /// Returns a buffer lent for gathering, unless one large turn blew it up.

@@ -2,6 +2,7 @@ import BudgetModel
 import Dispatch
 import Glibc
 import Sockets
+import TLS
 
 /// Some connections of a server, and the serial queue that alone touches them.
 ///
@@ -26,6 +27,8 @@ actor Lane {
   let handler: any FrameHandler
   let poller: Poller
   let scratch: ScratchBuffer
+  /// Decrypted bytes; of no size where nothing is encrypted.
+  let plaintext: ScratchBuffer
   let decoder: FrameDecoder
   let limits: ConnectionTimes.Limits
 
@@ -38,6 +41,8 @@ actor Lane {
   var backlog: [ConnectionID] = []
   /// Lent to whatever gathers replies.
   var spareOutput: [UInt8] = []
+  /// Lent to whatever encrypts.
+  var spareSealed: [UInt8] = []
 
   var drains: [LaneInbox.DrainOrder] = []
   var drainUntil: MonotonicInstant?
@@ -69,6 +74,8 @@ actor Lane {
       throw .system(call: "epoll_ctl", errno: ENOSPC, address: nil)
     }
     scratch = ScratchBuffer(byteCount: bounds.bytesPerTurn)
+    plaintext = ScratchBuffer(
+      byteCount: settings.isSecure ? bounds.bytesPerTurn + TLSSession.extraBytes : 0)
     decoder = FrameDecoder(longestBody: bounds.requestFrameBytes)
     executor = DispatchExecutor(label: "budgetd.lane.\(index.number)")
   }

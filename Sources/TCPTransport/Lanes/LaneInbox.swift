@@ -4,20 +4,23 @@ import Synchronization
 
 /// Mail from other threads to a lane. Posting costs a short lock, and a wake only if it sleeps.
 final class LaneInbox: Sendable {
-  /// A connection on its way from the acceptor to its lane.
+  /// A connection on its way to its lane.
   final class Arrival: Sendable {
     let peer: Peer
     let isOverBound: Bool
-    private let socket: Locked<Descriptor?>
+    /// Decrypted bytes that came together with the end of the handshake.
+    let firstBytes: [UInt8]
+    private let line: Locked<Line?>
 
-    init(_ socket: consuming Descriptor, of peer: Peer, isOverBound: Bool) {
+    init(_ line: consuming Line, of peer: Peer, firstBytes: [UInt8], isOverBound: Bool) {
       self.peer = peer
       self.isOverBound = isOverBound
-      self.socket = Locked(socket)
+      self.firstBytes = firstBytes
+      self.line = Locked(line)
     }
 
-    /// Hands the descriptor over, once.
-    func take() -> Descriptor? { socket.withLock { $0.take() } }
+    /// Hands the line over, once.
+    func take() -> Line? { line.withLock { $0.take() } }
   }
 
   /// An order to drain, and who waits for it.

@@ -23,4 +23,6 @@ struct LaneSettings: Sendable {
   let bounds: TransportBounds
   let rest: LaneRest
   let held: HeldBytes
+  /// Whether any of their connections may be encrypted.
+  let isSecure: Bool
 }
