@@ -5,7 +5,7 @@
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
-// What the reader of one context may still build; `functions` is what the reader calls.
+// What one reader may still build; `functions` is what the reader calls.
 typedef struct chiredis_bounds {
   redisReplyObjectFunctions functions;
   redisReplyObjectFunctions *_Nullable original;
@@ -24,13 +24,12 @@ static inline void *_Nullable chiredis_bounded_array(
   return bounds->original->createArray(task, count);
 }
 
-// Puts the bounds into the context's reader. They have to live until the context is freed.
-static inline void chiredis_bound(
-    redisContext *_Nonnull context, chiredis_bounds *_Nonnull bounds) {
-  bounds->original = context->reader->fn;
-  bounds->functions = *context->reader->fn;
+// Puts the bounds into a reader. They have to live until the reader is freed.
+static inline void chiredis_bound(redisReader *_Nonnull reader, chiredis_bounds *_Nonnull bounds) {
+  bounds->original = reader->fn;
+  bounds->functions = *reader->fn;
   bounds->functions.createArray = chiredis_bounded_array;
-  context->reader->fn = &bounds->functions;
-  context->reader->privdata = bounds;
+  reader->fn = &bounds->functions;
+  reader->privdata = bounds;
 }
 #endif

@@ -8,7 +8,7 @@ enum EnvironmentArguments {
     "backup-dir", "backups-kept", "backup-reserve-bytes", "keys-kept",
     "dynamic-budgets",
     "config", "listen", "http", "metrics-deployments", "metrics-tags", "data-dir", "durability",
-    "redis", "redis-password-file", "node-id",
+    "redis", "redis-password-file", "redis-sentinel-password-file", "node-id",
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",
     "max-tags", "max-requests-under-way", "max-unsent-bytes", "max-unsent-total",
     "frame-timeout", "idle-timeout", "stall-timeout", "trace", "trace-bytes", "lanes", "spin",
@@ -19,7 +19,7 @@ enum EnvironmentArguments {
   static let flags = ["insecure-network"]
 
   /// Variables that are not options of this program's.
-  private static let others = ["redis-password", "server"]
+  private static let others = ["redis-password", "redis-sentinel-password", "server"]
 
   /// Kubernetes sets these in every container beside a service named `budgetd`.
   private static let ofServices = ["BUDGETD_SERVICE_", "BUDGETD_PORT"]

@@ -19,6 +19,17 @@ extension RedisSettings {
     switch source.endpoint {
     case .tcp(let host, let port): self.init(address: .tcp(host: host, port: port))
     case .unix(let path): self.init(address: .unix(path: path))
+    case .cluster(let hosts):
+      let nodes = hosts.map { RedisAddress.tcp(host: $0.name, port: $0.port) }
+      self.init(address: nodes[0])
+      topology = .cluster(nodes)
+    case .sentinel(let hosts, let service):
+      let nodes = hosts.map { RedisAddress.tcp(host: $0.name, port: $0.port) }
+      self.init(address: nodes[0])
+      topology = .sentinel(
+        RedisSentinels(
+          nodes, service: service, username: source.sentinelUsername,
+          password: source.sentinelPassword.map { RedisPassword($0.revealed) }))
     }
     username = source.username
     password = source.password.map { RedisPassword($0.revealed) }

@@ -8,8 +8,8 @@ enum PasswordFile {
   private static let maximumBytes = 4_096
 
   /// The password in the file at `path`. Refuses files that everybody may read or change.
-  static func password(path: String) throws(ServerError) -> RedisSecret {
-    let option = "--redis-password-file \(path)"
+  static func password(path: String, option name: String) throws(ServerError) -> RedisSecret {
+    let option = "--\(name) \(path)"
     // A secret of an orchestrator is often a link to the file.
     let url = URL(filePath: path).resolvingSymlinksInPath()
     let attributes = try reading(option) {

@@ -11,6 +11,8 @@ struct RedisArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The Redis that nodes agree through; without this option, the config's as LiteLLM finds it.",
+      discussion: "A master that sentinels name: sentinel://host:port,host:port/SERVICE[/db]; a "
+        + "cluster: cluster://host:port,host:port.",
       valueName: "redis://[user@]host:port[/db] | unix:path | off"))
   var redis: String?
 
@@ -20,21 +22,33 @@ struct RedisArguments: ParsableArguments {
       valueName: "file"))
   var redisPasswordFile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A file with the sentinels' password; or BUDGETD_REDIS_SENTINEL_PASSWORD.",
+      valueName: "file"))
+  var redisSentinelPasswordFile: String?
+
   /// The source of the Redis; throws if an option could not be meant.
   func choice() throws(ServerError) -> RedisChoice {
-    let password = try password()
-    guard let redis else { return .configured(password: password) }
+    let password = try password(redisPasswordFile, "redis-password-file", "BUDGETD_REDIS_PASSWORD")
+    let sentinels = try self.password(
+      redisSentinelPasswordFile, "redis-sentinel-password-file", "BUDGETD_REDIS_SENTINEL_PASSWORD")
+    guard let redis else {
+      return .configured(password: password, sentinelPassword: sentinels)
+    }
     do throws(RedisArgumentError) {
-      return try RedisChoice(argument: redis, password: password)
+      return try RedisChoice(argument: redis, password: password, sentinelPassword: sentinels)
     } catch {
       // The value is not repeated: it may hold a password.
       throw .usage("--redis: \(error.message)")
     }
   }
 
-  private func password() throws(ServerError) -> RedisSecret? {
-    if let path = redisPasswordFile { return try PasswordFile.password(path: path) }
-    let variable = ProcessInfo.processInfo.environment["BUDGETD_REDIS_PASSWORD"]
-    return variable.flatMap { $0.isEmpty ? nil : RedisSecret($0) }
+  private func password(
+    _ path: String?, _ option: String, _ variable: String
+  ) throws(ServerError) -> RedisSecret? {
+    if let path { return try PasswordFile.password(path: path, option: option) }
+    let text = ProcessInfo.processInfo.environment[variable]
+    return text.flatMap { $0.isEmpty ? nil : RedisSecret($0) }
   }
 }

@@ -34,6 +34,18 @@ import Testing
     #expect(standing.tick(at: .seconds(4)) == [])
   }
 
+  /// A cluster has five seconds to find another master for a part of its keys.
+  @Test mutating func aPartThatIsAwayIsWaitedForLonger() {
+    _ = standing.passSucceeded(at: .seconds(1), nodes: 2)
+    #expect(standing.passFailed("a part", at: .seconds(5), isPartial: true) == [])
+    #expect(standing.tick(at: .seconds(6)) == [] && standing.failure == "a part")
+    #expect(standing.tick(at: .milliseconds(6_001)) == [.beginPolicy, .announce])
+    _ = standing.passSucceeded(at: .seconds(8), nodes: 2)
+    _ = standing.passFailed("a part", at: .seconds(10), isPartial: true)
+    // All of it is away: that is another matter.
+    #expect(standing.passFailed("gone", at: .milliseconds(11_001)) == [.beginPolicy, .announce])
+  }
+
   @Test mutating func withoutAPassForTooLongThePolicyBegins() {
     _ = standing.passSucceeded(at: .seconds(1), nodes: 2)
     #expect(standing.passFailed("timeout", at: .seconds(2)) == [])

@@ -56,7 +56,48 @@ import Testing
     var facts = facts()
     facts.isCluster = true
     voice.connected(facts)
-    #expect(lines.count("error Redis is a node of a cluster") == 1)
+    #expect(lines.count("error Redis is a node of a cluster: give --redis cluster://") == 1)
+  }
+
+  @Test func aClusterSaysHowManyMastersItHas() {
+    var facts = facts()
+    (facts.isCluster, facts.masters) = (true, 3)
+    voice.connected(facts)
+    #expect(lines.all == ["info connected to a Redis cluster of 3 masters, 7.0.15"])
+  }
+
+  @Test func aPartThatIsAwayIsToldOnceAndSoIsItsReturn() {
+    var report = PassReport()
+    report.away = 2
+    report.noteAway(RedisRefusal(kind: .nodeAway, text: "10.0.0.1:6379: refused"))
+    for _ in 0..<3 { voice.passed(report) }
+    #expect(
+      lines.all == [
+        "warning a part of Redis is away, 2 budgets wait for it: 10.0.0.1:6379: refused. The others "
+          + "go on; trying again"
+      ])
+    for _ in 0..<3 { voice.passed(PassReport()) }
+    #expect(lines.all.last == "notice every master of the cluster answers again")
+    #expect(lines.all.count == 2)
+  }
+
+  @Test func clocksThatAreApartAreToldWhenTheyBeginToBe() {
+    var health = StoreHealth()
+    for (milliseconds, count) in [(500, 0), (501, 1), (900, 1), (10, 1), (2_000, 2)] {
+      health.cluster = .init(
+        nodesUp: 3, nodesAway: 0, redirects: [], clockDifference: .milliseconds(milliseconds))
+      voice.heard(health)
+      #expect(lines.count("warning the clocks of the cluster's masters are") == count)
+    }
+  }
+
+  @Test func eachSwitchOfTheSentinelsIsTold() {
+    var health = StoreHealth()
+    for switches in [0, 0, 1, 1, 2] {
+      health.sentinelSwitches = switches
+      voice.heard(health)
+    }
+    #expect(lines.count("notice the sentinels name another master") == 2)
   }
 
   private let key = BudgetKey(scope: .tag, name: "t", windowText: "1d")

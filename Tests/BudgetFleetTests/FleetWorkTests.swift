@@ -155,6 +155,24 @@ import Testing
     #expect(!status.isEvictionUnsafe)
   }
 
+  @Test func aPassInPartKeepsTheLinkAndIsNoFirstPass() {
+    link.nodes = .error(RedisRefusal(kind: .nodeAway, text: "10.0.0.1:6379: refused"))
+    let partial = run(waits: 2)
+    #expect(partial.firstPasses == 0 && link.connects == 1 && link.isConnected)
+    #expect(partial.delays == [.zero, .seconds(1), .seconds(1)])
+    #expect(status.passesPartial == 3 && status.passesSucceeded == 0 && status.passesFailed == 0)
+    #expect(status.failure?.contains("10.0.0.1:6379: refused") == true)
+    #expect(status.isPartitioned, "no pass was whole yet")
+    link.nodes = .integer(2)
+    #expect(run(waits: 0).firstPasses == 1 && status.isUp && !status.isPartitioned)
+  }
+
+  @Test func theStoresHealthIsNoted() {
+    link.health.sentinelSwitches = 4
+    _ = run(waits: 0)
+    #expect(status.store.sentinelSwitches == 4)
+  }
+
   @Test func nodesThatCannotBeCountedLeaveTheNumberAsItWas() {
     _ = run(waits: 0)
     link.nodes = .error(RedisRefusal(kind: .wrongType, text: "WRONGTYPE Operation against a key"))

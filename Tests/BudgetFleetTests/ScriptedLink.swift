@@ -30,10 +30,22 @@ final class ScriptedLink: FleetLink {
     connects += 1
     if !connecting.isEmpty { throw connecting.removeFirst() }
     isConnected = true
+    isRenewed = true
     return facts
   }
 
   func disconnect() { isConnected = false }
+
+  func beginPass() {}
+
+  func takeRenewal() -> Bool {
+    defer { isRenewed = false }
+    return isRenewed
+  }
+
+  private var isRenewed = false
+
+  var health = StoreHealth()
 
   func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
     calls += 1

@@ -59,13 +59,13 @@ REFUSED = {
     "rediss": (router(f"redis_url: rediss://u:{SECRET}@h:1"), {},
                "router_settings.redis_url", "stunnel"),
     "cluster": (router("redis_host: h", "redis_port: 1",
-                       "cache_kwargs: {startup_nodes: [{host: a, port: 1}]}"), {},
-                "router_settings.cache_kwargs.startup_nodes", "one plain Redis"),
+                       "cache_kwargs: {startup_nodes: [{host: a}]}"), {},
+                "router_settings.cache_kwargs.startup_nodes", "a host and a port"),
     "unset": (router("redis_host: h", "redis_port: os.environ/NOT_THERE"), {},
               "router_settings.redis_port", "NOT_THERE is not set"),
     "environment": (BUDGETS, {"REDIS_URL": f"rediss://:{SECRET}@h"}, "REDIS_URL", "stunnel"),
     "sentinel": (BUDGETS, {"REDIS_SENTINEL_NODES": '[["a", 1]]'}, "REDIS_SENTINEL_NODES",
-                 "one plain Redis"),
+                 "without service_name"),
 }
 
 
@@ -98,7 +98,8 @@ def test_problems_of_budgets_and_of_redis_are_told_together(start):
     ("rediss://h", "stunnel"), ("http://h", "redis://"), ("unix:relative", "slash"),
     ("redis://h:99999", "65535"), ("redis://h/x", "database"),
     (f"redis://u:{SECRET}@h", "BUDGETD_REDIS_PASSWORD"),
-    (f"redis://h?password={SECRET}", "--redis-password-file")])
+    (f"redis://h?password={SECRET}", "--redis-password-file"), ("cluster://h/1", "database 0"),
+    (f"cluster://u:{SECRET}@h", "--redis-password-file"), ("sentinel://h", "service")])
 def test_a_strange_redis_option_is_usage(start, value, words):
     code, text = start(BUDGETS, "--redis", value)
     assert code == 64 and words in text and len(text.splitlines()) == 1, text

@@ -123,6 +123,57 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       yaml: cache.replacing("{type", with: "{redis_startup_nodes: [], ssl: null, type"),
       expected:
         "cachehost:1111, with a password, namespace cns | cp | litellm_settings.cache_params"),
+    // A cluster comes before a URL, a URL before sentinels, sentinels before a host.
+    RedisCase(
+      yaml: """
+        general_settings:
+          coordination_redis:
+            startup_nodes: [{host: a, port: 1}, {host: b, port: "2"}]
+            url: redis://u:9
+            host: h
+            password: p
+            username: u
+        """,
+      expected: "cluster a:1,b:2, user u, with a password | p | "
+        + "general_settings.coordination_redis.startup_nodes"),
+    RedisCase(
+      yaml: cache.replacing("host: cachehost", with: "redis_startup_nodes: [{host: a, port: 1}]"),
+      expected: "cluster a:1, with a password, namespace cns | cp | "
+        + "litellm_settings.cache_params.redis_startup_nodes"),
+    // The environment's nodes come before a host that the file names.
+    RedisCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1}",
+      environment: [
+        "REDIS_CLUSTER_NODES": #"[{"host": "e", "port": 7000}]"#, "REDIS_PASSWORD": "ep",
+      ],
+      expected: "cluster e:7000, with a password | ep | REDIS_CLUSTER_NODES"),
+    RedisCase(
+      yaml: """
+        litellm_settings:
+          cache: true
+          cache_params:
+            type: redis
+            service_name: main
+            sentinel_nodes: [[a, 1], [b, "2"]]
+            sentinel_password: sp
+            password: p
+            db: 3
+            host: h
+        """,
+      expected: "main by sentinels a:1,b:2, database 3, with a password, sentinels with a password"
+        + " | p | litellm_settings.cache_params.sentinel_nodes"),
+    RedisCase(
+      yaml: "model_list: []",
+      environment: [
+        "REDIS_SENTINEL_NODES": #"[["s", 26379]]"#, "REDIS_SERVICE_NAME": "m",
+        "REDIS_SENTINEL_PASSWORD": "sp", "REDIS_USERNAME": "u",
+      ],
+      expected: "m by sentinels s:26379, user u, sentinels with a password | - | "
+        + "REDIS_SENTINEL_NODES"),
+    RedisCase(
+      yaml: "general_settings: {coordination_redis: {url: 'redis://u:9', service_name: m, "
+        + "sentinel_nodes: [[a, 1]]}}",
+      expected: "u:9 | - | general_settings.coordination_redis"),
     // The command line.
     RedisCase(yaml: cache, choice: .off, expected: nil),
     RedisCase(
@@ -169,25 +220,48 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       yaml: "router_settings: {redis_host: h, redis_port: 1}", environment: ["REDIS_SSL": "true"],
       place: "c.yaml:1: REDIS_SSL", words: ["TLS"]),
     RedisRefusalCase(
-      yaml: "general_settings:\n  coordination_redis:\n    startup_nodes: [{host: a, port: 1}]",
+      yaml: "general_settings:\n  coordination_redis:\n    startup_nodes: [{host: a}]",
       place: "c.yaml:3: general_settings.coordination_redis.startup_nodes",
-      words: ["Cluster", "one plain Redis"]),
+      words: ["not a host and a port", "[{host: a, port: 6379}, ...]"]),
+    RedisRefusalCase(
+      yaml: "general_settings: {coordination_redis: {startup_nodes: [{host: a, port: 1}], db: 2}}",
+      place: "c.yaml:1: general_settings.coordination_redis.db", words: ["database 0 alone"]),
+    RedisRefusalCase(
+      yaml: """
+        general_settings:
+          coordination_redis: {startup_nodes: [{host: a, port: 1}], url: 'redis://h', ssl: "yes"}
+        """,
+      place: "c.yaml:2: general_settings.coordination_redis.ssl", words: ["TLS"]),
     RedisRefusalCase(
       yaml: """
         litellm_settings:
           cache: true
           cache_params:
             type: redis
-            service_name: m
             sentinel_nodes: [[a, 1]]
-        """, place: "c.yaml:6: litellm_settings.cache_params.sentinel_nodes",
-      words: ["Sentinel", "one plain Redis"]),
+        """, place: "c.yaml:5: litellm_settings.cache_params.sentinel_nodes",
+      words: ["without service_name", "'sentinel monitor'"]),
+    RedisRefusalCase(
+      yaml: "general_settings: {coordination_redis: {service_name: m, sentinel_nodes: [a]}}",
+      place: "c.yaml:1: general_settings.coordination_redis.sentinel_nodes",
+      words: ["[[a, 26379], ...]"]),
     RedisRefusalCase(
       yaml: cache.replacing("host: cachehost, port: 1111", with: "redis_startup_nodes: [{a: 1}]"),
-      place: "c.yaml:3: litellm_settings.cache_params.redis_startup_nodes", words: ["Cluster"]),
+      place: "c.yaml:3: litellm_settings.cache_params.redis_startup_nodes",
+      words: ["a host and a port"]),
     RedisRefusalCase(
       yaml: "model_list: []", environment: ["REDIS_CLUSTER_NODES": "[{}]"],
-      place: "c.yaml:1: REDIS_CLUSTER_NODES", words: ["Cluster"]),
+      place: "c.yaml:1: REDIS_CLUSTER_NODES", words: ["a host and a port"]),
+    RedisRefusalCase(
+      yaml: "model_list: []", environment: ["REDIS_CLUSTER_NODES": "a:1,b:2"],
+      place: "c.yaml:1: REDIS_CLUSTER_NODES", words: ["not JSON"]),
+    RedisRefusalCase(
+      yaml: "model_list: []",
+      environment: [
+        "REDIS_CLUSTER_NODES": "["
+          + Array(repeating: #"{"host": "a", "port": 1}"#, count: 65).joined(separator: ",") + "]"
+      ],
+      place: "c.yaml:1: REDIS_CLUSTER_NODES", words: ["65 servers", "at most 64"]),
     RedisRefusalCase(
       yaml: "general_settings: {coordination_redis: {port: 1}}",
       place: "c.yaml:1: general_settings.coordination_redis", words: ["names no Redis"]),
@@ -241,6 +315,10 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       ("redis://h", "h:6379"), ("redis://h:1/2", "h:1, database 2"),
       ("redis://u@h:1/2", "h:1, database 2, user u"), ("unix:/run/r", "unix:/run/r"),
       ("redis://[::1]:5", "[::1]:5"), ("redis://", "localhost:6379"),
+      ("cluster://a:1,b,[::1]:3", "cluster a:1,b:6379,[::1]:3"),
+      ("cluster://u@a:1/0", "cluster a:1, user u"),
+      ("sentinel://a,b:2/main", "main by sentinels a:26379,b:2"),
+      ("sentinel://u@a/my%20one/4", "my one by sentinels a:26379, database 4, user u"),
     ] {
       guard case .given(let source) = try RedisChoice(argument: argument, password: nil) else {
         Issue.record("\(argument)")
@@ -259,7 +337,12 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       ("redis://:s3cr3t@h/9", "--redis-password-file"), ("redis://h?password=s3cr3t", "PASSWORD"),
       ("redis://h:0", "65535"), ("redis://h:x", "65535"), ("redis://h/x", "database"),
       ("redis://h/-1", "database"), ("redis://[::1", "brackets"), ("redis://[::1]x", "brackets"),
-      ("redis://a%zz", "percent"), ("redis://a b", "blank"), ("redis://%00", "text"),
+      ("sentinel://a", "service"), ("sentinel://a/", "service"), ("sentinel:///m", "empty"),
+      ("sentinel://a/m/x", "database"), ("sentinel://a/m/1/2", "give sentinel://"),
+      ("cluster://a,,b", "empty"), ("cluster://a/1", "database 0"), ("cluster://a:x", "65535"),
+      ("cluster://u:s3cr3t@a", "BUDGETD_REDIS_PASSWORD"), ("clusters://a", "TLS"),
+      ("sentinels://a/m", "TLS"), ("redis://a%zz", "percent"),
+      ("redis://a b", "blank"), ("redis://%00", "text"),
     ] {
       let error = #expect(throws: RedisArgumentError.self, "\(argument)") {
         _ = try RedisChoice(argument: argument, password: nil)

@@ -7,7 +7,8 @@ extension Scenario: CustomTestStringConvertible {
   static let all: [Scenario] = [
     network, failover, flush, lostKeys, lostMarks, resets, reloads, rollover, rolloverWithLosses,
     rolloverWithResets, besideLiteLLM, liteLLMRollover, liteLLMClocks, everything, clockJumps,
-    calendars, dynamic, dynamicCalendars, dynamicRollover,
+    calendars, dynamic, dynamicCalendars, dynamicRollover, cluster, clusterRollover,
+    clusterDynamic,
   ]
 
   private static let crashing = Faults(
@@ -145,6 +146,32 @@ extension Scenario: CustomTestStringConvertible {
     scenario.faults = rolloverWithLosses.faults
     scenario.reset = 0.01
     scenario.nodeSkew = 300_000
+    return scenario
+  }()
+
+  /// A node of the store is away in one message of four: what its budgets have waits, and nothing of
+  /// theirs or of others' is lost or counted twice.
+  static let cluster: Scenario = {
+    var scenario = network
+    scenario.name = "cluster"
+    scenario.isCluster = true
+    scenario.faults.nodeAway = 0.25
+    return scenario
+  }()
+
+  static let clusterRollover: Scenario = {
+    var scenario = rollover
+    scenario.name = "cluster rollover"
+    scenario.isCluster = true
+    scenario.faults.nodeAway = 0.25
+    return scenario
+  }()
+
+  static let clusterDynamic: Scenario = {
+    var scenario = dynamic
+    scenario.name = "cluster dynamic"
+    scenario.isCluster = true
+    scenario.faults.nodeAway = 0.25
     return scenario
   }()
 }

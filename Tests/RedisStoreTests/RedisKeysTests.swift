@@ -40,8 +40,8 @@ import Testing
       for name in ["openai", "{team}", "a{b}c", "{a}{b}", "}{x}", "a:b c", "é"] {
         let tag = key(.tag, name, "1d")
         #expect(keys.complaint(tag) == nil, "\(name)")
-        let slot = Slot.of(keys.spendKey(tag))
-        #expect(Slot.of(keys.markKey(tag)) == slot, "\(name)")
+        let slot = RedisSlot.of(keys.spendKey(tag))
+        #expect(RedisSlot.of(keys.markKey(tag)) == slot, "\(name)")
       }
     }
     let team = RedisKeys(namespace: nil).markKey(key(.tag, "{team}", "1d"))
@@ -63,7 +63,7 @@ import Testing
       ("provider_spend:openai:1d", 11212), ("{provider_spend:openai:1d}:bd", 11212),
       ("tag_spend:{team}:1d", 15631), ("a{}b", 13694), ("{a{}b}:bd", 14311), ("123456789", 12739),
     ] {
-      #expect(Slot.of(Array(key.utf8)) == slot, "\(key)")
+      #expect(RedisSlot.of(Array(key.utf8)) == slot, "\(key)")
     }
   }
 }

@@ -6,6 +6,8 @@ import Testing
 @testable import budgetd
 
 @Suite struct PasswordFileTests {
+  private static let option = "redis-password-file"
+
   private let folder: URL
 
   init() throws {
@@ -24,7 +26,7 @@ import Testing
     try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file.path)
     let link = folder.appending(path: "link")
     try FileManager.default.createSymbolicLink(at: link, withDestinationURL: file)
-    return try PasswordFile.password(path: link.path).revealed
+    return try PasswordFile.password(path: link.path, option: Self.option).revealed
   }
 
   private func refusal(_ body: () throws -> String) -> String {
@@ -64,10 +66,12 @@ import Testing
 
   @Test func aFolderIsNotAFile() {
     #expect(
-      refusal { try PasswordFile.password(path: folder.path).revealed }
+      refusal { try PasswordFile.password(path: folder.path, option: Self.option).revealed }
         .contains("this is not a file"))
     #expect(
-      refusal { try PasswordFile.password(path: folder.path + "/none").revealed }
-        .contains("the file cannot be read"))
+      refusal {
+        try PasswordFile.password(path: folder.path + "/none", option: Self.option).revealed
+      }
+      .contains("the file cannot be read"))
   }
 }

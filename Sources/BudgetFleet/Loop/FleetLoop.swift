@@ -28,8 +28,14 @@ public final class FleetLoop: Sendable {
     let (link, rhythm) = (redis, settings)
     thread = RedisThread(name: "redis") { thread in
       let reconciler = Reconciler(settings: rhythm, keys: RedisKeys(namespace: link.namespace))
-      var work = FleetWork(RedisFleetStore(link), reconciler, member: member, log: log)
-      work.run(waiting: { thread.wait(for: $0) }) { firstPass.signal() }
+      if case .cluster(let seeds) = link.topology {
+        let store = ClusterFleetStore(link, seeds: seeds)
+        var work = FleetWork(store, reconciler, member: member, log: log)
+        work.run(waiting: { thread.wait(for: $0) }) { firstPass.signal() }
+      } else {
+        var work = FleetWork(RedisFleetStore(link), reconciler, member: member, log: log)
+        work.run(waiting: { thread.wait(for: $0) }) { firstPass.signal() }
+      }
     }
   }
 

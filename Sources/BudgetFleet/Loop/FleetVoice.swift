@@ -11,6 +11,9 @@ final class FleetVoice {
   private var nodesFault: String?
   private var isFailing = false
   private var lastFailure: String?
+  private var isPartial = false
+  private var switches = 0
+  private var clocksAreApart = false
 
   init(log: Logger) { self.log = log }
 
@@ -24,6 +27,8 @@ final class FleetVoice {
           "Redis is another process or has another history than before (now \(version)): every marker is looked at, what it lost is sent again"
         )
       }
+    } else if let masters = facts.masters {
+      log.info("connected to a Redis cluster of \(masters) masters, \(version)")
     } else {
       log.info("connected to Redis \(version)")
     }
@@ -32,14 +37,46 @@ final class FleetVoice {
         "Redis may evict budgets' keys (maxmemory-policy \(facts.evictionPolicy ?? "unknown")): spend of LiteLLM proxies would be forgotten; set maxmemory-policy noeviction"
       )
     }
-    if facts.isCluster == true {
-      log.error("Redis is a node of a cluster; budgetd needs one plain Redis")
+    if facts.isCluster == true, facts.masters == nil {
+      log.error(
+        "Redis is a node of a cluster: give --redis cluster://host:port, or startup_nodes in the config"
+      )
     }
+  }
+
+  /// How the store's servers are.
+  func heard(_ health: StoreHealth) {
+    if let now = health.sentinelSwitches, now > switches {
+      switches = now
+      log.notice("the sentinels name another master: the link has moved")
+    }
+    guard let difference = health.cluster?.clockDifference else { return }
+    let areApart = difference > Self.clockDifferenceBound
+    if areApart, !clocksAreApart {
+      log.warning(
+        "the clocks of the cluster's masters are \(difference.wholeMilliseconds) ms apart: budgets' windows end by the clock of the master that has them; see that the masters' hosts keep their time"
+      )
+    }
+    clocksAreApart = areApart
+  }
+
+  /// Masters' clocks that are further apart are told of.
+  private static let clockDifferenceBound = Duration.milliseconds(500)
+
+  /// Whether nodes of a cluster are away changes.
+  private func noteAway(_ report: PassReport) {
+    if let reason = report.awayReason, !isPartial {
+      log.warning("\(report.awayText(reason)). The others go on; trying again")
+    } else if report.awayReason == nil, isPartial {
+      log.notice("every master of the cluster answers again")
+    }
+    isPartial = report.awayReason != nil
   }
 
   /// A pass succeeded.
   func passed(_ report: PassReport) {
     isFailing = false
+    noteAway(report)
     for late in report.late.prefix(PassReport.faultBound) {
       log.warning(
         "$\(late.amount.exactText) of \(late.key) came too late for its window from \(late.start.iso8601): it stays in this node's ledger and is in no other total"
@@ -91,6 +128,14 @@ final class FleetVoice {
     }
     isFailing = true
     lastFailure = reason
+  }
+}
+
+extension PassReport {
+  /// How much of the fleet's budgets waits, and why.
+  func awayText(_ reason: String) -> String {
+    let budgets = away == 1 ? "1 budget waits" : "\(away) budgets wait"
+    return "a part of Redis is away, \(budgets) for it: \(reason)"
   }
 }
 

@@ -47,13 +47,15 @@ struct FleetWork<Link: FleetLink> {
     isUrgent: Bool, isLast: Bool, _ onFirstPass: () -> Void
   ) -> Duration {
     let start = member.uptime()
+    defer { member.note(link.health) }
     do throws(PassFailure) {
+      link.beginPass()
       try connect()
       let report = try reconciler.pass(
         member, &link, isUrgent: isUrgent, isLast: isLast)
       let took = member.uptime() - start
       succeeded(report, took: took)
-      if !hasSucceeded {
+      if !hasSucceeded, report.awayReason == nil {
         hasSucceeded = true
         onFirstPass()
       }
@@ -64,20 +66,27 @@ struct FleetWork<Link: FleetLink> {
   }
 
   private mutating func connect() throws(PassFailure) {
-    if link.isConnected { return }
-    do throws(RedisError) {
-      let facts = try link.connect()
-      voice.connected(facts)
-      member.noteEviction(isUnsafe: facts.mayEvict)
-    } catch {
-      throw .store(error)
+    if !link.isConnected {
+      do throws(RedisError) {
+        let facts = try link.connect()
+        voice.connected(facts)
+        member.noteEviction(isUnsafe: facts.mayEvict)
+      } catch {
+        throw .store(error)
+      }
     }
-    reconciler.linkWasMade()
+    // A cluster makes links to its nodes by itself, in the middle of a pass too.
+    if link.takeRenewal() { reconciler.linkWasMade() }
   }
 
   private mutating func succeeded(_ report: PassReport, took: Duration) {
     voice.passed(report)
-    member.passSucceeded(nodes: report.nodesFault == nil ? report.nodes : nil, took: took)
+    voice.heard(link.health)
+    if let reason = report.awayReason {
+      member.passWasPartial(report.awayText(reason))
+    } else {
+      member.passSucceeded(nodes: report.nodesFault == nil ? report.nodes : nil, took: took)
+    }
     member.passesSkipped(Int(took / interval))
     for late in report.late { member.addLate(late.amount) }
     backoff.succeeded()

@@ -6,31 +6,88 @@ protocol FleetLink: FleetStore {
   /// Whether there is a link that can be used.
   var isConnected: Bool { get }
 
+  /// A pass begins: whoever finds the servers looks whether they are still the ones.
+  mutating func beginPass()
+
   /// Makes a fresh link. Returns what the store said of itself.
   mutating func connect() throws(RedisError) -> ServerFacts
 
+  /// Whether a link was made since this was asked last: what is behind it may be another server.
+  mutating func takeRenewal() -> Bool
+
   /// Closes the link: after anything unexpected the next pass begins with a fresh one.
   mutating func disconnect()
+
+  /// How its servers are.
+  var health: StoreHealth { get }
 }
 
-/// The fleet's store over a link to Redis: made when it is first needed, and anew after any error.
+/// The fleet's store over a link to one Redis, which sentinels may name: made when it is first needed,
+/// and anew after any error.
 ///
 /// Used on one thread.
 final class RedisFleetStore: FleetLink {
   private let settings: RedisSettings
+  private let watch: SentinelWatch?
   private var link: RedisLink?
+  private var address: RedisAddress?
+  private var askedAt: ContinuousClock.Instant?
+  private var isRenewed = false
+  private var switches = 0
   private(set) var lastRoundTrip = Duration.zero
 
-  init(_ settings: RedisSettings) { self.settings = settings }
+  /// How often a sentinel is asked who is the master, while there is a link.
+  private static let watchInterval = Duration.seconds(1)
+
+  init(_ settings: RedisSettings) {
+    self.settings = settings
+    watch =
+      if case .sentinel(let sentinels) = settings.topology {
+        SentinelWatch(settings, sentinels)
+      } else {
+        nil
+      }
+  }
 
   var isConnected: Bool { link?.isOpen ?? false }
 
+  var health: StoreHealth {
+    var health = StoreHealth()
+    if watch != nil { health.sentinelSwitches = switches }
+    return health
+  }
+
+  func beginPass() {
+    guard let watch, isConnected else { return }
+    if let askedAt, ContinuousClock.now - askedAt < Self.watchInterval { return }
+    askedAt = .now
+    do throws(RedisError) {
+      if try watch.master() != address { link = nil }
+    } catch {
+      // As long as the master answers, sentinels that do not are no reason to leave it.
+    }
+  }
+
   func connect() throws(RedisError) -> ServerFacts {
     link = nil
-    let made = try RedisLink.connect(settings)
+    var settings = settings
+    if let watch {
+      settings.address = try watch.master()
+      askedAt = .now
+    }
+    var made = try RedisLink.connect(settings)
+    if watch != nil { try made.expectMaster() }
+    if let address, address != settings.address { switches += 1 }
+    address = settings.address
     let facts = made.facts
     link = .some(consume made)
+    isRenewed = true
     return facts
+  }
+
+  func takeRenewal() -> Bool {
+    defer { isRenewed = false }
+    return isRenewed
   }
 
   func disconnect() { link = nil }

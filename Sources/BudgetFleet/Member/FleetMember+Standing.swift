@@ -33,6 +33,19 @@ extension FleetMember {
     }
   }
 
+  /// A pass went through for some budgets only, and why not for the others.
+  public func passWasPartial(_ reason: String) {
+    let elapsed = elapsed
+    change { state in
+      state.clockDoubt = nil
+      state.passesPartial += 1
+      return state.standing.passFailed(reason, at: elapsed, isPartial: true)
+    }
+  }
+
+  /// How the store's servers are.
+  public func note(_ health: StoreHealth) { state.withLock { $0.health = health } }
+
   /// So many passes were due while one lasted, and were left out.
   public func passesSkipped(_ count: Int) { state.withLock { $0.passesSkipped += count } }
 
@@ -59,6 +72,8 @@ extension FleetMember {
       status.passesSucceeded = state.passesSucceeded
       status.passesFailed = state.passesFailed
       status.passesSkipped = state.passesSkipped
+      status.passesPartial = state.passesPartial
+      status.store = state.health
       status.passDurations = state.passDurations
       status.lateSpend = state.lateSpend
       status.isEvictionUnsafe = state.isEvictionUnsafe

@@ -30,14 +30,17 @@ extension FleetMember {
 
   /// The fault, and since when it is there.
   var outageText: String {
-    let (lastPassAt, startedAt, failure, isDoubted) = state.withLock {
-      ($0.lastPassAt, $0.startedAt, $0.standing.failure, $0.clockDoubt != nil)
+    let (lastPassAt, startedAt, failure, isUnderstood) = state.withLock {
+      (
+        $0.lastPassAt, $0.startedAt, $0.standing.failure,
+        $0.clockDoubt != nil || $0.standing.isPartial
+      )
     }
     let reason = failure.map { ": \($0)" } ?? ": no answer yet"
     guard let lastPassAt else {
       return "no agreement with Redis since the start at \(startedAt.iso8601)\(reason)"
     }
-    let what = isDoubted ? "no agreement with Redis" : "Redis is away"
+    let what = isUnderstood ? "no agreement with Redis" : "Redis is away"
     return "\(what), the last agreement was at \(lastPassAt.iso8601)\(reason)"
   }
 

@@ -19,6 +19,8 @@ struct FleetMemberState: Sendable {
   var passesSucceeded = 0
   var passesFailed = 0
   var passesSkipped = 0
+  var passesPartial = 0
+  var health = StoreHealth()
   var passDurations = Histogram(upperBounds: FleetStatus.passDurationBounds)
   var lateSpend = PicoUSD.zero
   var isEvictionUnsafe = false

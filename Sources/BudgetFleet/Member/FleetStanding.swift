@@ -31,6 +31,8 @@ struct FleetStanding: Equatable, Sendable {
   private(set) var nodes: Int?
   /// Why the last pass failed; nil: it has not.
   private(set) var failure: String?
+  /// Whether it failed in part: some budgets' servers are there.
+  private(set) var isPartial = false
   private var isAnnounced = false
 
   init(staleness: Duration) { self.staleness = staleness }
@@ -48,6 +50,7 @@ struct FleetStanding: Equatable, Sendable {
       // Not counted: what was known holds.
       self.nodes = nodes ?? self.nodes
       failure = nil
+      isPartial = false
       phase = .inTouch
       isAnnounced = false
     }
@@ -55,17 +58,25 @@ struct FleetStanding: Equatable, Sendable {
     return isAnnounced ? [.endPolicy, .announceEnd(after: now - since)] : [.endPolicy]
   }
 
-  mutating func passFailed(_ reason: String, at now: Duration) -> [Action] {
+  mutating func passFailed(
+    _ reason: String, at now: Duration, isPartial: Bool = false
+  ) -> [Action] {
     failure = reason
+    self.isPartial = isPartial
     return tick(at: now)
   }
+
+  /// A cluster finds another master for a part of its keys within seconds; only then the whole store
+  /// counts as away.
+  static let partialAllowance = Duration.seconds(5)
 
   /// Time passes.
   mutating func tick(at now: Duration) -> [Action] {
     switch phase {
     case .partitioned: return []
     case .inTouch:
-      guard now - since > staleness + passDuration * 2 else { return [] }
+      let allowance = isPartial ? max(staleness, Self.partialAllowance) : staleness
+      guard now - since > allowance + passDuration * 2 else { return [] }
       phase = .partitioned
       isAnnounced = true
       return [.beginPolicy, .announce]

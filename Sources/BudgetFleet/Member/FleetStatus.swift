@@ -24,6 +24,10 @@ public struct FleetStatus: Equatable, Sendable {
   public var passesFailed = 0
   /// Passes that were due while the one before had not ended: they were left out.
   public var passesSkipped = 0
+  /// Passes that went through for some budgets only.
+  public var passesPartial = 0
+  /// How the store's servers are.
+  public var store = StoreHealth()
   /// How long passes took that succeeded, in nanoseconds.
   public var passDurations = Histogram(upperBounds: FleetStatus.passDurationBounds)
   /// Spend that came after its window had ended for the fleet, since the start.
@@ -46,4 +50,51 @@ public struct FleetStatus: Equatable, Sendable {
 
   /// Starts with nothing heard.
   public init(policy: OutagePolicy) { self.policy = policy }
+}
+
+/// How the servers of the fleet's store are, as far as there is more than one.
+public struct StoreHealth: Equatable, Sendable {
+  /// The masters of a cluster.
+  public var cluster: Cluster?
+  /// How often sentinels had the link move to another master; nil: there are no sentinels.
+  public var sentinelSwitches: Int?
+
+  /// The masters of a cluster.
+  public struct Cluster: Equatable, Sendable {
+    /// Masters that answer.
+    public var nodesUp: Int
+    /// Masters that did not in the last pass.
+    public var nodesAway: Int
+    /// How often commands were sent elsewhere or had to wait, since the start.
+    public var redirects: [Redirects]
+    /// The largest difference between two masters' clocks.
+    public var clockDifference: Duration
+
+    /// Makes a state of a cluster.
+    public init(
+      nodesUp: Int, nodesAway: Int, redirects: [Redirects], clockDifference: Duration
+    ) {
+      self.nodesUp = nodesUp
+      self.nodesAway = nodesAway
+      self.redirects = redirects
+      self.clockDifference = clockDifference
+    }
+  }
+
+  /// One kind of a node's answers that are not what was asked for.
+  public struct Redirects: Equatable, Sendable {
+    /// Such as `moved`.
+    public var kind: String
+    /// How many.
+    public var count: Int
+
+    /// Makes a count.
+    public init(kind: String, count: Int) {
+      self.kind = kind
+      self.count = count
+    }
+  }
+
+  /// Of one server nothing more is to be said.
+  public init() {}
 }

@@ -17,7 +17,7 @@ extension MetricsPage {
     add(
       [
         ("ok", UInt64(fleet.passesSucceeded)), ("failed", UInt64(fleet.passesFailed)),
-        ("skipped", UInt64(fleet.passesSkipped)),
+        ("skipped", UInt64(fleet.passesSkipped)), ("partial", UInt64(fleet.passesPartial)),
       ], as: "outcome", to: &text)
     text.begin(
       "budgetd_reconcile_lag_seconds", .gauge,
@@ -41,6 +41,30 @@ extension MetricsPage {
       "budgetd_redis_clock_doubted", .gauge,
       "1 while Redis' clock says what this node does not believe.")
     text.sample(fleet.isClockDoubted)
+    addServers(fleet.store, to: &text)
+  }
+
+  private func addServers(_ store: StoreHealth, to text: inout MetricsText) {
+    if let switches = store.sentinelSwitches {
+      text.begin(
+        "budgetd_sentinel_switches_total", .counter,
+        "Times that the link moved to another master that the sentinels named.")
+      text.sample(switches)
+    }
+    guard let cluster = store.cluster else { return }
+    text.begin("budgetd_redis_nodes", .gauge, "Masters of the Redis cluster, by state.")
+    add(
+      [("up", UInt64(cluster.nodesUp)), ("away", UInt64(cluster.nodesAway))], as: "state",
+      to: &text)
+    text.begin(
+      "budgetd_redis_redirects_total", .counter,
+      "Answers of the cluster's nodes that sent a command elsewhere or had it wait, by kind.")
+    add(
+      cluster.redirects.map { ($0.kind, UInt64($0.count)) }, as: "kind", to: &text)
+    text.begin(
+      "budgetd_redis_clock_difference_seconds", .gauge,
+      "The largest difference between two masters' clocks.")
+    text.sample(nanoseconds: cluster.clockDifference.nanoseconds)
   }
 
   func addNode(to text: inout MetricsText, at now: Timestamp) {

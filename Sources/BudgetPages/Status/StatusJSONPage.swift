@@ -178,6 +178,7 @@ final class StatusJSONPage: Sendable {
         text.add("ok", fleet.passesSucceeded)
         text.add("failed", fleet.passesFailed)
         text.add("skipped", fleet.passesSkipped)
+        text.add("partial", fleet.passesPartial)
       }
       text.add("late_spend", fleet.lateSpend)
     }

@@ -10,9 +10,12 @@ extension ConfigReader {
   mutating func redisSource(_ sections: DocumentMapping) -> RedisSource? {
     switch redis {
     case .off: return nil
-    case .configured(let password):
-      guard let parameters = redisParameters(sections) else { return nil }
-      return source(parameters, password: password)
+    case .configured(let password, let sentinelPassword):
+      guard let parameters = redisParameters(sections),
+        var source = source(parameters, password: password)
+      else { return nil }
+      source.sentinelPassword = sentinelPassword ?? source.sentinelPassword
+      return source
     case .given(var source):
       // Of the configuration's own Redis nothing counts but the namespace, so nothing else is
       // complained of.
@@ -36,27 +39,29 @@ extension ConfigReader {
     refuseOtherKinds(parameters)
     let namespace = namespace(parameters)
     let username = text("username", of: parameters)
-    let source: RedisSource?
-    if let url = parameters["url"] {
-      source = fromURL(url, username: username, origin: parameters.origin)
-    } else {
-      source = fromHost(parameters, username: username)
-    }
+    let source = kind(parameters, username: username)
     guard log.count == found, var source else { return nil }
     source.namespace = namespace
     if let password { source.password = password }
     return source
   }
 
-  /// Kinds of Redis, and ways to log in, that are not spoken here.
-  private mutating func refuseOtherKinds(_ parameters: RedisParameters) {
-    let plain = "budgets are shared through one plain Redis: name its host and port"
+  /// The source of the kind that LiteLLM takes first.
+  private mutating func kind(_ parameters: RedisParameters, username: String?) -> RedisSource? {
     if let nodes = parameters["startup_nodes"] {
-      redisProblem(nodes, "Redis Cluster is not spoken here, \(plain)")
+      return fromCluster(nodes, parameters, username: username)
     }
-    if let sentinels = parameters["sentinel_nodes"] {
-      redisProblem(sentinels, "Redis Sentinel is not spoken here, \(plain)")
+    if let url = parameters["url"] {
+      return fromURL(url, username: username, origin: parameters.origin)
     }
+    if let nodes = parameters["sentinel_nodes"] {
+      return fromSentinels(nodes, parameters, username: username)
+    }
+    return fromHost(parameters, username: username)
+  }
+
+  /// Ways to log in, and to encrypt, that are not spoken here.
+  private mutating func refuseOtherKinds(_ parameters: RedisParameters) {
     for name in ["gcp_service_account", "azure_redis_ad_token", "aws_iam_auth"] {
       guard let value = parameters[name], name == "gcp_service_account" || isTrue(value) else {
         continue
@@ -64,9 +69,10 @@ extension ConfigReader {
       redisProblem(
         value, "log-in by a cloud's own identities is not spoken here: use a user and a password")
     }
-    // A URL says by itself whether it is TLS; LiteLLM then ignores the variable.
-    if let ssl = parameters["ssl"], isTrue(ssl),
-      parameters["url"] == nil || !ssl.path.hasSuffix("REDIS_SSL")
+    // A URL says by itself whether it is TLS; LiteLLM then ignores the setting, unless nodes of a
+    // cluster come before it.
+    if let ssl = parameters["ssl"], parameters["url"] == nil || parameters["startup_nodes"] != nil,
+      isTrue(ssl)
     {
       refuseTLS(ssl)
     }
@@ -110,7 +116,6 @@ extension ConfigReader {
     _ parameters: RedisParameters, username: String?
   ) -> RedisSource? {
     guard let place = parameters["host"] else {
-      guard !parameters.namesTarget else { return nil }
       log.add(
         line: parameters.line, parameters.origin,
         "this names no Redis, and neither does the environment: give a host and a port, or a url, "

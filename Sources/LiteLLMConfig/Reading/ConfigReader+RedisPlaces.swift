@@ -138,6 +138,7 @@ extension ConfigReader {
     }
     for (variable, name) in [
       ("REDIS_CLUSTER_NODES", "startup_nodes"), ("REDIS_SENTINEL_NODES", "sentinel_nodes"),
+      ("REDIS_SENTINEL_PASSWORD", "sentinel_password"), ("REDIS_SERVICE_NAME", "service_name"),
       ("REDIS_AZURE_AD_TOKEN", "azure_redis_ad_token"),
     ] {
       set(name, variable, in: &parameters)

@@ -8,6 +8,12 @@ public struct RedisSource: Sendable {
   public var username: String?
   /// The password; nil: none.
   public var password: RedisSecret?
+  /// The sentinels' ACL user; nil: the default user.
+  public var sentinelUsername: String?
+  /// The sentinels' password; nil: none.
+  public var sentinelPassword: RedisSecret?
+  /// How the connection is encrypted; nil: it is not.
+  public var tls: RedisEncryption?
   /// The database, from 0.
   public var database: Int
   /// The prefix of every key, without the colon; nil: none.
@@ -22,6 +28,24 @@ public struct RedisSource: Sendable {
     case tcp(host: String, port: UInt16)
     /// The path of a Unix socket.
     case unix(path: String)
+    /// The one that is the master at the time, which sentinels name.
+    case sentinel([Host], service: String)
+    /// Nodes of a cluster to begin with.
+    case cluster([Host])
+  }
+
+  /// A host and a port.
+  public struct Host: Hashable, Sendable {
+    /// A name or an address.
+    public var name: String
+    /// Its port.
+    public var port: UInt16
+
+    /// Makes a host.
+    public init(_ name: String, _ port: UInt16) {
+      self.name = name
+      self.port = port
+    }
   }
 
   /// Makes a source.
@@ -54,6 +78,12 @@ extension RedisSource: Equatable {
     if endpoint != other.endpoint { changes.append("address") }
     if differ(username, other.username) { changes.append("user") }
     if password != other.password { changes.append("password") }
+    if sentinelPassword != other.sentinelPassword
+      || differ(sentinelUsername, other.sentinelUsername)
+    {
+      changes.append("log-in at the sentinels")
+    }
+    if tls != other.tls { changes.append("encryption") }
     if database != other.database { changes.append("database") }
     if differ(namespace, other.namespace) { changes.append("namespace") }
     return changes
@@ -67,19 +97,74 @@ extension RedisSource: CustomStringConvertible {
     if database != 0 { text += ", database \(database)" }
     if let username { text += ", user \(DocumentProblem.plain(username))" }
     if password != nil { text += ", with a password" }
+    if case .sentinel = endpoint, sentinelPassword != nil { text += ", sentinels with a password" }
+    if let tls { text += ", \(tls)" }
     if let namespace { text += ", namespace \(DocumentProblem.plain(namespace))" }
     return text
   }
 }
 
 extension RedisSource.Endpoint: CustomStringConvertible {
-  /// `host:port`, `[::1]:port` or `unix:/path`.
+  /// `host:port`, `[::1]:port`, `unix:/path`, `sentinel a:1,b:2 service` or `cluster a:1,b:2`.
   public var description: String {
     switch self {
     case .unix(let path): "unix:\(DocumentProblem.plain(path))"
-    case .tcp(let host, let port):
-      host.contains(":")
-        ? "[\(DocumentProblem.plain(host))]:\(port)" : "\(DocumentProblem.plain(host)):\(port)"
+    case .tcp(let host, let port): "\(RedisSource.Host(host, port))"
+    case .sentinel(let hosts, let service):
+      "\(DocumentProblem.plain(service)) by sentinels \(Self.list(hosts))"
+    case .cluster(let hosts): "cluster \(Self.list(hosts))"
+    }
+  }
+
+  private static func list(_ hosts: [RedisSource.Host]) -> String {
+    hosts.map(\.description).joined(separator: ",")
+  }
+}
+
+extension RedisSource.Host: CustomStringConvertible {
+  /// `host:port` or `[::1]:port`.
+  public var description: String {
+    let name = DocumentProblem.plain(name)
+    return name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)"
+  }
+}
+
+/// How the connection to Redis is encrypted.
+public struct RedisEncryption: Hashable, Sendable {
+  /// How much of the server's certificate is looked at.
+  public var verification = Verification.full
+  /// A file with the authorities' certificates; nil: those of the system.
+  public var authorities: String?
+  /// A folder with such files, as OpenSSL wants them; nil: none.
+  public var authorityFolder: String?
+  /// A file with this client's certificate; nil: none is shown.
+  public var certificate: String?
+  /// A file with the certificate's key; nil: it is in the certificate's file.
+  public var key: String?
+  /// The name that the server's certificate has to bear; nil: the host's.
+  public var serverName: String?
+
+  /// How much of the server's certificate is looked at.
+  public enum Verification: String, CaseIterable, Hashable, Sendable {
+    /// Who issued it, and whose it is.
+    case full
+    /// Who issued it.
+    case chain
+    /// Nothing: whoever answers is believed.
+    case none
+  }
+
+  /// The certificate has to be the host's, from an authority that the system knows.
+  public init() {}
+}
+
+extension RedisEncryption: CustomStringConvertible {
+  /// `encrypted`, and what is not verified.
+  public var description: String {
+    switch verification {
+    case .full: "encrypted"
+    case .chain: "encrypted (names are not verified)"
+    case .none: "encrypted (certificates are not verified)"
     }
   }
 }

@@ -68,6 +68,14 @@ struct RedisURL {
   }
 
   private static func endpoint(_ text: Substring) throws(Refusal) -> RedisSource.Endpoint {
+    let host = try host(text, port: defaultPort)
+    return .tcp(host: host.name, port: host.port)
+  }
+
+  /// A host and its port, or `defaultPort`.
+  static func host(
+    _ text: Substring, port defaultPort: UInt16
+  ) throws(Refusal) -> RedisSource.Host {
     var host = text
     var port = Substring()
     if text.hasPrefix("[") {
@@ -88,16 +96,14 @@ struct RedisURL {
     guard name.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
       throw .malformed("the host has a blank or a control character")
     }
-    guard !port.isEmpty else {
-      return .tcp(host: name.isEmpty ? "localhost" : name, port: defaultPort)
-    }
+    guard !port.isEmpty else { return .init(name.isEmpty ? "localhost" : name, defaultPort) }
     guard let number = UInt16(port), number > 0, port.utf8.allSatisfy({ $0 != 0x2B }) else {
       throw .malformed("the port is not a number from 1 to 65535")
     }
-    return .tcp(host: name.isEmpty ? "localhost" : name, port: number)
+    return .init(name.isEmpty ? "localhost" : name, number)
   }
 
-  private static func database(_ text: Substring) throws(Refusal) -> Int {
+  static func database(_ text: Substring) throws(Refusal) -> Int {
     guard let number = Int32(text), number >= 0 else {
       throw .malformed("the database is not a number from 0")
     }
@@ -105,7 +111,7 @@ struct RedisURL {
   }
 
   /// With `%41` turned into `A`.
-  private static func decoded(_ text: Substring) throws(Refusal) -> String {
+  static func decoded(_ text: Substring) throws(Refusal) -> String {
     var bytes: [UInt8] = []
     var rest = Substring(text).utf8
     while let byte = rest.popFirst() {

@@ -167,11 +167,13 @@ struct DynamicRest {
       isWatched: wait < pace.longest)
   }
 
-  /// Puts one to rest that a pass which failed has looked at: whatever was due is due again.
-  mutating func giveBack(_ state: BudgetState) {
+  /// Puts one to rest that a pass which failed has looked at: whatever was due is due again. `now`:
+  /// its node alone is away, so its news waits behind that of others.
+  mutating func giveBack(_ state: BudgetState, at now: Timestamp? = nil) {
     var state = state
     state.dynamic?.tells = false
     rest(state, readDue: state.dynamic?.readDue ?? RestingBudgets.never)
+    if let now, let head = state.dynamic?.head { rows.postponeNews(head, since: now) }
   }
 
   /// The pass failed: it looks at no more.

@@ -44,7 +44,11 @@ extension Reconciler {
       }
       let state = states[index]
       removeState(at: index)
-      if let now { dynamic.rest(state, at: now) } else { dynamic.giveBack(state) }
+      if let now, !state.isAway {
+        dynamic.rest(state, at: now)
+      } else {
+        dynamic.giveBack(state, at: state.isAway ? now : nil)
+      }
     }
     if now == nil { dynamic.giveBackDue() }
   }

@@ -195,6 +195,11 @@ struct RestingBudgets {
     unsent.append(head)
   }
 
+  /// The news of the budget, if it has any, counts as of `time`.
+  mutating func postponeNews(_ head: Int32, since time: Timestamp) {
+    if self[head].flags.isSuperset(of: [.isHead, .isListed]) { self[head].unsentSince = time }
+  }
+
   /// Nothing that was told of totals holds any more: they are told anew.
   mutating func forgetTotals() {
     for row in 0..<rowCount { self[row].cumulative = .zero }

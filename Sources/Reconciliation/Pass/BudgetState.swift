@@ -46,6 +46,8 @@ struct BudgetState {
   var mergedAt: Timestamp?
   /// Passes in a row that found the spend key ending too late.
   var foreignCount = 0
+  /// The node of a cluster that has its keys is away: this pass does not look at it any more.
+  var isAway = false
   /// The store said that the window is another one.
   var isContested = false
   /// Whether a provider's first window of this life is still to be shown in the store.
@@ -93,6 +95,35 @@ struct BudgetState {
   /// The spend of others in the fleet's window. While the spend key is missing, its last known
   /// value: LiteLLM deletes the key in a window's last second.
   var others: PicoUSD { max(.zero, (total ?? record?.total ?? .zero) - confirmed) }
+
+  /// Takes what its keys hold. Returns what is wrong with them; nil: nothing is.
+  mutating func take(spend: [UInt8]?, start: [UInt8]?, at now: Timestamp) -> String? {
+    startText = start
+    isBroken = false
+    if let stale = staleUntil {
+      guard now > stale else {
+        total = nil
+        hasFallen = false
+        return nil
+      }
+      staleUntil = nil
+    }
+    let before = max(total ?? .zero, confirmed)
+    guard let bytes = spend else {
+      hasFallen = before > .zero
+      total = nil
+      return nil
+    }
+    guard let amount = StoreNumber.amount(String(decoding: bytes, as: UTF8.self)) else {
+      isBroken = true
+      return "its spend key holds no number"
+    }
+    // The key is a long double: a part in 10¹² is rounding.
+    let dust = PicoUSD(pico: 1 + before.pico / 1_000_000_000_000)
+    hasFallen = amount + dust < before
+    total = max(.zero, amount)
+    return nil
+  }
 
   /// Spend of a window that has ended which the store never got, beyond what was counted before.
   mutating func takeLate(_ start: Timestamp) -> PicoUSD {

@@ -23,6 +23,10 @@ public struct PassReport: Sendable {
   public var faults: [BudgetFault] = []
   /// How many there were.
   public var faultCount = 0
+  /// Budgets that wait, since the node of a cluster that has their keys is away.
+  public var away = 0
+  /// Why something of the pass could not be done; nil: all was.
+  public var awayReason: String?
   /// In how long the next pass is due.
   public var nextPass = Duration.zero
   /// Whether that one need not look at all budgets.
@@ -53,6 +57,10 @@ public struct PassReport: Sendable {
 
   /// A report of nothing.
   public init() {}
+
+  mutating func noteAway(_ refusal: RedisRefusal) {
+    awayReason = awayReason ?? refusal.text
+  }
 
   mutating func fault(_ key: BudgetKey, _ reason: String, isShared: Bool = false) {
     faultCount += 1

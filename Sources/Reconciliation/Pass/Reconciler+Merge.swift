@@ -8,12 +8,12 @@ extension Reconciler {
     _ report: inout PassReport
   ) throws(PassFailure) {
     var merges: [MergeBatch.Merge] = []
-    for index in chosen where states[index].needsMerge(settings, at: report.time) {
+    for index in chosen
+    where !states[index].isAway && states[index].needsMerge(settings, at: report.time) {
+      // Those of entries each go alone, so their slots are of no use.
+      let slot = states[index].dynamic.map { _ in store.slot(of: states[index].keys.spend) }
       for call in states[index].mergeCalls {
-        merges.append(
-          .init(
-            index: index, call: call, keys: states[index].keys,
-            goesWithOthers: states[index].dynamic != nil))
+        merges.append(.init(index: index, call: call, keys: states[index].keys, slot: slot))
       }
     }
     var start = 0
@@ -39,7 +39,7 @@ extension Reconciler {
     _ value: RedisValue, to call: MergeCall, at index: Int, _ report: inout PassReport
   ) throws(PassFailure) {
     if let refusal = value.refusal {
-      guard refusal.isAboutOneKey else { throw .refused(refusal) }
+      guard refusal.isAboutOneKey else { return try passOver(refusal, at: index, &report) }
       report.fault(states[index].key, states[index].keys.words(refusal))
       return
     }

@@ -31,53 +31,37 @@ extension Reconciler {
       [Array("ZCOUNT".utf8), redisKeys.nodesKey]
         + Self.words("\(now - settings.nodeMemoryMilliseconds)", "+inf"),
     ]
-    commands += reads(of: chosen)
-    let count = commands.count
     if passes % 600 == 599 {
       // Nodes that went for good do not stay in the store for ever.
       commands.append(
         [Array("ZREMRANGEBYSCORE".utf8), redisKeys.nodesKey]
           + Self.words("-inf", "\(now - 86_400_000)"))
     }
-    let replies = try perform(commands, &store)
+    let replies = try read(chosen, after: commands, &store, &report)
     try countNodes(replies[0], replies[1], &report)
-    try take(replies[2..<count], of: chosen, &report)
   }
 
-  /// Reads the spend and start keys of budgets that come after the others.
+  /// Reads the spend and start keys of budgets; gives the replies to what goes before.
+  @discardableResult
   mutating func read(
-    _ chosen: [Int], _ store: inout some FleetStore, _ report: inout PassReport
-  ) throws(PassFailure) {
-    let replies = try perform(reads(of: chosen), &store)
-    try take(replies[...], of: chosen, &report)
-  }
-
-  private func reads(of chosen: [Int]) -> [[[UInt8]]] {
-    let half = settings.readBound / 2
-    return stride(from: 0, to: chosen.count, by: half).map { start in
-      var command = Self.words("MGET")
-      for index in chosen[start..<min(start + half, chosen.count)] {
-        command.append(states[index].keys.spend)
-        command.append(states[index].keys.start)
-      }
-      return command
+    _ chosen: [Int], after commands: [[[UInt8]]] = [], _ store: inout some FleetStore,
+    _ report: inout PassReport
+  ) throws(PassFailure) -> [RedisValue] {
+    let keys = chosen.flatMap { [states[$0].keys.spend, states[$0].keys.start] }
+    let found: (replies: [RedisValue], values: [RedisValue])
+    do throws(RedisError) {
+      found = try store.perform(commands, reading: keys)
+    } catch {
+      throw .store(error)
     }
-  }
-
-  private mutating func take(
-    _ replies: ArraySlice<RedisValue>, of chosen: [Int], _ report: inout PassReport
-  ) throws(PassFailure) {
-    var rest = chosen[...]
-    for reply in replies {
-      let count = min(settings.readBound / 2, rest.count)
-      guard let values = reply.array, values.count == 2 * count else {
-        throw failure(of: reply, to: "MGET")
-      }
-      for (place, index) in rest.prefix(count).enumerated() {
-        take(spend: values[2 * place], start: values[2 * place + 1], at: index, &report)
-      }
-      rest = rest.dropFirst(count)
+    guard found.replies.count == commands.count, found.values.count == keys.count else {
+      throw .unexpectedReply(command: "a pipeline")
     }
+    for (place, index) in chosen.enumerated() {
+      try take(
+        spend: found.values[2 * place], start: found.values[2 * place + 1], at: index, &report)
+    }
+    return found.replies
   }
 
   /// How many nodes live. A key that cannot be used costs only that: what was last known holds.
@@ -85,9 +69,10 @@ extension Reconciler {
     _ added: RedisValue, _ counted: RedisValue, _ report: inout PassReport
   ) throws(PassFailure) {
     if let refusal = added.refusal ?? counted.refusal {
+      report.nodes = nodeCount
+      if refusal.kind == .nodeAway { return report.noteAway(refusal) }
       guard refusal.isAboutOneKey else { throw .refused(refusal) }
       report.nodesFault = "\(refusal)"
-      report.nodes = nodeCount
       return
     }
     guard let living = counted.integer else { throw failure(of: counted, to: "ZCOUNT") }
@@ -96,32 +81,29 @@ extension Reconciler {
 
   private mutating func take(
     spend: RedisValue, start: RedisValue, at index: Int, _ report: inout PassReport
-  ) {
-    states[index].startText = start.bytes
-    states[index].isBroken = false
-    if let stale = states[index].staleUntil {
-      guard report.time > stale else {
-        states[index].total = nil
-        states[index].hasFallen = false
-        return
-      }
-      states[index].staleUntil = nil
-    }
-    let before = max(states[index].total ?? .zero, states[index].confirmed)
-    guard let bytes = spend.bytes else {
-      states[index].hasFallen = before > .zero
-      states[index].total = nil
+  ) throws(PassFailure) {
+    states[index].isAway = false
+    if let refusal = spend.refusal ?? start.refusal {
+      try passOver(refusal, at: index, &report)
       return
     }
-    guard let amount = StoreNumber.amount(String(decoding: bytes, as: UTF8.self)) else {
-      states[index].isBroken = true
-      report.fault(states[index].key, "its spend key holds no number")
-      return
+    guard [spend, start].allSatisfy({ $0 == .null || $0.bytes != nil }) else {
+      throw .unexpectedReply(command: "MGET")
     }
-    // The key is a long double: a part in 10¹² is rounding.
-    let dust = PicoUSD(pico: 1 + before.pico / 1_000_000_000_000)
-    states[index].hasFallen = amount + dust < before
-    states[index].total = max(.zero, amount)
+    if let fault = states[index].take(spend: spend.bytes, start: start.bytes, at: report.time) {
+      report.fault(states[index].key, fault)
+    }
+  }
+
+  /// A node of a cluster that is away costs its budgets this pass: they keep what is known of them.
+  /// Throws where it is the whole store that refuses.
+  mutating func passOver(
+    _ refusal: RedisRefusal, at index: Int, _ report: inout PassReport
+  ) throws(PassFailure) {
+    guard refusal.kind == .nodeAway else { throw .refused(refusal) }
+    if !states[index].isAway { report.away += 1 }
+    states[index].isAway = true
+    report.noteAway(refusal)
   }
 
   func perform(

@@ -11,7 +11,7 @@ extension Reconciler {
     _ chosen: [Int], _ node: some FleetNode, _ store: inout some FleetStore,
     _ report: inout PassReport
   ) throws(PassFailure) {
-    var open = chosen.filter { states[$0].isUnsettled(at: report.time) }
+    var open = chosen.filter { !states[$0].isAway && states[$0].isUnsettled(at: report.time) }
     var adoptions: [(index: Int, adoption: WindowAdoption)] = []
     for _ in 0..<Self.roundBound where !open.isEmpty {
       var again: [Int] = []
@@ -39,7 +39,7 @@ extension Reconciler {
     } catch {
       throw .node(error)
     }
-    try announce(adoptions.map(\.index), &store, at: report.time)
+    try announce(adoptions.map(\.index), &store, &report)
   }
 
   /// One round: reads start keys, their ends and the markers; decides; writes start keys. Returns
@@ -55,12 +55,15 @@ extension Reconciler {
     guard step <= UInt64(settings.clockStepMilliseconds) else {
       throw .clockMoved(from: report.time, to: now)
     }
-    var writes: [[[UInt8]]] = []
+    var writes: [(index: Int, command: [[UInt8]])] = []
     var again: [Int] = []
     for (place, index) in open.enumerated() {
       let answer = replies[(1 + 5 * place)...(5 + 5 * place)]
       if let refusal = answer.lazy.compactMap(\.refusal).first {
-        guard refusal.isAboutOneKey else { throw .refused(refusal) }
+        guard refusal.isAboutOneKey else {
+          try passOver(refusal, at: index, &report)
+          continue
+        }
         report.fault(states[index].key, "its start key or marker: \(refusal)")
         continue
       }
@@ -86,7 +89,7 @@ extension Reconciler {
       switch WindowDecision.make(facts) {
       case .none: states[index].isContested = false
       case .write(let window):
-        writes.append(states[index].keys.startCommand(window))
+        writes.append((index, states[index].keys.startCommand(window)))
         again.append(index)
       case .adopt(let window, let moving, let closing):
         states[index].isContested = false
@@ -102,12 +105,18 @@ extension Reconciler {
         }
       }
     }
-    if !writes.isEmpty {
-      for reply in try perform(writes, &store) {
-        if let refusal = reply.refusal { throw .refused(refusal) }
-      }
+    try write(writes, &store, &report)
+    return again.filter { !states[$0].isAway }
+  }
+
+  private mutating func write(
+    _ writes: [(index: Int, command: [[UInt8]])], _ store: inout some FleetStore,
+    _ report: inout PassReport
+  ) throws(PassFailure) {
+    if writes.isEmpty { return }
+    for (write, reply) in zip(writes, try perform(writes.map(\.command), &store)) {
+      if let refusal = reply.refusal { try passOver(refusal, at: write.index, &report) }
     }
-    return again
   }
 
   /// The budget's window as the start key has it. LiteLLM's key bears no window text. A key that was
@@ -170,9 +179,10 @@ extension Reconciler {
 
   /// LiteLLM does this for a provider when it starts; here nothing is overwritten.
   private mutating func announce(
-    _ indices: [Int], _ store: inout some FleetStore, at now: Timestamp
+    _ indices: [Int], _ store: inout some FleetStore, _ report: inout PassReport
   ) throws(PassFailure) {
-    var commands: [[[UInt8]]] = []
+    let now = report.time
+    var writes: [(index: Int, command: [[UInt8]])] = []
     for index in indices where states[index].announces {
       guard let adopted = states[index].adopted else { continue }
       states[index].announces = false
@@ -181,14 +191,14 @@ extension Reconciler {
       guard states[index].total == nil, states[index].staleUntil == nil,
         left > WindowDecision.slack(length: length)
       else { continue }
-      commands.append(
-        [Array("SET".utf8), states[index].keys.spend, Array("0.0".utf8), Array("NX".utf8)]
-          + [Array("PXAT".utf8), Array("\(adopted.end.unixMilliseconds + 1)".utf8)])
+      writes.append(
+        (
+          index,
+          [Array("SET".utf8), states[index].keys.spend, Array("0.0".utf8), Array("NX".utf8)]
+            + [Array("PXAT".utf8), Array("\(adopted.end.unixMilliseconds + 1)".utf8)]
+        ))
     }
-    guard !commands.isEmpty else { return }
-    for reply in try perform(commands, &store) {
-      if let refusal = reply.refusal { throw .refused(refusal) }
-    }
+    try write(writes, &store, &report)
   }
 }
 

@@ -8,8 +8,6 @@ public struct ReconcilerSettings: Sendable {
   public var unseenPart = 0.02
   /// Past so many budgets a pass looks at those without news in turns.
   public var pullBound = 20_000
-  /// Keys that one MGET asks for.
-  public var readBound = 1_000
   /// Script calls that go out at once.
   public var mergeBound = 500
   /// Budgets whose windows are asked for at once.

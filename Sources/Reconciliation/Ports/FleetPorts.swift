@@ -124,14 +124,60 @@ public struct FleetBudget: Hashable, Sendable {
 
 /// The store that the fleet shares, as reconciling uses it: Redis, or a simulated one.
 ///
-/// A call that throws has an unknown outcome: none, some or all of it may have been applied.
+/// The key of a command is its first argument. A call that throws has an unknown outcome: none, some or
+/// all of it may have been applied. In a cluster a node may be away and others not: what concerns its
+/// keys is answered with a refusal of the kind `nodeAway`, of an unknown outcome too.
 public protocol FleetStore {
   /// Sends all commands at once; their replies in the same order, refusals among them.
   mutating func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue]
+
+  /// The same, and reads the values of keys: `null` where there is no text.
+  mutating func perform(
+    _ commands: [[[UInt8]]], reading keys: [[UInt8]]
+  ) throws(RedisError) -> (replies: [RedisValue], values: [RedisValue])
+
+  /// Keys that one command reads at most.
+  var readBound: Int { get }
 
   /// How long the last call took, from the first byte sent to the last reply.
   var lastRoundTrip: Duration { get }
 
   /// Runs the spend script for each call; replies in the order of the calls.
   mutating func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue]
+
+  /// Keys of one call of the script have the same slot.
+  func slot(of key: [UInt8]) -> Int
+}
+
+extension FleetStore {
+  /// Enough for one server to answer in a millisecond.
+  public var readBound: Int { 1_000 }
+
+  /// All keys are in one place.
+  public func slot(of key: [UInt8]) -> Int { 0 }
+
+  /// Reads with MGET, `readBound` keys at a time. Each key of one that was answered with something else
+  /// than its values has that as its value.
+  public mutating func perform(
+    _ commands: [[[UInt8]]], reading keys: [[UInt8]]
+  ) throws(RedisError) -> (replies: [RedisValue], values: [RedisValue]) {
+    let starts = Array(stride(from: 0, to: keys.count, by: readBound))
+    let reads = starts.map { start in
+      [Array("MGET".utf8)] + keys[start..<min(start + readBound, keys.count)]
+    }
+    let replies = try perform(commands + reads)
+    guard replies.count == commands.count + reads.count else { return (replies, []) }
+    var values: [RedisValue] = []
+    values.reserveCapacity(keys.count)
+    for (read, reply) in zip(reads, replies[commands.count...]) {
+      if let found = reply.array, found.count == read.count - 1 {
+        values += found
+      } else {
+        // A list of another length is no value of any key.
+        let fault = reply.refusal == nil ? RedisValue.array([]) : reply
+        values += Array(repeating: fault, count: read.count - 1)
+      }
+    }
+    return (Array(replies[..<commands.count]), values)
+  }
 }

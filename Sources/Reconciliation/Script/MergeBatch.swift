@@ -10,8 +10,14 @@ struct MergeBatch {
     var index: Int
     var call: MergeCall
     var keys: BudgetKeys
-    /// Whether it may go in one call with others.
-    var goesWithOthers: Bool
+    /// The slot of its keys, where it may go in one call with others of it; nil: it goes alone.
+    var slot: Int?
+  }
+
+  /// The merges that may go in one call.
+  private struct Company: Hashable {
+    var window: Window
+    var slot: Int
   }
 
   /// So many go in one call: the store does nothing else meanwhile.
@@ -24,24 +30,24 @@ struct MergeBatch {
 
   init(_ merges: some Collection<Merge>) {
     count = merges.count
-    var together: [Window: [Merge]] = [:]
-    var order: [Window] = []
+    var together: [Company: [Merge]] = [:]
+    var order: [Company] = []
     for merge in merges {
-      guard merge.goesWithOthers, merge.call.parts.count == 1, !merge.call.isForced else {
+      guard let slot = merge.slot, merge.call.parts.count == 1, !merge.call.isForced else {
         groups.append(([merge], false))
         scriptCalls.append(
           merge.call.scriptCall(spendKey: merge.keys.spend, markKey: merge.keys.mark))
         continue
       }
-      let window = merge.call.window
-      if together[window] == nil { order.append(window) }
-      together[window, default: []].append(merge)
-      if together[window]?.count == Self.mergesPerCall {
-        addMany(together.removeValue(forKey: window) ?? [])
-        order.removeAll { $0 == window }
+      let company = Company(window: merge.call.window, slot: slot)
+      if together[company] == nil { order.append(company) }
+      together[company, default: []].append(merge)
+      if together[company]?.count == Self.mergesPerCall {
+        addMany(together.removeValue(forKey: company) ?? [])
+        order.removeAll { $0 == company }
       }
     }
-    for window in order { addMany(together[window] ?? []) }
+    for company in order { addMany(together[company] ?? []) }
   }
 
   private mutating func addMany(_ merges: [Merge]) {

@@ -11,8 +11,9 @@ public enum SpendScript {
   /// The script as Redis runs it.
   public static let script = RedisScript(text)
 
-  /// The text, Lua 5.1.
+  /// The text, for Lua 5.1 as Redis has it and for 5.4.
   public static let text = #"""
+    local unpack = table.unpack or unpack
     -- KEYS[1] K  the spend key as LiteLLM names it: decimal dollars
     -- KEYS[2] M  the marker, in K's slot: a hash
     --   v w fin sum t e prev rk rf c:<origin> ...

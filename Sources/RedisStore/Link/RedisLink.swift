@@ -9,6 +9,8 @@ public struct RedisLink: ~Copyable {
   let settings: RedisSettings
   /// Nil after the first error.
   private var connection: RedisConnection?
+  /// The commands that were started, and how many of them are on their way.
+  private var underWay: (commands: [[[UInt8]]], sent: Int)?
   /// The SHA-1 of each script that was loaded through this link; empty: it may not be loaded.
   var digests: [RedisScript: [UInt8]] = [:]
 
@@ -23,7 +25,10 @@ public struct RedisLink: ~Copyable {
   public var isOpen: Bool { connection != nil }
 
   /// Closes the link.
-  public mutating func close() { connection = nil }
+  public mutating func close() {
+    connection = nil
+    underWay = nil
+  }
 
   /// Sends one command and returns its reply.
   public mutating func command(_ arguments: [[UInt8]]) throws(RedisError) -> RedisValue {
@@ -43,11 +48,34 @@ public struct RedisLink: ~Copyable {
   /// commands in all. A pipeline over the bounds is refused before anything is sent, and leaves the
   /// link open.
   public mutating func pipeline(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
+    try start(commands)
+    return try finish()
+  }
+
+  /// Sends the first of the commands as far as they go, without a wait; `finish` has the rest and the
+  /// replies. So several links work at the same time.
+  mutating func start(_ commands: [[[UInt8]]]) throws(RedisError) {
     guard isOpen else { throw .closed }
     try check(commands)
+    do throws(RedisError) {
+      connection?.begin()
+      var sent = 0
+      _ = try send(commands, &sent)
+      underWay = (commands, sent)
+    } catch {
+      close()
+      throw error
+    }
+  }
+
+  /// The replies to the commands that were started. Their time begins here.
+  mutating func finish() throws(RedisError) -> [RedisValue] {
+    guard isOpen, let (commands, started) = underWay else { throw .closed }
+    var sent = started
+    underWay = nil
     guard !commands.isEmpty else { return [] }
     do throws(RedisError) {
-      return try exchange(commands)
+      return try finish(commands, &sent)
     } catch {
       close()
       throw error
@@ -69,10 +97,21 @@ public struct RedisLink: ~Copyable {
     }
   }
 
-  private mutating func exchange(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
-    guard connection != nil else { throw .closed }
-    connection?.begin()
-    for command in commands { try connection?.append(command) }
+  /// True: all commands have gone.
+  private mutating func send(
+    _ commands: [[[UInt8]]], _ sent: inout Int
+  ) throws(RedisError) -> Bool {
+    while sent < commands.count, connection?.hasRoom == true {
+      connection?.append(commands[sent])
+      sent += 1
+    }
+    guard try connection?.write() == true else { return false }
+    return sent == commands.count
+  }
+
+  private mutating func finish(
+    _ commands: [[[UInt8]]], _ sent: inout Int
+  ) throws(RedisError) -> [RedisValue] {
     let allowance = settings.commandTimeout
     let whole = Deadline(in: allowance * (1 + (commands.count - 1) / 1_000))
     var next = Deadline(in: allowance)
@@ -80,7 +119,7 @@ public struct RedisLink: ~Copyable {
     replies.reserveCapacity(commands.count)
     var isWritten = false
     while replies.count < commands.count {
-      if !isWritten { isWritten = try connection?.write() ?? false }
+      if !isWritten { isWritten = try send(commands, &sent) }
       let deadline = Deadline.earlier(whole, next)
       let events = isWritten ? PollEvents.input : PollEvents.inputAndOutput
       guard let found = try connection?.ready(events, until: deadline), found != 0 else {

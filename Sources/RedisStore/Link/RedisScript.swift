@@ -60,20 +60,30 @@ extension RedisLink {
   private mutating func digest(of script: RedisScript) throws(RedisError) -> [UInt8] {
     if let known = digests[script] { return known }
     let reply = try command([Array("SCRIPT".utf8), Array("LOAD".utf8), script.text])
-    let digest: [UInt8]
+    do throws(RedisError) {
+      let digest = try RedisScript.digest(of: reply)
+      digests[script] = digest
+      return digest
+    } catch {
+      if case .protocolViolation = error { close() }
+      throw error
+    }
+  }
+}
+
+extension RedisScript {
+  /// The SHA-1 in the reply to SCRIPT LOAD; empty where this user may not load scripts.
+  static func digest(of reply: RedisValue) throws(RedisError) -> [UInt8] {
     switch reply {
     case .bytes(let bytes) where bytes.count == 40 && bytes.allSatisfy(Self.isHexadecimal):
-      digest = bytes
-    case .error(let refusal) where refusal.kind == .noPermission: digest = []
+      return bytes
+    case .error(let refusal) where refusal.kind == .noPermission: return []
     case .error(let refusal):
       // Loading, busy, a faulty script: the next call asks again.
       throw .refused(command: "SCRIPT LOAD", refusal)
     default:
-      close()
       throw .protocolViolation("SCRIPT LOAD was answered with something else than a SHA-1")
     }
-    digests[script] = digest
-    return digest
   }
 
   private static func isHexadecimal(_ byte: UInt8) -> Bool {

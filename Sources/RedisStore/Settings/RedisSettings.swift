@@ -1,7 +1,9 @@
 /// How to reach one Redis.
 public struct RedisSettings: Hashable, Sendable {
-  /// Its address.
+  /// Its address; of a cluster that of one node to begin with.
   public var address: RedisAddress
+  /// How its servers are found.
+  public var topology = RedisTopology.single
   /// The ACL user; nil: the default user.
   public var username: String?
   /// The password; nil: none is sent, unless there is a user.
@@ -21,6 +23,39 @@ public struct RedisSettings: Hashable, Sendable {
 
   /// The standard settings for one address.
   public init(address: RedisAddress) { self.address = address }
+}
+
+/// How many servers there are, and how they are found.
+public enum RedisTopology: Hashable, Sendable {
+  /// One, at the address.
+  case single
+  /// One of several that is the master at the time, which sentinels name.
+  case sentinel(RedisSentinels)
+  /// Several masters, each with its part of the keys, found through any of these nodes.
+  case cluster([RedisAddress])
+}
+
+/// Sentinels, which watch over a master and its replicas.
+public struct RedisSentinels: Hashable, Sendable {
+  /// Their addresses.
+  public var nodes: [RedisAddress]
+  /// The name that they know the master by.
+  public var service: String
+  /// Their ACL user; nil: the default user.
+  public var username: String?
+  /// Their password; nil: none is sent.
+  public var password: RedisPassword?
+
+  /// Makes them.
+  public init(
+    _ nodes: [RedisAddress], service: String, username: String? = nil,
+    password: RedisPassword? = nil
+  ) {
+    self.nodes = nodes
+    self.service = service
+    self.username = username
+    self.password = password
+  }
 }
 
 /// The address of a Redis.

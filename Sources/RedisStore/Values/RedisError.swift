@@ -21,6 +21,8 @@ public enum RedisError: Error, Hashable, Sendable {
   case requestTooLarge(String)
   /// The replies are larger than the bounds.
   case replyTooLarge(String)
+  /// Sentinels do not name a master that can be used.
+  case sentinels(String)
   /// Redis refused what a connection begins with: the named command.
   case refused(command: String, RedisRefusal)
 }
@@ -34,6 +36,7 @@ extension RedisError: CustomStringConvertible {
     case .connect(let address, let reason): "no connection to \(address): \(reason)"
     case .timedOut(let allowance): "no whole reply within \(allowance)"
     case .closed: "Redis closed the connection"
+    case .sentinels(let reason): reason
     case .io(let reason): "the connection broke: \(reason)"
     case .protocolViolation(let what): "what came is not a reply that belongs here: \(what)"
     case .requestTooLarge(let what): "the request is too large: \(what)"
@@ -47,8 +50,9 @@ extension RedisRefusal: CustomStringConvertible {
   /// Redis' words, and what is needed where they do not say.
   public var description: String {
     switch kind {
-    case .moved, .ask, .clusterDown, .crossSlot:
-      "\(text) (this is a node of a cluster; budgetd needs one plain Redis)"
+    case .moved, .ask, .tryAgain, .crossSlot:
+      "\(text) (this is a node of a cluster: give --redis cluster://host:port, or startup_nodes)"
+    case .clusterDown: "\(text) (not every slot of the cluster has a master)"
     case .readOnly: "\(text) (this is a replica; budgetd needs the one that takes writes)"
     case .masterDown: "\(text) (this is a replica without its master)"
     case .outOfMemory: "\(text) (give Redis more memory, or its keys an end)"

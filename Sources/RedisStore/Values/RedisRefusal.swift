@@ -17,6 +17,10 @@ public struct RedisRefusal: Hashable, Sendable {
     case moved
     /// Another node of a cluster is about to have the key.
     case ask
+    /// The keys of one call are on two nodes of a cluster, since their slot is under way.
+    case tryAgain
+    /// The node of a cluster that has the key is away, or refuses all; others may be there.
+    case nodeAway
     /// A cluster that does not have all its slots.
     case clusterDown
     /// Keys of several slots in one command, in a cluster.
@@ -61,7 +65,7 @@ extension RedisRefusal {
 
   private static let kinds: [String: Kind] = [
     "NOSCRIPT": .noScript, "LOADING": .loading, "READONLY": .readOnly, "MOVED": .moved,
-    "ASK": .ask, "CLUSTERDOWN": .clusterDown, "CROSSSLOT": .crossSlot, "TRYAGAIN": .ask,
+    "ASK": .ask, "CLUSTERDOWN": .clusterDown, "CROSSSLOT": .crossSlot, "TRYAGAIN": .tryAgain,
     "MASTERDOWN": .masterDown, "BUSY": .busy, "OOM": .outOfMemory, "MISCONF": .cannotSave,
     "NOREPLICAS": .noReplicas, "NOPERM": .noPermission, "NOAUTH": .noAuthentication,
     "WRONGPASS": .wrongPassword, "WRONGTYPE": .wrongType,

@@ -14,6 +14,8 @@ public struct ServerFacts: Hashable, Sendable {
   public var memoryLimit: Int64?
   /// Whether this is a node of a cluster.
   public var isCluster: Bool?
+  /// How many masters the cluster has, where it is used as one.
+  public var masters: Int?
   /// Whether Redis is still reading its data.
   public var isLoading: Bool?
 

@@ -386,6 +386,45 @@ import Testing
     #expect(bench.told("user:x") == "1.000000000000")
   }
 
+  /// The store as a cluster whose node with certain keys is away.
+  private struct PartialStore: FleetStore {
+    let redis: VirtualRedis
+    let away: String
+    var lastRoundTrip: Duration { .zero }
+    private static let refusal = RedisValue.error(RedisRefusal(kind: .nodeAway, text: "away"))
+
+    private func isAway(_ key: [UInt8]) -> Bool {
+      String(decoding: key, as: UTF8.self).contains(away)
+    }
+    mutating func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
+      commands.map {
+        $0.count > 1 && isAway($0[1]) ? Self.refusal : redis.perform($0)
+      }
+    }
+    mutating func perform(
+      _ commands: [[[UInt8]]], reading keys: [[UInt8]]
+    ) throws(RedisError) -> (replies: [RedisValue], values: [RedisValue]) {
+      (try perform(commands), try perform(keys.map { [Array("GET".utf8), $0] }))
+    }
+    mutating func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] {
+      calls.map { isAway($0.keys[0]) ? Self.refusal : redis.evaluate($0) }
+    }
+    func slot(of key: [UInt8]) -> Int { RedisSlot.of(key) }
+  }
+
+  @Test func newsForANodeThatIsAwayWaitsAndOthersIsTold() throws {
+    let bench = try Bench()
+    try bench.pass()
+    for name in ["user:gone", "user:here"] { bench.node.charge(name, 100 * Self.cent) }
+    var partial = PartialStore(redis: bench.redis, away: "gone")
+    let report = try bench.reconciler.pass(bench.node, &partial)
+    #expect(report.away == 1)
+    #expect(bench.told("user:here") == "1.000000000000" && bench.told("user:gone") == nil)
+    #expect(bench.reconciler.states.isEmpty && bench.reconciler.dynamic.rows.count == 2)
+    try bench.pass()
+    #expect(bench.told("user:gone") == "1.000000000000")
+  }
+
   private struct BrokenStore: FleetStore {
     var lastRoundTrip: Duration { .zero }
     mutating func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {

@@ -118,7 +118,7 @@ import Testing
   // MARK: - Batches
 
   private func merge(
-    _ name: String, start: Int64 = Self.start, goesWithOthers: Bool = true, parts: Int = 1
+    _ name: String, start: Int64 = Self.start, slot: Int? = 0, parts: Int = 1
   ) throws -> MergeBatch.Merge {
     let key = BudgetKey(scope: .tag, name: name, windowText: "day")
     let window = Window(
@@ -131,14 +131,14 @@ import Testing
         window: window, length: Self.length, highest: .zero, isForced: false, epoch: "e",
         parts: Array(repeating: part, count: parts)),
       keys: try #require(BudgetKeys(key, .own, in: RedisKeys(namespace: nil))),
-      goesWithOthers: goesWithOthers)
+      slot: slot)
   }
 
   @Test func thoseOfOneWindowGoTogether() throws {
     let size = MergeBatch.mergesPerCall
     let merges =
       try (0..<size + 3).map { try merge("n\($0)") }
-      + [try merge("other", start: Self.start + 1), try merge("entry", goesWithOthers: false)]
+      + [try merge("other", start: Self.start + 1), try merge("entry", slot: nil)]
       + [try merge("two lives", parts: 2)]
     let batch = MergeBatch(merges)
     #expect(batch.count == size + 6)
@@ -158,6 +158,18 @@ import Testing
     #expect(refused.allSatisfy { $0.answer == refusal })
     let short = replies.map { $0 == .null ? $0 : RedisValue.array([]) }
     #expect(batch.answers(short) == nil)
+  }
+
+  @Test func keysOfOneCallHaveOneSlot() throws {
+    let merges = try (0..<12).map { try merge("n\($0)", slot: $0 % 3) }
+    let batch = MergeBatch(merges)
+    #expect(batch.scriptCalls.map { $0.keys.count / 2 } == [4, 4, 4])
+    let answers = try #require(
+      batch.answers(
+        batch.scriptCalls.map {
+          .array(Array(repeating: .bytes(bytes("1")), count: $0.keys.count / 2))
+        }))
+    #expect(answers.map(\.merge.slot) == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2])
   }
 
   @Test func aTotalAloneSaysThatAllWasStored() throws {

@@ -1,10 +1,17 @@
 import CLuaHost
 import RedisStore
 
+/// A script that runs as one step, with `redis.call` answered by whoever runs it.
+protocol ScriptHost {
+  func run(
+    keys: [[UInt8]], arguments: [[UInt8]], call: @escaping ([[UInt8]]) -> RedisValue
+  ) -> RedisValue
+}
+
 /// A script under Lua 5.1, as Redis runs it: compiled once, with `redis.call` answered here.
 ///
 /// The only file of these tests that touches raw memory.
-@safe final class LuaScript {
+@safe final class LuaScript: ScriptHost {
   /// Answers one `redis.call`.
   typealias Call = ([[UInt8]]) -> RedisValue
 

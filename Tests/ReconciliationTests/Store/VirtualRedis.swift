@@ -21,10 +21,14 @@ final class VirtualRedis {
   private(set) var entries: [String: Entry] = [:]
   /// How many commands have changed something.
   private(set) var writes = 0
-  private let script: LuaScript
+  private let script: any ScriptHost
 
-  init(script: String, now: Int64) throws {
-    self.script = try LuaScript(script)
+  convenience init(script: String, now: Int64) throws {
+    self.init(try LuaScript(script), now: now)
+  }
+
+  init(_ script: any ScriptHost, now: Int64) {
+    self.script = script
     self.now = now
   }
 

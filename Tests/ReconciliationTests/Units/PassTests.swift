@@ -36,8 +36,32 @@ import Testing
 
     mutating func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] {
       self.calls += calls
-      return calls.map { _ in merge }
+      return calls.map { isAway($0.keys[0]) ? Self.refusal : merge }
     }
+
+    /// A budget's name: its node is away, for reads too or for the script alone.
+    var away: String?
+    var answersReads = false
+
+    static let refusal = RedisValue.error(RedisRefusal(kind: .nodeAway, text: "10.0.0.1: gone"))
+
+    private func isAway(_ key: [UInt8]) -> Bool {
+      away.map { String(decoding: key, as: UTF8.self).contains(":\($0)") } ?? false
+    }
+
+    mutating func perform(
+      _ commands: [[[UInt8]]], reading keys: [[UInt8]]
+    ) throws(RedisError) -> (replies: [RedisValue], values: [RedisValue]) {
+      let replies = try perform(commands)
+      let values = keys.enumerated().map { place, key in
+        if isAway(key), !answersReads { return Self.refusal }
+        return place.isMultiple(of: 2) ? spend : bytes(StoreNumber.text(at(start)))
+      }
+      return (replies.map { isNodesKeyAway && $0 == .integer(1) ? Self.refusal : $0 }, values)
+    }
+
+    /// The node that has the fleet's nodes is away.
+    var isNodesKeyAway = false
   }
 
   /// A node with nothing new.
@@ -138,6 +162,51 @@ import Testing
       } catch {
         #expect(!isOne && error == .refused(refusal), "\(kind)")
       }
+    }
+  }
+
+  /// A node of a cluster that is away costs its budgets the pass, and nothing else.
+  @Test(arguments: [false, true])
+  func budgetsOfANodeThatIsAwayKeepWhatTheyKnew(answersReads: Bool) throws {
+    var gone = try Self.state("t", own: [Self.origin: 7], confirmed: [:])
+    gone.total = PicoUSD(pico: 30)
+    gone.record?.total = PicoUSD(pico: 30)
+    var reconciler = Self.reconciler([
+      gone, try Self.state("u", own: [Self.origin: 7], confirmed: [:]),
+    ])
+    var store = Store(
+      spend: Self.bytes("0.000000000030"), merge: Self.merged(["0.000000000007"], total: "3e-11"))
+    store.away = "t"
+    store.answersReads = answersReads
+    let node = Node()
+    let report = try reconciler.pass(node, &store)
+    #expect(report.away == 1 && report.awayReason == "10.0.0.1: gone" && report.faultCount == 0)
+    #expect(report.merged == 1 && store.calls.count == (answersReads ? 2 : 1))
+    #expect(reconciler.states[0].total?.pico == 30 && reconciler.states[0].hasNews)
+    #expect(!reconciler.states[0].hasFallen && reconciler.states[0].record?.confirmed == [:])
+    #expect(reconciler.states[1].record?.confirmed[Self.origin]?.pico == 7)
+    // It is back: what it has not heard is told.
+    store.away = nil
+    let next = try reconciler.pass(node, &store)
+    #expect(next.away == 0 && next.awayReason == nil && next.merged == 1)
+    #expect(!reconciler.states[0].hasNews)
+  }
+
+  @Test func withoutTheFleetsNodesTheirCountIsWhatItWas() throws {
+    var reconciler = Self.reconciler([try Self.state(own: [:], confirmed: [:])])
+    reconciler.nodeCount = 5
+    var store = Store(spend: Self.bytes("1"))
+    store.isNodesKeyAway = true
+    let report = try reconciler.pass(Node(), &store)
+    #expect(report.nodes == 5 && report.nodesFault == nil && report.awayReason != nil)
+    #expect(report.away == 0)
+  }
+
+  @Test func aReadThatIsNoTextIsNoAnswer() throws {
+    var reconciler = Self.reconciler([try Self.state(own: [:], confirmed: [:])])
+    var store = Store(spend: .integer(1))
+    #expect(throws: PassFailure.unexpectedReply(command: "MGET")) {
+      try reconciler.pass(Node(), &store)
     }
   }
 

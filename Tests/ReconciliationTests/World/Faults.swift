@@ -2,6 +2,8 @@
 struct Faults {
   /// Of messages: lost, cut, repeated late, or their reply lost.
   var network = 0.0
+  /// Of messages to a cluster: one of its nodes is away, and the others are not.
+  var nodeAway = 0.0
   /// Of steps.
   var crash = 0.0
   /// Of messages: the node goes while it waits for the reply.

@@ -12,6 +12,8 @@ struct Scenario: Sendable {
   var isCalendar = false
   /// Whether names have their budgets from patterns; a reload makes entries of some.
   var isDynamic = false
+  /// Whether the store is a cluster of three nodes.
+  var isCluster = false
   /// How far the nodes' clocks may be off before they have heard the store's.
   var nodeSkew = 0
   /// Increments by others, of steps.

@@ -8,6 +8,7 @@ struct SimulatedStore: FleetStore {
   let node: SimulatedNode
   let life: Int
   private(set) var lastRoundTrip = Duration.zero
+  var readBound: Int { world.readBound }
 
   init(world: World, node: SimulatedNode) {
     self.world = world
@@ -18,6 +19,26 @@ struct SimulatedStore: FleetStore {
   mutating func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
     try exchange(commands.map { .command(world.scenario.command($0)) })
   }
+
+  mutating func perform(
+    _ commands: [[[UInt8]]], reading keys: [[UInt8]]
+  ) throws(RedisError) -> (replies: [RedisValue], values: [RedisValue]) {
+    // A cluster has no command for keys of several slots.
+    let reads =
+      world.scenario.isCluster
+      ? keys.map { [Array("GET".utf8), $0] }
+      : stride(from: 0, to: keys.count, by: readBound).map {
+        [Array("MGET".utf8)] + keys[$0..<min($0 + readBound, keys.count)]
+      }
+    let replies = try perform(commands + reads)
+    let found = Array(replies[commands.count...])
+    return (
+      Array(replies[..<commands.count]),
+      world.scenario.isCluster ? found : found.flatMap { $0.array ?? [] }
+    )
+  }
+
+  func slot(of key: [UInt8]) -> Int { world.scenario.isCluster ? RedisSlot.of(key) : 0 }
 
   mutating func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] {
     try exchange(calls.map { .script($0) })
@@ -44,7 +65,15 @@ struct SimulatedStore: FleetStore {
       world.note("node \(node.place): \(applied) of \(count) applied, reply lost")
     }
     var replies: [RedisValue] = []
+    let away = world.strikes(world.faults.nodeAway) ? world.random.below(3) : nil
+    if let away { world.note("node \(node.place): master \(away) is away") }
     for message in messages[..<applied] {
+      if let key = message.key, let away, RedisSlot.of(key) % 3 == away {
+        // Nobody knows what it did of it.
+        if world.strikes(0.5) { _ = world.apply(message) }
+        replies.append(.error(RedisRefusal(kind: .nodeAway, text: "away")))
+        continue
+      }
       replies.append(world.apply(message))
       // Others' commands come between those of a pipeline.
       if world.strikes(0.05) { world.interleave() }
@@ -62,4 +91,12 @@ struct SimulatedStore: FleetStore {
 enum Message {
   case command([[UInt8]])
   case script(RedisScriptCall)
+
+  /// The key that says which node of a cluster it is for; nil: any.
+  var key: [UInt8]? {
+    switch self {
+    case .command(let words): words.count > 1 ? words[1] : nil
+    case .script(let call): call.keys.first
+    }
+  }
 }

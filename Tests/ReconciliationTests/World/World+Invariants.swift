@@ -54,6 +54,9 @@ extension World {
     let before = redis.hash(mark)
     let spendBefore = redis.text(spend)
     let writes = redis.writes
+    if scenario.isCluster, Set(call.keys.map(RedisSlot.of)).count > 1 {
+      fail("a call of the script has keys of several slots")
+    }
     let reply = redis.evaluate(call)
     let written = redis.writes - writes
     watch.adds += written
@@ -85,6 +88,9 @@ extension World {
 
   /// The same of many budgets' calls in one.
   private func runMany(_ call: RedisScriptCall) -> RedisValue {
+    if scenario.isCluster, Set(call.keys.map(RedisSlot.of)).count > 1 {
+      fail("a call of the script has keys of several slots")
+    }
     let marks = stride(from: 1, to: call.keys.count, by: 2).map {
       String(decoding: call.keys[$0], as: UTF8.self)
     }

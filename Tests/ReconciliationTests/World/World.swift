@@ -41,6 +41,7 @@ final class World {
   var delayed: [Delayed] = []
   var snapshot: [String: VirtualRedis.Entry]?
   var settings = ReconcilerSettings()
+  private(set) var readBound = 0
   var watch: Watch
   var depth = 0
   var isHealing = false
@@ -67,7 +68,7 @@ final class World {
     watch = Watch(budgets: budgets.count)
     settings.adoptionBound = random.pick([1, 500])
     settings.mergeBound = random.pick([1, 500])
-    settings.readBound = random.pick([2, 1_000])
+    readBound = random.pick([2, 1_000])
     scenario.settings(&settings)
     settings.rememberMilliseconds = random.pick([0, 5_000])
     let count = 2 + random.below(4)
