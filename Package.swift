@@ -48,12 +48,12 @@ let package = Package(
       name: "budgetd",
       dependencies: [
         "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetServer", "BudgetWire", "LiteLLMConfig",
-        "RedisStore", "Sockets", "TCPTransport", argumentParser, logging,
+        "RedisStore", "SecretFiles", "Sockets", "TCPTransport", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "budgetctl",
       dependencies: [
-        "BudgetClient", "BudgetModel", "BudgetSimulation", "Documents", "JSONWriting",
+        "Access", "BudgetClient", "BudgetModel", "BudgetSimulation", "Documents", "JSONWriting",
         "LiteLLMConfig", "LoadTest", argumentParser,
       ], exclude: ["README.md"], swiftSettings: strict),
 
@@ -66,7 +66,9 @@ let package = Package(
       ]),
 
     // 6: what people and scrapers read of a node, calls to it
-    module("BudgetClient", ["BudgetModel", "BudgetWire", "Locks", "Sockets", "TCPTransport"]),
+    module(
+      "BudgetClient",
+      ["BudgetModel", "BudgetWire", "Locks", "SecretFiles", "Sockets", "TCPTransport"]),
     module(
       "BudgetPages",
       [
@@ -79,7 +81,8 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetWire", "CMalloc",
+        "Access", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetWire",
+        "CMalloc",
         "Documents", "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "SpendLedger",
         "Sockets", "TCPTransport", logging,
       ]),
@@ -154,7 +157,8 @@ let package = Package(
     tests(
       "BudgetServerTests",
       [
-        "Locks", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetServer", "BudgetWire",
+        "Access", "HTTPPort", "Locks", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetServer",
+        "BudgetWire",
         "BudgetPages", "CAllocationCount", "Documents", "LiteLLMConfig", "NodeFixture",
         "Reconciliation",
         "SeededRandom", "SpendLedger", "Sockets", "TCPTransport", logging,

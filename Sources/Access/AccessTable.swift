@@ -30,6 +30,12 @@ public struct Identity: Hashable, Sendable {
   public var principal: Principal
   /// The thing it is known by.
   public var credential: Credential
+
+  /// Makes an identity.
+  public init(principal: Principal, credential: Credential) {
+    self.principal = principal
+    self.credential = credential
+  }
 }
 
 /// Who may do what: the access file as it is in force. Immutable; a reload makes another.

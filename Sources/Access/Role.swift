@@ -13,7 +13,7 @@ public enum Role: UInt8, CaseIterable, Comparable, Hashable, Sendable {
   public static func < (left: Role, right: Role) -> Bool { left.rawValue < right.rawValue }
 
   /// The role of that name.
-  init?(name: String) {
+  public init?(name: String) {
     guard let role = Role.allCases.first(where: { $0.description == name }) else { return nil }
     self = role
   }

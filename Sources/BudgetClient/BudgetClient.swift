@@ -143,16 +143,48 @@ public final class BudgetClient: Sendable {
   }
 
   private func connect(_ generation: Int) async {
-    let reader = ResponseReader()
-    do throws(TransportError) {
-      let connection = try await ClientConnection.connect(to: address) { [weak self] event in
+    let introduction = settings.token.map { _ in Introduction() }
+    let reader = ResponseReader(introduction)
+    do throws(BudgetClientError) {
+      let connection = try await connection { [weak self] event in
         self?.note(event, on: generation, reader)
       }
+      if let introduction { try await introduce(connection, introduction) }
       state.withLock { $0.connections[generation] = connection }
       step { $0.connected(generation, at: $1) }
     } catch {
-      let reason = BudgetClientError.Reason.unreachable(server: address, error)
+      let reason = error.reason
       step { $0.connectFailed(generation, reason, at: $1, fraction: .random(in: 0..<1)) }
+    }
+  }
+
+  private func connection(
+    _ onEvent: @escaping @Sendable (ClientEvent) -> Void
+  ) async throws(BudgetClientError) -> ClientConnection {
+    do throws(TransportError) {
+      return try await ClientConnection.connect(to: address, onEvent: onEvent)
+    } catch {
+      throw .notApplied(.unreachable(server: address, error))
+    }
+  }
+
+  /// Says who the client is, and waits until the server has taken it.
+  private func introduce(
+    _ connection: ClientConnection, _ introduction: Introduction
+  ) async throws(BudgetClientError) {
+    do throws(BudgetClientError) {
+      let token = try settings.token?.revealed() ?? ""
+      let frame = try Introduction.frame(token, timeout: settings.timeout)
+      do throws(TransportError) {
+        try await connection.send(frame)
+      } catch {
+        throw .notApplied(.lost(error))
+      }
+      try await introduction.outcome(within: settings.timeout).get()
+    } catch {
+      introduction.fail(error.reason)
+      await connection.close()
+      throw error
     }
   }
 
@@ -161,13 +193,18 @@ public final class BudgetClient: Sendable {
     case .frame(let bytes):
       do throws(ResponseFault) {
         let response = try reader.response(in: bytes)
+        if reader.introduction?.take(response) == true { return }
         step { $0.received(response, on: generation, at: $1, fraction: .random(in: 0..<1)) }
       } catch {
+        reader.introduction?.fail(.unreadableAnswer(error.description))
         step {
           $0.unreadable(error.description, on: generation, at: $1, fraction: .random(in: 0..<1))
         }
       }
     case .closed(let error):
+      reader.introduction?.fail(.lost(error))
+      // One that was not welcome ends with its own reason.
+      if reader.introduction?.isWelcome == false { return }
       step { $0.lost(generation, .lost(error), at: $1, fraction: .random(in: 0..<1)) }
       state.withLock { _ = $0.connections.removeValue(forKey: generation) }
     }
@@ -200,7 +237,11 @@ public final class BudgetClient: Sendable {
 
 /// Reads the responses of one connection.
 private final class ResponseReader: Sendable {
+  /// Nil: the client does not say who it is.
+  let introduction: Introduction?
   private let decoder = Locked(ResponseDecoder())
+
+  init(_ introduction: Introduction?) { self.introduction = introduction }
 
   func response(in bytes: [UInt8]) throws(ResponseFault) -> ResponseMessage {
     try decoder.withLock { (decoder) throws(ResponseFault) in

@@ -43,6 +43,8 @@ public enum BudgetClientError: Error, Hashable, Sendable {
     case requestTooLong(length: Int, bound: Int)
     /// The bytes are not an answer of this service: the server may not be a budgetd.
     case unreadableAnswer(String)
+    /// The token cannot be had, in words that do not show it.
+    case unusableToken(String)
     /// The text is not an address of a server.
     case invalidAddress(String)
   }
@@ -97,6 +99,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
     case .requestTooLong(let length, let bound):
       "the request has \(length) bytes, the server takes at most \(bound)"
     case .unreadableAnswer(let why): "the server does not speak budget.v1: \(why)"
+    case .unusableToken(let why): why
     case .invalidAddress(let why): why
     }
   }
@@ -121,7 +124,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
       let lead = "\(call) failed: "
       why = (text.hasPrefix(lead) ? String(text.dropFirst(lead.count)) : text).lowercased()
     case .socket(.connectTimedOut): why = "nobody answered in time"
-    case .socket, .security, .silent, .closed, .frameTooLarge, .invalidLaneCount:
+    case .socket, .security, .silent, .notIntroduced, .closed, .frameTooLarge, .invalidLaneCount:
       why = error.description
     }
     return .unreachable(server: server.description, why: why)

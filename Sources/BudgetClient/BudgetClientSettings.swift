@@ -9,6 +9,8 @@ public struct BudgetClientSettings: Hashable, Sendable {
   /// The most calls that wait for a turn or a connection; further ones end at once with
   /// `tooManyCalls`. At least 1.
   public var maximumCallsWaiting = 65_536
+  /// The token that says who the client is, shown first on each connection; nil: none is shown.
+  public var token: BudgetClientToken?
   /// The longest wait before connecting again after one failure. It doubles with each further one;
   /// the wait itself is random, from nothing to that.
   public var shortestBackoff: Duration = .milliseconds(50)

@@ -3701,7 +3701,7 @@ const ProtobufCMessageDescriptor budget__v1__ping_request__descriptor =
   (ProtobufCMessageInit) budget__v1__ping_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__ping_response__field_descriptors[8] =
+static const ProtobufCFieldDescriptor budget__v1__ping_response__field_descriptors[10] =
 {
   {
     "version",
@@ -3799,21 +3799,47 @@ static const ProtobufCFieldDescriptor budget__v1__ping_response__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "role",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__PingResponse, role),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "insecure_network",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__PingResponse, insecure_network),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__ping_response__field_indices_by_name[] = {
   3,   /* field[3] = durability */
   6,   /* field[6] = idempotency_horizon_unix_ms */
+  9,   /* field[9] = insecure_network */
   7,   /* field[7] = methods */
   1,   /* field[1] = node_id */
   5,   /* field[5] = not_ready_reason */
   2,   /* field[2] = ready */
+  8,   /* field[8] = role */
   4,   /* field[4] = store_state */
   0,   /* field[0] = version */
 };
 static const ProtobufCIntRange budget__v1__ping_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor budget__v1__ping_response__descriptor =
 {
@@ -3823,7 +3849,7 @@ const ProtobufCMessageDescriptor budget__v1__ping_response__descriptor =
   "Budget__V1__PingResponse",
   "budget.v1",
   sizeof(Budget__V1__PingResponse),
-  8,
+  10,
   budget__v1__ping_response__field_descriptors,
   budget__v1__ping_response__field_indices_by_name,
   1,  budget__v1__ping_response__number_ranges,

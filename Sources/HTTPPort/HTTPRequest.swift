@@ -6,6 +6,10 @@ public struct HTTPRequest: Equatable, Sendable {
   public var path: String
   /// The text behind the target's `?`, as sent.
   public var query: String
+  /// The thing that shows who asks; nil: nothing does.
+  public var credential: HTTPCredential?
+  /// The address of who asks, in numbers; empty: it is not known.
+  public var peer = ""
   /// Whether the connection may take another request after this one.
   public var keepsAlive: Bool
 

@@ -46,6 +46,10 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
   case ok = 200
   /// No request as HTTP has them.
   case badRequest = 400
+  /// Who asks has not said who they are.
+  case unauthorized = 401
+  /// Who asks may not.
+  case forbidden = 403
   /// No such path.
   case notFound = 404
   /// Only GET and HEAD.
@@ -70,6 +74,8 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
     switch self {
     case .ok: "OK"
     case .badRequest: "Bad Request"
+    case .unauthorized: "Unauthorized"
+    case .forbidden: "Forbidden"
     case .notFound: "Not Found"
     case .methodNotAllowed: "Method Not Allowed"
     case .requestTimeout: "Request Timeout"

@@ -31,10 +31,26 @@ extension BudgetClient {
   private func connections(_ count: Int) throws(BudgetClientError) -> PipelinedConnections {
     var bounds = ClientBounds()
     bounds.connectDuration = settings.timeout
+    let greeting = try greeting()
     do throws(TransportError) {
-      return try PipelinedConnections(to: address, count: count, bounds: bounds)
+      return try PipelinedConnections(
+        to: address, count: count, bounds: bounds, greeting: greeting)
     } catch {
       throw .notApplied(.unreachable(server: address, error))
+    }
+  }
+
+  /// Who the client is, said on each connection.
+  private func greeting() throws(BudgetClientError) -> PipelinedConnections.Greeting? {
+    guard let token = settings.token else { return nil }
+    let frame = try Introduction.frame(token.revealed(), timeout: settings.timeout)
+    return PipelinedConnections.Greeting(frame: frame) { body in
+      var decoder = ResponseDecoder()
+      do throws(ResponseFault) {
+        return Introduction.refusal(in: try decoder.response(frame: body.span))?.description
+      } catch {
+        return error.description
+      }
     }
   }
 }

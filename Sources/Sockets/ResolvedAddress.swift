@@ -96,6 +96,13 @@ public struct ResolvedAddress: Sendable {
     }
   }
 
+  /// An IPv4 address that came to an IPv6 socket is the same peer.
+  static func plain(_ host: String) -> String {
+    let mapped = "::ffff:"
+    let rest = host.dropFirst(mapped.count)
+    return host.hasPrefix(mapped) && rest.utf8.contains(UInt8(ascii: ".")) ? String(rest) : host
+  }
+
   /// The TCP address in numbers; nil for another.
   public var socketAddress: SocketAddress? {
     guard family == AF_INET || family == AF_INET6 else { return nil }
@@ -116,6 +123,11 @@ public struct ResolvedAddress: Sendable {
 }
 
 extension Descriptor {
+  /// The address at the other end of a TCP connection, in numbers, without its port.
+  public var peerHost: String? {
+    (ResolvedAddress(peerOf: self)?.socketAddress?.host).map(ResolvedAddress.plain)
+  }
+
   /// A socket that listens on `address`, the first of its addresses that can be bound.
   public static func listener(
     on address: SocketAddress, backlog: Int32

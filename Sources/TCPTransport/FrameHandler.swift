@@ -6,8 +6,20 @@ public enum FrameOutcome: Sendable {
   case answered
   /// The reply comes later, through the `ReplyMailbox`: exactly one for this frame.
   case deferred
+  /// Answered, and from now on the peer is known.
+  case introduced
   /// The output is the last of this connection: send it and close.
   case close
+  /// The reply comes later, as of `deferred`, and is the last of this connection.
+  case closeAfterReply
+}
+
+/// Whether a peer has said who it is.
+public enum PeerStanding: Hashable, Sendable {
+  /// It has, or need not.
+  case known
+  /// It has not: it is closed unless it does within the bound.
+  case unknown
 }
 
 /// Why a connection is turned away.
@@ -20,9 +32,18 @@ public enum ConnectionRefusal: Hashable, Sendable {
   case tooManyConnections(bound: Int)
   /// The server is shutting down; bytes that arrived were not handled.
   case draining
+  /// The peer did not say who it is within `bound`.
+  case unintroduced(bound: Duration)
+  /// The peer had not said who it is, and its place was taken by another that had not either.
+  case displaced
+  /// The handler does not know the peer any more.
+  case revoked
 }
 
 extension FrameHandler {
+  /// Known, for a handler that knows everybody.
+  public func review(_ connection: ConnectionID) -> PeerStanding { .known }
+
   /// Nothing to do for a handler that measures nothing.
   public func turnEnded() {}
 }
@@ -32,8 +53,13 @@ extension FrameHandler {
 /// There is one handler per lane. It is created for its lane, called only on its lane, one call at
 /// a time, and need not be Sendable. Calls must not block: every connection of the lane waits.
 public protocol FrameHandler: AnyObject {
-  /// A connection of `peer` was accepted. Not called for those refused at once.
-  func connectionOpened(_ connection: ConnectionID, peer: Peer)
+  /// A connection of `peer` was accepted. Not called for those refused at once. Says whether the peer
+  /// is known; one that is not may introduce itself.
+  func connectionOpened(_ connection: ConnectionID, peer: Peer) -> PeerStanding
+
+  /// Whether the peer of a connection is still known, asked after `ReplyMailbox.review`. One that was
+  /// known and is not any more is told `revoked`, gets the replies under way, and is closed.
+  func review(_ connection: ConnectionID) -> PeerStanding
 
   /// Handles one whole frame's body, without its header; `body` is valid only during the call.
   ///

@@ -20,6 +20,8 @@ public struct TransportBounds: Equatable, Sendable {
   public var stallDuration: Duration = .seconds(10)
   /// Connections of one server. Those past it are told so and closed.
   public var connections = 16_384
+  /// How long a peer may take to say who it is.
+  public var introductionDuration: Duration = .seconds(5)
   /// Connections past `connections` that are being told so at one time; the rest are just closed.
   public var refusalsUnderWay = 512
   /// How long a connection is kept after the last reply to it, so that the reply gets there.
@@ -53,7 +55,8 @@ public struct TransportBounds: Equatable, Sendable {
 
   /// How often deadlines are looked at, at most: a quarter second, or a quarter of the shortest.
   var sweepIntervalNanoseconds: Int64 {
-    let shortest = min(frameDuration, idleDuration, stallDuration, lingerDuration)
+    let shortest = min(
+      frameDuration, idleDuration, stallDuration, lingerDuration, introductionDuration)
     return min(250_000_000, max(1_000_000, shortest.nanoseconds / 4))
   }
 

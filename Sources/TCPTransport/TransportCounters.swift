@@ -38,6 +38,8 @@ public struct TransportCounters: Equatable, Sendable {
   public var closedSlow: UInt64 = 0
   /// Connections closed because all together held too many bytes, and these the most.
   public var closedForMemory: UInt64 = 0
+  /// Connections closed because the peer had not said, or no longer was, who may use the server.
+  public var closedForAccess: UInt64 = 0
   /// Times that a connection was not read any more for what waited to be written to it.
   public var stoppedByOwn: UInt64 = 0
   /// Times that a connection was not read any more for what waited to be written to all.
@@ -79,6 +81,7 @@ public struct TransportCounters: Equatable, Sendable {
     closedIdle += lane.closedIdle.load(ordering: .relaxed)
     closedSlow += lane.closedSlow.load(ordering: .relaxed)
     closedForMemory += lane.closedForMemory.load(ordering: .relaxed)
+    closedForAccess += lane.closedForAccess.load(ordering: .relaxed)
     stoppedByOwn += lane.stoppedByOwn.load(ordering: .relaxed)
     stoppedByTotal += lane.stoppedByTotal.load(ordering: .relaxed)
     closedByDrain += lane.closedByDrain.load(ordering: .relaxed)
@@ -108,6 +111,7 @@ final class LaneCounters: Sendable {
   let closedIdle = Atomic<UInt64>(0)
   let closedSlow = Atomic<UInt64>(0)
   let closedForMemory = Atomic<UInt64>(0)
+  let closedForAccess = Atomic<UInt64>(0)
   let stoppedByOwn = Atomic<UInt64>(0)
   let stoppedByTotal = Atomic<UInt64>(0)
   let closedByDrain = Atomic<UInt64>(0)

@@ -9,6 +9,8 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
   case security(TLSFailure)
   /// The server at `address` sent nothing for so long, though requests were under way.
   case silent(address: String, for: Duration)
+  /// The server does not take who the client says it is; `reason` is what it said.
+  case notIntroduced(reason: String)
   /// The connection is closed, by either side.
   case closed
   /// The peer announced a frame of `length` bytes, which is over the bound.
@@ -22,6 +24,7 @@ public enum TransportError: Error, Equatable, Sendable, CustomStringConvertible 
     case .socket(let error): error.description
     case .security(let failure): failure.sentence
     case .silent(let address, let duration): "\(address) sent nothing for \(duration)"
+    case .notIntroduced(let reason): reason
     case .closed: "the connection is closed"
     case .frameTooLarge(let length, let bound):
       "the peer announced a frame of \(length) bytes; the bound is \(bound)"

@@ -10,7 +10,8 @@ struct Budgetctl: AsyncParsableCommand {
     abstract: "Shows and tries the dollar budgets of a budgetd.",
     discussion: """
       The server is --server, else the variable BUDGETD_SERVER, else 127.0.0.1:7077; the option may \
-      stand before or after the subcommand. check-config and simulate need no server.
+      stand before or after the subcommand. A server with an access file wants to know who asks: \
+      --token-file, else BUDGETD_TOKEN_FILE. access, check-config and simulate need no server.
 
       Exit codes:
         0   fine
@@ -28,7 +29,7 @@ struct Budgetctl: AsyncParsableCommand {
     subcommands: [
       BudgetsCommand.self, HistoryCommand.self, FilterCommand.self, ExplainCommand.self,
       RecordCommand.self,
-      PingCommand.self,
+      PingCommand.self, AccessCommand.self,
       CheckConfigCommand.self, SimulateCommand.self, BackupCommand.self,
       BenchCommand.self,
     ])
@@ -72,7 +73,7 @@ struct Budgetctl: AsyncParsableCommand {
 /// Commands that there are not, and those that were probably meant.
 enum CommandSpelling {
   /// The options of the program itself, which may stand before the command, each with a value.
-  private static let options: Set<String> = ["--server", "--timeout"]
+  private static let options: Set<String> = ["--server", "--timeout", "--token-file"]
 
   /// Why the first word of `arguments` is not a command; nil: it is one, or there is none.
   static func complaint(of arguments: [String], commands: [String]) -> String? {

@@ -44,6 +44,10 @@ struct Failure: Error, Equatable {
     case .unreadableAnswer:
       self.init("the server at \(server) is not a budgetd: \(error.description)", .unreachable)
     case .invalidAddress: self.init("--server: \(error.description)", .usage)
+    case .unusableToken: self.init(error.description, .usage)
+    case .refused(let status) where status.code == .unauthenticated:
+      self.init(
+        "\(server): \(error.description): name the file of your token with --token-file", .refused)
     case .refused, .cancelled, .clientClosed, .tooManyCalls, .requestTooLong:
       self.init("\(server): \(error.description)", .refused)
     }

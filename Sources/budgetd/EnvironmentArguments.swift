@@ -12,14 +12,16 @@ enum EnvironmentArguments {
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",
     "max-tags", "max-requests-under-way", "max-unsent-bytes", "max-unsent-total",
     "frame-timeout", "idle-timeout", "stall-timeout", "trace", "trace-bytes", "lanes", "spin",
-    "outage-policy", "fleet-size", "reconcile-interval-ms", "clock-jump-bound-s",
+    "access-file", "outage-policy", "fleet-size", "reconcile-interval-ms", "clock-jump-bound-s",
   ]
 
   /// Options that are there or not.
-  static let flags = ["insecure-network"]
+  static let flags = ["insecure-network", "metrics-open", "page-open"]
 
   /// Variables that are not options of this program's.
-  private static let others = ["redis-password", "redis-sentinel-password", "server"]
+  private static let others = [
+    "redis-password", "redis-sentinel-password", "server", "token-file",
+  ]
 
   /// Kubernetes sets these in every container beside a service named `budgetd`.
   private static let ofServices = ["BUDGETD_SERVICE_", "BUDGETD_PORT"]

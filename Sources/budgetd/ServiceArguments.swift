@@ -51,8 +51,13 @@ struct ServiceArguments: ParsableArguments {
   var nodeId: String?
 
   @Flag(
-    help: "Allow addresses that other machines reach: nothing is encrypted or authenticated yet.")
+    help: """
+      Allow addresses that other machines reach though nothing is encrypted, or nobody has to say who \
+      they are.
+      """)
   var insecureNetwork = false
+
+  @OptionGroup var access: AccessArguments
 
   @Option(
     help: ArgumentHelp(
@@ -91,6 +96,7 @@ struct ServiceArguments: ParsableArguments {
     options.durability = durability
     options.providerMapPath = providerMap
     options.allowsInsecureNetwork = insecureNetwork
+    access.apply(to: &options)
     guard TraceOptions.bytesRange.contains(traceBytes) else {
       let range = TraceOptions.bytesRange
       throw .usage("--trace-bytes \(traceBytes): give \(range.lowerBound) to \(range.upperBound)")

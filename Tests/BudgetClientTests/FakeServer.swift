@@ -13,6 +13,8 @@ final class FakeServer: Sendable {
     var callID: UInt64
     var timeoutMilliseconds: UInt32
     var isRecord: Bool
+    /// Shown by Authenticate.
+    var token: String?
     /// Which connection it came on, from 1.
     var connection: Int
     var id: ConnectionID
@@ -68,7 +70,9 @@ final class FakeServer: Sendable {
 
   fileprivate static func answer(_ request: Seen, as callID: UInt64, _ output: inout [UInt8]) {
     let writer = ResponseWriter()
-    if request.isRecord {
+    if request.token != nil {
+      writer.appendAuthenticate(role: "spend", callID: callID, to: &output)
+    } else if request.isRecord {
       // The charge tells which call it answers.
       writer.appendRecordSpend(
         RecordSpendResponse(isDuplicate: false, budgetsCharged: Int(request.callID)),
@@ -93,8 +97,9 @@ final class FakeServer: Sendable {
 
     func replied(to connection: ConnectionID, tag: UInt64) {}
 
-    func connectionOpened(_ connection: ConnectionID, peer: Peer) {
+    func connectionOpened(_ connection: ConnectionID, peer: Peer) -> PeerStanding {
       log.state.withLock { $0.connections[connection] = $0.connections.count + 1 }
+      return .known
     }
 
     func handle(
@@ -108,9 +113,11 @@ final class FakeServer: Sendable {
           { request in
             var isRecord = false
             if case .recordSpend = request.method { isRecord = true }
+            var token: String?
+            if case .authenticate(let view) = request.method { token = view.token.text }
             return Seen(
               callID: request.callID, timeoutMilliseconds: request.timeoutMilliseconds,
-              isRecord: isRecord, connection: number, id: connection)
+              isRecord: isRecord, token: token, connection: number, id: connection)
           })
       else {
         // A client of ours that sends what is no request: the test sees an unanswered call.

@@ -139,7 +139,10 @@ import Testing
     }
     #expect(status["ready"] as? Bool == false && status["version"] as? String == "1.2.3")
     #expect(status["not_ready_reasons"] as? [String] == ["draining"])
-    #expect(status["warnings"] as? [String] == ["the clocks are apart"])
+    let warnings = try #require(status["warnings"] as? [String])
+    #expect(warnings.first == "the clocks are apart" && warnings.count == 2)
+    #expect(warnings.last?.hasPrefix("other machines reach this node") == true)
+    #expect(status["insecure_network"] as? Bool == true)
     #expect(member("config", "last_reload_error") == "line 3")
     #expect(member("rpc", "connections") == "20" && member("rpc", "requests") == "7")
     #expect(member("spend", "recorded") == "12" && member("spend", "duplicates") == "12")

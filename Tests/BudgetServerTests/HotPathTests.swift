@@ -1,3 +1,4 @@
+import Access
 import BudgetEngine
 import BudgetModel
 import BudgetPages
@@ -52,7 +53,16 @@ import Testing
       bounds: .standard, identity: NodeIdentity(version: "1", nodeID: "n"),
       counters: ServiceCounters(), contradictions: ProviderContradictions { _ in },
       requests: AllRequestCounts(),
-      readiness: Readiness(recorder: recorder, fleet: nil), pace: SpendSampling(engine, time))
+      readiness: Readiness(recorder: recorder, fleet: nil), pace: SpendSampling(engine, time),
+      access: AccessDesk(.open, log: Logger(label: "test")),
+      audit: AuditLog(log: Logger(label: "test")))
+  }
+
+  /// A lane to which a connection has come.
+  private func lane(_ context: ServiceContext) -> LaneService {
+    let service = LaneService(context: context)
+    _ = service.connectionOpened(connection, peer: Peer(address: "127.0.0.1"))
+    return service
   }
 
   /// A filter of 8 deployments and 2 tags; `tag` makes messages differ.
@@ -105,7 +115,7 @@ import Testing
   @Test(.enabled(if: allocation_count_is_meaningful()))
   func filtersAllocateNothing() throws {
     let engine = try Self.engine()
-    let service = LaneService(context: Self.context(engine, InstantRecorder(engine: engine)))
+    let service = lane(Self.context(engine, InstantRecorder(engine: engine)))
     let known = try (0..<256).map { try Self.filter($0, tag: "prod") }
     let unknown = try (0..<Self.requests).map { try Self.filter($0, tag: "user-\($0)") }
     // Storage grows to its size: of replies, questions and, message by message, known filters.
@@ -138,7 +148,7 @@ import Testing
     let engine = BudgetEngine(
       configuration: BudgetConfiguration(budgets: budgets, deployments: [], directory: .empty),
       at: ServiceFixture.start)
-    let service = LaneService(context: Self.context(engine, InstantRecorder(engine: engine)))
+    let service = lane(Self.context(engine, InstantRecorder(engine: engine)))
     for round in 0..<4 {
       let denied = try (0..<Self.requests).map { index in
         try Self.filter(index, tag: "user-\(round)-\(index)", provider: index % 2 == 0 ? nil : "x")
@@ -157,7 +167,7 @@ import Testing
   func resolvingAChargeAllocatesNothing() throws {
     let engine = try Self.engine()
     let recorder = ForgetfulRecorder()
-    let service = LaneService(context: Self.context(engine, recorder))
+    let service = lane(Self.context(engine, recorder))
     for round in 0..<8 {
       let charges = try (0..<Self.requests).map {
         try Self.record($0 + round * Self.requests, tags: ["prod", "user-\(round)-\($0)"])
@@ -204,7 +214,7 @@ import Testing
       requests: AllRequestCounts(), log: Logger(label: "test"))
     ledger.start(recorder)
     _ = ledger.settle()
-    let service = LaneService(context: Self.context(engine, recorder))
+    let service = lane(Self.context(engine, recorder))
     _ = allocations(service, try (0..<Self.requests).map { try Self.record($0) })
     let frames = try (Self.requests..<2 * Self.requests).map { try Self.record($0) }
     let seen = allocations(service, frames)

@@ -29,7 +29,7 @@ import Testing
     #expect(shown(ping) == ["OK 0", "UNAVAILABLE 3"])
     #expect(shown(CountedMethod.unknown) == ["INVALID_ARGUMENT 2"])
     #expect(shown(MethodName.reserveSpend.position) == ["UNIMPLEMENTED 1"])
-    #expect(shown(MethodName.authenticate.position) == [])
+    #expect(shown(MethodName.releaseReservation.position) == [])
     #expect(reading.requests == 6 && totals.requests == 6)
     let timed = reading.methods.filter { $0.durations != nil }.map(\.name)
     #expect(Set(timed) == Set(CountedMethod.served.map { CountedMethod.names[$0] }))

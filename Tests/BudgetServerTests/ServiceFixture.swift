@@ -1,9 +1,11 @@
+import Access
 import BudgetEngine
 import BudgetFleet
 import BudgetModel
 import BudgetPages
 import BudgetWire
 import Locks
+import Logging
 import NodeFixture
 import Sockets
 import SpendLedger
@@ -110,7 +112,19 @@ struct ServiceFixture {
       time: ManualTimeSource(Self.start))
   }
 
-  init(engine: BudgetEngine, time: ManualTimeSource, fleet: FleetMember? = nil) {
+  /// A server with an access file.
+  init(access table: AccessTable, peer: Peer = Peer(address: "10.1.2.3")) {
+    self.init(
+      engine: BudgetEngine(
+        configuration: BudgetConfiguration(budgets: [], deployments: [], directory: .empty),
+        at: Self.start),
+      time: ManualTimeSource(Self.start), access: table, peer: peer)
+  }
+
+  init(
+    engine: BudgetEngine, time: ManualTimeSource, fleet: FleetMember? = nil,
+    access table: AccessTable = .open, peer: Peer = Peer(address: "127.0.0.1")
+  ) {
     self.engine = engine
     self.time = time
     recorder = InstantRecorder(engine: engine)
@@ -122,14 +136,20 @@ struct ServiceFixture {
       engine: engine, time: time, recorder: recorder, bounds: .standard,
       identity: NodeIdentity(version: "1.2.3", nodeID: "node-a"), counters: counters,
       contradictions: contradictions, requests: requests, readiness: readiness,
-      pace: pace, fleet: fleet)
+      pace: pace, access: AccessDesk(table, log: Logger(label: "test")),
+      audit: AuditLog(log: Logger(label: "test")), fleet: fleet)
     service = LaneService(context: context)
+    standing = service.connectionOpened(connection, peer: peer)
   }
+
+  /// Whether the peer was known when it came.
+  let standing: PeerStanding
 
   /// The same server, with a lane that has met nothing yet.
   func withNewLane() -> ServiceFixture {
     var fixture = self
     fixture.service = LaneService(context: context)
+    _ = fixture.service.connectionOpened(connection, peer: Peer(address: "127.0.0.1"))
     return fixture
   }
 
@@ -145,6 +165,19 @@ struct ServiceFixture {
       throw ServiceFixtureError.noReply
     }
     return try Self.message(in: output)
+  }
+
+  /// The outcome of a method, and the reply that stands there at once; a turn of its own.
+  func outcome(
+    _ method: RequestMessage.Method, callID: UInt64 = 7
+  ) throws -> (outcome: FrameOutcome, reply: ResponseMessage?) {
+    let frame = try RequestMessage(callID: callID, method: method).frame()
+    let body = Array(frame.dropFirst(FrameHeader.byteCount))
+    var output: [UInt8] = []
+    let outcome = service.handle(
+      unsafe body.span.bytes, from: connection, receivedAt: .now(), output: &output)
+    service.turnEnded()
+    return (outcome, output.isEmpty ? nil : try Self.message(in: output))
   }
 
   /// Hands a method to the service, which is to answer it later.

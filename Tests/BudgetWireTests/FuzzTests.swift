@@ -145,6 +145,7 @@ enum FuzzInput {
       read(view.window)
       read(view.pageToken)
     case .backupLedger(let view): read(view.path)
+    case .authenticate(let view): read(view.token)
     case .ping, .later, .none: break
     }
     return count

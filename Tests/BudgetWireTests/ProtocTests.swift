@@ -87,11 +87,26 @@ import Testing
     #expect(Array(frame.dropFirst(FrameHeader.byteCount)) == answer)
   }
 
+  @Test func anAuthenticationIsTheSameBytesBothWays() throws {
+    let bytes = try ProtocTool.encoded(
+      "call_id: 3 authenticate { token: 'bd_a\\000b' }", as: "Request")
+    let message = RequestMessage(callID: 3, method: .authenticate(token: "bd_a\u{0}b"))
+    #expect(try RequestMessage.decoded(bytes) == message)
+    #expect(try WireSamples.message(message) == bytes)
+    var frame: [UInt8] = []
+    ResponseWriter().appendAuthenticate(role: "spend", callID: 3, to: &frame)
+    var decoder = ResponseDecoder()
+    let response = try decoder.response(frame: frame.span.extracting(FrameHeader.byteCount...))
+    #expect(response.result == .authenticated(role: "spend"))
+    let answer = try ProtocTool.encoded("call_id: 3 authenticate { role: 'spend' }", as: "Response")
+    #expect(Array(frame.dropFirst(FrameHeader.byteCount)) == answer)
+  }
+
   @Test func methodsThatComeLaterPassTheWalk() throws {
     for text in [
       "reserve_spend { provider: 'p' deployment_id: 'd' model: 'm' tags: 't' tags: 'u'"
         + " amount_usd: 1.5 ttl_ms: 60000 idempotency_key: 'k' }",
-      "release_reservation { reservation_id: 'r' }", "authenticate { token: 't' }",
+      "release_reservation { reservation_id: 'r' }",
     ] {
       let bytes = try ProtocTool.encoded("call_id: 3 " + text, as: "Request")
       #expect(try RequestMessage.decoded(bytes) == RequestMessage(callID: 3, method: nil))

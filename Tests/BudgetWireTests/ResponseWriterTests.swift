@@ -238,6 +238,8 @@ enum WireResponses {
     result.storeState = "partitioned"
     result.notReadyReason = "no"
     result.idempotencyHorizonUnixMilliseconds = 1_764_806_400_123
+    result.role = "read"
+    result.isInsecureNetwork = true
     return result
   }()
 }

@@ -54,7 +54,7 @@ import WholeRequests
   }
 
   @Test func methodsThatComeLaterAreNamed() throws {
-    for method in [MethodName.reserveSpend, .releaseReservation, .authenticate] {
+    for method in [MethodName.reserveSpend, .releaseReservation] {
       let inner = RawField.text(1, "x")
       let message = RawField.integer(1, 9) + RawField.bytes(UInt64(method.rawValue), inner)
       var decoder = RequestDecoder()

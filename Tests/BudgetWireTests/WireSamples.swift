@@ -70,6 +70,7 @@ extension RequestMessage {
       (message.pageSize, message.pageToken) = (view.pageSize, view.pageToken.text)
       method = .getSpendHistory(message)
     case .backupLedger(let view): method = .backupLedger(path: view.path.text)
+    case .authenticate(let view): method = .authenticate(token: view.token.text)
     case .ping: method = .ping
     case .later, .none: method = nil
     }

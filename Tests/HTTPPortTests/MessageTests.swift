@@ -25,6 +25,27 @@ import Testing
     #expect(ResponseHead.date(Timestamp(unixMilliseconds: milliseconds)) == text)
   }
 
+  @Test(arguments: [
+    ("Bearer bd_x", HTTPCredential.bearer(token: "bd_x")), ("bearer  bd_x", .bearer(token: "bd_x")),
+    ("Basic YTpiOmM=", .basic(name: "a", password: "b:c")),
+    ("BASIC Og==", .basic(name: "", password: "")),
+    ("Basic YQ==", .unknown), ("Basic !", .unknown), ("Basic", .unknown), ("Bearer", .unknown),
+    ("Digest x", .unknown), ("", .unknown),
+  ])
+  func credentialsAreRead(value: String, credential: HTTPCredential) throws {
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: \(value)\r\n\r\n"
+    #expect(try RequestHead(Array(head.utf8)[...]).request.credential == credential)
+  }
+
+  @Test func aCredentialIsGivenOnce() throws {
+    let one = "Authorization: Bearer a\r\n"
+    let head = "GET / HTTP/1.1\r\nHost: a\r\n"
+    #expect(try RequestHead(Array((head + "\r\n").utf8)[...]).request.credential == nil)
+    #expect(throws: RequestRefusal.self) {
+      try RequestHead(Array((head + one + one + "\r\n").utf8)[...])
+    }
+  }
+
   @Test func aHeadSaysWhatFollows() {
     let response = HTTPResponse.text("no", status: .methodNotAllowed, headers: [("Allow", "GET")])
     let head = ResponseHead.bytes(

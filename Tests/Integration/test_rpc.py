@@ -532,7 +532,6 @@ def test_ping(server, client):
 @pytest.mark.parametrize("method, fields", [
     ("reserve_spend", dict(provider="recorded", amount_usd=1, ttl_ms=1000)),
     ("release_reservation", dict(reservation_id="r")),
-    ("authenticate", dict(token="secret")),
 ])
 def test_methods_that_come_later(client, method, fields):
     response = client.call(**{method: fields})

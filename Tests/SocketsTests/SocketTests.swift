@@ -102,4 +102,11 @@ import Testing
     wakeup.silence()
     #expect(!isRung())
   }
+
+  @Test func anIPv4PeerIsItselfOnAnIPv6Socket() {
+    #expect(ResolvedAddress.plain("::ffff:10.1.2.3") == "10.1.2.3")
+    for text in ["10.1.2.3", "::1", "::ffff:0:1", "fe80::1%eth0"] {
+      #expect(ResolvedAddress.plain(text) == text)
+    }
+  }
 }

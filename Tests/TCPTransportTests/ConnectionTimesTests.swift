@@ -39,6 +39,22 @@ import Testing
     #expect(verdict(atSeconds: 10, stall) == .stalled)
   }
 
+  @Test func whoDoesNotSayWhoItIsHasUntilThen() {
+    let stranger: (inout ConnectionTimes) -> Void = {
+      $0.introduceBy = .init(nanoseconds: 5 * 1_000_000_000)
+    }
+    #expect(verdict(atSeconds: 5, plus: -1, stranger) == nil)
+    #expect(verdict(atSeconds: 5, stranger) == .unintroduced)
+    #expect(verdict(atSeconds: 5) { $0.introduceBy = .init(nanoseconds: .max) } == nil)
+    // Neither a frame under way nor requests that wait give more time.
+    let busy: (inout ConnectionTimes) -> Void = {
+      stranger(&$0)
+      $0.partialSince = .init(nanoseconds: 4 * 1_000_000_000)
+      $0.awaitsReplies = true
+    }
+    #expect(verdict(atSeconds: 5, busy) == .unintroduced)
+  }
+
   @Test func lingeringOverridesAll() {
     let linger: (inout ConnectionTimes) -> Void = {
       $0.stalledSince = .init(nanoseconds: 0)

@@ -10,9 +10,16 @@ final class EchoLog: Sendable {
   struct State {
     var deferred: [(connection: ConnectionID, body: [UInt8])] = []
     var peers: [Peer] = []
+    /// The slots of connections whose peers are known no more.
+    var revoked: Set<Int> = []
     var closed: [(requestsUnderWay: Int, midFrame: Bool)] = []
   }
+  /// Whether peers have to introduce themselves.
+  let isStrict: Bool
   private let state = Locked(State())
+
+  init(isStrict: Bool = false) { self.isStrict = isStrict }
+
   // Not in the state: thread sanitizer does not see through a Locked that is fought over.
   private let handledCount = Atomic<Int>(0)
 
@@ -23,14 +30,20 @@ final class EchoLog: Sendable {
   func note(_ change: (inout State) -> Void) { state.withLock { change(&$0) } }
 }
 
-/// Sends every body back, but for these: `d...` later, `c...` and closes, `b` as one MiB.
+/// Sends every body back, but for these: `d...` later, `c...` and closes, `z...` later and closes, `i...`
+/// and knows the peer, `b` as one MiB.
 final class EchoHandler: FrameHandler {
   private let log: EchoLog
 
   init(_ log: EchoLog) { self.log = log }
 
-  func connectionOpened(_ connection: ConnectionID, peer: Peer) {
+  func connectionOpened(_ connection: ConnectionID, peer: Peer) -> PeerStanding {
     log.note { $0.peers.append(peer) }
+    return log.isStrict ? .unknown : .known
+  }
+
+  func review(_ connection: ConnectionID) -> PeerStanding {
+    log.now.revoked.contains(connection.slot) ? .unknown : .known
   }
 
   func handle(
@@ -43,6 +56,12 @@ final class EchoHandler: FrameHandler {
     case UInt8(ascii: "d"):
       log.note { $0.deferred.append((connection, bytes)) }
       return .deferred
+    case UInt8(ascii: "z"):
+      log.note { $0.deferred.append((connection, bytes)) }
+      return .closeAfterReply
+    case UInt8(ascii: "i"):
+      output += frame(bytes)
+      return .introduced
     case UInt8(ascii: "c"):
       output += frame(bytes)
       return .close

@@ -19,6 +19,7 @@ public enum WireMethod {
   case getSpendHistory(GetSpendHistoryView)
   case backupLedger(BackupLedgerView)
   case explainRequest(FilterDeploymentsView)
+  case authenticate(AuthenticateView)
   case ping
   /// A method of the contract without a view.
   case later(MethodName)
@@ -57,6 +58,7 @@ extension RequestDecoder {
     case .recordSpend: return .recordSpend(try recordSpend(head))
     case .getProviderBudgets: return .getProviderBudgets(try getProviderBudgets(head))
     case .getSpendHistory: return .getSpendHistory(try getSpendHistory(head))
+    case .authenticate: return .authenticate(try authenticate(head))
     case .backupLedger: return .backupLedger(try backupLedger(head))
     case .explainRequest: return .explainRequest(try filterDeployments(head))
     case .ping:

@@ -35,6 +35,31 @@ import Testing
     #expect(failure?.code == .usage)
   }
 
+  @Test(arguments: [
+    (["--token-file", "/a", "ping"], "/a"), (["ping", "--token-file", "/a"], "/a"),
+    (["--token-file", "/b", "ping", "--token-file", "/a"], "/a"), (["ping"], "/e"),
+  ])
+  func theTokenMayStandBeforeAndAfter(_ arguments: [String], path: String) throws {
+    let command = try #require(try Budgetctl.parseAsRoot(arguments) as? PingCommand)
+    let client = try command.server.client(
+      root: command.root.server, environment: ["BUDGETD_TOKEN_FILE": "/e"])
+    #expect(client.settings.token == .file(path))
+    let without = try #require(try Budgetctl.parseAsRoot(["ping"]) as? PingCommand)
+    let variables = ["BUDGETD_TOKEN_FILE": ""]
+    #expect(
+      try without.server.client(root: without.root.server, environment: variables)
+        .settings.token == nil)
+  }
+
+  @Test func aNewClientIsATokenAndAnEntry() throws {
+    let arguments = ["access", "new", "router-eu", "--role", "spend"]
+    let command = try #require(try Budgetctl.parseAsRoot(arguments) as? AccessCommand.New)
+    let lines = AccessCommand.New.lines(command.name, command.role, token: "bd_test")
+    #expect(lines[1] == "bd_test")
+    #expect(lines[4...5] == ["  - name: router-eu", "    role: spend"])
+    #expect(lines.filter { $0.contains("bd_test") }.count == 1)
+  }
+
   @Test func candidatesAreReadFromTheirArgument() throws {
     let arguments = [
       "filter", "--deployment", "id=a,model=openai/gpt-4o,provider=openai", "--deployment", "id=b",
@@ -55,7 +80,9 @@ import Testing
     ["record", "--provider", "p", "--cost", "-1"], ["record", "--provider", "p", "--cost", "nan"],
     ["record", "--provider", "p", "--cost", "9000000001"], ["record", "--provider", "p"],
     ["--timeout", "0", "ping"], ["ping", "--timeout", "1e9"], ["budgets", "--interval", "0"],
-    ["budgets", "--output", "yaml"], ["check-config"], ["nonsense"],
+    ["budgets", "--output", "yaml"], ["check-config"],
+    ["access", "new", "a"], ["access", "new", "a b", "--role", "read"],
+    ["access", "new", "a", "--role", "root"], ["nonsense"],
   ])
   func wrongCommandLinesExit64(_ arguments: [String]) {
     let error = #expect(throws: (any Error).self) { _ = try Budgetctl.parseAsRoot(arguments) }

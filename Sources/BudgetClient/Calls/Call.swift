@@ -34,7 +34,9 @@ struct Call {
   var isReadOnly: Bool {
     switch method {
     case .recordSpend, .backupLedger: false
-    case .filterDeployments, .explainRequest, .getProviderBudgets, .getSpendHistory, .ping: true
+    case .filterDeployments, .explainRequest, .getProviderBudgets, .getSpendHistory, .authenticate,
+      .ping:
+      true
     }
   }
 

@@ -92,8 +92,10 @@ extension MetricsPage {
     text.sample(milliseconds: node.config.acceptedAt.unixMilliseconds)
     text.begin(
       "budgetd_insecure_listener", .gauge,
-      "1 where a listener can be reached from other machines.")
+
+      "1 where other machines reach a listener without encryption, or without saying who they are.")
     text.sample(sources.node.isInsecure)
+    addAccess(to: &text)
     text.begin("budgetd_http_requests_total", .counter, "Answers of the HTTP port.")
     for (answered, count) in pages.all {
       text.sample(
@@ -106,6 +108,20 @@ extension MetricsPage {
     for bound in HTTPBound.allCases {
       text.sample(sources.http.hits(bound), LabelSet([("bound", bound.rawValue)]))
     }
+  }
+
+  private func addAccess(to text: inout MetricsText) {
+    let access = sources.accessReading()
+    text.begin(
+      "budgetd_access_entries", .gauge,
+      "Clients in the access file; 0 where there is none, and everybody may do everything.")
+    text.sample(access.clients)
+    text.begin(
+      "budgetd_access_refused_total", .counter, "Times that somebody was turned away, by reason.")
+    for (reason, count) in access.refusals { text.sample(count, LabelSet([("reason", reason)])) }
+    text.begin(
+      "budgetd_audit_total", .counter, "Things done that the log names with who did them.")
+    for (action, count) in access.audited { text.sample(count, LabelSet([("action", action)])) }
   }
 
   /// Only where a trace is written.

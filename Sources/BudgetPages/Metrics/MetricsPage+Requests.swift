@@ -67,7 +67,8 @@ extension MetricsPage {
         ("peer", traffic.closedByPeer), ("error", traffic.closedByError),
         ("handler", traffic.closedByHandler), ("idle", traffic.closedIdle),
         ("slow", traffic.closedSlow), ("memory", traffic.closedForMemory),
-        ("drain", traffic.closedByDrain), ("cut_off", traffic.cutOffByDrain),
+        ("access", traffic.closedForAccess), ("drain", traffic.closedByDrain),
+        ("cut_off", traffic.cutOffByDrain),
       ], as: "cause", to: &text)
     text.begin("budgetd_received_bytes_total", .counter, "Bytes read from RPC connections.")
     text.sample(traffic.bytesReceived)

@@ -1,4 +1,5 @@
 import BudgetModel
+import Dispatch
 import HTTPPort
 import Locks
 
@@ -31,6 +32,8 @@ final class PageSite: HTTPSite {
   /// Waits for the ledger's thread, and that for the disk: no other page waits with it.
   private let historyRendering = SharedRendering(label: "budgetd.pages.history")
   private let counts: PageCounts
+  /// Refusals of wrong tokens wait here.
+  private static let later = DispatchQueue(label: "budgetd.pages.refusals", qos: .utility)
 
   init(_ sources: PageSources) {
     self.sources = sources
@@ -41,7 +44,20 @@ final class PageSite: HTTPSite {
   }
 
   func answer(_ request: HTTPRequest, _ reply: HTTPReply) {
-    guard let path = Path(rawValue: request.path) else {
+    let path = Path(rawValue: request.path)
+    switch sources.access?.verdict(request, for: path) ?? .allowed {
+    case .allowed: show(path, request, reply)
+    case .denied(let why): reply.send(.text(why, status: .forbidden))
+    case .unknown(.zero): reply.send(.unknownClient)
+    case .unknown(let delay):
+      Self.later.asyncAfter(deadline: .now() + .nanoseconds(Int(delay.nanoseconds))) {
+        reply.send(.unknownClient)
+      }
+    }
+  }
+
+  private func show(_ path: Path?, _ request: HTTPRequest, _ reply: HTTPReply) {
+    guard let path else {
       let paths = Path.allCases.map { "  \($0.rawValue)" }.joined(separator: "\n")
       return reply.send(.text("no such page; there are:\n\(paths)", status: .notFound))
     }
@@ -54,7 +70,8 @@ final class PageSite: HTTPSite {
     switch path {
     case .status: reply.send(StatusPage.response)
     case .health: reply.send(.text("ok"))
-    case .readiness: reply.send(readiness())
+    case .readiness:
+      reply.send(readiness(inOneWord: sources.access.map { !$0.maySayWhy(request) } ?? false))
     case .metrics:
       metricsRendering.ask("", reply) { [metrics] in metrics.response() }
     case .providerBudgets:
@@ -65,8 +82,11 @@ final class PageSite: HTTPSite {
     }
   }
 
-  private func readiness() -> HTTPResponse {
+  private func readiness(inOneWord isShort: Bool) -> HTTPResponse {
     let node = sources.standing(sources.time.now())
+    if isShort {
+      return node.isReady ? .text("ready") : .text("unready", status: .serviceUnavailable)
+    }
     let warnings = node.warnings.map { "\nwarning: \($0)" }.joined()
     return node.isReady
       ? .text("ready" + warnings)

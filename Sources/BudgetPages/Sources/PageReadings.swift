@@ -154,6 +154,19 @@ public struct NodeReading: Sendable {
   public var isReady: Bool { notReadyReasons.isEmpty }
 }
 
+/// Who may do what, and what came of it.
+public struct AccessReading: Sendable {
+  /// How many clients the access file has; 0: there is none, and everybody may do everything.
+  public var clients = 0
+  /// How often somebody was turned away, by reason, each of them.
+  public var refusals: [(reason: String, count: Int)] = []
+  /// How often something was done that is written down, by what, each of them.
+  public var audited: [(action: String, count: Int)] = []
+
+  /// Nothing has happened.
+  public init() {}
+}
+
 /// A trace so far.
 public struct TraceReading: Sendable {
   /// Steps that were written.

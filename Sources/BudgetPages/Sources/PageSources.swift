@@ -60,6 +60,10 @@ public struct PageSources: Sendable {
   /// The windows of budgets, an answer for each question; nil: the ledger does not answer.
   /// May wait for the disk.
   public var history: @Sendable ([HistoryQuestion]) -> [[PastWindow]]? = { _ in nil }
+  /// Who may see pages; nil: everybody.
+  public var access: PageAccess?
+  /// How often somebody was turned away, and what was written down.
+  public var accessReading: @Sendable () -> AccessReading = { AccessReading() }
   /// The trace so far; nil: no trace is written.
   public var trace: @Sendable () -> TraceReading? = { nil }
 

@@ -13,6 +13,10 @@ final class StatusJSONPage: Sendable {
   /// Denials in force that are listed; the rest is counted.
   private static let denialsListed = 100
 
+  private static let insecureWarning =
+    "other machines reach this node without encryption, or without saying who they are "
+    + "(--insecure-network)"
+
   init(_ sources: PageSources) { self.sources = sources }
 
   func response(to query: StatusQuery) -> HTTPResponse {
@@ -83,7 +87,9 @@ final class StatusJSONPage: Sendable {
     }
     text.array("warnings") { text in
       for warning in node.warnings { text.element(warning) }
+      if sources.node.isInsecure { text.element(Self.insecureWarning) }
     }
+    text.add("insecure_network", sources.node.isInsecure)
     text.object("config") { text in
       text.add("path", config.path)
       text.add("accepted_at_unix_ms", config.acceptedAt.unixMilliseconds)

@@ -29,8 +29,8 @@ public final class BudgetServer: Sendable {
   public let member: FleetMember?
   /// The Redis that the configuration or the command line names; nil: none.
   public let redis: RedisSource?
-  private let options: ServerOptions
-  private let log: Logger
+  let options: ServerOptions
+  let log: Logger
   private let time: any TimeSource
   private let engine: BudgetEngine
   private let recorder: LedgerRecorder
@@ -38,6 +38,8 @@ public final class BudgetServer: Sendable {
   private let readiness: Readiness
   private let config: ConfigState
   private let http: PagePort?
+  let access: AccessDesk
+  private let audit: AuditLog
   private let pace: SpendSampling
   private let requests: AllRequestCounts
   /// Writes down what comes by; nil: nothing does.
@@ -55,10 +57,11 @@ public final class BudgetServer: Sendable {
   public init(
     options: ServerOptions, log: Logger, time: (any TimeSource)? = nil
   ) throws(ServerError) {
-    let address = try ListenAddress.parsed(
-      options.listen, of: "--listen", allowsInsecureNetwork: options.allowsInsecureNetwork)
-    try PageListener.check(options)
+    let rule = ListenRule(options)
+    let address = try rule.address(options.listen, of: "--listen")
+    let pageAddress = try PageListener.address(options)
     let config = try ConfigSource(options).load()
+    let access = AccessDesk(try AccessSource(options).load(), log: log)
     var pageListener = try PageListener.listen(options)
     let trace = options.trace.map { TrafficTrace($0, version: Self.version, log: log) }
     var settings = LedgerSettings(directory: options.dataDirectory)
@@ -108,7 +111,9 @@ public final class BudgetServer: Sendable {
     let context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
-      readiness: readiness, pace: pace, fleet: member, trace: trace)
+      readiness: readiness, pace: pace, access: access, audit: AuditLog(log: log),
+      isInsecureNetwork: [address, pageAddress].compactMap { $0 }.contains(where: rule.isInsecure),
+      fleet: member, trace: trace)
     do throws(TransportError) {
       transport = try TCPServer(
         address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
@@ -122,11 +127,8 @@ public final class BudgetServer: Sendable {
     let memory = MemoryWatch(log: log)
     transport.watchMemory { memory.note($0) }
     // A name may resolve to more than its text says.
-    guard transport.localAddress.isLoopback || options.allowsInsecureNetwork else {
-      ledger.close()
-      throw ListenAddress.notLoopback(options.listen, of: "--listen")
-    }
     do throws(ServerError) {
+      try rule.check(transport.localAddress, options.listen, of: "--listen")
       try trace?.start(of: engine, recorder, time)
     } catch {
       ledger.close()
@@ -137,6 +139,7 @@ public final class BudgetServer: Sendable {
     LedgerSync.log(opening, directory: options.dataDirectory, at: now, to: log)
     LogText.writeWindows(report, to: log)
     recorder.connect(to: transport.replies, trace: trace)
+    access.connect(to: transport.replies)
     self.config = ConfigState(path: options.configPath, acceptedAt: now)
     reloading = Locked(ComputedIDs(config.accepted))
     self.readiness = readiness
@@ -146,7 +149,7 @@ public final class BudgetServer: Sendable {
         PageParts(
           context: context, recorder: recorder, transport: transport, config: self.config),
         startedAt: now, options: options)
-      sources.node.isInsecure = !transport.localAddress.isLoopback || !address.isLoopback
+      sources.node.isInsecure = [transport.localAddress, address].contains(where: rule.isInsecure)
       let port = PagePort(
         adopting: listener.release(), sources, bounds: PageListener.bounds(transport))
       guard let port else {
@@ -166,6 +169,8 @@ public final class BudgetServer: Sendable {
     self.requests = requests
     self.counters = counters
     self.member = member
+    self.access = access
+    audit = context.audit
     self.trace = trace
     redis = source
     member?.start()
@@ -189,12 +194,13 @@ public final class BudgetServer: Sendable {
   }
 
   private func warnOfAddress() {
+    let rule = ListenRule(options)
     for address in [transport.localAddress, httpAddress] {
-      guard let address, !address.isLoopback else { continue }
+      guard let address, rule.isInsecure(address) else { continue }
       log.warning(
         """
-        listening on \(address), which other machines reach: nothing is encrypted or \
-        authenticated (--insecure-network)
+        listening on \(address), which other machines reach: \(rule.shortcoming) \
+        (--insecure-network)
         """)
     }
     if transport.isDescriptorLimitTooLow {
@@ -221,6 +227,9 @@ public final class BudgetServer: Sendable {
   /// takes; a drain does not wait for that, and what was read when it began is thrown away.
   public func reload() {
     reloading.withLock { known in
+      audit.note(.reload, by: "a signal to the process")
+      let complaint = reloadAccess()
+      defer { if let complaint { config.refuse(complaint) } }
       do throws(ServerError) {
         let config = try ConfigSource(options).load()
         let moves = known.moves(to: config.accepted)

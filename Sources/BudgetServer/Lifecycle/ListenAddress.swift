@@ -1,25 +1,54 @@
 import Sockets
 
-/// The addresses that options ask to listen on.
-enum ListenAddress {
-  /// Reads the value of `option`. Throws if it is not an address, or reaches other machines without
-  /// leave.
-  static func parsed(
-    _ text: String, of option: String, allowsInsecureNetwork: Bool
-  ) throws(ServerError) -> SocketAddress {
+/// Whether addresses may be listened on: other machines reach them only where clients have to say who
+/// they are and connections are encrypted, or with leave.
+struct ListenRule {
+  /// Whether clients have to say who they are.
+  private let hasAccess: Bool
+  /// Whether connections are encrypted. The one place that says so.
+  private let isEncrypted: Bool
+  private let allowsInsecureNetwork: Bool
+
+  init(_ options: ServerOptions) {
+    hasAccess = options.accessFilePath != nil
+    isEncrypted = false
+    allowsInsecureNetwork = options.allowsInsecureNetwork
+  }
+
+  /// Whether other machines reach the address as it should not be.
+  func isInsecure(_ address: SocketAddress) -> Bool {
+    !address.isLoopback && !(hasAccess && isEncrypted)
+  }
+
+  /// The shortcoming of an address that other machines reach, in words.
+  var shortcoming: String {
+    switch (isEncrypted, hasAccess) {
+    case (false, false): "nothing is encrypted or authenticated"
+    case (false, true): "nothing is encrypted, tokens neither"
+    case (true, _): "nobody has to say who they are"
+    }
+  }
+
+  /// Reads the value of `option`. Throws if it is not an address, or may not be listened on.
+  func address(_ text: String, of option: String) throws(ServerError) -> SocketAddress {
     let address: SocketAddress
     do throws(SocketError) {
       address = try SocketAddress(text)
     } catch {
       throw .usage("\(option) \(error)")
     }
-    guard address.isLoopback || allowsInsecureNetwork else { throw notLoopback(text, of: option) }
+    try check(address, text, of: option)
     return address
   }
 
-  static func notLoopback(_ text: String, of option: String) -> ServerError {
-    .usage(
-      "\(option) \(text) is not a loopback address and nothing here is encrypted or "
-        + "authenticated: listen on 127.0.0.1, or say --insecure-network if the network is safe")
+  /// Throws if `address`, which `text` was found to be, may not be listened on.
+  func check(
+    _ address: SocketAddress, _ text: String, of option: String
+  ) throws(ServerError) {
+    guard isInsecure(address), !allowsInsecureNetwork else { return }
+    throw .usage(
+      "\(option) \(text) is reached from other machines, and \(shortcoming): give --tls-cert and "
+        + "--tls-key with --access-file or --tls-client-ca; or listen on 127.0.0.1 or unix:PATH; or say "
+        + "--insecure-network if the network is safe")
   }
 }

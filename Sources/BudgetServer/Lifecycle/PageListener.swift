@@ -4,13 +4,10 @@ import TCPTransport
 
 /// The listener of pages: the address that options ask for, and the bounds of the port.
 enum PageListener {
-  /// Throws where the options ask for what cannot be.
-  static func check(_ options: ServerOptions) throws(ServerError) { _ = try address(options) }
-
-  private static func address(_ options: ServerOptions) throws(ServerError) -> SocketAddress? {
+  /// The address that options ask for; nil: none. Throws where that cannot be.
+  static func address(_ options: ServerOptions) throws(ServerError) -> SocketAddress? {
     guard let text = options.http else { return nil }
-    return try ListenAddress.parsed(
-      text, of: "--http", allowsInsecureNetwork: options.allowsInsecureNetwork)
+    return try ListenRule(options).address(text, of: "--http")
   }
 
   /// Listens where the options say; nil where they ask for no pages.
@@ -25,9 +22,7 @@ enum PageListener {
           + "off is for none")
     }
     // A name may resolve to more than its text says.
-    guard listener.localAddress.isLoopback || options.allowsInsecureNetwork else {
-      throw ListenAddress.notLoopback(address.description, of: "--http")
-    }
+    try ListenRule(options).check(listener.localAddress, address.description, of: "--http")
     return listener
   }
 

@@ -41,6 +41,14 @@ extension PageSources {
       try? recorder.ledger.history(of: questions)
     }
     if let member = context.fleet { fleet = { member.status } }
+    let (desk, audit) = (context.access, context.audit)
+    if !desk.isOpen {
+      var access = PageAccess { desk.verdict(on: $0) }
+      access.isMetricsOpen = options.isMetricsOpen
+      access.arePagesOpen = options.arePagesOpen
+      self.access = access
+    }
+    accessReading = { AccessReading(desk, audit) }
     if let trace = context.trace {
       self.trace = { TraceReading(written: trace.written, lost: trace.lost) }
     }

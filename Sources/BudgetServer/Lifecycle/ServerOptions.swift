@@ -29,6 +29,12 @@ public struct ServerOptions: Sendable {
   public var http: String?
   /// How many budgets metrics show.
   public var pages = PageBounds.standard
+  /// The path of the file that says who may do what; nil: everybody may do everything.
+  public var accessFilePath: String?
+  /// Whether metrics need no role, where there is an access file.
+  public var isMetricsOpen = false
+  /// Whether the other pages need none.
+  public var arePagesOpen = false
   /// Whether `listen` and `http` may be addresses that other machines reach.
   public var allowsInsecureNetwork = false
   /// The name that Ping shows; nil: a random one for each start.

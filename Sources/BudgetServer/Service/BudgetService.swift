@@ -12,7 +12,9 @@ import TCPTransport
 struct BudgetService: ~Copyable {
   let context: ServiceContext
   var catalogs: CatalogReader
-  private var gate = CallGate()
+  var gate = CallGate()
+  /// Who is at the other end of each connection.
+  var peers = LanePeers()
   var reader: MessageReader
   var questions: QuestionResolver
   var charges: ChargeResolver
@@ -61,56 +63,56 @@ struct BudgetService: ~Copyable {
       return .answered
     }
     let call = Call(head, from: connection, receivedAt: receivedAt)
+    var outcome = FrameOutcome.answered
     do throws(ServiceRefusal) {
-      if let refusal = gate.refusal(of: call) { throw ServiceRefusal(refusal) }
-      guard try answer(call, head, output: &output) else {
+      if let refusal = gate.refusal(of: call, head.method) { throw ServiceRefusal(refusal) }
+      outcome = try answer(call, head, output: &output)
+      if outcome == .deferred || outcome == .closeAfterReply {
         gate.wait(for: call)
-        return .deferred
+        return outcome
       }
     } catch {
       reply(error.status, to: call.id, output: &output)
     }
     finish(call.method, receivedAt: receivedAt)
-    return .answered
+    return outcome
   }
 
-  /// The one switch over the methods. Returns whether the reply was appended; where not, it comes
-  /// later.
+  /// The one switch over the methods. Says whether the reply was appended, or comes later.
   private mutating func answer(
     _ call: Call, _ head: RequestHead, output: inout [UInt8]
-  ) throws(ServiceRefusal) -> Bool {
+  ) throws(ServiceRefusal) -> FrameOutcome {
     switch head.method {
     case .filterDeployments: try filterDeployments(head, output: &output)
-    case .recordSpend: return try recordSpend(head, token: call.token, output: &output)
+    case .recordSpend:
+      return try recordSpend(head, token: call.token, output: &output) ? .answered : .deferred
     case .getProviderBudgets: try getProviderBudgets(head, output: &output)
     case .getSpendHistory:
       try getSpendHistory(head, token: call.token)
-      return false
+      return .deferred
     case .explainRequest: try explainRequest(head, output: &output)
     case .backupLedger:
-      try backupLedger(head, token: call.token)
-      return false
-    case .ping: try ping(head, output: &output)
-    case .reserveSpend?, .releaseReservation?, .authenticate?:
+      try backupLedger(head, call)
+      return .deferred
+    case .authenticate: return try authenticate(head, call, output: &output)
+    case .ping: try ping(head, from: call.connection, output: &output)
+    case .reserveSpend?, .releaseReservation?:
       try ServiceRefusal.of { () throws(WireFault) in try reader.decoder.judge(head) }
       throw ServiceRefusal(
         .unimplemented, "\(head.method?.description ?? "") is not part of this build")
     case nil:
       throw ServiceRefusal(.unimplemented, "the request has no method that this build knows")
     }
-    return true
+    return .answered
   }
 
   /// Whether this build answers `method`: whether the switch above has a handler for it.
   static func serves(_ method: MethodName) -> Bool {
     switch method {
-    case .reserveSpend, .releaseReservation, .authenticate: false
+    case .reserveSpend, .releaseReservation: false
     default: true
     }
   }
-
-  /// A connection has gone: its call ids are free.
-  mutating func forget(_ connection: ConnectionID) { gate.removeAll(on: connection) }
 
   /// A call was answered that waited: its id is free.
   mutating func answered(_ callID: UInt64, on connection: ConnectionID) {
@@ -153,12 +155,14 @@ struct BudgetService: ~Copyable {
 
   private mutating func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
     if status.code == .invalidArgument { context.counters.countRefusedRequest() }
+    context.access.noteRefused(status.code)
     answer = status.code
     responses.appendStatus(status, callID: callID, to: &output)
   }
 
   /// Says why a connection is turned away. It answers no request: the transport counts it.
   func refuse(_ reason: ConnectionRefusal, output: inout [UInt8]) {
+    context.access.noteClosing(reason)
     responses.appendStatus(RPCStatus(reason), callID: 0, to: &output)
   }
 }
@@ -178,6 +182,17 @@ extension RPCStatus {
     case .draining:
       self.init(
         .unavailable, "the server is shutting down; what it did not answer is not applied")
+    case .unintroduced(let bound):
+      self.init(
+        .unauthenticated,
+        "nobody said within \(bound) who this is: send Authenticate with a token first; closing")
+    case .displaced:
+      self.init(
+        .unavailable,
+        "too many connections have not said who they are, and this one made room; try again")
+    case .revoked:
+      self.init(
+        .unauthenticated, "this client is not known any more, or not by what it showed; closing")
     }
   }
 }

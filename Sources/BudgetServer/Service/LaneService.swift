@@ -12,7 +12,11 @@ final class LaneService: FrameHandler {
 
   init(context: ServiceContext) { service = BudgetService(context: context) }
 
-  func connectionOpened(_ connection: ConnectionID, peer: Peer) {}
+  func connectionOpened(_ connection: ConnectionID, peer: Peer) -> PeerStanding {
+    service.open(connection, peer)
+  }
+
+  func review(_ connection: ConnectionID) -> PeerStanding { service.review(connection) }
 
   func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {
     service.forget(connection)

@@ -17,6 +17,10 @@ struct ServiceContext: Sendable {
   let readiness: Readiness
   /// How fast budgets' money goes.
   let pace: SpendSampling
+  let access: AccessDesk
+  let audit: AuditLog
+  /// Whether other machines reach the node without encryption, or without saying who they are.
+  var isInsecureNetwork = false
   /// Nil where the node is alone.
   var fleet: FleetMember? = nil
   /// Nil where no trace is written.

@@ -21,6 +21,8 @@ public struct RequestMessage: Hashable, Sendable {
     case backupLedger(path: String)
     /// Each budget's verdict on a request that FilterDeployments could be asked.
     case explainRequest(FilterDeploymentsRequest)
+    /// Who the connection is.
+    case authenticate(token: String)
     /// Who answers.
     case ping
   }
@@ -51,6 +53,8 @@ public struct RequestMessage: Hashable, Sendable {
     case .getSpendHistory(let message): message.append(to: &buffer)
     case .backupLedger(let path):
       buffer.appendMessage(MethodName.backupLedger.rawValue) { $0.appendText(1, path) }
+    case .authenticate(let token):
+      buffer.appendMessage(MethodName.authenticate.rawValue) { $0.appendText(1, token) }
     case .ping: buffer.appendHead(MethodName.ping.rawValue, length: 0)
     case nil: break
     }

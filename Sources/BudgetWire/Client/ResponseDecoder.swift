@@ -79,6 +79,9 @@ extension ResponseMessage {
     case .explainRequest:
       guard let message = unsafe response.explain_request else { break }
       result = unsafe .explained(ExplainRequestResponse(message.pointee))
+    case .authenticate:
+      guard let message = unsafe response.authenticate else { break }
+      result = unsafe .authenticated(role: message.pointee.role.text)
     case .ping:
       guard let message = unsafe response.ping else { break }
       result = unsafe .ping(PingResponse(message.pointee))
@@ -285,6 +288,8 @@ extension PingResponse {
     methods = unsafe UnsafeBufferPointer(start: message.methods, count: message.n_methods).map {
       unsafe $0.text
     }
+    unsafe role = message.role.text
+    unsafe isInsecureNetwork = message.insecure_network != 0
   }
 }
 

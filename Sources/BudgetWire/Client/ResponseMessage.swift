@@ -19,6 +19,8 @@ public struct ResponseMessage: Hashable, Sendable {
     case spendHistory(GetSpendHistoryResponse)
     /// Each budget's verdict.
     case explained(ExplainRequestResponse)
+    /// The connection is known, and may do what this role may.
+    case authenticated(role: String)
     /// Who answers.
     case ping(PingResponse)
     /// The ledger was copied.

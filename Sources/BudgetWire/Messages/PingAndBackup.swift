@@ -18,6 +18,11 @@ public struct PingResponse: Hashable, Sendable {
   /// The methods that the server's build has, by their field in `Request`, such as
   /// `filter_deployments`; empty = a build before 0.3.0, which does not say.
   public var methods: [String] = []
+  /// The role of the one who asks: `check`, `read`, `spend` or `admin`; empty = nothing yet, or a server
+  /// before 0.5.0. Whoever has not said who they are gets `isReady` and nothing else.
+  public var role = ""
+  /// Whether other machines reach the server without encryption, or without saying who they are.
+  public var isInsecureNetwork = false
 
   /// An empty answer.
   public init() {}
@@ -32,6 +37,8 @@ public struct PingResponse: Hashable, Sendable {
       bytes.appendText(6, notReadyReason)
       bytes.appendInteger(7, UInt64(bitPattern: idempotencyHorizonUnixMilliseconds ?? 0))
       for method in methods { bytes.appendEntry(8, method) }
+      bytes.appendText(9, role)
+      bytes.appendFlag(10, isInsecureNetwork)
     }
   }
 }

@@ -234,6 +234,25 @@ extension RequestDecoder {
   }
 }
 
+/// An `AuthenticateRequest`.
+@safe public struct AuthenticateView {
+  private let message: UnsafePointer<Budget__V1__AuthenticateRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__AuthenticateRequest>) {
+    unsafe self.message = message
+  }
+
+  /// The secret.
+  public var token: NameBytes { unsafe NameBytes(message.pointee.token) }
+}
+
+extension RequestDecoder {
+  /// The message of an Authenticate request.
+  public mutating func authenticate(_ head: RequestHead) throws(WireFault) -> AuthenticateView {
+    try unsafe AuthenticateView(unpack(head, budget__v1__authenticate_request__unpack))
+  }
+}
+
 extension DeploymentNames {
   fileprivate init(_ message: Budget__V1__Deployment) {
     self.init()

@@ -99,6 +99,13 @@ public struct ResponseWriter: Sendable {
     }
   }
 
+  /// Appends the answer to Authenticate: what the connection may do from now on.
+  public func appendAuthenticate(role: String, callID: UInt64, to buffer: inout [UInt8]) {
+    _ = appendFrame(callID: callID, to: &buffer) { bytes in
+      bytes.appendMessage(MethodName.authenticate.rawValue) { $0.appendText(1, role) }
+    }
+  }
+
   /// Appends the answer to Ping.
   ///
   /// Returns whether it fitted a frame; where not, FAILED_PRECONDITION was appended in its place.

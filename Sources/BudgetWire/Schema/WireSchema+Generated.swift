@@ -14,7 +14,8 @@ public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
   case releaseReservation = 14
   /// Copies the ledger to a file on the server's disk.
   case backupLedger = 16
-  /// Says who the connection is.
+  /// Says who the connection is. Until then only this and Ping are answered, where the server has
+  /// an access file; where it has none, everybody is admin.
   case authenticate = 20
   /// Who answers, and whether it is ready.
   case ping = 21

@@ -580,10 +580,12 @@ struct  Budget__V1__PingResponse
   int64_t idempotency_horizon_unix_ms;
   size_t n_methods;
   ProtobufCBinaryData *methods;
+  ProtobufCBinaryData role;
+  protobuf_c_boolean insecure_network;
 };
 #define BUDGET__V1__PING_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__ping_response__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0,NULL, {0,NULL}, 0 }
 
 
 struct  Budget__V1__ExplainRequestResponse

@@ -4,6 +4,7 @@ struct RequestHead {
   private var isVersion11 = false
   private var hosts = 0
   private var contentLength: String?
+  private var hasAuthorization = false
 
   /// Reads a whole head, the empty line at its end included.
   init(_ head: ArraySlice<UInt8>) throws(RequestRefusal) {
@@ -72,6 +73,10 @@ struct RequestHead {
       }
       contentLength = value
     case "transfer-encoding": throw .body
+    case "authorization":
+      guard !hasAuthorization else { throw .malformed("it has two Authorization headers") }
+      hasAuthorization = true
+      request.credential = HTTPCredential(value)
     default: break
     }
   }

@@ -32,6 +32,8 @@ final class HTTPConnection {
 
   let id: HTTPConnectionID
   let socket: Descriptor
+  /// The address at its other end, in numbers; empty: it is not known.
+  let peer: String
   var phase = Phase.reading
   var reader: RequestReader
   /// The request that waits for the site.
@@ -50,6 +52,7 @@ final class HTTPConnection {
 
   init(id: HTTPConnectionID, socket: consuming Descriptor, bounds: HTTPBounds, at now: Int64) {
     self.id = id
+    peer = socket.peerHost ?? ""
     self.socket = socket
     reader = RequestReader(bound: bounds.requestBytes)
     requestedAt = now

@@ -42,7 +42,8 @@ extension HTTPLoop {
       } else if connection.requestSince == nil {
         connection.requestSince = now
       }
-    case .request(let request):
+    case .request(var request):
+      request.peer = connection.peer
       connection.requestSince = nil
       connection.requestedAt = now
       connection.request = request

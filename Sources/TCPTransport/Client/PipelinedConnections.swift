@@ -35,9 +35,23 @@ public final class PipelinedConnections {
   private let decoder: FrameDecoder
   private var peers: [Peer] = []
 
-  /// Connects `count` times to `address`, all within `bounds.connectDuration`.
+  /// The first frame of each connection, and why its answer is not a welcome.
+  public struct Greeting {
+    let frame: [UInt8]
+    let complaint: ([UInt8]) -> String?
+
+    /// A greeting whose answer `complaint` judges: nil where it is a welcome.
+    public init(frame: [UInt8], complaint: @escaping ([UInt8]) -> String?) {
+      self.frame = frame
+      self.complaint = complaint
+    }
+  }
+
+  /// Connects `count` times to `address`, all within `bounds.connectDuration`; each connection says
+  /// `greeting` first, and waits for its answer.
   public init(
-    to address: SocketAddress, count: Int, bounds: ClientBounds = ClientBounds()
+    to address: SocketAddress, count: Int, bounds: ClientBounds = ClientBounds(),
+    greeting: Greeting? = nil
   ) throws(TransportError) {
     self.address = address
     poller = try TransportError.socket { () throws(SocketError) in try Poller() }
@@ -49,6 +63,35 @@ public final class PipelinedConnections {
     _ = SystemCalls.raiseDescriptorLimit(to: count + 64)
     for _ in 0..<count {
       peers.append(try connected(to: resolved, until: until))
+      if let greeting { try greet(peers.count - 1, greeting, until: until) }
+    }
+  }
+
+  /// Sends the greeting on the connection that came last; the others say nothing yet.
+  private func greet(
+    _ index: Int, _ greeting: Greeting, until: MonotonicInstant
+  ) throws(TransportError) {
+    let peer = peers[index]
+    peer.unsent.append(greeting.frame[...])
+    try flush(index)
+    while true {
+      if case .frame(let body) = unsafe decoder.step(in: peer.held.span.bytes, at: 0) {
+        let complaint = greeting.complaint(Array(peer.held[body]))
+        if let complaint { throw .notIntroduced(reason: complaint) }
+        peer.held.removeFirst(body.upperBound)
+        return
+      }
+      let left = until.duration(since: .now()).nanoseconds / 1_000_000
+      guard left > 0, poller.take(waitingMilliseconds: Int32(clamping: left)) > 0 else {
+        throw .socket(.connectTimedOut(address: address.description))
+      }
+      switch scratch.receive(from: peer.socket, limit: Self.receiveBytes) {
+      case .bytes(let count): scratch.append(0..<count, to: &peer.held)
+      case .wouldBlock: break
+      case .ended: throw .closed
+      case .failed(let code):
+        throw .system(call: "recv", errno: code, address: address.description)
+      }
     }
   }
 

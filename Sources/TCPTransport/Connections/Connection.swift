@@ -53,6 +53,8 @@ final class Connection {
   var isAnnounced = false
   /// Among those that the batch of replies being delivered is for.
   var isGathering = false
+  /// The last reply comes later, and nothing else is waited for.
+  var awaitsLastReply = false
   /// Tell the peer `draining` once if it goes on sending.
   var owesDrainingReply = false
   /// Part of an encrypted record has come.

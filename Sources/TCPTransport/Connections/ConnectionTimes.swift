@@ -12,12 +12,14 @@ struct ConnectionTimes: Equatable {
   var stalledSince: MonotonicInstant?
   /// When the connection is closed, whatever the peer does; set once the last byte was sent.
   var lingerUntil: MonotonicInstant?
+  /// When a peer that has not said who it is is closed; nil: it has, or is on its way out.
+  var introduceBy: MonotonicInstant?
   /// Whether requests are under way; such a connection is not idle.
   var awaitsReplies = false
 
   /// The fate of a connection whose time is over.
   enum Verdict: Equatable {
-    case frameTimedOut, idle, stalled, lingered
+    case frameTimedOut, idle, stalled, lingered, unintroduced
   }
 
   /// The bounds that it is judged by, in nanoseconds.
@@ -47,6 +49,7 @@ struct ConnectionTimes: Equatable {
     } else if first == nil, !awaitsReplies {
       first = (.idle, lastActivity.advanced(byNanoseconds: limits.idle))
     }
+    if let introduceBy, introduceBy < first?.at ?? .never { first = (.unintroduced, introduceBy) }
     return first
   }
 

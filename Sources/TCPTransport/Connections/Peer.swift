@@ -37,16 +37,6 @@ public struct Peer: Hashable, Sendable {
     user = socket.peerCredentials().map {
       User(userID: $0.user, groupID: $0.group, processID: $0.process)
     }
-    guard user == nil, let host = ResolvedAddress(peerOf: socket)?.socketAddress?.host else {
-      return
-    }
-    address = Self.plain(host)
-  }
-
-  /// An IPv4 address that came to an IPv6 socket is the same peer.
-  static func plain(_ host: String) -> String {
-    let mapped = "::ffff:"
-    let rest = host.dropFirst(mapped.count)
-    return host.hasPrefix(mapped) && rest.utf8.contains(UInt8(ascii: ".")) ? String(rest) : host
+    if user == nil { address = socket.peerHost }
   }
 }

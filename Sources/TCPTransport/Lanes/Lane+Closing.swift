@@ -78,6 +78,7 @@ extension Lane {
     connection.phase = .closing
     connection.dropHeld()
     connection.times.stalledSince = now
+    connection.times.introduceBy = nil
   }
 
   /// Reads and throws away what a peer sends that has not heard yet.

@@ -34,7 +34,9 @@ extension Lane {
     } else {
       LaneCounters.add(1, to: counters.accepted)
       connection.isAnnounced = true
-      handler.connectionOpened(id, peer: arrival.peer)
+      if handler.connectionOpened(id, peer: arrival.peer) == .unknown {
+        connection.times.introduceBy = now.advanced(by: bounds.introductionDuration)
+      }
       if arrival.firstBytes.isEmpty {
         expect(connection)
       } else {

@@ -150,6 +150,13 @@ extension Lane {
       switch outcome {
       case .answered: break
       case .deferred: connection.requestsUnderWay += 1
+      case .introduced: connection.times.introduceBy = nil
+      case .closeAfterReply:
+        connection.requestsUnderWay += 1
+        connection.awaitsLastReply = true
+        LaneCounters.add(1, to: counters.closedByHandler)
+        beginClosing(connection, at: now)
+        return offset
       case .close:
         LaneCounters.add(1, to: counters.closedByHandler)
         beginClosing(connection, at: now)

@@ -52,6 +52,9 @@ extension Lane {
     case .frameTimedOut:
       LaneCounters.add(1, to: counters.frameTimeouts)
       refuse(connection, .frameTimedOut(bound: bounds.frameDuration), at: now)
+    case .unintroduced:
+      LaneCounters.add(1, to: counters.closedForAccess)
+      refuse(connection, .unintroduced(bound: bounds.introductionDuration), at: now)
     case .idle: close(connection, counting: .idle)
     case .stalled: close(connection, counting: .slow)
     case .lingered: close(connection)

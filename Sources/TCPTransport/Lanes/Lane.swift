@@ -187,6 +187,8 @@ actor Lane {
     for arrival in mail.arrivals { adopt(arrival) }
     for batch in mail.replies { deliver(batch) }
     for order in mail.drains { drain(order) }
+    for id in mail.dismissals { dismiss(id) }
+    if mail.mustReview { review() }
     if mail.mustRelieve { relieve() }
     if mail.mustStop { stopNow() }
   }

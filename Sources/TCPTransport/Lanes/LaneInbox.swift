@@ -33,11 +33,14 @@ final class LaneInbox: Sendable {
     var arrivals: [Arrival] = []
     var replies: [ReplyBatch] = []
     var drains: [DrainOrder] = []
+    var dismissals: [ConnectionID] = []
+    var mustReview = false
     var mustRelieve = false
     var mustStop = false
 
     var isEmpty: Bool {
-      arrivals.isEmpty && replies.isEmpty && drains.isEmpty && !mustRelieve && !mustStop
+      arrivals.isEmpty && replies.isEmpty && drains.isEmpty && dismissals.isEmpty
+        && !mustReview && !mustRelieve && !mustStop
     }
   }
 

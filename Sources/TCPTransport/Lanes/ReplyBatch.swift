@@ -54,6 +54,19 @@ public final class ReplyMailbox: Sendable {
 
   init(inboxes: [LaneInbox]) { self.inboxes = inboxes }
 
+  /// Has each lane ask its handler again about the peers that are known; does not wait.
+  public func review() {
+    for inbox in inboxes { inbox.post { $0.mustReview = true } }
+  }
+
+  /// Closes a connection whose peer has not said who it is, unless it has by then, or one that waits for
+  /// its last reply; does not wait.
+  public func dismiss(_ connection: ConnectionID) {
+    let lane = connection.lane.number
+    precondition(lane < inboxes.count, "a connection of another server")
+    inboxes[lane].post { $0.dismissals.append(connection) }
+  }
+
   /// Hands each reply to the lane that owns its connection and wakes it; does not wait.
   ///
   /// The lane writes once per connection and batch. Replies to connections that went away are

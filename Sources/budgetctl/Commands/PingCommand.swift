@@ -33,6 +33,13 @@ struct PingCommand: AsyncParsableCommand {
   }
 
   static func lines(_ response: PingResponse, server: String) -> [String] {
+    // All that a server with an access file says to who has not said who they are.
+    if response.version.isEmpty {
+      return [
+        "budgetd at \(server)", "ready       \(response.isReady ? "yes" : "no")",
+        "role        none: say who you are with --token-file to see more",
+      ]
+    }
     let store =
       switch response.storeState {
       case "none": "none: this node keeps its budgets alone"
@@ -63,6 +70,12 @@ struct PingCommand: AsyncParsableCommand {
       + (response.methods.isEmpty
         ? []
         : ["methods     \(response.methods.joined(separator: ", ").printable)"])
+      + (response.role.isEmpty ? [] : ["role        \(response.role.printable)"])
+      + (response.isInsecureNetwork
+        ? [
+          "network     NOT SAFE: other machines reach it unencrypted, or without saying who they are"
+        ]
+        : [])
   }
 
   static func json(_ response: PingResponse) -> JSONValue {
@@ -75,6 +88,8 @@ struct PingCommand: AsyncParsableCommand {
       ("store_state", .string(response.storeState)),
       ("idempotency_horizon", .instant(response.idempotencyHorizonUnixMilliseconds)),
       ("methods", .array(response.methods.map(JSONValue.string))),
+      ("role", .string(response.role)),
+      ("insecure_network", .bool(response.isInsecureNetwork)),
     ])
   }
 }

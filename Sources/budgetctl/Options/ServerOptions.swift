@@ -14,6 +14,13 @@ struct ServerOptions: ParsableArguments {
   var server: String?
 
   @Option(
+    help: ArgumentHelp(
+      "A file whose first line is the token that says who this is (default: $BUDGETD_TOKEN_FILE).",
+      valueName: "file"),
+    completion: .file())
+  var tokenFile: String?
+
+  @Option(
     help: ArgumentHelp("How long to wait for an answer (default: 5).", valueName: "seconds"))
   var timeout: Double?
 
@@ -29,9 +36,14 @@ struct ServerOptions: ParsableArguments {
     root: ServerOptions,
     environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws(Failure) -> BudgetClient {
-    let named = environment["BUDGETD_SERVER"].flatMap { $0.isEmpty ? nil : $0 }
-    let server = self.server ?? root.server ?? named ?? Self.standardServer
+    func variable(_ name: String) -> String? {
+      environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+    let server =
+      self.server ?? root.server ?? variable("BUDGETD_SERVER") ?? Self.standardServer
     var settings = BudgetClientSettings()
+    let token = tokenFile ?? root.tokenFile ?? variable("BUDGETD_TOKEN_FILE")
+    settings.token = token.map { .file($0) }
     settings.timeout = .seconds(timeout ?? root.timeout ?? Self.standardTimeoutSeconds)
     do throws(BudgetClientError) {
       return try BudgetClient(server: server, settings: settings)

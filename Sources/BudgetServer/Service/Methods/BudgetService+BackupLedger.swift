@@ -5,7 +5,7 @@ import SpendLedger
 extension BudgetService {
   /// Copies the ledger to a file of the server's disk; the reply comes when that is done.
   mutating func backupLedger(
-    _ head: RequestHead, token: LedgerToken
+    _ head: RequestHead, _ call: Call
   ) throws(ServiceRefusal) {
     let request = try ServiceRefusal.of { () throws(WireFault) in
       try reader.decoder.backupLedger(head)
@@ -17,6 +17,7 @@ extension BudgetService {
         "path of \(name.count) bytes: give a name of 1 to \(SpendLedger.longestBackupName) bytes of "
           + "UTF-8 without control characters, or none")
     }
-    context.recorder.backUp(named: name.isEmpty ? "" : name.text, token: token)
+    context.audit.note(.backup, by: peers[call.connection])
+    context.recorder.backUp(named: name.isEmpty ? "" : name.text, token: call.token)
   }
 }

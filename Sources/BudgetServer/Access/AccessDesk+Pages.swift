@@ -1,0 +1,51 @@
+import Access
+import BudgetPages
+import HTTPPort
+import Sockets
+import TCPTransport
+
+/// Who may see pages.
+extension AccessDesk {
+  /// The least role that sees pages.
+  private static let leastRole = Role.read
+
+  /// Whether the one who asks for a page may see it.
+  func verdict(on request: HTTPRequest, at now: MonotonicInstant = .now()) -> PageVerdict {
+    guard let credential = request.credential else {
+      note(.unauthenticated)
+      return .unknown(after: .zero)
+    }
+    guard let identity = identity(showing: credential) else {
+      return .unknown(after: wrongToken(from: request.place, at: now))
+    }
+    let role = identity.principal.role
+    guard role >= Self.leastRole else {
+      note(.permission)
+      return .denied("this client's role is \(role): pages need \(Self.leastRole)")
+    }
+    return .allowed
+  }
+
+  private func identity(showing credential: HTTPCredential) -> Identity? {
+    switch credential {
+    case .bearer(let token): return identity(token: Array(token.utf8))
+    case .basic(let name, let password):
+      let identity = identity(token: Array(password.utf8))
+      return identity?.principal.name == name ? identity : nil
+    case .unknown: return nil
+    }
+  }
+}
+
+extension HTTPRequest {
+  fileprivate var place: String { peer.isEmpty ? "the HTTP port" : peer }
+}
+
+extension AccessReading {
+  init(_ desk: AccessDesk, _ audit: AuditLog) {
+    self.init()
+    clients = desk.clientCount
+    refusals = AccessRefusal.allCases.map { ($0.rawValue, desk.count($0)) }
+    audited = AuditLog.Action.allCases.map { ($0.rawValue, audit.count($0)) }
+  }
+}
