@@ -151,8 +151,9 @@ let package = Package(
     tests(
       "BudgetPagesTests",
       [
-        "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "HTTPPort", "JSONWriting",
-        "Digest", "NodeFixture", "SeededRandom", "SpendLedger", "TCPTransport",
+        "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "CAllocationCount",
+        "HTTPPort", "JSONWriting", "Digest", "NodeFixture", "SeededRandom", "SpendLedger",
+        "TCPTransport",
       ]),
     tests(
       "BudgetServerTests",

@@ -33,19 +33,10 @@ public final class BudgetEngine: Sendable {
     let empty = BudgetCatalog(
       generation: 0, configuration: nothing, slots: [], keys: SlotKeys(),
       tables: BudgetCatalog.Tables(gates: [], dynamic: dynamic))
-    var registry = SlotRegistry()
-    shards.reserve(slots: windows.count)
+    var installed = InstalledCatalog(catalog: empty)
     // An owner may have had windows of several lengths: the newest was in force.
-    for window in windows.sorted(by: { $0.start < $1.start }) {
-      guard let rule = try? WindowRule(text: window.key.windowText) else { continue }
-      let slot = registry.restore(window.key, rule)
-      shards.append(
-        slot: slot,
-        SlotState(
-          rule: rule, window: Window(start: window.start, end: window.end), spend: window.spend,
-          others: window.others))
-    }
-    installed = Locked(InstalledCatalog(registry: registry, catalog: empty))
+    installed.restored = windows.sorted { $0.start < $1.start }
+    self.installed = Locked(installed)
     generation = Atomic(0)
   }
 
@@ -96,6 +87,7 @@ public final class BudgetEngine: Sendable {
     configuration.budgets = configuration.withOverflows()
     return installed.withLock { installed in
       installed.giveBackSlots(shards, at: now)
+      let restored = installed.restore(under: configuration, shards, at: now)
       let entered = installed.enterDynamic(configuration.budgets)
       let known = installed.registry.slotCount
       let before = installed.catalog
@@ -112,6 +104,7 @@ public final class BudgetEngine: Sendable {
         generation: before.generation + 1, configuration: configuration, slots: slots,
         keys: installed.registry.keys,
         tables: BudgetCatalog.Tables(gates: shards.gates, dynamic: dynamic))
+      installed.makeRestored(restored, under: after, shards)
       installed.makeDynamic(under: after, shards, at: now)
       for (definition, slot) in zip(configuration.budgets, slots) {
         enforce(definition, slot, under: after, &placing)

@@ -26,6 +26,15 @@ public final class Promise<Value: Sendable>: Sendable {
     }
   }
 
+  /// The value, as soon as it is given, which the promise then lets go of: to be called once, in place
+  /// of `wait`.
+  public func take() -> Value {
+    while true {
+      bell.wait()
+      if let result = value.withLock({ exchange(&$0, with: nil) }) { return result }
+    }
+  }
+
   /// The value; nil if it is not given by `deadline`. Blocks the thread until then.
   public func wait(until deadline: DispatchTime) -> Value? {
     if bell.wait(timeout: deadline) == .success {

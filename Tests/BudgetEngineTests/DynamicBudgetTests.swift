@@ -258,6 +258,42 @@ import Testing
     #expect(house.engine.slotCount == slots, "nobody knew its slot: it is free at once")
   }
 
+  private func restored(_ name: String, _ window: String, _ pico: Int128) -> BudgetWindowState {
+    BudgetWindowState(
+      key: BudgetKey(scope: .tag, name: name, windowText: window), start: DynamicHouse.time(1),
+      end: DynamicHouse.time(Self.day), spend: PicoUSD(pico: pico))
+  }
+
+  /// After a restart an entry goes on with what its name has spent by a pattern, also where it writes
+  /// the same length another way; a longer pattern's windows are not those of the shorter one.
+  @Test func aRestartTellsEntriesFromPatterns() throws {
+    let house = DynamicHouse(restoring: [
+      restored("user:a", "1d", 5), restored("user:b", "1d", 4), restored("user:cc", "1d", 3),
+    ])
+    house.reload(
+      [
+        try DynamicHouse.pattern(.tag, "user:*", 100, "1d"),
+        try DynamicHouse.pattern(.tag, "user:c*", 100, "24h"),
+      ], [try DynamicHouse.entry(.tag, "user:a", 5, "24h")], at: 2)
+    #expect(house.engine.dynamicBudgetCount == 1)
+    #expect(house.entrySpend(.tag, "user:a", "24h", at: 3) == 5)
+    #expect(house.denials(["user:a"], at: 3).count == 1)
+    #expect(house.spend(.tag, "user:b", "1d", at: 3) == 4)
+    house.record(1, tags: ["user:a", "user:b", "user:cc"], at: 4)
+    #expect(house.spend(.tag, "user:b", "1d", at: 5) == 5)
+    #expect(house.spend(.tag, "user:cc", "24h", at: 5) == 1)
+  }
+
+  /// A bound that is lower than before a restart holds.
+  @Test func aRestartMakesNoMoreThanMayBe() throws {
+    let house = DynamicHouse(
+      restoring: (0..<5).map { restored("user:\($0)", "day", 7) }, bound: 2)
+    house.reload(try daily(), at: 2)
+    #expect(house.engine.dynamicBudgetCount == 2)
+    house.record(1, tags: (0..<5).map { "user:\($0)" }, at: 3)
+    #expect(house.engine.dynamicBudgetCount == 2)
+  }
+
   @Test func labelsNameTheNameAndItsWindow() throws {
     let house = DynamicHouse(try daily())
     let charged = house.pend(1, .init(tags: ["user:a", "user:b"]), at: 1)

@@ -1,4 +1,5 @@
 import BudgetModel
+import Dispatch
 import Testing
 
 @testable import BudgetEngine
@@ -69,6 +70,34 @@ import Testing
     #expect(house.denials(["user:a"], at: 8).isEmpty && house.denials(["user:b"], at: 8).isEmpty)
     house.record(5, tags: ["user:c"], at: 9)
     #expect(house.denials(["user:c"], at: 10).isEmpty)
+  }
+
+  /// Budgets that are made while an outage begins or ends are shared, or not, as all others.
+  @Test func whatIsMadeMeanwhileIsSharedToo() throws {
+    for round in 0..<300 {
+      let house = try house()
+      let names = (0..<40).map { "user:\($0)" }
+      func meanwhile(_ change: @Sendable @escaping () -> Void, _ names: ArraySlice<String>) {
+        let names = Array(names)
+        DispatchQueue.concurrentPerform(iterations: 2) { part in
+          if part == 0 { return change() }
+          for name in names { house.record(4, tags: [name], at: 1) }
+        }
+      }
+      let engine = house.engine
+      let now = DynamicHouse.time(1)
+      meanwhile({ engine.withholdOfDynamicBudgets(nodes: 2, at: now) }, names[..<20])
+      for name in names[..<20] {
+        #expect(withheld(name, house) > 0, "round \(round)")
+      }
+      meanwhile({ engine.endWithholding() }, names[20...])
+      for name in names { #expect(withheld(name, house) == 0, "round \(round)") }
+    }
+  }
+
+  private func withheld(_ name: String, _ house: DynamicHouse) -> Int128 {
+    let slots = house.charged(.init(tags: [name]), in: house.engine.catalog, at: 3).slots
+    return house.engine.shards.state(of: slots[0]).withheld(at: DynamicHouse.time(3)).pico
   }
 
   @Test func withoutALimitNothingIsShared() throws {

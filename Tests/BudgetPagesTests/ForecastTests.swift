@@ -1,4 +1,5 @@
 import BudgetModel
+import CAllocationCount
 import NodeFixture
 import Testing
 
@@ -94,6 +95,29 @@ import Testing
     #expect(sampling.reading.requestsPerSecond(660) == 1.2)
     sampling.forget([budget.slot])
     #expect(forecasts() == Forecasts())
+  }
+
+  /// Paces that somebody is looking at are not copied when the budgets are read: with a million budgets
+  /// lanes would wait for that.
+  @Test func aLookAtPacesCopiesNothing() throws {
+    guard allocation_count_is_available() else { return }
+    let count = 4_000
+    let fixture = try PageFixture(
+      (0..<count).map { try PageFixture.budget(.provider, "p\($0)", 100) })
+    let passed = ManualUptime()
+    let sampling = SpendSampling(fixture.engine, fixture.time, uptime: { passed.now })
+    func sample() {
+      for number in 0..<count { fixture.charge("p\(number)", dollars: 1) }
+      passed.advance(.seconds(60))
+      sampling.sample(requests: 0)
+    }
+    for _ in 0..<3 { sample() }
+    let reading = sampling.reading
+    let before = allocated_bytes()
+    sample()
+    let grown = (allocated_bytes() - before) / count
+    withExtendedLifetime(reading) {}
+    #expect(grown < 40, "\(grown) bytes a budget more while somebody looks")
   }
 
   /// Metrics have what says something, with the time that it is measured over.

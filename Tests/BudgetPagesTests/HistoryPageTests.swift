@@ -1,11 +1,11 @@
 import BudgetModel
 import Foundation
-import HTTPPort
 import NodeFixture
 import SpendLedger
 import Testing
 
 @testable import BudgetPages
+@testable import HTTPPort
 
 /// `/history.json`: bounded, and what the ledger says.
 @Suite struct HistoryPageTests {
@@ -73,5 +73,41 @@ import Testing
     #expect(try page(fixture, "limit=7").budgets.count == 7)
     #expect(try page(fixture, "scope=provider").budgets.map { $0["name"] as? String } == ["p"])
     #expect(try page(fixture, "q=T14").budgets.count == 11)
+  }
+
+  /// The history waits for the ledger's thread, and that for the disk: other pages do not.
+  @Test func nothingElseWaitsForTheHistory() throws {
+    var fixture = try PageFixture([PageFixture.budget(.tag, "t", 5)])
+    let (asked, disk) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    fixture.change = { sources in
+      sources.history = { _ in
+        asked.signal()
+        disk.wait()
+        return [[Self.window(1, 1, limit: .unlimited)]]
+      }
+    }
+    let site = PageSite(fixture.sources)
+    let inbox = try #require(HTTPInbox())
+    func ask(_ path: String, _ number: Int) {
+      let connection = HTTPConnectionID(slot: number, generation: 0)
+      site.answer(HTTPRequest(path: path), HTTPReply(inbox: inbox, connection: connection))
+    }
+    func answer() -> [Int] {
+      let end = ContinuousClock.now + .seconds(30)
+      while ContinuousClock.now < end {
+        let answers = inbox.take().answers.map(\.connection.slot)
+        if !answers.isEmpty { return answers }
+        sched_yield()
+      }
+      return []
+    }
+    ask("/history.json", 1)
+    asked.wait()
+    for (number, path) in ["/status.json", "/metrics", "/provider/budgets"].enumerated() {
+      ask(path, number + 2)
+      #expect(answer() == [number + 2])
+    }
+    disk.signal()
+    #expect(answer() == [1])
   }
 }

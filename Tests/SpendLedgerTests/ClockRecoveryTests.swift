@@ -46,4 +46,11 @@ import Testing
     let time = ClockRecovery.time(after: unknown, at: reading(12_000, 9, ""))
     #expect(time.source == .wallClock)
   }
+
+  /// Reading a large ledger takes seconds, in which time goes on.
+  @Test func timeGoesOnWhileTheLedgerIsRead() {
+    let time = ClockRecovery.time(after: nil, at: reading(7_000, 100, "a"))
+    #expect(time.time(atBoottime: 5_100).unixMilliseconds == 12_000)
+    #expect(time.time(atBoottime: 99).unixMilliseconds == 7_000)
+  }
 }

@@ -89,6 +89,40 @@ import Testing
     #expect(!balances.holds(BalanceKey(budget: 0, start: 1), at: places[0]))
   }
 
+  /// A budget may have thousands of windows; those that are let go of leave the others where they are.
+  @Test func windowsOfManyBudgetsComeAndGo() {
+    var balances = Balances()
+    var random = SeededRandom(seed: 3)
+    var known: [BalanceKey: Int] = [:]
+    for _ in 0..<4_000 {
+      let budget = Int64(random.below(600)) - 40
+      let key = BalanceKey(budget: budget, start: Int64(random.below(8)))
+      if let place = known[key], random.chance(0.7) {
+        let gone = known.filter { $0.key.budget == budget && random.chance(0.5) }
+        balances.drop(gone.map(\.value) + (gone[key] == nil ? [place] : []))
+        known = known.filter { gone[$0.key] == nil && $0.key != key }
+      } else if known[key] == nil {
+        known[key] = balances.add(Balances.Entry(key: key, end: 9, amount: .zero))
+        if let place = known[key], random.chance(0.5) { balances.charge(cent, at: place) }
+      }
+      #expect(balances.place(of: key) == known[key])
+      let own = known.filter { $0.key.budget == budget }.map(\.value)
+      #expect(balances.places(ofBudget: budget).sorted() == own.sorted())
+    }
+    for (key, place) in known { #expect(balances.place(of: key) == place) }
+    let dirty = known.values.filter { balances.entries[$0].isDirty }
+    let all = balances.queue.all(through: 1)
+    #expect(
+      all.blocks.flatMap { balances.queue.dirty(in: $0) }.map { Int($0) }.sorted()
+        == dirty.sorted())
+    for block in FoldQueue.block(of: -40)...FoldQueue.block(of: 600) {
+      balances.folded(balances.queue.all(through: 1))
+      balances.dropEnded(inBlock: block, before: 10)
+      #expect(!balances.queue.holds(block: block))
+    }
+    #expect(known.keys.allSatisfy { balances.place(of: $0) == nil } && balances.queue.isEmpty)
+  }
+
   /// Whatever is folded when: a start that takes the table's rows and charges the batches that its
   /// marks do not cover finds every balance as it is.
   @Test(arguments: 0..<20)
@@ -116,7 +150,7 @@ import Testing
         }
       #expect(slice.foldedThrough >= folded, "seed \(random.seed)")
       for block in slice.blocks {
-        for place in balances.queue.dirty(in: block) {
+        for place in balances.queue.dirty(in: block).map({ Int($0) }) {
           table[place] = balances.entries[place].amount
         }
         if !slice.isAll { marks[balances.queue.number(of: block)] = batch }

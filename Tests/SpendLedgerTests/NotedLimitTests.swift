@@ -125,4 +125,57 @@ import Testing
     }
     #expect(seen == [.limit(PicoUSD(pico: 5))])
   }
+
+  /// A note that has changed on the disk is no reason to record nothing: the budget's notes are replaced.
+  @Test(arguments: ["limited = 0", "dollars = 7", "name = 'p9'", "scope = 77"], [false, true])
+  func notesThatHaveChangedAreReplaced(change: String, isComplete: Bool) throws {
+    let fixture = try LedgerFixture()
+    for slot: Int32 in [0, 1] { nextWindow(fixture, slots: [slot]) }
+    let notes = [0, 1].map { NotedLimit(fixture.budget($0), PicoUSD(dollars: 5)) }
+    fixture.ledger.note(notes, isComplete: true, at: fixture.client.now())
+    fixture.client.advance(milliseconds: 1)
+    fixture.ledger.note(
+      [NotedLimit(fixture.budget(0), PicoUSD(dollars: 6))], isComplete: false,
+      at: fixture.client.now())
+    #expect(fixture.ledger.settle())
+    fixture.ledger.close()
+    try fixture.change("UPDATE limit_change SET \(change) WHERE name = 'p0' AND dollars = 5")
+    try fixture.restart()
+    // Of the budget nothing can be said; of others all.
+    let isNamed = !change.hasPrefix("name") && !change.hasPrefix("scope")
+    if isNamed { #expect(try limits(fixture) == [.unknown]) }
+    #expect(try limits(fixture, 1) == [.limit(PicoUSD(dollars: 5))])
+    nextWindow(fixture, slots: [0, 1])
+    let again = zip([0, 1], [6, 5]).map {
+      NotedLimit(fixture.budget($0), PicoUSD(dollars: $1))
+    }
+    fixture.ledger.note(again, isComplete: isComplete, at: fixture.client.now())
+    #expect(fixture.ledger.settle() && fixture.ledger.state == .ready)
+    if isComplete || isNamed {
+      let isTold = fixture.client.hears { if case .limitsReplaced = $0 { true } else { false } }
+      #expect(isTold)
+    }
+    #expect(try limits(fixture).first == .limit(PicoUSD(dollars: 6)))
+    #expect(try limits(fixture, 1) == [.limit(PicoUSD(dollars: 5)), .limit(PicoUSD(dollars: 5))])
+    try fixture.restart()
+    #expect(fixture.record(PicoUSD(pico: 1), slots: [0]) == .recorded)
+    #expect(try limits(fixture).first == .limit(PicoUSD(dollars: 6)))
+  }
+
+  /// A budget whose notes have changed can still be renamed.
+  @Test func budgetsWhoseNotesHaveChangedAreRenamed() throws {
+    let fixture = try LedgerFixture()
+    nextWindow(fixture)
+    note(fixture, 5)
+    #expect(fixture.ledger.settle())
+    fixture.ledger.close()
+    try fixture.change("UPDATE limit_change SET pico = pico + 1")
+    try fixture.restart()
+    let new = BudgetKey(scope: .provider, name: "p0", windowText: "24h")
+    fixture.ledger.rename(from: fixture.budget(0), to: new)
+    fixture.client.heard.withLock { $0.keys[0] = new }
+    nextWindow(fixture)
+    #expect(fixture.ledger.state == .ready)
+    #expect(try limits(fixture) == [.unknown, .unknown] && rows(fixture) == 0)
+  }
 }

@@ -159,6 +159,18 @@ import Testing
     #expect(try fixture.afterKill().spend(of: "p0")?.pico == 28)
   }
 
+  /// A slot is handed out again: what is charged to it from then on is the next budget's.
+  @Test func aSlotsNextBudgetHasItsOwnSpend() throws {
+    let fixture = try LedgerFixture()
+    #expect(fixture.record(PicoUSD(pico: 7)) == .recorded)
+    fixture.client.heard.withLock {
+      $0.keys[0] = BudgetKey(scope: .provider, name: "p9", windowText: "1d")
+    }
+    #expect(fixture.record(PicoUSD(pico: 5)) == .recorded)
+    let found = try fixture.afterKill()
+    #expect(found.spend(of: "p0")?.pico == 7 && found.spend(of: "p9")?.pico == 5)
+  }
+
   @Test func theTimeOfTheLastCommitIsStored() throws {
     let fixture = try LedgerFixture { $0.clockInterval = .zero }
     fixture.client.advance(milliseconds: 5_000)

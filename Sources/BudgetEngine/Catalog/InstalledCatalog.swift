@@ -4,6 +4,8 @@ import BudgetModel
 struct InstalledCatalog {
   var registry = SlotRegistry()
   var catalog: BudgetCatalog
+  /// The windows of an earlier life of the node, each owner's newest last, until the first configuration.
+  var restored: [BudgetWindowState] = []
   /// Those that were in force before and that somebody may still work by.
   var earlier = EarlierCatalogs()
   /// The place that the search for dynamic budgets that are over has reached.

@@ -24,8 +24,9 @@ struct DynamicMaking {
     let key = DynamicKey(
       scope: scope, window: window, slot: slot, life: life, wasEntry: wasEntry)
     let (rule, limit) = (definition.rule, catalog.patterns.limits[pattern])
-    let nodes = catalog.dynamic.sharers
-    catalog.dynamic.insert(key, name) { home in
+    catalog.dynamic.insert(key, name) { [dynamic = catalog.dynamic] home in
+      // Read under the table's lock: whoever begins to share sees the row, or is seen here.
+      let nodes = dynamic.sharers
       shards.update(slot) { state in
         state.becomeDynamic(home: home, rule: rule)
         if nodes > 1 { state.share(limit, among: nodes, at: now) }
@@ -171,9 +172,9 @@ extension InstalledCatalog {
       }
     }
     registry.release(released)
-    guard catalog.patterns.definitions.map(\.rule) != patterns.definitions.map(\.rule) else {
-      return
-    }
+    // Those of the first one were made just now.
+    guard wasEntry, catalog.patterns.definitions.map(\.rule) != patterns.definitions.map(\.rule)
+    else { return }
     // The next windows of live budgets begin and end as their patterns say now.
     dynamic.forEachLive { row, name in
       guard let number = after.pattern(giving: row.scope, name, window: row.window) else { return }

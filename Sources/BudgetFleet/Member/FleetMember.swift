@@ -66,7 +66,8 @@ public final class FleetMember: FleetNode, Sendable {
     self.options = options
     state = Locked(
       FleetMemberState(
-        options: options, startedAt: time.now(), stored: ledger.opening.fleet))
+        options: options, startedAt: time.now(),
+        stored: FleetRestoring.named(ledger.opening.fleet, in: engine.catalog)))
   }
 
   /// Eight hexadecimal digits, this node's name in the fleet.

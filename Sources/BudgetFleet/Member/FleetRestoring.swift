@@ -22,6 +22,19 @@ public enum FleetRestoring {
     return inForce
   }
 
+  /// `windows` without those of budgets that names have by patterns alone, of which there may be a
+  /// million: how many nodes shared them nobody asks.
+  static func named(_ windows: [FleetWindow], in catalog: BudgetCatalog) -> [FleetWindow] {
+    let patterns = catalog.patternsInForce
+    if patterns.isEmpty { return windows }
+    let entries = Set(catalog.budgets.map(\.definition.key))
+    return windows.filter { window in
+      let key = window.window.key
+      return entries.contains(key)
+        || !patterns.contains { $0.key.scope == key.scope && $0.matches(key.name) }
+    }
+  }
+
   /// The windows that the ledger knows, as the engine of a member restores them; `own` are those
   /// that a node without a fleet would restore.
   ///

@@ -356,6 +356,13 @@ extension LedgerRecorder: LedgerClient {
         """)
     case .renameJoined(let from, let to):
       log.notice("the spend of \(from) was added to that of \(to)")
+    case .limitsReplaced(let budgets):
+      let named = budgets.prefix(10).joined(separator: ", ")
+      log.warning(
+        """
+        the limits that the ledger had noted of \(named)\(budgets.count > 10 ? ", ..." : "") had \
+        changed on the disk: the history of these budgets tells no limits of windows before now
+        """)
     case .upkeepFailed(let what, let reason):
       log.warning("the ledger could not \(what) and will try again: \(reason)")
     }

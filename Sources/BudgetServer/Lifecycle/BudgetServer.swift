@@ -76,7 +76,9 @@ public final class BudgetServer: Sendable {
     let time =
       time
       ?? Self.clock(
-        isShared: source != nil, startingAt: opening.time.time, options.fleet)
+        isShared: source != nil,
+        startingAt: opening.time.time(
+          atBoottime: SystemTimeSource.boottimeNanoseconds() / 1_000_000), options.fleet)
     let now = time.now()
     let engine = BudgetEngine(
       restoring: LedgerSync.restorable(
@@ -137,6 +139,7 @@ public final class BudgetServer: Sendable {
     // A start that is refused says so in one line; one that goes on says what it found.
     config.log(to: log, as: "loaded")
     LedgerSync.log(opening, directory: options.dataDirectory, at: now, to: log)
+    ledger.forgetOpenedWindows()
     LogText.writeWindows(report, to: log)
     recorder.connect(to: transport.replies, trace: trace)
     access.connect(to: transport.replies)

@@ -4,7 +4,7 @@ import RedisStore
 /// Dynamic budgets between passes, with all that it takes to wake them and put them to rest.
 struct DynamicRest {
   private(set) var rows = RestingBudgets()
-  private var patterns: [FleetPattern] = []
+  private var patterns = FleetPatterns()
   private let keys: RedisKeys
   private let settings: ReconcilerSettings
   private let pace: NewsPace
@@ -20,7 +20,7 @@ struct DynamicRest {
     pace = NewsPace(settings)
   }
 
-  var isEmpty: Bool { rows.count == 0 }
+  var isEmpty: Bool { rows.isEmpty }
 
   /// How long an ended window is told of, and a new link's markers are looked at more often.
   private var memory: Int64 { settings.endedWindowMemoryMilliseconds }
@@ -33,7 +33,7 @@ struct DynamicRest {
       rows.note(total, head, isInherited: isInherited)
       return true
     }
-    guard let pattern = pattern(of: total.key) else { return false }
+    guard let pattern = patterns.number(of: total.key) else { return false }
     // A name whose braces leave no place for a marker is counted on this node alone.
     guard BudgetKeys(total.key, .own, in: keys) != nil else { return true }
     rows.note(total, rows.addHead(total.key, pattern: pattern), isInherited: isInherited)
@@ -44,7 +44,7 @@ struct DynamicRest {
   /// another's.
   mutating func note(_ record: FleetRecord, _ isTold: inout Set<BudgetKey>) -> Bool {
     var head = rows.head(of: record.key)
-    if head == nil, let pattern = pattern(of: record.key) {
+    if head == nil, let pattern = patterns.number(of: record.key) {
       head = rows.addHead(record.key, pattern: pattern)
     }
     guard let head else { return false }
@@ -69,25 +69,15 @@ struct DynamicRest {
 
   /// The patterns are others.
   mutating func take(_ new: [FleetPattern]) {
-    patterns = new
-    for row in 0..<rows.rowCount where rows[row].flags.contains(.isHead) {
-      rows[row].pattern = pattern(of: rows[row].key) ?? -1
+    patterns = FleetPatterns(new)
+    for head in 0..<rows.headCount where rows[head].flags.contains(.isHead) {
+      rows[head].pattern = patterns.number(of: rows.key(of: head)) ?? -1
     }
-  }
-
-  /// The longest pattern of a window that gives the name a budget.
-  private func pattern(of key: BudgetKey) -> Int32? {
-    var found: (number: Int, length: Int)?
-    for (number, pattern) in patterns.enumerated() where pattern.gives(key) {
-      let length = pattern.prefix.utf8.count
-      if found.map({ $0.length < length }) ?? true { found = (number, length) }
-    }
-    return found.map { Int32($0.number) }
   }
 
   /// Takes a budget that no entry names any more, if a pattern gives it; whether one does.
   mutating func take(_ state: BudgetState, at now: Timestamp) -> Bool {
-    guard let pattern = pattern(of: state.key) else { return false }
+    guard let pattern = patterns.number(of: state.key) else { return false }
     var state = state
     if state.origin != .own {
       // LiteLLM's keys had it: what it has spent is told again, under its own.
@@ -142,7 +132,7 @@ struct DynamicRest {
         told: settings.toldBound, read: settings.pullBound,
         checked: isAfterNewLink ? settings.toldBound / 2 : settings.checkBound,
         visited: settings.visitBound),
-      limits: patterns.map(\.limit), checkedSince: checkedSince,
+      limits: patterns.all.map(\.limit), checkedSince: checkedSince,
       checkMilliseconds: settings.markerCheckMilliseconds, memoryMilliseconds: memory)
     due = rows.takeDue(occasion, look, at: now).reversed()
   }
@@ -202,20 +192,20 @@ struct DynamicRest {
 
   /// The full state of a budget that rests.
   private func state(of head: Int32, tells: Bool) -> BudgetState? {
-    let row = rows[head]
+    let (key, number) = (rows.key(of: head), rows[head].pattern)
     let rule: WindowRule
     var limit: PicoUSD?
-    if row.pattern >= 0 {
-      rule = patterns[Int(row.pattern)].rule
-      limit = patterns[Int(row.pattern)].limit
-    } else if let known = try? WindowRule(text: row.key.windowText) {
+    if number >= 0 {
+      rule = patterns.all[Int(number)].rule
+      limit = patterns.all[Int(number)].limit
+    } else if let known = try? WindowRule(text: key.windowText) {
       // Its pattern is gone: what is left of its spend is told.
       rule = known
     } else {
       return nil
     }
-    guard let keys = BudgetKeys(row.key, .own, in: keys) else { return nil }
-    let budget = FleetBudget(key: row.key, limit: limit, rule: rule, origin: .own)
+    guard let keys = BudgetKeys(key, .own, in: keys) else { return nil }
+    let budget = FleetBudget(key: key, limit: limit, rule: rule, origin: .own)
     return rows.state(of: head, budget, keys: keys, tells: tells)
   }
 
@@ -227,7 +217,7 @@ struct DynamicRest {
   /// Has the next pass come just before windows end that have news, or that the calendar ends.
   func pace(_ report: inout PassReport) {
     if isEmpty { return }
-    let calendars = patterns.filter { $0.rule.rollingLength == nil }
+    let calendars = patterns.all.filter { $0.rule.rollingLength == nil }
       .map { $0.rule.window(at: report.time).end }
     let ends = calendars + [rows.soonestEnd(after: report.time)].compactMap { $0 }
     guard let end = ends.min() else { return }

@@ -16,7 +16,7 @@ extension RestingBudgets {
     var read: Int
     /// Those without news whose markers are checked.
     var checked: Int
-    /// The rows that are gone through in turns.
+    /// The heads that are gone through in turns.
     var visited: Int
   }
 
@@ -140,8 +140,8 @@ extension RestingBudgets {
     let forgotten = Timestamp(
       unixMilliseconds: now.unixMilliseconds - looking.memoryMilliseconds)
     var checks = looking.bounds.checked
-    for _ in 0..<min(Int(rowCount), looking.bounds.visited) where due.count < bound {
-      if cursor >= rowCount { cursor = 0 }
+    for _ in 0..<min(Int(headCount), looking.bounds.visited) where due.count < bound {
+      if cursor >= headCount { cursor = 0 }
       let head = cursor
       cursor += 1
       guard self[head].flags.contains(.isHead), !self[head].flags.contains(.isAwake) else {

@@ -13,7 +13,7 @@ extension RestingBudgets {
     var record: FleetRecord?
     if row.record.start != Self.never {
       record = FleetRecord(
-        key: row.key, start: row.record.start, end: row.record.end, at: row.record.start)
+        key: budget.key, start: row.record.start, end: row.record.end, at: row.record.start)
       record?.total = row.total
       record?.highest = row.highest
     }

@@ -1,13 +1,14 @@
 import BudgetModel
 
-/// Dynamic budgets between the passes that look at them: some 200 bytes a budget, where one that is
+/// Dynamic budgets between the passes that look at them: some 190 bytes a budget, where one that is
 /// looked at has ten times as much.
 ///
-/// A budget has a row for each window and origin of this node's spend. Its first row, the head, has
-/// the facts that it has once.
+/// A budget has a head with the facts that it has once, and a row for each window and origin of
+/// this node's spend.
 struct RestingBudgets {
   struct Flags: OptionSet {
     var rawValue: UInt8
+    /// The head is a budget's.
     static let isHead = Flags(rawValue: 1)
     /// The spend key was there when it was read last.
     static let hasTotal = Flags(rawValue: 2)
@@ -23,39 +24,48 @@ struct RestingBudgets {
     static let owesView = Flags(rawValue: 128)
   }
 
-  struct Row {
-    var key: BudgetKey
-    /// A window, and what one origin has spent in it; how much of that needs no telling.
-    var start: Timestamp
-    var end: Timestamp
-    var cumulative = PicoUSD.zero
-    var confirmed = PicoUSD.zero
-    var origin: Int32
-    /// The next row of the budget, or the next free one.
-    var next = RestingBudgets.none
-
-    /// Of a head. The number of its pattern; -1: no pattern gives it any more.
-    var pattern: Int32 = -1
-    /// The fleet's window; `never`: none is known.
-    var record = Window(start: RestingBudgets.never, end: RestingBudgets.never)
+  /// A budget: 96 bytes.
+  struct Head {
     var total = PicoUSD.zero
     var highest = PicoUSD.zero
+    /// The fleet's window; `never`: none is known.
+    var record = Window(start: RestingBudgets.never, end: RestingBudgets.never)
     /// Since when there is news; when the script ran last; when the spend key is to be read.
     var unsentSince = RestingBudgets.never
     var mergedAt = RestingBudgets.never
     var readDue = RestingBudgets.never
-    var flags: Flags = []
+    fileprivate(set) var key: BudgetKeyPool.Key
+    /// The number of its pattern; -1: no pattern gives it any more.
+    var pattern: Int32
+    /// Its first row; of a free head the next free one.
+    fileprivate(set) var first = RestingBudgets.none
+    var flags: Flags = .isHead
+
+    fileprivate init(_ key: BudgetKeyPool.Key, pattern: Int32) {
+      self.key = key
+      self.pattern = pattern
+    }
+  }
+
+  /// A window, and what one origin has spent in it; how much of that needs no telling. 64 bytes.
+  struct Row {
+    var cumulative = PicoUSD.zero
+    var confirmed = PicoUSD.zero
+    var start: Timestamp
+    var end: Timestamp
+    var origin: Int32
+    /// The next row of the budget, or the next free one.
+    fileprivate(set) var next: Int32
   }
 
   static let none: Int32 = -1
   static let never = Timestamp(unixMilliseconds: .min)
-  /// Rows lie in pieces that never move: one array would take twice its size while it grows.
-  private static let shift: Int32 = 10
-  private static let mask: Int32 = 1 << shift - 1
 
-  private var pieces: [[Row]] = []
-  private(set) var rowCount: Int32 = 0
-  private var firstFree = none
+  private var heads = Pieces<Head>()
+  private var rows = Pieces<Row>()
+  private var firstFreeHead = none
+  private var firstFreeRow = none
+  private var keys = BudgetKeyPool()
   private var index = BudgetKeyIndex()
   private var origins: [String] = []
   private var originNumbers: [String: Int32] = [:]
@@ -66,18 +76,26 @@ struct RestingBudgets {
   /// The place that the next look in turns begins at.
   var cursor: Int32 = 0
 
-  /// How many budgets rest here.
+  /// How many budgets rest here, and whether none does.
   var count: Int { index.count }
+  var isEmpty: Bool { index.isEmpty }
 
-  subscript(row: Int32) -> Row {
-    get { pieces[Int(row >> Self.shift)][Int(row & Self.mask)] }
-    _modify { yield &pieces[Int(row >> Self.shift)][Int(row & Self.mask)] }
+  /// How many heads there are, free ones too.
+  var headCount: Int32 { Int32(heads.count) }
+
+  subscript(head: Int32) -> Head {
+    get { heads[Int(head)] }
+    _modify { yield &heads[Int(head)] }
   }
 
   /// The head of the budget that goes by `key`.
   func head(of key: BudgetKey) -> Int32? {
-    index.number(of: key) { self[Int32($0)].key }.map { Int32($0) }
+    guard let hash = keys.hash(of: key) else { return nil }
+    return index.number(hash: hash) { keys.isEqual(heads[Int($0)].key, key) }.map { Int32($0) }
   }
+
+  /// The key of the budget whose head that is.
+  func key(of head: Int32) -> BudgetKey { keys[heads[Int(head)].key] }
 
   func origin(_ number: Int32) -> String { origins[Int(number)] }
 
@@ -89,85 +107,90 @@ struct RestingBudgets {
     return number
   }
 
-  // MARK: - Rows
+  // MARK: - Heads and rows
 
   /// A head for a budget that has none.
   mutating func addHead(_ key: BudgetKey, pattern: Int32) -> Int32 {
-    var row = Row(key: key, start: Self.never, end: Self.never, origin: 0)
-    row.pattern = pattern
-    row.flags = .isHead
-    let head = add(row)
-    let rows = pieces
-    index.insert(Int64(head)) { Self.key(Int32($0), in: rows) }
+    let short = keys.add(key)
+    let head = firstFreeHead == Self.none ? Int32(heads.count) : firstFreeHead
+    if firstFreeHead == Self.none {
+      heads.append(Head(short, pattern: pattern))
+    } else {
+      firstFreeHead = self[head].first
+      self[head] = Head(short, pattern: pattern)
+    }
+    let (known, pool) = (heads, keys)
+    index.insert(Int64(head), hash: pool.hash(of: short)) { pool.hash(of: known[Int($0)].key) }
     return head
   }
 
-  private static func key(_ row: Int32, in pieces: [[Row]]) -> BudgetKey {
-    pieces[Int(row >> shift)][Int(row & mask)].key
-  }
-
-  private mutating func add(_ row: Row) -> Int32 {
-    if firstFree != Self.none {
-      let place = firstFree
-      firstFree = self[place].next
-      self[place] = row
-      return place
+  private mutating func addRow(_ row: Row) -> Int32 {
+    if firstFreeRow == Self.none {
+      rows.append(row)
+      return Int32(rows.count - 1)
     }
-    let place = rowCount
-    rowCount += 1
-    if place & Self.mask == 0 {
-      pieces.append([])
-      pieces[pieces.count - 1].reserveCapacity(1 << Int(Self.shift))
-    }
-    pieces[pieces.count - 1].append(row)
+    let place = firstFreeRow
+    firstFreeRow = rows[Int(place)].next
+    rows[Int(place)] = row
     return place
   }
 
-  private mutating func free(_ row: Int32) {
-    self[row] = Row(
-      key: BudgetKey(scope: .total, name: "", windowText: ""), start: Self.never, end: Self.never,
-      origin: 0, next: firstFree)
-    firstFree = row
+  private mutating func freeRows(of head: Int32) {
+    var row = self[head].first
+    while row != Self.none {
+      let next = rows[Int(row)].next
+      rows[Int(row)] = Row(start: Self.never, end: Self.never, origin: 0, next: firstFreeRow)
+      firstFreeRow = row
+      row = next
+    }
+    self[head].first = Self.none
   }
 
   /// The budget is gone.
   mutating func remove(_ head: Int32) {
-    let rows = pieces
-    index.remove(self[head].key) { Self.key(Int32($0), in: rows) }
-    var row = head
-    while row != Self.none {
-      let next = self[row].next
-      free(row)
-      row = next
+    let short = self[head].key
+    do {
+      let (known, pool) = (heads, keys)
+      index.remove(Int64(head), hash: pool.hash(of: short)) { pool.hash(of: known[Int($0)].key) }
     }
+    keys.remove(short)
+    freeRows(of: head)
+    self[head] = Head(short, pattern: -1)
+    self[head].flags = []
+    self[head].first = firstFreeHead
+    firstFreeHead = head
+    if keys.isWasteful { moveKeys() }
   }
 
-  /// Calls `body` with each row of a budget that holds a window.
+  /// Keeps the names that are in use only.
+  private mutating func moveKeys() {
+    var kept = keys.emptied()
+    for head in 0..<headCount where self[head].flags.contains(.isHead) {
+      self[head].key = kept.take(self[head].key, from: keys)
+    }
+    keys = kept
+  }
+
+  /// Calls `body` with each row of a budget.
   func forEach(_ head: Int32, _ body: (Row) -> Void) {
-    var row = head
+    var row = self[head].first
     while row != Self.none {
-      if self[row].start != Self.never { body(self[row]) }
-      row = self[row].next
+      body(rows[Int(row)])
+      row = rows[Int(row)].next
     }
   }
 
   /// The row of a window and origin, made where it is not there.
-  private mutating func row(_ head: Int32, _ start: Timestamp, _ origin: Int32) -> Int32 {
-    var row = head
+  private mutating func row(_ head: Int32, _ start: Timestamp, _ origin: Int32) -> Int {
+    var row = self[head].first
     while row != Self.none {
-      if self[row].start == start, self[row].origin == origin { return row }
-      row = self[row].next
+      let known = rows[Int(row)]
+      if known.start == start, known.origin == origin { return Int(row) }
+      row = known.next
     }
-    if self[head].start == Self.never {
-      self[head].start = start
-      self[head].origin = origin
-      return head
-    }
-    let made = add(
-      Row(
-        key: self[head].key, start: start, end: start, origin: origin, next: self[head].next))
-    self[head].next = made
-    return made
+    let made = addRow(Row(start: start, end: start, origin: origin, next: self[head].first))
+    self[head].first = made
+    return Int(made)
   }
 
   // MARK: - News
@@ -175,16 +198,16 @@ struct RestingBudgets {
   /// The ledger tells a total of the budget whose head that is.
   mutating func note(_ total: OriginTotal, _ head: Int32, isInherited: Bool) {
     let place = row(head, total.start, number(ofOrigin: total.origin))
-    self[place].cumulative = total.cumulative
-    var row = head
+    rows[place].cumulative = total.cumulative
+    var row = self[head].first
     while row != Self.none {
-      if self[row].start == total.start { self[row].end = total.end }
-      row = self[row].next
+      if rows[Int(row)].start == total.start { rows[Int(row)].end = total.end }
+      row = rows[Int(row)].next
     }
     let isUnknown = isInherited && self[head].mergedAt == Self.never
     if isUnknown { self[head].flags.insert(.isInherited) }
     // An earlier life has told most of its spend: it is looked at in turns.
-    if self[place].cumulative > self[place].confirmed, !isUnknown { list(head) }
+    if rows[place].cumulative > rows[place].confirmed, !isUnknown { list(head) }
   }
 
   /// The budget has news.
@@ -202,25 +225,17 @@ struct RestingBudgets {
 
   /// Nothing that was told of totals holds any more: they are told anew.
   mutating func forgetTotals() {
-    for row in 0..<rowCount { self[row].cumulative = .zero }
+    for row in rows.indices { rows[row].cumulative = .zero }
   }
 
   /// The budget has these parts from now on: each a window's, of one origin.
   mutating func setParts(_ head: Int32, _ parts: [Part]) {
-    var row = self[head].next
-    while row != Self.none {
-      let next = self[row].next
-      free(row)
-      row = next
-    }
-    self[head].next = Self.none
-    (self[head].start, self[head].end) = (Self.never, Self.never)
-    (self[head].cumulative, self[head].confirmed) = (.zero, .zero)
+    freeRows(of: head)
     for part in parts {
-      let place = self.row(head, part.start, number(ofOrigin: part.origin))
-      self[place].end = part.end
-      self[place].cumulative = part.cumulative
-      self[place].confirmed = part.confirmed
+      let place = row(head, part.start, number(ofOrigin: part.origin))
+      rows[place].end = part.end
+      rows[place].cumulative = part.cumulative
+      rows[place].confirmed = part.confirmed
     }
   }
 

@@ -90,11 +90,6 @@ public struct FleetPattern: Hashable, Sendable {
     limit = pattern.policy.limit
     rule = pattern.rule
   }
-
-  func gives(_ key: BudgetKey) -> Bool {
-    key.scope == scope && key.name.utf8.starts(with: prefix.utf8)
-      && ExactText(key.windowText) == ExactText(windowText)
-  }
 }
 
 /// One budget, as the fleet is concerned.

@@ -11,6 +11,9 @@ public enum LedgerEvent: Equatable, Sendable {
   case keysForgottenEarly(horizon: Timestamp)
   /// A budget that was renamed found spend under its new name: both were joined.
   case renameJoined(from: BudgetKey, to: BudgetKey)
+  /// Noted limits of these budgets had changed on the disk: they were forgotten, and those in force were
+  /// noted anew.
+  case limitsReplaced([String])
   /// Upkeep (folding, checkpoint, forgetting old rows) failed and will be tried again.
   case upkeepFailed(what: String, reason: String)
 }

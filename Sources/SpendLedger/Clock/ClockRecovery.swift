@@ -50,6 +50,13 @@ public struct RecoveredTime: Equatable, Sendable {
   /// Its source.
   public var source: Source
 
+  /// The fleet time when the machine has been up for so many milliseconds: reading a large ledger
+  /// takes seconds.
+  public func time(atBoottime milliseconds: Int64) -> Timestamp {
+    let passed = max(0, milliseconds - reading.boottimeMilliseconds)
+    return Timestamp(unixMilliseconds: time.unixMilliseconds + passed)
+  }
+
   /// Makes a recovered time.
   public init(time: Timestamp, reading: ClockReading, source: Source) {
     self.time = time

@@ -9,6 +9,7 @@ final class FleetStatements {
   private let delete: SQLiteStatement
   private let deleteBudget: SQLiteStatement
   private let balances: SQLiteStatement
+  private let allBalances: SQLiteStatement
 
   init(_ connection: borrowing SQLiteConnection) throws(SQLiteError) {
     set = try connection.prepare(
@@ -42,6 +43,11 @@ final class FleetStatements {
       """
       SELECT start_ms, origin, end_ms, dollars, pico, seal FROM window_spend
       WHERE budget = ? AND start_ms BETWEEN ? AND ? ORDER BY start_ms, origin
+      """)
+    allBalances = try connection.prepare(
+      """
+      SELECT start_ms, origin, end_ms, dollars, pico, seal, budget FROM window_spend
+      WHERE end_ms >= ? ORDER BY budget, start_ms, origin
       """)
   }
 
@@ -117,16 +123,33 @@ final class FleetStatements {
     defer { balances.reset() }
     var rows: [BalanceRow] = []
     while try balances.step("read the balances") {
-      let key = BalanceKey(budget: budget, start: balances.integer(0))
-      let (origin, end) = (balances.integer(1), balances.integer(2))
-      let (dollars, pico) = (balances.integer(3), balances.integer(4))
-      let seal = RowSeal.balance(key, end: end, origin: origin, dollars: dollars, pico: pico)
-      guard seal == balances.integer(5) else { throw .damagedBalance }
-      rows.append(
-        BalanceRow(
-          key: key, end: end, origin: origin,
-          amount: PicoUSD(wholeDollars: dollars, restPico: pico)))
+      rows.append(try Self.balance(balances, ofBudget: budget))
     }
     return rows
+  }
+
+  /// Calls `body` with each origin's balance in windows that end at `time` or later, each checked.
+  /// Cost: a look at every row; one look for each budget would take ten times as long.
+  func forEachBalance(
+    endingFrom time: Int64, _ body: (BalanceRow) -> Void
+  ) throws(SQLiteError) {
+    allBalances.bind(time, at: 1)
+    defer { allBalances.reset() }
+    while try allBalances.step("read the balances") {
+      body(try Self.balance(allBalances, ofBudget: allBalances.integer(6)))
+    }
+  }
+
+  private static func balance(
+    _ statement: borrowing SQLiteStatement, ofBudget budget: Int64
+  ) throws(SQLiteError) -> BalanceRow {
+    let key = BalanceKey(budget: budget, start: statement.integer(0))
+    let (origin, end) = (statement.integer(1), statement.integer(2))
+    let (dollars, pico) = (statement.integer(3), statement.integer(4))
+    let seal = RowSeal.balance(key, end: end, origin: origin, dollars: dollars, pico: pico)
+    guard seal == statement.integer(5) else { throw .damagedBalance }
+    return BalanceRow(
+      key: key, end: end, origin: origin,
+      amount: PicoUSD(wholeDollars: dollars, restPico: pico))
   }
 }

@@ -24,8 +24,6 @@ extension LedgerWriter {
 
   /// The adoption is on disk: memory says the same.
   private func take(_ done: [AdoptionRows]) {
-    // Windows have other ends.
-    labels.removeAll(keepingCapacity: true)
     let moved = Set(
       done.flatMap { adoption in
         adoption.moved.map { BalanceKey(budget: adoption.budget, start: $0) }

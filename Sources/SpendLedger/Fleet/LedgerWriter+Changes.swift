@@ -8,33 +8,36 @@ extension LedgerWriter {
   /// All changes since the last call. It is made between batches, so all of it is committed.
   func changes() -> Result<LedgerChanges, LedgerError> {
     guard let store, let client else { return .failure(.closed) }
-    let names = budgets
-    func total(_ row: BalanceRow) -> WindowTotal? {
-      guard let key = names.key(of: row.key.budget), let origin = origins[row.origin] else {
-        return nil
-      }
-      let window = BudgetWindow(
-        key: key, start: Timestamp(unixMilliseconds: row.key.start),
-        end: Timestamp(unixMilliseconds: row.end))
-      return WindowTotal(window: window, origin: origin, amount: row.amount)
-    }
     var changes = LedgerChanges(isComplete: tellsEverything, totals: [])
     if tellsEverything {
       do throws(SQLiteError) {
         let cutoff = client.now().unixMilliseconds - Self.toldAfterEnd
-        changes.totals = try everything(store, names, endingFrom: cutoff).compactMap(total)
-        changes.fleet = try fleet(store, names, endingFrom: cutoff)
+        changes.totals = try everything(store, endingFrom: cutoff)
+        changes.fleet = try fleet(store, budgets, endingFrom: cutoff)
       } catch {
         refused(error)
         return .failure(error.ledgerError(path: store.path))
       }
     } else {
-      changes.totals = (otherTotals + balances.changed.map(row)).compactMap(total)
+      changes.totals = otherTotals.compactMap(total)
+      for place in balances.changed {
+        if let total = total(row(Int(place))) { changes.totals.append(total) }
+      }
     }
     tellsEverything = false
     otherTotals.removeAll()
     balances.told()
     return .success(changes)
+  }
+
+  private func total(_ row: BalanceRow) -> WindowTotal? {
+    guard let key = budgets.key(of: row.key.budget), let origin = origins[row.origin] else {
+      return nil
+    }
+    let window = BudgetWindow(
+      key: key, start: Timestamp(unixMilliseconds: row.key.start),
+      end: Timestamp(unixMilliseconds: row.end))
+    return WindowTotal(window: window, origin: origin, amount: row.amount)
   }
 
   private func row(_ place: Int) -> BalanceRow {
@@ -44,24 +47,22 @@ extension LedgerWriter {
 
   /// Every balance of windows that end at `cutoff` or later: what memory holds wins over its row.
   private func everything(
-    _ store: LedgerStore, _ names: BudgetNumbers, endingFrom cutoff: Int64
-  ) throws(SQLiteError) -> [BalanceRow] {
-    var rows: [BalanceRow] = []
-    for (budget, key) in names.inOrder {
-      let starts = WindowSearch.starts(of: key, endingFrom: cutoff)
-      rows += try store.fleet.balances(ofBudget: budget, openedIn: starts).filter { row in
-        row.end >= cutoff && !(row.origin == originID && balances.place(of: row.key) != nil)
-      }
+    _ store: LedgerStore, endingFrom cutoff: Int64
+  ) throws(SQLiteError) -> [WindowTotal] {
+    var totals: [WindowTotal] = []
+    try store.fleet.forEachBalance(endingFrom: cutoff) { row in
+      if row.origin == originID, balances.place(of: row.key) != nil { return }
+      if let total = total(row) { totals.append(total) }
     }
     for place in balances.entries.indices {
       let entry = balances.entries[place]
       // Not those that were let go of, and not windows that no commit has opened.
       guard entry.end >= cutoff, balances.place(of: entry.key) == place,
-        entry.isKept || entry.amount > .zero
+        entry.isKept || entry.amount > .zero, let total = total(row(place))
       else { continue }
-      rows.append(row(place))
+      totals.append(total)
     }
-    return rows
+    return totals
   }
 
   private func fleet(

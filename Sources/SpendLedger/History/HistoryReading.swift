@@ -41,7 +41,13 @@ struct HistoryReading {
       found.windows[row.start]?.others = known.others
     }
     if found.windows.isEmpty { return [] }
-    let limits = try store.limits.rows(of: question.limitKey)
+    var limits: [LimitRow] = []
+    do throws(SQLiteError) {
+      limits = try store.limits.rows(of: question.limitKey)
+    } catch {
+      // Which one was in force when nobody can tell; the next start replaces the rows.
+      guard error == .damagedLimit else { throw error }
+    }
     return found.windows.sorted { $0.key > $1.key }.prefix(question.count).map { start, held in
       let limit = limits.first { $0.since <= held.end }
       return PastWindow(

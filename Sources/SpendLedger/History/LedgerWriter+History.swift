@@ -8,13 +8,16 @@ extension LedgerWriter {
       .answers(to: questions) { budgets[$0] }
   }
 
-  /// Notes limits that are others than those noted last.
+  /// Notes limits that are others than those noted last. Rows that have changed since they were
+  /// written are replaced: nobody's money depends on them.
   func note(_ notes: LimitNotes, _ command: LedgerCommand) {
     guard let store else { return }
     do throws(SQLiteError) {
       let changes = try notes.changes(in: store.limits, budgets, settings)
       let isDone = changes.isEmpty || write(marks: false, at: notes.now, also: changes.write)
       if !isDone, self.store != nil { postponed.append(command) }
+      guard isDone, !changes.damaged.isEmpty else { return }
+      client?.report(.limitsReplaced(changes.damaged.map(\.description)))
     } catch {
       postponed.append(command)
       refused(error)

@@ -88,43 +88,68 @@ final class LimitStatements {
     return rows
   }
 
-  /// The newest limit of each budget that has one noted.
-  func newest() throws(SQLiteError) -> [BudgetKey: LimitRow] {
+  /// The newest limit of each budget that has one noted, and the budgets of rows that have changed
+  /// since they were written, as those rows name them.
+  func newest() throws(SQLiteError) -> (rows: [BudgetKey: LimitRow], damaged: [StoredBudget]) {
     defer { all.reset() }
     var newest: [BudgetKey: LimitRow] = [:]
+    var damaged: [StoredBudget] = []
     while try all.step("read limits") {
-      let row = try Self.row(all)
-      newest[row.key] = row
+      do throws(SQLiteError) {
+        let row = try Self.row(all)
+        newest[row.key] = row
+      } catch {
+        guard error == .damagedLimit else { throw error }
+        damaged.append(Self.budget(all))
+      }
     }
-    return newest
+    // Without one of its rows a budget would seem to have had another limit than it had.
+    for key in damaged.compactMap(\.key) { newest[key] = nil }
+    return (newest, damaged)
   }
 
-  func deleteAll(of key: BudgetKey) throws(SQLiteError) {
-    bind(key, delete)
+  func deleteAll(of key: BudgetKey) throws(SQLiteError) { try deleteAll(of: StoredBudget(key)) }
+
+  func deleteAll(of budget: StoredBudget) throws(SQLiteError) {
+    bind(budget, delete)
     try delete.run("forget limits")
   }
 
   /// A budget goes by another key: so do its limits, unless that key has limits of its own.
   func rename(from old: BudgetKey, to new: BudgetKey) throws(SQLiteError) {
-    let rows = try rows(of: old)
-    if rows.isEmpty { return }
-    if try self.rows(of: new, count: 1).isEmpty {
-      for row in rows.reversed() {
-        try add(LimitRow(key: new, since: row.since, limit: row.limit))
+    do throws(SQLiteError) {
+      let rows = try rows(of: old)
+      if rows.isEmpty { return }
+      if try self.rows(of: new, count: 1).isEmpty {
+        for row in rows.reversed() {
+          try add(LimitRow(key: new, since: row.since, limit: row.limit))
+        }
       }
+    } catch {
+      guard error == .damagedLimit else { throw error }
+      // Nothing is known of them any more: the next note of limits tells what is in force.
+      try deleteAll(of: new)
     }
     try deleteAll(of: old)
   }
 
   private func bind(_ key: BudgetKey, _ statement: borrowing SQLiteStatement) {
-    statement.bind(Int64(key.scope.rawValue), at: 1)
-    statement.bind(key.name, at: 2)
-    statement.bind(key.windowText, at: 3)
+    bind(StoredBudget(key), statement)
+  }
+
+  private func bind(_ budget: StoredBudget, _ statement: borrowing SQLiteStatement) {
+    statement.bind(budget.scope, at: 1)
+    statement.bind(budget.name, at: 2)
+    statement.bind(budget.windowText, at: 3)
+  }
+
+  private static func budget(_ statement: borrowing SQLiteStatement) -> StoredBudget {
+    StoredBudget(
+      scope: statement.integer(0), name: statement.text(1), windowText: statement.text(2))
   }
 
   private static func row(_ statement: borrowing SQLiteStatement) throws(SQLiteError) -> LimitRow {
-    let stored = StoredBudget(
-      scope: statement.integer(0), name: statement.text(1), windowText: statement.text(2))
+    let stored = budget(statement)
     let amount = PicoUSD(wholeDollars: statement.integer(5), restPico: statement.integer(6))
     guard let key = stored.key else { throw .damagedLimit }
     let row = LimitRow(
@@ -145,10 +170,14 @@ struct LimitNotes: Sendable {
   struct Changes {
     var rows: [LimitRow] = []
     var gone: [BudgetKey] = []
+    /// Budgets whose rows have changed since they were written: they go, and the limit in force is
+    /// noted anew.
+    var damaged: [StoredBudget] = []
 
-    var isEmpty: Bool { rows.isEmpty && gone.isEmpty }
+    var isEmpty: Bool { rows.isEmpty && gone.isEmpty && damaged.isEmpty }
 
     func write(to store: LedgerStore) throws(SQLiteError) {
+      for budget in damaged { try store.limits.deleteAll(of: budget) }
       for row in rows { try store.limits.add(row) }
       for key in gone { try store.limits.deleteAll(of: key) }
     }
@@ -160,14 +189,21 @@ struct LimitNotes: Sendable {
     in known: LimitStatements, _ budgets: BudgetNumbers, _ settings: LedgerSettings
   ) throws(SQLiteError) -> Changes {
     var changes = Changes()
-    let newest = isComplete ? try known.newest() : nil
+    var newest: [BudgetKey: LimitRow]?
+    if isComplete { (newest, changes.damaged) = try known.newest() }
     for limit in limits {
       let row = LimitRow(key: limit.key, since: now.unixMilliseconds, limit: limit.limit)
-      let last: LimitRow?
+      var last: LimitRow?
       if let newest {
         last = newest[limit.key]
       } else {
-        last = try known.rows(of: limit.key, count: 1).first
+        do throws(SQLiteError) {
+          // All are read: one that has changed makes the others worthless.
+          last = try known.rows(of: limit.key).first
+        } catch {
+          guard error == .damagedLimit else { throw error }
+          changes.damaged.append(StoredBudget(limit.key))
+        }
       }
       if last == nil || last?.limit != row.limit { changes.rows.append(row) }
     }

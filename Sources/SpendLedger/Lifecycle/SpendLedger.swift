@@ -8,8 +8,7 @@ import Synchronization
 /// Owns a data directory and one thread, which alone touches the disk. All calls may come from any
 /// thread; only `open`, `settle`, `backup` and `close` wait.
 public final class SpendLedger: Sendable {
-  /// The state in which the ledger was found when it was opened.
-  public let opening: LedgerOpening
+  private let found: Locked<LedgerOpening>
   let shared: LedgerShared
   /// How many keys are remembered at most, beside those on their way to the disk.
   public let keyBound: Int
@@ -32,7 +31,8 @@ public final class SpendLedger: Sendable {
     thread.name = "ledger"
     thread.stackSize = 8 << 20
     thread.start()
-    switch opened.wait() {
+    // Taken: the thread has the promise for as long as it lives, and the lists may be long.
+    switch opened.take() {
     case .success(let opening):
       return SpendLedger(settings, opening: opening, shared: shared, ended: ended)
     case .failure(let error):
@@ -44,7 +44,7 @@ public final class SpendLedger: Sendable {
   private init(
     _ settings: LedgerSettings, opening: LedgerOpening, shared: LedgerShared, ended: Promise<Void>
   ) {
-    self.opening = opening
+    found = Locked(opening)
     keyBound = settings.keyBound
     backups = settings.backups
     backupPath = settings.backups.directory ?? settings.directory + "/backups"
@@ -54,6 +54,19 @@ public final class SpendLedger: Sendable {
 
   // Queued records are still committed; nobody waits for them.
   deinit { shared.queue.close(.closing, ends: true) }
+
+  /// The state in which the ledger was found when it was opened.
+  public var opening: LedgerOpening { found.withLock { $0 } }
+
+  /// The lists of windows in `opening` are empty from now on: of a million budgets they would take
+  /// some hundred bytes each for as long as the process lives.
+  public func forgetOpenedWindows() {
+    found.withLock { opening in
+      opening.windows = []
+      opening.openWindows = []
+      opening.fleet = []
+    }
+  }
 
   /// Starts recording. Called once, after the caller has restored `opening.windows`; records that
   /// come before are refused.

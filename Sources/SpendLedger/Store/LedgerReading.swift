@@ -69,6 +69,8 @@ struct LedgerReading {
       }
       self.origins[id] = name
     }
+    self.budgets.reserveCapacity(
+      Int(try LedgerStore.integer("SELECT count(*) FROM budget", store.connection)))
     let budgets = try store.connection.prepare(
       "SELECT id, scope, name, window_text, seal FROM budget")
     while try budgets.step("read the budgets") {

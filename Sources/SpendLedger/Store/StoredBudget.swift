@@ -26,6 +26,11 @@ struct StoredBudget {
     return BudgetKey(scope: scope, name: name, windowText: windowText)
   }
 
+  /// As logs name it, whatever stands in its row.
+  var description: String {
+    key?.description ?? "scope \(scope) \(name) per \(windowText)"
+  }
+
   func seal(id: Int64) -> Int64 {
     RowSeal.budget(id, scope: scope, name: name, windowText: windowText)
   }

@@ -19,11 +19,8 @@ struct BatchPlan {
   /// Keys taken whose time lies far ahead.
   private(set) var keysAhead = 0
   private var settled = KeysByShard()
-  /// For each slot ever seen: its position in `slots`, valid where `stamps` has this batch's
-  /// number.
-  private(set) var positions: [Int32] = []
-  private var stamps: [UInt32] = []
-  private var stamp: UInt32 = 0
+  /// For each slot ever seen: its position in `slots`, valid where that one holds the slot.
+  private(set) var positions = Pieces<Int32>()
 
   mutating func begin() {
     places.removeAll(keepingCapacity: true)
@@ -34,11 +31,6 @@ struct BatchPlan {
     windows.removeAll(keepingCapacity: true)
     labels.removeAll(keepingCapacity: true)
     keysAhead = 0
-    stamp &+= 1
-    if stamp == 0 {
-      for index in stamps.indices { stamps[index] = 0 }
-      stamp = 1
-    }
   }
 
   /// Judges each record of `range` by its key; the places of those that must wait for the next
@@ -181,13 +173,9 @@ struct BatchPlan {
   /// Adds a slot, unless this batch has it.
   private mutating func add(slot: Int32) {
     let index = Int(slot)
-    if index >= stamps.count {
-      let missing = index + 1 - stamps.count
-      stamps.append(contentsOf: repeatElement(0, count: missing))
-      positions.append(contentsOf: repeatElement(0, count: missing))
-    }
-    guard stamps[index] != stamp else { return }
-    stamps[index] = stamp
+    positions.fill(to: index + 1, with: 0)
+    let position = Int(positions[index])
+    if position < slots.count, slots[position] == slot { return }
     positions[index] = Int32(slots.count)
     slots.append(slot)
   }
@@ -195,22 +183,10 @@ struct BatchPlan {
   func position(of slot: Int32) -> Int { Int(positions[Int(slot)]) }
 }
 
-/// The window that a slot was labelled with last, and where its balance is.
-///
-/// Small, since there is one for each slot that was ever charged: the budget's number has its key.
+/// The window that a slot's charges are counted in, and where its balance is.
 struct SlotLabel {
   var start: Int64
   var end: Int64
   var place: Int
   var budget: Int64
-
-  /// That of a slot that was not labelled yet.
-  static let none = SlotLabel(start: 0, end: 0, place: -1, budget: -1)
-
-  var balance: BalanceKey { BalanceKey(budget: budget, start: start) }
-
-  /// Whether the label names the window, apart from the budget.
-  func spans(_ window: BudgetWindow) -> Bool {
-    place >= 0 && start == window.start.unixMilliseconds && end == window.end.unixMilliseconds
-  }
 }

@@ -2,12 +2,13 @@ import BudgetModel
 
 /// The numbers by which rows name budgets. A new budget gets its row with the next transaction.
 ///
-/// Some 60 bytes a budget: dictionaries both ways would take 200.
+/// Some 30 bytes a budget, and its name's.
 struct BudgetNumbers {
   /// The keys of so many numbers are a piece, which goes when none of them is used any more.
   private static let pieceSize: Int64 = 256
 
-  private var pieces: [Int64: [BudgetKey?]] = [:]
+  private var pieces: [Int64: [BudgetKeyPool.Key?]] = [:]
+  private var pool = BudgetKeyPool()
   private var index = BudgetKeyIndex()
   private var next: Int64 = 1
   /// Budgets that have a number and no row yet.
@@ -15,6 +16,7 @@ struct BudgetNumbers {
 
   /// `rows`: the budgets of the database, by their numbers.
   init(_ rows: [Int64: BudgetKey] = [:]) {
+    index.reserve(rows.count)
     for (number, key) in rows where number >= 0 {
       next = max(next, number + 1)
       if self[key] == nil { insert(number, key) }
@@ -23,21 +25,21 @@ struct BudgetNumbers {
 
   /// The number of a budget that is known.
   subscript(key: BudgetKey) -> Int64? {
-    let pieces = pieces
-    return index.number(of: key) { Self.known($0, in: pieces) }
+    guard let hash = pool.hash(of: key) else { return nil }
+    return index.number(hash: hash) { isKey(key, of: $0) }
   }
 
   /// The budget that goes by `number`; nil: there is none.
-  func key(of number: Int64) -> BudgetKey? {
-    guard number >= 0 else { return nil }
-    return pieces[number / Self.pieceSize]?[Int(number % Self.pieceSize)]
+  func key(of number: Int64) -> BudgetKey? { short(number).map { pool[$0] } }
+
+  /// Whether the budget that goes by `number` is `key`.
+  func isKey(_ key: BudgetKey, of number: Int64) -> Bool {
+    short(number).map { pool.isEqual($0, key) } ?? false
   }
 
-  private static func known(_ number: Int64, in pieces: [Int64: [BudgetKey?]]) -> BudgetKey {
-    guard let key = pieces[number / pieceSize]?[Int(number % pieceSize)] else {
-      preconditionFailure("a number without its key")
-    }
-    return key
+  private func short(_ number: Int64) -> BudgetKeyPool.Key? {
+    guard number >= 0 else { return nil }
+    return pieces[number / Self.pieceSize]?[Int(number % Self.pieceSize)]
   }
 
   /// The number of a budget, a new one where it is not known.
@@ -48,15 +50,6 @@ struct BudgetNumbers {
     insert(number, key)
     unwritten.append((number, key))
     return number
-  }
-
-  /// All budgets, by their numbers in order.
-  var inOrder: [(number: Int64, key: BudgetKey)] {
-    pieces.sorted { $0.key < $1.key }.flatMap { piece, keys in
-      keys.enumerated().compactMap { place, key in
-        key.map { (piece * Self.pieceSize + Int64(place), $0) }
-      }
-    }
   }
 
   func isUnwritten(_ number: Int64) -> Bool { unwritten.contains { $0.number == number } }
@@ -74,21 +67,45 @@ struct BudgetNumbers {
 
   /// The row of a budget is gone.
   mutating func remove(_ key: BudgetKey) {
-    guard let number = self[key] else { return }
-    let pieces = pieces
-    index.remove(key) { Self.known($0, in: pieces) }
+    guard let number = self[key], let short = short(number) else { return }
+    let (pieces, keys) = (pieces, pool)
+    index.remove(number, hash: pool.hash(of: short)) { Self.hash(of: $0, pieces, keys) }
+    pool.remove(short)
     set(number, nil)
+    if pool.isWasteful { moveNames() }
   }
 
   private mutating func insert(_ number: Int64, _ key: BudgetKey) {
-    set(number, key)
-    let pieces = pieces
-    index.insert(number) { Self.known($0, in: pieces) }
+    let short = pool.add(key)
+    set(number, short)
+    let (pieces, keys) = (pieces, pool)
+    index.insert(number, hash: pool.hash(of: short)) { Self.hash(of: $0, pieces, keys) }
   }
 
-  private mutating func set(_ number: Int64, _ key: BudgetKey?) {
+  private static func hash(
+    of number: Int64, _ pieces: [Int64: [BudgetKeyPool.Key?]], _ pool: BudgetKeyPool
+  ) -> UInt64 {
+    guard let short = pieces[number / pieceSize]?[Int(number % pieceSize)] else {
+      preconditionFailure("a number without its key")
+    }
+    return pool.hash(of: short)
+  }
+
+  private mutating func set(_ number: Int64, _ key: BudgetKeyPool.Key?) {
     let (piece, place) = (number / Self.pieceSize, Int(number % Self.pieceSize))
-    pieces[piece, default: [BudgetKey?](repeating: nil, count: Int(Self.pieceSize))][place] = key
+    pieces[piece, default: .init(repeating: nil, count: Int(Self.pieceSize))][place] = key
     if key == nil, pieces[piece]?.contains(where: { $0 != nil }) == false { pieces[piece] = nil }
+  }
+
+  /// Keeps the names that are in use only.
+  private mutating func moveNames() {
+    var kept = pool.emptied()
+    for piece in Array(pieces.keys) {
+      for place in 0..<Int(Self.pieceSize) {
+        guard let short = pieces[piece]?[place] else { continue }
+        pieces[piece]?[place] = kept.take(short, from: pool)
+      }
+    }
+    pool = kept
   }
 }

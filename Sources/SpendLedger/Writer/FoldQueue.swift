@@ -17,9 +17,12 @@ struct FoldQueue {
 
   private struct Block {
     let number: Int64
-    /// Places of all balances in it, and of those that the table does not have.
-    var places: [Int] = []
-    var dirty: [Int] = []
+    /// The place of each budget's first balance, by the budget's place in the block, and how many
+    /// budgets have one.
+    var firsts = [Int32](repeating: FoldQueue.none, count: Int(budgetsPerBlock))
+    var count = 0
+    /// The places of the balances that the table does not have.
+    var dirty: [Int32] = []
     /// Its turn in the queue; nil: nothing is dirty.
     var ticket: Int?
   }
@@ -31,6 +34,12 @@ struct FoldQueue {
     var batch: Int64
     var since: Int64
   }
+
+  /// No balance.
+  static let none: Int32 = -1
+
+  /// Room for so many dirty balances is kept for the next ones.
+  private static let keptDirty = 64
 
   /// Budgets in a block. The database's layout: it never changes.
   static let budgetsPerBlock: Int64 = 256
@@ -45,6 +54,8 @@ struct FoldQueue {
 
   private var blocks: [Block] = []
   private var byNumber: [Int64: Int] = [:]
+  /// Places in `blocks` whose blocks are gone, for the next ones.
+  private var free: [Int] = []
   private var turns: [Turn] = []
   private var first = 0
   private var nextTicket = 0
@@ -54,34 +65,64 @@ struct FoldQueue {
   /// From now on what becomes dirty belongs to this batch.
   mutating func begin(batch: Int64, at instant: Int64) { current = (batch, instant) }
 
-  /// A balance was added at `place`; the place of its block.
-  mutating func add(_ place: Int, budget: Int64) -> Int {
+  /// The place of a budget's first balance.
+  func first(of budget: Int64) -> Int32 {
+    guard let block = byNumber[Self.block(of: budget)] else { return Self.none }
+    return blocks[block].firsts[Self.place(of: budget)]
+  }
+
+  /// The budget's first balance is at `place`; `none`: it has no balance.
+  mutating func setFirst(_ place: Int32, of budget: Int64) {
     let number = Self.block(of: budget)
-    let block = byNumber[number] ?? blocks.count
+    guard let block = byNumber[number] ?? (place == Self.none ? nil : add(number)) else { return }
+    let before = blocks[block].firsts[Self.place(of: budget)]
+    blocks[block].firsts[Self.place(of: budget)] = place
+    blocks[block].count += (before == Self.none ? 1 : 0) - (place == Self.none ? 1 : 0)
+    guard blocks[block].count == 0, blocks[block].ticket == nil else { return }
+    // Budgets get new numbers for ever: a block without balances takes no memory.
+    byNumber[number] = nil
+    blocks[block] = Block(number: number, firsts: [])
+    free.append(block)
+  }
+
+  private mutating func add(_ number: Int64) -> Int {
+    let block = free.popLast() ?? blocks.count
     if block == blocks.count {
       blocks.append(Block(number: number))
-      byNumber[number] = block
+    } else {
+      blocks[block] = Block(number: number)
     }
-    blocks[block].places.append(place)
+    byNumber[number] = block
     return block
   }
 
-  /// The balance at `place` is gone.
-  mutating func remove(_ place: Int, of block: Int) {
-    blocks[block].places.removeAll { $0 == place }
-    blocks[block].dirty.removeAll { $0 == place }
-    if blocks[block].dirty.isEmpty { blocks[block].ticket = nil }
-    trim()
+  private static func place(of budget: Int64) -> Int {
+    Int(budget - budgets(inBlock: block(of: budget)).lowerBound)
   }
 
+  /// Whether some budget of block number `number` has a balance.
+  func holds(block number: Int64) -> Bool { byNumber[number] != nil }
+
   /// The balance at `place`, which was clean, differs from the table.
-  mutating func mark(_ place: Int, of block: Int) {
+  mutating func mark(_ place: Int32, budget: Int64) {
+    guard let block = byNumber[Self.block(of: budget)] else {
+      preconditionFailure("a balance without its block")
+    }
     blocks[block].dirty.append(place)
     guard blocks[block].ticket == nil else { return }
     blocks[block].ticket = nextTicket
     turns.append(
       Turn(block: block, ticket: nextTicket, batch: current.batch, since: current.instant))
     nextTicket += 1
+  }
+
+  /// The balance at `place`, which differed from the table, is let go of.
+  mutating func unmark(_ place: Int32, budget: Int64) {
+    guard let block = byNumber[Self.block(of: budget)] else { return }
+    blocks[block].dirty.removeAll { $0 == place }
+    guard blocks[block].dirty.isEmpty else { return }
+    blocks[block].ticket = nil
+    trim()
   }
 
   var isEmpty: Bool { first == turns.count }
@@ -130,12 +171,12 @@ struct FoldQueue {
 
   func number(of block: Int) -> Int64 { blocks[block].number }
 
-  func dirty(in block: Int) -> [Int] { blocks[block].dirty }
+  func dirty(in block: Int) -> [Int32] { blocks[block].dirty }
 
   /// The slice is in the table.
   mutating func folded(_ slice: Slice) {
     for block in slice.blocks {
-      blocks[block].dirty.removeAll(keepingCapacity: true)
+      blocks[block].dirty.removeAll(keepingCapacity: blocks[block].dirty.count <= Self.keptDirty)
       blocks[block].ticket = nil
     }
     trim()
@@ -147,10 +188,5 @@ struct FoldQueue {
       turns.removeFirst(first)
       first = 0
     }
-  }
-
-  /// The places of all balances of the budgets in block number `number`.
-  func places(inBlock number: Int64) -> [Int] {
-    byNumber[number].map { blocks[$0].places } ?? []
   }
 }

@@ -69,22 +69,18 @@ extension LedgerWriter {
   }
 
   private func label(slot: Int, _ window: BudgetWindow) throws(SQLiteError) -> SlotLabel {
-    if slot >= labels.count {
-      labels.append(contentsOf: repeatElement(.none, count: slot + 1 - labels.count))
-    }
-    let known = labels[slot]
-    if known.spans(window), budgets.key(of: known.budget) == window.key,
-      balances.holds(known.balance, at: known.place)
+    lastPlaces.fill(to: slot + 1, with: -1)
+    let start = window.start.unixMilliseconds
+    var place = Int(lastPlaces[slot])
+    if place < 0 || balances.entries[place].key.start != start
+      || !budgets.isKey(window.key, of: balances.entries[place].key.budget)
     {
-      return known
+      place = try balancePlace(window, budget: budgets.number(of: window.key))
+      lastPlaces[slot] = Int32(place)
     }
-    let budget = budgets.number(of: window.key)
-    let place = try balancePlace(window, budget: budget)
-    let label = SlotLabel(
-      start: window.start.unixMilliseconds, end: window.end.unixMilliseconds, place: place,
-      budget: budget)
-    labels[slot] = label
-    return label
+    return SlotLabel(
+      start: start, end: window.end.unixMilliseconds, place: place,
+      budget: balances.entries[place].key.budget)
   }
 
   /// The place of a window's balance; one that is not in memory may be in the table.

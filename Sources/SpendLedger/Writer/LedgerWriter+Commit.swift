@@ -70,7 +70,7 @@ extension LedgerWriter {
     let began = SystemCalls.monotonicNanoseconds()
     for block in slice.blocks {
       for place in balances.queue.dirty(in: block) {
-        let entry = balances.entries[place]
+        let entry = balances.entries[Int(place)]
         try store.statements.setBalance(
           BalanceRow(key: entry.key, end: entry.end, origin: originID, amount: entry.amount))
       }

@@ -22,7 +22,8 @@ final class LedgerWriter {
   var origins: [Int64: String] = [:]
   var budgets = BudgetNumbers()
   var balances = Balances()
-  var labels: [SlotLabel] = []
+  /// The place of the balance that each slot was charged to last; -1: it was not charged yet.
+  var lastPlaces = Pieces<Int32>()
   var log: BatchLog
   /// Keys that the horizon passes later than their rows go.
   var keysAhead: KeysAhead
@@ -69,7 +70,7 @@ final class LedgerWriter {
     balances = Balances(isCollecting: balances.isCollecting)
     tellsEverything = true
     otherTotals = []
-    labels = []
+    lastPlaces = Pieces()
     pruning = nil
     log.begin(
       last: opened.reading.meta.foldedThrough, first: opened.reading.firstBatch,
