@@ -73,7 +73,7 @@ let package = Package(
       "BudgetPages",
       [
         "BudgetEngine", "BudgetFleet", "BudgetModel", "Digest", "HTTPPort", "JSONWriting", "Locks",
-        "PrometheusText", "SpendLedger", "Sockets", "TCPTransport",
+        "PrometheusText", "SpendLedger", "Sockets", "TCPTransport", "TLS",
       ],
       resources: ["html", "css", "js"].map { .embedInCode("Status/Web/status.\($0)") }),
 
@@ -84,7 +84,7 @@ let package = Package(
         "Access", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetWire",
         "CMalloc",
         "Documents", "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "SpendLedger",
-        "Sockets", "TCPTransport", logging,
+        "SecretFiles", "Sockets", "TCPTransport", "TLS", logging,
       ]),
     module("LoadTest", ["BudgetClient", "BudgetWire", "Sockets", "TCPTransport"]),
     module(
@@ -97,7 +97,7 @@ let package = Package(
     // 3: adapters; they never meet
     module("Access", ["BudgetModel", "Digest", "Documents", "SecretFiles"]),
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
-    module("HTTPPort", ["BudgetModel", "Locks", "Sockets"]),
+    module("HTTPPort", ["BudgetModel", "Locks", "Sockets", "TLS"]),
     module("LiteLLMConfig", ["BudgetModel", "Digest", "Documents", "TimeZones"]),
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks"]),

@@ -1,4 +1,6 @@
+import Locks
 import Synchronization
+public import TLS
 
 /// The bounds on what a client of the port may use.
 public struct HTTPBounds: Sendable {
@@ -62,6 +64,13 @@ public final class HTTPCounters: Sendable {
     }
   }
 
+  /// Handshakes that were done.
+  public var handshakes: Int { handshakesDone.load(ordering: .relaxed) }
+  /// Encrypted connections that failed, by kind, in the handshake or later.
+  public var failures: [TLSFailure.Kind: Int] { failed.withLock { $0 } }
+
+  private let handshakesDone = Atomic<Int>(0)
+  private let failed = Locked<[TLSFailure.Kind: Int]>([:])
   private let open = Atomic<Int>(0)
   private let connectionBound = Atomic<Int>(0)
   private let requestBytes = Atomic<Int>(0)
@@ -73,6 +82,10 @@ public final class HTTPCounters: Sendable {
   public init() {}
 
   func count(openConnections: Int) { open.store(openConnections, ordering: .relaxed) }
+
+  func countHandshake() { handshakesDone.add(1, ordering: .relaxed) }
+
+  func count(_ failure: TLSFailure) { failed.withLock { $0[failure.kind, default: 0] += 1 } }
 
   func count(_ bound: HTTPBound) {
     switch bound {

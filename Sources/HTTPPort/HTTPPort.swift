@@ -2,6 +2,7 @@ public import BudgetModel
 import Foundation
 public import Sockets
 import Synchronization
+public import TLS
 
 /// Serves a site over HTTP/1.1 on a thread of its own.
 public final class HTTPPort: Sendable {
@@ -10,12 +11,14 @@ public final class HTTPPort: Sendable {
   private let inbox: HTTPInbox
 
   /// Begins to serve the connections of `listener`, a listening socket that the port owns from now
-  /// on. `clock` tells the date of responses.
+  /// on. `clock` tells the date of responses. `security` tells the certificates and rules of the next
+  /// connection; nil: connections are in the clear.
   ///
   /// Nil when the process is out of descriptors; the listener is closed then.
   public init?(
     adopting listener: consuming Descriptor, site: any HTTPSite, bounds: HTTPBounds = .standard,
-    counters: HTTPCounters = HTTPCounters(), clock: @escaping @Sendable () -> Timestamp
+    counters: HTTPCounters = HTTPCounters(), security: (@Sendable () -> TLSContext)? = nil,
+    clock: @escaping @Sendable () -> Timestamp
   ) {
     guard let inbox = HTTPInbox() else { return nil }
     self.inbox = inbox
@@ -24,7 +27,7 @@ public final class HTTPPort: Sendable {
     let thread = Thread {
       HTTPLoop(
         listener: Descriptor(adopting: number), site: site, bounds: bounds, inbox: inbox,
-        counters: counters, clock: clock
+        counters: counters, security: security, clock: clock
       ).run()
     }
     thread.name = "http"

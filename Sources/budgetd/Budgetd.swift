@@ -24,6 +24,7 @@ struct Budgetd: AsyncParsableCommand {
     version: BudgetServer.version)
 
   @OptionGroup(title: "Service") var service: ServiceArguments
+  @OptionGroup(title: "Encryption") var security: SecurityArguments
   @OptionGroup(title: "Ledger") var ledger: LedgerArguments
   @OptionGroup(title: "Redis") var redis: RedisArguments
   @OptionGroup(title: "Fleet") var fleet: FleetArguments
@@ -78,6 +79,7 @@ struct Budgetd: AsyncParsableCommand {
     }
     do throws(ServerError) {
       var options = try service.options()
+      options.security = try security.options()
       bounds.apply(to: &options)
       ledger.apply(to: &options)
       options.redis = try redis.choice()

@@ -124,6 +124,23 @@ extension MetricsPage {
     for (action, count) in access.audited { text.sample(count, LabelSet([("action", action)])) }
   }
 
+  /// Only where connections are encrypted.
+  func addSecurity(_ security: SecurityReading, to text: inout MetricsText) {
+    text.begin(
+      "budgetd_tls_certificate_expiry_timestamp_seconds", .gauge,
+      "When a certificate in force ends, by its use.")
+    for (use, seconds) in security.ends { text.sample(Int(seconds), LabelSet([("use", use)])) }
+    text.begin(
+      "budgetd_tls_handshakes_total", .counter, "Handshakes that came to an end, by result.")
+    for (port, result, count) in security.handshakes {
+      text.sample(count, LabelSet([("port", port), ("result", result)]))
+    }
+    text.begin(
+      "budgetd_tls_truncated_total", .counter,
+      "Encrypted RPC connections that ended without a goodbye.")
+    text.sample(security.cuts)
+  }
+
   /// Only where a trace is written.
   func addTrace(_ trace: TraceReading, to text: inout MetricsText) {
     text.begin("budgetd_trace_steps_total", .counter, "Steps written to the trace.")

@@ -28,6 +28,7 @@ final class MetricsPage: Sendable {
     addLedger(ledger, to: &text)
     if let fleet = sources.fleet() { addFleet(fleet, to: &text) }
     if let trace = sources.trace() { addTrace(trace, to: &text) }
+    if let security = sources.security() { addSecurity(security, to: &text) }
     addNode(to: &text, at: now)
     addProcess(to: &text)
     lastLength.withLock { $0 = text.bytes.count }

@@ -180,3 +180,16 @@ public struct TraceReading: Sendable {
     self.lost = lost
   }
 }
+
+/// How connections are encrypted.
+public struct SecurityReading: Sendable {
+  /// When the certificates end, in Unix seconds, by their use: `server`, `client_ca`.
+  public var ends: [(use: String, seconds: Int64)] = []
+  /// Handshakes that came to an end, by port and result.
+  public var handshakes: [(port: String, result: String, count: UInt64)] = []
+  /// Connections whose peer ended without a goodbye.
+  public var cuts: UInt64 = 0
+
+  /// Makes an empty reading.
+  public init() {}
+}

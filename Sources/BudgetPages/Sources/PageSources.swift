@@ -67,6 +67,9 @@ public struct PageSources: Sendable {
   /// The trace so far; nil: no trace is written.
   public var trace: @Sendable () -> TraceReading? = { nil }
 
+  /// How connections are encrypted; nil: they are in the clear.
+  public var security: @Sendable () -> SecurityReading? = { nil }
+
   /// Makes the sources of a node where nothing has happened.
   public init(
     _ node: Node, engine: BudgetEngine, time: any TimeSource,

@@ -46,6 +46,8 @@ public final class BudgetServer: Sendable {
   private let trace: TrafficTrace?
   /// One reload at a time, with what it compares with.
   private let reloading: Locked<ComputedIDs>
+  /// Nil: connections are in the clear.
+  private let security: ServerSecurity?
   /// Held while a new configuration is put in force; true: the server is ending, and none is.
   private let isEnding = Locked<Bool>(false)
 
@@ -60,6 +62,9 @@ public final class BudgetServer: Sendable {
     let rule = ListenRule(options)
     let address = try rule.address(options.listen, of: "--listen")
     let pageAddress = try PageListener.address(options)
+    let security = try options.security.map { files throws(ServerError) in
+      try ServerSecurity(files, log: log, at: SystemTimeSource.wallClock())
+    }
     let config = try ConfigSource(options).load()
     let access = AccessDesk(try AccessSource(options).load(), log: log)
     var pageListener = try PageListener.listen(options)
@@ -106,7 +111,8 @@ public final class BudgetServer: Sendable {
         FleetSurroundings(engine: engine, ledger: ledger, time: time, log: log),
         options: options.fleet)
     let clocks = ClockWatch(time, isShared: source != nil, log: log)
-    let readiness = Readiness(recorder: recorder, fleet: member, clocks: clocks)
+    let readiness = Readiness(
+      recorder: recorder, fleet: member, clocks: clocks, security: security)
     pace = SpendSampling(engine, time)
     let identity = NodeIdentity(
       version: Self.version, nodeID: options.nodeID ?? opening.nodeID)
@@ -118,7 +124,8 @@ public final class BudgetServer: Sendable {
       fleet: member, trace: trace)
     do throws(TransportError) {
       transport = try TCPServer(
-        address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest
+        address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest,
+        security: security?.transport
       ) { _, _ in LaneService(context: context) }
     } catch {
       ledger.close()
@@ -150,11 +157,13 @@ public final class BudgetServer: Sendable {
       let address = listener.localAddress
       var sources = PageSources(
         PageParts(
-          context: context, recorder: recorder, transport: transport, config: self.config),
+          context: context, recorder: recorder, transport: transport, config: self.config,
+          security: security),
         startedAt: now, options: options)
       sources.node.isInsecure = [transport.localAddress, address].contains(where: rule.isInsecure)
       let port = PagePort(
-        adopting: listener.release(), sources, bounds: PageListener.bounds(transport))
+        adopting: listener.release(), sources, bounds: PageListener.bounds(transport),
+        security: security?.pages)
       guard let port else {
         ledger.close()
         throw .unavailable(
@@ -176,6 +185,8 @@ public final class BudgetServer: Sendable {
     audit = context.audit
     self.trace = trace
     redis = source
+    self.security = security
+    security?.whenRenewed { [transport] in transport.renew($0) }
     member?.start()
     warnOfAddress()
   }
@@ -229,6 +240,7 @@ public final class BudgetServer: Sendable {
   /// refused leaves the old configuration in force, and the log says why. It takes as long as reading
   /// takes; a drain does not wait for that, and what was read when it began is thrown away.
   public func reload() {
+    security?.reload(at: SystemTimeSource.wallClock())
     reloading.withLock { known in
       audit.note(.reload, by: "a signal to the process")
       let complaint = reloadAccess()

@@ -3,6 +3,7 @@ import BudgetFleet
 import BudgetModel
 import BudgetPages
 import BudgetWire
+import HTTPPort
 import SpendLedger
 import TCPTransport
 
@@ -12,6 +13,7 @@ struct PageParts {
   let recorder: LedgerRecorder
   let transport: TCPServer
   let config: ConfigState
+  let security: ServerSecurity?
 }
 
 extension PageSources {
@@ -49,6 +51,11 @@ extension PageSources {
       self.access = access
     }
     accessReading = { AccessReading(desk, audit) }
+    if let security = parts.security {
+      self.security = { [http] in
+        security.reading(transport.counters, http.failures, done: http.handshakes)
+      }
+    }
     if let trace = context.trace {
       self.trace = { TraceReading(written: trace.written, lost: trace.lost) }
     }
@@ -121,7 +128,7 @@ extension Readiness {
       config: .init(
         path: config.path, acceptedAt: config.acceptedAt, refusal: config.refusal))
     reading.notReadyReasons = reasons(at: now)
-    reading.warnings = warnings
+    reading.warnings = warnings(at: now)
     reading.clocks = clocks.map {
       .init(aheadMilliseconds: $0.aheadMilliseconds, timesApart: $0.timesApart)
     }

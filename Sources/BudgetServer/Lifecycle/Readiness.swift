@@ -9,16 +9,24 @@ final class Readiness: Sendable {
   /// Nil: nobody looks at the clocks.
   let clocks: ClockWatch?
   private let recorder: any SpendRecorder
+  /// Nil: connections are in the clear.
+  private let security: ServerSecurity?
   private let isDraining = Atomic<Bool>(false)
 
-  init(recorder: any SpendRecorder, fleet: FleetMember?, clocks: ClockWatch? = nil) {
+  init(
+    recorder: any SpendRecorder, fleet: FleetMember?, clocks: ClockWatch? = nil,
+    security: ServerSecurity? = nil
+  ) {
+    self.security = security
     self.recorder = recorder
     self.fleet = fleet
     self.clocks = clocks
   }
 
   /// Matters that people should look at though the node is ready.
-  var warnings: [String] { clocks?.warning.map { [$0] } ?? [] }
+  func warnings(at now: Timestamp) -> [String] {
+    [clocks?.warning, security?.warning(at: now)].compactMap { $0 }
+  }
 
   /// The server has begun to end.
   func drain() { isDraining.store(true, ordering: .relaxed) }

@@ -6,6 +6,8 @@ public enum ServerError: Error, Sendable {
   case usage(String)
   /// The configuration is refused; all problems are in it.
   case config(DocumentError)
+  /// A file that an option names is refused.
+  case files(String)
   /// A port is not to be had.
   case unavailable(String)
 
@@ -13,7 +15,7 @@ public enum ServerError: Error, Sendable {
   public var exitCode: Int32 {
     switch self {
     case .usage: 64
-    case .config: 78
+    case .config, .files: 78
     case .unavailable: 69
     }
   }
@@ -23,7 +25,7 @@ extension ServerError: CustomStringConvertible {
   /// The text for the operator: a line, or one for each problem.
   public var description: String {
     switch self {
-    case .usage(let message), .unavailable(let message): message
+    case .usage(let message), .files(let message), .unavailable(let message): message
     case .config(let error): error.problems.map(\.description).joined(separator: "\n")
     }
   }

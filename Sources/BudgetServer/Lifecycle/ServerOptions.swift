@@ -35,6 +35,8 @@ public struct ServerOptions: Sendable {
   public var isMetricsOpen = false
   /// Whether the other pages need none.
   public var arePagesOpen = false
+  /// The files that connections are encrypted with; nil: they are in the clear.
+  public var security: SecurityOptions?
   /// Whether `listen` and `http` may be addresses that other machines reach.
   public var allowsInsecureNetwork = false
   /// The name that Ping shows; nil: a random one for each start.

@@ -1,5 +1,6 @@
 import BudgetModel
 import Sockets
+import TLS
 
 /// One connection, as the port's thread has it.
 final class HTTPConnection {
@@ -34,6 +35,14 @@ final class HTTPConnection {
   let socket: Descriptor
   /// The address at its other end, in numbers; empty: it is not known.
   let peer: String
+  /// Nil in the clear.
+  var session: TLSSession?
+  let isSecure: Bool
+  /// The handshake is done, and was counted.
+  var isEstablished = false
+  /// Encrypted bytes that the socket has not taken, from `sealedSent` on.
+  var sealed: [UInt8] = []
+  var sealedSent = 0
   var phase = Phase.reading
   var reader: RequestReader
   /// The request that waits for the site.
@@ -50,15 +59,32 @@ final class HTTPConnection {
   var lingerUntil: Int64 = .max
   var discardedBytes = 0
 
-  init(id: HTTPConnectionID, socket: consuming Descriptor, bounds: HTTPBounds, at now: Int64) {
+  /// With `context` it is encrypted. Nil: there is no memory for that.
+  init?(
+    id: HTTPConnectionID, socket: consuming Descriptor, context: TLSContext?, bounds: HTTPBounds,
+    at now: Int64
+  ) {
     self.id = id
     peer = socket.peerHost ?? ""
     self.socket = socket
+    isSecure = context != nil
+    session = nil
     reader = RequestReader(bound: bounds.requestBytes)
     requestedAt = now
     idleSince = now
     progressAt = now
+    guard let context else { return }
+    do throws(TLSFailure) {
+      session = try TLSSession(accepting: context)
+    } catch {
+      return nil
+    }
+    // The handshake counts as part of the first request.
+    requestSince = now
   }
+
+  /// Whether a response could be read by the peer.
+  var canAnswer: Bool { !isSecure || session?.isEstablished == true }
 
   /// Whether and from when on it may be closed to make room.
   var standing: ConnectionStanding {
@@ -75,7 +101,8 @@ final class HTTPConnection {
   /// The events to wait for.
   var interest: Int16 {
     switch phase {
-    case .reading, .lingering: PollSet.readable
+    case .reading: PollSet.readable | (sealed.isEmpty ? 0 : PollSet.writable)
+    case .lingering: PollSet.readable
     case .writing: PollSet.writable
     case .answering, .closed: 0
     }

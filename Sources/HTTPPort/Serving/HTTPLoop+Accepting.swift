@@ -82,9 +82,11 @@ extension HTTPLoop {
       generations.append(0)
     }
     generations[slot] += 1
-    connections[slot] = HTTPConnection(
+    let connection = HTTPConnection(
       id: HTTPConnectionID(slot: slot, generation: generations[slot]), socket: socket,
-      bounds: bounds, at: SystemCalls.monotonicNanoseconds())
+      context: security?(), bounds: bounds, at: SystemCalls.monotonicNanoseconds())
+    guard let connection else { return }
+    connections[slot] = connection
     openCount += 1
   }
 }

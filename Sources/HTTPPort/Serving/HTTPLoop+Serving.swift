@@ -9,7 +9,9 @@ extension HTTPLoop {
   func serveReady() {
     for (index, connection) in polled.enumerated() where pollSet.events(at: index + 2) != 0 {
       switch connection.phase {
-      case .reading: read(connection)
+      case .reading:
+        if !connection.sealed.isEmpty { _ = flushSealed(connection) }
+        if connection.phase == .reading { read(connection) }
       case .writing: write(connection)
       case .lingering: discard(connection)
       // Nothing was asked of poll: it is broken, and the answer would reach nobody.
@@ -20,6 +22,10 @@ extension HTTPLoop {
   }
 
   func read(_ connection: HTTPConnection) {
+    if connection.isSecure {
+      readSealed(connection)
+      return
+    }
     let room = min(connection.reader.room, Self.receiveBytes)
     switch scratch.receive(from: connection.socket, limit: room) {
     case .bytes(let count):
@@ -33,7 +39,7 @@ extension HTTPLoop {
   }
 
   /// Takes the next request of a connection to the site.
-  private func ask(_ connection: HTTPConnection) {
+  func ask(_ connection: HTTPConnection) {
     let now = SystemCalls.monotonicNanoseconds()
     switch connection.reader.next() {
     case .incomplete:
@@ -57,6 +63,10 @@ extension HTTPLoop {
     if let bound = refusal.bound { counters.count(bound) }
     connection.requestSince = nil
     connection.request = nil
+    guard connection.canAnswer else {
+      close(connection)
+      return
+    }
     begin(refusal.response(bounds), on: connection)
   }
 
@@ -83,14 +93,14 @@ extension HTTPLoop {
     let head = outgoing.head.count
     var left = Self.bytesPerTurn
     while !outgoing.isSent, left > 0 {
-      let transfer: Transfer
-      if outgoing.sent < head {
-        transfer = connection.socket.send(
-          outgoing.head, from: outgoing.sent, atMost: left, hasMore: outgoing.byteCount > head)
-      } else {
-        transfer = connection.socket.send(
-          outgoing.body?.bytes ?? [], from: outgoing.sent - head, atMost: left, hasMore: false)
-      }
+      let transfer =
+        outgoing.sent < head
+        ? send(
+          outgoing.head, from: outgoing.sent, atMost: left, hasMore: outgoing.byteCount > head,
+          to: connection)
+        : send(
+          outgoing.body?.bytes ?? [], from: outgoing.sent - head, atMost: left, hasMore: false,
+          to: connection)
       guard case .bytes(let count) = transfer, count > 0 else {
         if transfer != .wouldBlock {
           close(connection)
@@ -103,18 +113,20 @@ extension HTTPLoop {
       connection.progressAt = SystemCalls.monotonicNanoseconds()
     }
     connection.outgoing = outgoing
-    if outgoing.isSent { finish(outgoing, on: connection) }
+    if outgoing.isSent, flushSealed(connection) { finish(outgoing, on: connection) }
   }
 
   private func finish(_ outgoing: HTTPConnection.Outgoing, on connection: HTTPConnection) {
     connection.outgoing = nil
     let now = SystemCalls.monotonicNanoseconds()
     if outgoing.lingers {
+      sayGoodbye(to: connection)
       // Closing with bytes unread would reset the connection, and the refusal would be lost.
       connection.socket.shutdownSending()
       connection.phase = .lingering
       connection.lingerUntil = now + bounds.lingerDuration.nanoseconds
     } else if outgoing.endsConnection {
+      sayGoodbye(to: connection)
       close(connection)
     } else {
       connection.phase = .reading

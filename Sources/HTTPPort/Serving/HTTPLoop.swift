@@ -1,6 +1,7 @@
 import BudgetModel
 import Foundation
 import Sockets
+import TLS
 
 /// The work of the port's thread: it waits for sockets, serves what is ready, ends what is overdue.
 /// It alone touches connections.
@@ -9,6 +10,7 @@ final class HTTPLoop {
   let bounds: HTTPBounds
   let inbox: HTTPInbox
   let counters: HTTPCounters
+  let security: (@Sendable () -> TLSContext)?
   let clock: @Sendable () -> Timestamp
 
   var listener: Descriptor?
@@ -18,6 +20,8 @@ final class HTTPLoop {
   /// Received bytes go through it: a connection that only stands needs none.
   let scratch = ScratchBuffer(byteCount: receiveBytes)
   static let receiveBytes = 65_536
+  /// Decrypted bytes; of no size where nothing is encrypted.
+  let plaintext: ScratchBuffer
   var pollSet = PollSet()
   var polled: [HTTPConnection] = []
   /// When it may accept again; `.max`: once a connection ends or asks nothing more.
@@ -31,14 +35,18 @@ final class HTTPLoop {
 
   init(
     listener: consuming Descriptor, site: any HTTPSite, bounds: HTTPBounds, inbox: HTTPInbox,
-    counters: HTTPCounters, clock: @escaping @Sendable () -> Timestamp
+    counters: HTTPCounters, security: (@Sendable () -> TLSContext)?,
+    clock: @escaping @Sendable () -> Timestamp
   ) {
     self.listener = consume listener
     self.site = site
     self.bounds = bounds
     self.inbox = inbox
     self.counters = counters
+    self.security = security
     self.clock = clock
+    plaintext = ScratchBuffer(
+      byteCount: security == nil ? 0 : Self.receiveBytes + TLSSession.extraBytes)
   }
 
   /// Serves until it is told to stop.
