@@ -68,7 +68,7 @@ let package = Package(
     // 6: what people and scrapers read of a node, calls to it
     module(
       "BudgetClient",
-      ["BudgetModel", "BudgetWire", "Locks", "SecretFiles", "Sockets", "TCPTransport"]),
+      ["BudgetModel", "BudgetWire", "Locks", "SecretFiles", "Sockets", "TCPTransport", "TLS"]),
     module(
       "BudgetPages",
       [

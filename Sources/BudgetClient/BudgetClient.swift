@@ -3,7 +3,7 @@ import Dispatch
 import Locks
 package import Sockets
 import Synchronization
-import TCPTransport
+package import TCPTransport
 
 /// A client of budgetd: many calls at once over one connection.
 ///
@@ -28,6 +28,7 @@ public final class BudgetClient: Sendable {
 
   /// For modules of this package that open connections of their own, such as `LoadTest`.
   package let address: SocketAddress
+  package let security: ClientSecurity?
   private let nextTicket = Atomic<Call.Ticket>(1)
   private let timer = DispatchQueue(label: "budgetd.client.deadlines", qos: .userInitiated)
   private let state: Locked<State>
@@ -52,6 +53,9 @@ public final class BudgetClient: Sendable {
       throw .notApplied(.invalidAddress(error.description))
     }
     self.settings = settings
+    security = try settings.security.map { files throws(BudgetClientError) in
+      ClientSecurity(try files.context(), serverName: files.serverName)
+    }
     state = Locked(State(tracker: CallTracker(bounds: settings.bounds)))
   }
 
@@ -162,7 +166,8 @@ public final class BudgetClient: Sendable {
     _ onEvent: @escaping @Sendable (ClientEvent) -> Void
   ) async throws(BudgetClientError) -> ClientConnection {
     do throws(TransportError) {
-      return try await ClientConnection.connect(to: address, onEvent: onEvent)
+      return try await ClientConnection.connect(
+        to: address, security: security, onEvent: onEvent)
     } catch {
       throw .notApplied(.unreachable(server: address, error))
     }

@@ -45,6 +45,8 @@ public enum BudgetClientError: Error, Hashable, Sendable {
     case unreadableAnswer(String)
     /// The token cannot be had, in words that do not show it.
     case unusableToken(String)
+    /// The files for encryption are not what they have to be.
+    case unusableSecurity(String)
     /// The text is not an address of a server.
     case invalidAddress(String)
   }
@@ -100,7 +102,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
       "the request has \(length) bytes, the server takes at most \(bound)"
     case .unreadableAnswer(let why): "the server does not speak budget.v1: \(why)"
     case .unusableToken(let why): why
-    case .invalidAddress(let why): why
+    case .invalidAddress(let why), .unusableSecurity(let why): why
     }
   }
 

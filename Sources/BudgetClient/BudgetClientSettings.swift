@@ -17,6 +17,9 @@ public struct BudgetClientSettings: Hashable, Sendable {
   /// The longest wait before connecting again, however often it failed.
   public var longestBackoff: Duration = .seconds(5)
 
+  /// How connections are encrypted; nil: they are in the clear. Never used with a Unix socket.
+  public var security: BudgetClientSecurity?
+
   /// The standard settings, to be changed one by one.
   public init() {}
 

@@ -34,7 +34,8 @@ extension BudgetClient {
     let greeting = try greeting()
     do throws(TransportError) {
       return try PipelinedConnections(
-        to: address, count: count, bounds: bounds, greeting: greeting)
+        to: address, count: count, bounds: bounds, security: security,
+        greeting: greeting)
     } catch {
       throw .notApplied(.unreachable(server: address, error))
     }

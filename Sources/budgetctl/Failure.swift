@@ -43,6 +43,7 @@ struct Failure: Error, Equatable {
       self.init("\(server): \(error.description): it may be restarting, try again", .unreachable)
     case .unreadableAnswer:
       self.init("the server at \(server) is not a budgetd: \(error.description)", .unreachable)
+    case .unusableSecurity: self.init(error.description, .usage)
     case .invalidAddress: self.init("--server: \(error.description)", .usage)
     case .unusableToken: self.init(error.description, .usage)
     case .refused(let status) where status.code == .unauthenticated:

@@ -1,6 +1,7 @@
 import BudgetModel
 import Glibc
 public import Sockets
+import TLS
 
 /// The one who makes the requests and counts the replies of `PipelinedConnections`.
 public protocol PipelineDriver {
@@ -23,8 +24,13 @@ public final class PipelinedConnections {
     /// Received bytes that are not a whole frame yet.
     var held: [UInt8] = []
     var unsent = SendQueue()
+    /// Nil in the clear.
+    var session: TLSSession?
 
-    init(_ socket: consuming Descriptor) { self.socket = socket }
+    init(_ socket: consuming Descriptor) {
+      self.socket = socket
+      session = nil
+    }
   }
 
   private static let receiveBytes = 256 * 1024
@@ -32,6 +38,8 @@ public final class PipelinedConnections {
   private let address: SocketAddress
   private let poller: Poller
   private let scratch = ScratchBuffer(byteCount: receiveBytes)
+  /// Decrypted bytes; of no size in the clear.
+  private let plaintext: ScratchBuffer
   private let decoder: FrameDecoder
   private var peers: [Peer] = []
 
@@ -51,9 +59,11 @@ public final class PipelinedConnections {
   /// `greeting` first, and waits for its answer.
   public init(
     to address: SocketAddress, count: Int, bounds: ClientBounds = ClientBounds(),
-    greeting: Greeting? = nil
+    security: ClientSecurity? = nil, greeting: Greeting? = nil
   ) throws(TransportError) {
     self.address = address
+    plaintext = ScratchBuffer(
+      byteCount: security == nil ? 0 : Self.receiveBytes + TLSSession.extraBytes)
     poller = try TransportError.socket { () throws(SocketError) in try Poller() }
     decoder = FrameDecoder(longestBody: bounds.responseFrameBytes)
     let until = MonotonicInstant.now().advanced(by: bounds.connectDuration)
@@ -62,7 +72,9 @@ public final class PipelinedConnections {
     }
     _ = SystemCalls.raiseDescriptorLimit(to: count + 64)
     for _ in 0..<count {
-      peers.append(try connected(to: resolved, until: until))
+      let peer = try connected(to: resolved, until: until)
+      if let security { try secure(peer, security, until: until) }
+      peers.append(peer)
       if let greeting { try greet(peers.count - 1, greeting, until: until) }
     }
   }
@@ -72,7 +84,9 @@ public final class PipelinedConnections {
     _ index: Int, _ greeting: Greeting, until: MonotonicInstant
   ) throws(TransportError) {
     let peer = peers[index]
-    peer.unsent.append(greeting.frame[...])
+    var frame = greeting.frame
+    try seal(&frame, for: peer)
+    peer.unsent.append(frame[...])
     try flush(index)
     while true {
       if case .frame(let body) = unsafe decoder.step(in: peer.held.span.bytes, at: 0) {
@@ -86,7 +100,12 @@ public final class PipelinedConnections {
         throw .socket(.connectTimedOut(address: address.description))
       }
       switch scratch.receive(from: peer.socket, limit: Self.receiveBytes) {
-      case .bytes(let count): scratch.append(0..<count, to: &peer.held)
+      case .bytes(let count):
+        if peer.session != nil {
+          plaintext.append(0..<(try open(count, of: peer)), to: &peer.held)
+        } else {
+          scratch.append(0..<count, to: &peer.held)
+        }
       case .wouldBlock: break
       case .ended: throw .closed
       case .failed(let code):
@@ -128,6 +147,44 @@ public final class PipelinedConnections {
     throw .socket(failure)
   }
 
+  /// Does a handshake, waiting for it.
+  private func secure(
+    _ peer: Peer, _ security: ClientSecurity, until: MonotonicInstant
+  ) throws(TransportError) {
+    var toSend: [UInt8] = []
+    do throws(TLSFailure) {
+      peer.session = try TLSSession(
+        connecting: security.context, to: security.serverName ?? address.host, toSend: &toSend)
+    } catch {
+      throw .security(error)
+    }
+    while true {
+      var sent = 0
+      while sent < toSend.count {
+        guard case .bytes(let count) = peer.socket.send(toSend, from: sent) else { throw .closed }
+        sent += count
+      }
+      toSend = []
+      if peer.session?.isEstablished == true { return }
+      let left = until.duration(since: .now()).nanoseconds / 1_000_000
+      var set = PollSet()
+      set.append(peer.socket, events: PollSet.readable)
+      set.wait(milliseconds: Int32(clamping: max(0, left)))
+      switch scratch.receive(from: peer.socket, limit: Self.receiveBytes) {
+      case .bytes(let count):
+        let outcome = scratch.withBytes(0..<count) { ciphertext in
+          plaintext.withMutableBytes { room in
+            peer.session?.open(ciphertext, into: &room, toSend: &toSend).outcome
+          }
+        }
+        if case .failed(let failure)? = outcome { throw .security(failure) }
+      case .wouldBlock:
+        if left <= 0 { throw .socket(.connectTimedOut(address: address.description)) }
+      case .ended, .failed: throw .closed
+      }
+    }
+  }
+
   /// Sends and receives until `driver` is done.
   ///
   /// Throws where a connection ends, a reply is too long, or for `patience` nothing comes.
@@ -158,21 +215,59 @@ public final class PipelinedConnections {
     switch scratch.receive(from: peer.socket, limit: Self.receiveBytes) {
     case .bytes(let count):
       let now = MonotonicInstant.now()
-      if peer.held.isEmpty {
-        let used = try scratch.withBytes(0..<count) { bytes throws(TransportError) in
-          try deliver(bytes, from: index, &driver, at: now)
-        }
-        scratch.append(used..<count, to: &peer.held)
+      if peer.session != nil {
+        let opened = try open(count, of: peer)
+        try take(opened, in: plaintext, from: index, &driver, at: now)
       } else {
-        scratch.append(0..<count, to: &peer.held)
-        let used = try deliver(unsafe peer.held.span.bytes, from: index, &driver, at: now)
-        peer.held.removeFirst(used)
+        try take(count, in: scratch, from: index, &driver, at: now)
       }
       try fill(index, &driver, &output, at: now)
     case .wouldBlock: break
     case .ended: throw .closed
     case .failed(let code):
       throw .system(call: "recv", errno: code, address: address.description)
+    }
+  }
+
+  /// Encrypts `bytes` in their place where the connection is encrypted.
+  private func seal(_ bytes: inout [UInt8], for peer: Peer) throws(TransportError) {
+    guard peer.session != nil else { return }
+    var sealed: [UInt8] = []
+    guard peer.session?.seal(bytes[...], toSend: &sealed) == true else { throw .closed }
+    bytes = sealed
+  }
+
+  /// Decrypts the first `count` bytes received, and says how many they make.
+  private func open(_ count: Int, of peer: Peer) throws(TransportError) -> Int {
+    var toSend: [UInt8] = []
+    let result = scratch.withBytes(0..<count) { ciphertext in
+      plaintext.withMutableBytes { room in
+        peer.session?.open(ciphertext, into: &room, toSend: &toSend)
+      }
+    }
+    guard let (opened, outcome) = result else { throw .closed }
+    peer.unsent.append(toSend[...])
+    switch outcome {
+    case .goesOn: return opened
+    case .ended: throw .closed
+    case .failed(let failure): throw .security(failure)
+    }
+  }
+
+  private func take(
+    _ count: Int, in buffer: borrowing ScratchBuffer, from index: Int,
+    _ driver: inout some PipelineDriver, at now: MonotonicInstant
+  ) throws(TransportError) {
+    let peer = peers[index]
+    if peer.held.isEmpty {
+      let used = try buffer.withBytes(0..<count) { bytes throws(TransportError) in
+        try deliver(bytes, from: index, &driver, at: now)
+      }
+      buffer.append(used..<count, to: &peer.held)
+    } else {
+      buffer.append(0..<count, to: &peer.held)
+      let used = try deliver(unsafe peer.held.span.bytes, from: index, &driver, at: now)
+      peer.held.removeFirst(used)
     }
   }
 
@@ -201,6 +296,7 @@ public final class PipelinedConnections {
     driver.fill(connection: index, output: &output, at: now)
     if output.isEmpty { return }
     let peer = peers[index]
+    try seal(&output, for: peer)
     var sent = 0
     if peer.unsent.isEmpty {
       switch peer.socket.send(output, from: 0) {

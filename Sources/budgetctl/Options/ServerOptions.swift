@@ -24,6 +24,8 @@ struct ServerOptions: ParsableArguments {
     help: ArgumentHelp("How long to wait for an answer (default: 5).", valueName: "seconds"))
   var timeout: Double?
 
+  @OptionGroup var encryption: EncryptionOptions
+
   func validate() throws {
     if let timeout, !(timeout >= 0.001 && timeout <= 86_400) {
       throw ValidationError("--timeout \(timeout): give 0.001 to 86400 seconds")
@@ -45,6 +47,7 @@ struct ServerOptions: ParsableArguments {
     let token = tokenFile ?? root.tokenFile ?? variable("BUDGETD_TOKEN_FILE")
     settings.token = token.map { .file($0) }
     settings.timeout = .seconds(timeout ?? root.timeout ?? Self.standardTimeoutSeconds)
+    settings.security = encryption.security(root: root.encryption, environment: environment)
     do throws(BudgetClientError) {
       return try BudgetClient(server: server, settings: settings)
     } catch {
