@@ -43,6 +43,9 @@ public enum BudgetClientError: Error, Hashable, Sendable {
     case requestTooLong(length: Int, bound: Int)
     /// The bytes are not an answer of this service: the server may not be a budgetd.
     case unreadableAnswer(String)
+    /// A connection to `server` could not be encrypted: either does not take the other's certificate,
+    /// or it does not speak TLS.
+    case notSecure(server: String, why: String)
     /// The token cannot be had, in words that do not show it.
     case unusableToken(String)
     /// The files for encryption are not what they have to be.
@@ -92,6 +95,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
     switch self {
     case .refused(let status): "the server answered \(Self.text(of: status))"
     case .unreachable(let server, let why): "no connection to \(server): \(why)"
+    case .notSecure(let server, let why): "no encrypted connection to \(server): \(why)"
     case .connectionLost(let why, let status):
       "the connection was lost before the answer came: \(status.map(Self.text) ?? why)"
     case .timedOut(let after): "no answer within \(after)"
@@ -126,7 +130,8 @@ extension BudgetClientError.Reason: CustomStringConvertible {
       let lead = "\(call) failed: "
       why = (text.hasPrefix(lead) ? String(text.dropFirst(lead.count)) : text).lowercased()
     case .socket(.connectTimedOut): why = "nobody answered in time"
-    case .socket, .security, .silent, .notIntroduced, .closed, .frameTooLarge, .invalidLaneCount:
+    case .security: return .notSecure(server: server.description, why: error.description)
+    case .socket, .silent, .notIntroduced, .closed, .frameTooLarge, .invalidLaneCount:
       why = error.description
     }
     return .unreachable(server: server.description, why: why)

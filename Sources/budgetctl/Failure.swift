@@ -40,9 +40,12 @@ struct Failure: Error, Equatable {
         "\(server): \(error.description): it may be overloaded; wait longer with --timeout",
         .unreachable)
     case .connectionLost:
-      self.init("\(server): \(error.description): it may be restarting, try again", .unreachable)
+      self.init(
+        "\(server): \(error.description): it may be restarting, or it encrypts (--tls-ca): try again",
+        .unreachable)
     case .unreadableAnswer:
       self.init("the server at \(server) is not a budgetd: \(error.description)", .unreachable)
+    case .notSecure: self.init(error.description, .unreachable)
     case .unusableSecurity: self.init(error.description, .usage)
     case .invalidAddress: self.init("--server: \(error.description)", .usage)
     case .unusableToken: self.init(error.description, .usage)

@@ -27,7 +27,7 @@ import Testing
     "SpendLedger/Writer/LedgerWriter+Commit.swift conclude": "hot path",
     "TCPTransport/Lanes/Lane+Receiving.swift handleFrames": "hot path",
     "TCPTransport/Lanes/Lane+Receiving.swift take": "hot path",
-    "TCPTransport/Client/PipelinedConnections.swift take": "costs less than the server that it loads",
+    "TCPTransport/Client/PipelinedConnections.swift take": "loads servers",
     "HTTPPort/Serving/HTTPLoop+Secure.swift send": "as the socket's own",
     "Reconciliation/Pass/Reconciler+Windows.swift adoption": "the parts of one decision",
     "SpendLedger/Store/RowSeal.swift balance": "the columns of a row",
