@@ -59,7 +59,8 @@ public final class BudgetServer: Sendable {
   public init(
     options: ServerOptions, log: Logger, time: (any TimeSource)? = nil
   ) throws(ServerError) {
-    let rule = ListenRule(options)
+    let rule = ListenRule(options, .rpc)
+    let pageRule = ListenRule(options, .pages)
     let address = try rule.address(options.listen, of: "--listen")
     let pageAddress = try PageListener.address(options)
     let security = try options.security.map { files throws(ServerError) in
@@ -120,7 +121,8 @@ public final class BudgetServer: Sendable {
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
       readiness: readiness, pace: pace, access: access, audit: AuditLog(log: log),
-      isInsecureNetwork: [address, pageAddress].compactMap { $0 }.contains(where: rule.isInsecure),
+      isInsecureNetwork: rule.isInsecure(address)
+        || pageAddress.map(pageRule.isInsecure) ?? false,
       fleet: member, trace: trace)
     do throws(TransportError) {
       transport = try TCPServer(
@@ -160,7 +162,8 @@ public final class BudgetServer: Sendable {
           context: context, recorder: recorder, transport: transport, config: self.config,
           security: security),
         startedAt: now, options: options)
-      sources.node.isInsecure = [transport.localAddress, address].contains(where: rule.isInsecure)
+      sources.node.isInsecure =
+        rule.isInsecure(transport.localAddress) || pageRule.isInsecure(address)
       let port = PagePort(
         adopting: listener.release(), sources, bounds: PageListener.bounds(transport),
         security: security?.pages)
@@ -208,8 +211,8 @@ public final class BudgetServer: Sendable {
   }
 
   private func warnOfAddress() {
-    let rule = ListenRule(options)
-    for address in [transport.localAddress, httpAddress] {
+    for (address, port) in [(transport.localAddress, ListenRule.Port.rpc), (httpAddress, .pages)] {
+      let rule = ListenRule(options, port)
       guard let address, rule.isInsecure(address) else { continue }
       log.warning(
         """

@@ -7,7 +7,7 @@ enum PageListener {
   /// The address that options ask for; nil: none. Throws where that cannot be.
   static func address(_ options: ServerOptions) throws(ServerError) -> SocketAddress? {
     guard let text = options.http else { return nil }
-    return try ListenRule(options).address(text, of: "--http")
+    return try ListenRule(options, .pages).address(text, of: "--http")
   }
 
   /// Listens where the options say; nil where they ask for no pages.
@@ -22,7 +22,7 @@ enum PageListener {
           + "off is for none")
     }
     // A name may resolve to more than its text says.
-    try ListenRule(options).check(listener.localAddress, address.description, of: "--http")
+    try ListenRule(options, .pages).check(listener.localAddress, address.description, of: "--http")
     return listener
   }
 

@@ -1,6 +1,6 @@
 import Sockets
 
-/// Whether addresses may be listened on: other machines reach them only where clients have to say who
+/// Whether addresses of a port may be listened on: other machines reach them only where clients have to say who
 /// they are and connections are encrypted, or with leave.
 struct ListenRule {
   /// Whether clients have to say who they are.
@@ -9,9 +9,14 @@ struct ListenRule {
   private let isEncrypted: Bool
   private let allowsInsecureNetwork: Bool
 
-  init(_ options: ServerOptions) {
-    hasAccess = options.accessFilePath != nil
-    isEncrypted = false
+  /// A port that listens.
+  enum Port { case rpc, pages }
+
+  init(_ options: ServerOptions, _ port: Port) {
+    let security = options.security.flatMap { port == .rpc || $0.coversPages ? $0 : nil }
+    let asksAll = security.map { $0.clientCA != nil && $0.requiresClientCertificate } ?? false
+    hasAccess = options.accessFilePath != nil || asksAll
+    isEncrypted = security != nil
     allowsInsecureNetwork = options.allowsInsecureNetwork
   }
 
