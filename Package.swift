@@ -48,7 +48,7 @@ let package = Package(
       name: "budgetd",
       dependencies: [
         "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetServer", "BudgetWire", "LiteLLMConfig",
-        "RedisStore", "SecretFiles", "Sockets", "TCPTransport", argumentParser, logging,
+        "RedisStore", "SecretFiles", "Sockets", "TCPTransport", "TLS", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "budgetctl",
@@ -101,7 +101,7 @@ let package = Package(
     module("LiteLLMConfig", ["BudgetModel", "Digest", "Documents", "TimeZones"]),
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks"]),
-    module("RedisStore", ["BudgetModel", "CHiredis", "Locks"]),
+    module("RedisStore", ["BudgetModel", "CHiredis", "Locks", "TLS"]),
     module("TCPTransport", ["BudgetModel", "Locks", "Sockets", "TLS"]),
 
     // 2 and 1: the engine, documents, the nouns
@@ -193,7 +193,7 @@ let package = Package(
       "LoadTestTests",
       ["BudgetModel", "BudgetWire", "LoadTest", "Sockets", "TCPTransport", "WholeRequests"]),
     tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
-    tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore"]),
+    tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore", "TLS", "TestCertificates"]),
     tests("SecretFilesTests", ["SecretFiles"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SeededRandom", "SpendLedger"]),
     tests("SocketsTests", ["Sockets"]),

@@ -88,7 +88,7 @@ struct Budgetd: AsyncParsableCommand {
         RedisKeys(namespace: source.namespace).complaint(budget.key, budget.origin)
       }
       let server = try BudgetServer(options: options, log: log)
-      let loop = FleetLoop(server, interval: fleet.options.interval, log: log)
+      let loop = try FleetLoop(server, interval: fleet.options.interval, log: log)
       Self.signals.beginServing()
       server.start()
       await ServerProcess(server: server, fleet: loop, signals: Self.signals, log: log).run()

@@ -1,8 +1,8 @@
-import ArgumentParser
+public import ArgumentParser
 import BudgetModel
 import BudgetServer
 import Foundation
-import LiteLLMConfig
+public import LiteLLMConfig
 import Logging
 import RedisStore
 
@@ -28,16 +28,47 @@ struct RedisArguments: ParsableArguments {
       valueName: "file"))
   var redisSentinelPasswordFile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The authorities of Redis' certificates; without it, the system's.", valueName: "file"))
+  var redisCa: String?
+
+  @Option(help: ArgumentHelp("This node's certificate for Redis.", valueName: "file"))
+  var redisCert: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The certificate's key; without it, the certificate's file.", valueName: "file"))
+  var redisKey: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The name in Redis' certificates; without it, the host's.", valueName: "name"))
+  var redisServerName: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How much of Redis' certificates is verified: full, chain (any name) or none.",
+      valueName: "full|chain|none"))
+  var redisVerify: RedisEncryption.Verification?
+
   /// The source of the Redis; throws if an option could not be meant.
   func choice() throws(ServerError) -> RedisChoice {
     let password = try password(redisPasswordFile, "redis-password-file", "BUDGETD_REDIS_PASSWORD")
     let sentinels = try self.password(
       redisSentinelPasswordFile, "redis-sentinel-password-file", "BUDGETD_REDIS_SENTINEL_PASSWORD")
+    var tls = RedisEncryptionOptions()
+    (tls.authorities, tls.certificate, tls.key) = (redisCa, redisCert, redisKey)
+    (tls.serverName, tls.verification) = (redisServerName, redisVerify)
+    guard redisKey == nil || redisCert != nil else {
+      throw .usage("--redis-key: a key without --redis-cert is of no use")
+    }
     guard let redis else {
-      return .configured(password: password, sentinelPassword: sentinels)
+      return .configured(password: password, sentinelPassword: sentinels, tls: tls)
     }
     do throws(RedisArgumentError) {
-      return try RedisChoice(argument: redis, password: password, sentinelPassword: sentinels)
+      return try RedisChoice(
+        argument: redis, password: password, sentinelPassword: sentinels, tls: tls)
     } catch {
       // The value is not repeated: it may hold a password.
       throw .usage("--redis: \(error.message)")
@@ -52,3 +83,5 @@ struct RedisArguments: ParsableArguments {
     return text.flatMap { $0.isEmpty ? nil : RedisSecret($0) }
   }
 }
+
+extension RedisEncryption.Verification: ExpressibleByArgument {}

@@ -35,7 +35,7 @@ class LiteLLMPeer:
     """Ready once the constructor returns; `ahead` is how far its clock is off, in seconds."""
 
     def __init__(self, service, log_path, providers=None, deployments=None, tags=None,
-                 namespace=None, ahead=0, address=None):
+                 namespace=None, ahead=0, address=None, startup_nodes=None, redis=None):
         environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "TZ": "UTC"}
         for name in [name for name in environment if name.startswith("REDIS_")]:
             del environment[name]
@@ -51,7 +51,8 @@ class LiteLLMPeer:
                 stdout=subprocess.PIPE, stderr=log, env=environment)
         host, port = address or service.proxy.address
         setup = {"host": host, "port": port, "namespace": namespace, "providers": providers or {},
-                 "deployments": deployments or {}, "tags": tags or {}}
+                 "deployments": deployments or {}, "tags": tags or {},
+                 "startup_nodes": startup_nodes, "redis": redis or {}}
         self.version = None
         self.send(setup)
 

@@ -1,8 +1,8 @@
 """Runs LiteLLM's own RouterBudgetLimiting, unmodified and with its own loop of one second, and
 takes commands as JSON lines. Started by litellm_peer.py with the Python that has LiteLLM.
 
-The first line is the setup: {"host", "port", "namespace", "providers", "deployments", "tags"}; each
-budget is {name: [limit, window]}. Each later line is one command with "op"; each has one answer.
+The first line is the setup: {"host", "port", "namespace", "providers", "deployments", "tags"}, and
+"startup_nodes" of a cluster or "redis", more settings of one Redis; each budget is {name: [limit, window]}. Each later line is one command with "op"; each has one answer.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import time
 import litellm
 from litellm.caching.dual_cache import DualCache
 from litellm.caching.redis_cache import RedisCache
+from litellm.caching.redis_cluster_cache import RedisClusterCache
 from litellm.router_strategy.budget_limiter import RouterBudgetLimiting
 from litellm.types.utils import BudgetConfig
 
@@ -32,7 +33,12 @@ class Kept(logging.Handler):
 class Peer:
     def __init__(self, setup):
         options = {"namespace": setup["namespace"]} if setup.get("namespace") else {}
-        redis = RedisCache(host=setup["host"], port=setup["port"], **options)
+        # As the proxy chooses: nodes of a cluster have a cache of their own kind.
+        if setup.get("startup_nodes"):
+            redis = RedisClusterCache(startup_nodes=setup["startup_nodes"], **options)
+        else:
+            redis = RedisCache(host=setup["host"], port=setup["port"],
+                               **setup.get("redis", {}), **options)
         models = [model(name, limit, window)
                   for name, (limit, window) in setup.get("deployments", {}).items()]
         providers = {name: {"budget_limit": limit, "time_period": window}

@@ -63,8 +63,10 @@ def free_ports(count, offset=0):
 class Process:
     """One redis-server on a port; it keeps its directory over restarts, and no data."""
 
-    def __init__(self, port, *options, sentinel=None, password=None):
+    def __init__(self, port, *options, sentinel=None, password=None, tls=None):
         self.port, self.options, self.sentinel = port, options, sentinel
+        # The port that others are told: the one that speaks TLS, where there is one.
+        self.told = tls or port
         self.password = password
         self.directory = Path(tempfile.mkdtemp(prefix="redis-"))
         self.process = None
@@ -132,19 +134,28 @@ class SentinelService:
     NAME = "fleet"
     PASSWORD = "sentinels-own"
 
-    def __init__(self):
+    def __init__(self, certificates=None):
         ports = free_ports(5)
-        self.servers = [Process(port) for port in ports[:2]]
-        self.servers[1].command("REPLICAOF", HOST, ports[0])
+        told, options, lines = ports, [[]] * 5, [""] * 5
+        if certificates:
+            told = free_ports(5)
+            options = [["--tls-port", port, "--tls-replication", "yes",
+                        *certificates.server_options()] for port in told]
+            lines = ["".join(f"{name[2:]} {value}\n" for name, value in zip(row[::2], row[1::2]))
+                     for row in options]
+        self.servers = [Process(port, *row, tls=tls)
+                        for port, row, tls in list(zip(ports, options, told))[:2]]
+        self.servers[1].command("REPLICAOF", HOST, told[0])
         eventually(lambda: "master_link_status:up" in self.servers[1].command("INFO"), LONG,
                    "a replica in step")
-        text = (f"sentinel monitor {self.NAME} {HOST} {ports[0]} 2\n"
+        text = (f"sentinel monitor {self.NAME} {HOST} {told[0]} 2\n"
                 f"sentinel down-after-milliseconds {self.NAME} 1500\n"
                 f"sentinel failover-timeout {self.NAME} 4000\n"
                 f"requirepass {self.PASSWORD}\n"
                 f"sentinel sentinel-pass {self.PASSWORD}\n")
         self.sentinels = [
-            Process(port, sentinel=text, password=self.PASSWORD) for port in ports[2:]]
+            Process(port, sentinel=more + text, password=self.PASSWORD, tls=tls)
+            for port, more, tls in list(zip(ports, lines, told))[2:]]
         for sentinel in self.sentinels:
             eventually(lambda: self.knows_all(sentinel), LONG, "sentinels that know each other")
 
@@ -155,7 +166,7 @@ class SentinelService:
 
     @property
     def url(self):
-        hosts = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
+        hosts = ",".join(f"{HOST}:{sentinel.told}" for sentinel in self.sentinels)
         return f"sentinel://{hosts}/{self.NAME}"
 
     def named(self):
@@ -166,7 +177,7 @@ class SentinelService:
     @property
     def master(self):
         port = self.named()
-        return next(server for server in self.servers if server.port == port)
+        return next(server for server in self.servers if server.told == port)
 
     def client(self):
         return self.master.client()
@@ -230,17 +241,25 @@ class ClusterClient:
 class ClusterService:
     """Masters, each with a replica or none, in a cluster with a node timeout of 1.5 s."""
 
-    def __init__(self, masters=3, replicas=True, full_coverage=True):
+    def __init__(self, masters=3, replicas=True, full_coverage=True, certificates=None):
         options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500",
                    "--cluster-require-full-coverage", "yes" if full_coverage else "no",
                    "--cluster-config-file", "nodes.conf", "--cluster-replica-validity-factor", "0"]
         ports = free_ports(masters * (2 if replicas else 1), offset=10_000)
-        self.nodes = [Process(port, *options) for port in ports]
+        self.tls_ports = []
+        if certificates:
+            # Nodes tell each client the port that speaks as it does.
+            self.tls_ports = free_ports(len(ports), offset=10_000)
+            options += ["--tls-cluster", "yes", *certificates.server_options()]
+            self.nodes = [Process(port, *options, "--tls-port", tls, tls=tls)
+                          for port, tls in zip(ports, self.tls_ports)]
+        else:
+            self.nodes = [Process(port, *options) for port in ports]
         first = self.nodes[0]
         for place, node in enumerate(self.nodes):
             node.command("CLUSTER", "SET-CONFIG-EPOCH", place + 1)
             if node is not first:
-                first.command("CLUSTER", "MEET", HOST, node.port)
+                first.command("CLUSTER", "MEET", HOST, node.told)
         eventually(lambda: all(
             f"cluster_known_nodes:{len(self.nodes)}" in node.command("CLUSTER", "INFO")
             for node in self.nodes), LONG, "nodes that know each other")

@@ -54,16 +54,16 @@ def check(budgetctl, tmp_path, environment):
 
 
 REFUSED = {
-    "tls": (router("redis_host: h", "redis_port: 1", "cache_kwargs: {ssl: true}"), {},
-            "router_settings.cache_kwargs.ssl", "stunnel"),
-    "rediss": (router(f"redis_url: rediss://u:{SECRET}@h:1"), {},
-               "router_settings.redis_url", "stunnel"),
+    "tls": (router("redis_host: h", "redis_port: 1", "cache_kwargs: {ssl: true, ssl_ciphers: x}"),
+            {}, "router_settings.cache_kwargs.ssl_ciphers", "OpenSSL's choice"),
+    "rediss": (router(f"redis_url: rediss://u:{SECRET}@h:1?ssl_cert_reqs=maybe"), {},
+               "router_settings.redis_url", "none, optional or required"),
     "cluster": (router("redis_host: h", "redis_port: 1",
                        "cache_kwargs: {startup_nodes: [{host: a}]}"), {},
                 "router_settings.cache_kwargs.startup_nodes", "a host and a port"),
     "unset": (router("redis_host: h", "redis_port: os.environ/NOT_THERE"), {},
               "router_settings.redis_port", "NOT_THERE is not set"),
-    "environment": (BUDGETS, {"REDIS_URL": f"rediss://:{SECRET}@h"}, "REDIS_URL", "stunnel"),
+    "environment": (BUDGETS, {"REDIS_URL": f"http://:{SECRET}@h"}, "REDIS_URL", "rediss://"),
     "sentinel": (BUDGETS, {"REDIS_SENTINEL_NODES": '[["a", 1]]'}, "REDIS_SENTINEL_NODES",
                  "without service_name"),
 }
@@ -95,7 +95,7 @@ def test_problems_of_budgets_and_of_redis_are_told_together(start):
 
 
 @pytest.mark.parametrize("value, words", [
-    ("rediss://h", "stunnel"), ("http://h", "redis://"), ("unix:relative", "slash"),
+    ("rediss://h?ssl_cert_reqs=none", "--redis-verify"), ("http://h", "redis://"), ("unix:relative", "slash"),
     ("redis://h:99999", "65535"), ("redis://h/x", "database"),
     (f"redis://u:{SECRET}@h", "BUDGETD_REDIS_PASSWORD"),
     (f"redis://h?password={SECRET}", "--redis-password-file"), ("cluster://h/1", "database 0"),
@@ -160,7 +160,7 @@ def test_check_config_shows_which_redis_and_from_where(check):
             in text)
     document = json.loads(check(config, "--output", "json", H="h"))
     assert document["redis"] == {
-        "address": "h:7", "database": 0, "username": "u", "has_password": True, "namespace": "ns",
+        "address": "h:7", "database": 0, "verification": None, "username": "u", "has_password": True, "namespace": "ns",
         "origin": "router_settings.redis_host"}
     # The namespace is in every key, so it stays LiteLLM's.
     text = check(config, "--redis", "unix:/run/redis.sock", H="h")

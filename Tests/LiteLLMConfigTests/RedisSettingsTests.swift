@@ -174,6 +174,28 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       yaml: "general_settings: {coordination_redis: {url: 'redis://u:9', service_name: m, "
         + "sentinel_nodes: [[a, 1]]}}",
       expected: "u:9 | - | general_settings.coordination_redis"),
+    // Encryption: of a URL its scheme alone decides; of the rest ssl does.
+    RedisCase(
+      yaml: "router_settings: {redis_url: 'redis://u:9', cache_kwargs: {ssl: true}}",
+      environment: ["REDIS_SSL": "true"], expected: "u:9 | - | router_settings.redis_url"),
+    RedisCase(
+      yaml: "router_settings: {redis_url: 'rediss://u:9/1?ssl_cert_reqs=none'}",
+      environment: ["REDIS_SSL": "false"],
+      expected: "u:9, database 1, encrypted (certificates are not verified) | - | "
+        + "router_settings.redis_url"),
+    RedisCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1}", environment: ["REDIS_SSL": "yes"],
+      expected: "h:1, encrypted | - | router_settings.redis_host"),
+    RedisCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1, cache_kwargs: {ssl: '1', "
+        + "ssl_check_hostname: false, ssl_cert_reqs: required, ssl_certfile: null}}",
+      expected: "h:1, encrypted (names are not verified) | - | router_settings.redis_host"),
+    RedisCase(
+      yaml: """
+        general_settings:
+          coordination_redis: {startup_nodes: [{host: a, port: 1}], url: 'redis://h', ssl: "yes"}
+        """,
+      expected: "cluster a:1, encrypted | - | general_settings.coordination_redis.startup_nodes"),
     // The command line.
     RedisCase(yaml: cache, choice: .off, expected: nil),
     RedisCase(
@@ -205,8 +227,8 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       place: "c.yaml:3: router_settings.redis_port",
       words: ["variable REDIS_PORT is not set"]),
     RedisRefusalCase(
-      yaml: "router_settings:\n  redis_url: rediss://u:s3cr3t@h",
-      place: "c.yaml:2: router_settings.redis_url", words: ["TLS", "stunnel", "--redis redis://"]),
+      yaml: "router_settings:\n  redis_url: rediss://u:s3cr3t@h?ssl_cert_reqs=some",
+      place: "c.yaml:2: router_settings.redis_url", words: ["none, optional or required"]),
     RedisRefusalCase(
       yaml: "router_settings: {redis_url: 'http://s3cr3t'}",
       place: "c.yaml:1: router_settings.redis_url", words: ["redis://"]),
@@ -214,11 +236,26 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       yaml: "router_settings: {redis_url: 'redis://:s3cr3t@h:port'}",
       place: "c.yaml:1: router_settings.redis_url", words: ["port", "65535"]),
     RedisRefusalCase(
-      yaml: "router_settings:\n  redis_host: h\n  redis_port: 1\n  cache_kwargs:\n    ssl: 'True'",
-      place: "c.yaml:5: router_settings.cache_kwargs.ssl", words: ["TLS", "stunnel"]),
+      yaml: """
+        router_settings:
+          redis_host: h
+          redis_port: 1
+          cache_kwargs: {ssl: 'True', ssl_password: s3cr3t}
+        """,
+      place: "c.yaml:4: router_settings.cache_kwargs.ssl_password", words: ["key with a password"]),
     RedisRefusalCase(
-      yaml: "router_settings: {redis_host: h, redis_port: 1}", environment: ["REDIS_SSL": "true"],
-      place: "c.yaml:1: REDIS_SSL", words: ["TLS"]),
+      yaml: "router_settings: {redis_host: h, redis_port: 1, cache_kwargs: {ssl_cert_reqs: 0}}",
+      environment: ["REDIS_SSL": "true"],
+      place: "c.yaml:1: router_settings.cache_kwargs.ssl_cert_reqs",
+      words: ["the number 0", "none, optional or required"]),
+    RedisRefusalCase(
+      yaml: "router_settings: {redis_host: h, redis_port: 1}",
+      environment: ["REDIS_SSL": "true", "REDIS_SSL_KEYFILE": "/k"],
+      place: "c.yaml:1: REDIS_SSL_KEYFILE", words: ["without ssl_certfile"]),
+    RedisRefusalCase(
+      yaml:
+        "router_settings: {redis_host: h, redis_port: 1, cache_kwargs: {ssl: 1, ssl_ca_data: x}}",
+      place: "c.yaml:1: router_settings.cache_kwargs.ssl_ca_data", words: ["ssl_ca_certs"]),
     RedisRefusalCase(
       yaml: "general_settings:\n  coordination_redis:\n    startup_nodes: [{host: a}]",
       place: "c.yaml:3: general_settings.coordination_redis.startup_nodes",
@@ -226,12 +263,6 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
     RedisRefusalCase(
       yaml: "general_settings: {coordination_redis: {startup_nodes: [{host: a, port: 1}], db: 2}}",
       place: "c.yaml:1: general_settings.coordination_redis.db", words: ["database 0 alone"]),
-    RedisRefusalCase(
-      yaml: """
-        general_settings:
-          coordination_redis: {startup_nodes: [{host: a, port: 1}], url: 'redis://h', ssl: "yes"}
-        """,
-      place: "c.yaml:2: general_settings.coordination_redis.ssl", words: ["TLS"]),
     RedisRefusalCase(
       yaml: """
         litellm_settings:
@@ -316,7 +347,9 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       ("redis://u@h:1/2", "h:1, database 2, user u"), ("unix:/run/r", "unix:/run/r"),
       ("redis://[::1]:5", "[::1]:5"), ("redis://", "localhost:6379"),
       ("cluster://a:1,b,[::1]:3", "cluster a:1,b:6379,[::1]:3"),
-      ("cluster://u@a:1/0", "cluster a:1, user u"),
+      ("cluster://u@a:1/0", "cluster a:1, user u"), ("rediss://h", "h:6379, encrypted"),
+      ("clusters://a", "cluster a:6379, encrypted"),
+      ("sentinels://a/m", "m by sentinels a:26379, encrypted"),
       ("sentinel://a,b:2/main", "main by sentinels a:26379,b:2"),
       ("sentinel://u@a/my%20one/4", "my one by sentinels a:26379, database 4, user u"),
     ] {
@@ -333,15 +366,17 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
     }
     for (argument, words) in [
       ("", "redis://"), ("on", "redis://"), ("http://s3cr3t", "redis://"), ("unix:run/r", "slash"),
-      ("rediss://u:s3cr3t@h", "stunnel"), ("redis://u:s3cr3t@h", "BUDGETD_REDIS_PASSWORD"),
+      ("rediss://u:s3cr3t@h", "BUDGETD_REDIS_PASSWORD"),
+      ("rediss://h?ssl_cert_reqs=none", "--redis-verify"),
+      ("redis://u:s3cr3t@h", "BUDGETD_REDIS_PASSWORD"),
       ("redis://:s3cr3t@h/9", "--redis-password-file"), ("redis://h?password=s3cr3t", "PASSWORD"),
       ("redis://h:0", "65535"), ("redis://h:x", "65535"), ("redis://h/x", "database"),
       ("redis://h/-1", "database"), ("redis://[::1", "brackets"), ("redis://[::1]x", "brackets"),
       ("sentinel://a", "service"), ("sentinel://a/", "service"), ("sentinel:///m", "empty"),
       ("sentinel://a/m/x", "database"), ("sentinel://a/m/1/2", "give sentinel://"),
       ("cluster://a,,b", "empty"), ("cluster://a/1", "database 0"), ("cluster://a:x", "65535"),
-      ("cluster://u:s3cr3t@a", "BUDGETD_REDIS_PASSWORD"), ("clusters://a", "TLS"),
-      ("sentinels://a/m", "TLS"), ("redis://a%zz", "percent"),
+      ("cluster://u:s3cr3t@a", "BUDGETD_REDIS_PASSWORD"),
+      ("redis://a%zz", "percent"),
       ("redis://a b", "blank"), ("redis://%00", "text"),
     ] {
       let error = #expect(throws: RedisArgumentError.self, "\(argument)") {
@@ -351,6 +386,41 @@ struct RedisRefusalCase: CustomTestStringConvertible, Sendable {
       #expect(text.contains(words), "\(argument): \(text)")
       #expect(!text.contains("s3cr3t"), "\(argument): \(text)")
     }
+  }
+
+  /// The settings of LiteLLM's client library, wherever they stand.
+  @Test func certificatesAreThoseOfTheSettings() throws {
+    let yaml = """
+      litellm_settings:
+        cache: true
+        cache_params:
+          {type: redis, host: h, ssl: true, ssl_ca_certs: os.environ/CA, ssl_certfile: /c}
+      """
+    var loader = LiteLLMConfigLoader(
+      environment: ["CA": "/ca", "REDIS_SSL_KEYFILE": "/k", "REDIS_SSL_CA_PATH": "/cas"],
+      redis: .configured(password: nil))
+    var expected = RedisEncryption()
+    (expected.authorities, expected.authorityFolder) = ("/ca", "/cas")
+    (expected.certificate, expected.key) = ("/c", "/k")
+    #expect(try loader.load(yaml: yaml, file: "c.yaml").redis?.tls == expected)
+    // The command line's options take their place.
+    var options = RedisEncryptionOptions()
+    (options.authorities, options.serverName, options.verification) = ("/mine", "n", .chain)
+    loader = LiteLLMConfigLoader(
+      environment: ["CA": "/ca"], redis: .configured(password: nil, tls: options))
+    let found = try loader.load(yaml: yaml, file: "c.yaml").redis?.tls
+    #expect(found?.authorities == "/mine" && found?.authorityFolder == nil)
+    #expect(found?.certificate == "/c" && found?.serverName == "n" && found?.verification == .chain)
+    // For a Redis in the clear they mean nothing.
+    let error = #expect(throws: DocumentError.self) {
+      try loader.load(
+        yaml: yaml.replacing("ssl: true, ", with: ""), file: "c.yaml")
+    }
+    #expect("\(error as Any)".contains("--redis-ca is given"))
+    let refused = #expect(throws: RedisArgumentError.self) {
+      _ = try RedisChoice(argument: "redis://h", password: nil, tls: options)
+    }
+    #expect(refused?.message.contains("--redis-ca, --redis-server-name, --redis-verify") == true)
   }
 
   @Test func whatChangedIsNamed() {

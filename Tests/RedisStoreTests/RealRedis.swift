@@ -16,7 +16,12 @@ final class RealRedis {
   }
 
   /// Starts a server and waits until it says that it is ready.
-  init(_ arguments: String..., port: UInt16? = nil) throws {
+  convenience init(_ arguments: String..., port: UInt16? = nil) throws {
+    try self.init(arguments: arguments, port: port)
+  }
+
+  /// The same, with a list of arguments.
+  init(arguments: [String], port: UInt16? = nil) throws {
     folder = URL(filePath: "/tmp").appending(path: "budgetd-redis-\(UUID().uuidString.prefix(8))")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     socketPath = folder.appending(path: "s").path

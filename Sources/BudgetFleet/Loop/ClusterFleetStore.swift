@@ -17,7 +17,8 @@ final class ClusterFleetStore: FleetLink {
     settings.commandTimeout = Self.commandTimeout
     cluster = RedisCluster(
       seeds: seeds, clockKey: RedisKeys(namespace: settings.namespace).nodesKey,
-      ClusterLinks(settings))
+      // Certificates are of names; one that is given is every node's.
+      byName: settings.encryption.map { $0.serverName == nil } ?? false, ClusterLinks(settings))
   }
 
   var isConnected: Bool { cluster.isConnected }

@@ -10,11 +10,16 @@ extension ConfigReader {
   mutating func redisSource(_ sections: DocumentMapping) -> RedisSource? {
     switch redis {
     case .off: return nil
-    case .configured(let password, let sentinelPassword):
-      guard let parameters = redisParameters(sections),
-        var source = source(parameters, password: password)
-      else { return nil }
+    case .configured(let password, let sentinelPassword, let tls):
+      guard let parameters = redisParameters(sections), var source = source(parameters) else {
+        return nil
+      }
+      source.password = password ?? source.password
       source.sentinelPassword = sentinelPassword ?? source.sentinelPassword
+      source.tls = source.tls.map { tls.applied(to: $0) }
+      if let words = tls.complaint(about: source) {
+        log.add(line: parameters.line, source.origin, "\(words), \(Self.wayOut)")
+      }
       return source
     case .given(var source):
       // Of the configuration's own Redis nothing counts but the namespace, so nothing else is
@@ -32,9 +37,7 @@ extension ConfigReader {
     log.add(value.node, value.path, "\(message), \(Self.wayOut)")
   }
 
-  private mutating func source(
-    _ parameters: RedisParameters, password: RedisSecret?
-  ) -> RedisSource? {
+  private mutating func source(_ parameters: RedisParameters) -> RedisSource? {
     let found = log.count
     refuseOtherKinds(parameters)
     let namespace = namespace(parameters)
@@ -42,25 +45,35 @@ extension ConfigReader {
     let source = kind(parameters, username: username)
     guard log.count == found, var source else { return nil }
     source.namespace = namespace
-    if let password { source.password = password }
     return source
   }
 
   /// The source of the kind that LiteLLM takes first.
   private mutating func kind(_ parameters: RedisParameters, username: String?) -> RedisSource? {
-    if let nodes = parameters["startup_nodes"] {
-      return fromCluster(nodes, parameters, username: username)
-    }
-    if let url = parameters["url"] {
+    // A URL says by itself whether it is encrypted: LiteLLM then ignores the settings.
+    if parameters["startup_nodes"] == nil, let url = parameters["url"] {
       return fromURL(url, username: username, origin: parameters.origin)
     }
-    if let nodes = parameters["sentinel_nodes"] {
-      return fromSentinels(nodes, parameters, username: username)
+    var source = fromServers(parameters, username: username)
+    if let ssl = parameters["ssl"], isTrue(ssl) {
+      let settings = values(RedisEncryption.allNames, of: parameters)
+      source?.tls = encryption(settings) { parameters[$0] ?? ssl }
     }
-    return fromHost(parameters, username: username)
+    return source
   }
 
-  /// Ways to log in, and to encrypt, that are not spoken here.
+  private mutating func encryption(
+    _ settings: [String: DocumentNode], _ place: (String) -> RedisParameters.Value
+  ) -> RedisEncryption? {
+    do throws(RedisEncryption.Complaint) {
+      return try RedisEncryption(settings)
+    } catch {
+      redisProblem(place(error.name), error.message)
+      return nil
+    }
+  }
+
+  /// Ways to log in that are not spoken here.
   private mutating func refuseOtherKinds(_ parameters: RedisParameters) {
     for name in ["gcp_service_account", "azure_redis_ad_token", "aws_iam_auth"] {
       guard let value = parameters[name], name == "gcp_service_account" || isTrue(value) else {
@@ -69,20 +82,6 @@ extension ConfigReader {
       redisProblem(
         value, "log-in by a cloud's own identities is not spoken here: use a user and a password")
     }
-    // A URL says by itself whether it is TLS; LiteLLM then ignores the setting, unless nodes of a
-    // cluster come before it.
-    if let ssl = parameters["ssl"], parameters["url"] == nil || parameters["startup_nodes"] != nil,
-      isTrue(ssl)
-    {
-      refuseTLS(ssl)
-    }
-  }
-
-  private mutating func refuseTLS(_ value: RedisParameters.Value) {
-    redisProblem(
-      value,
-      "TLS is not spoken here: run a tunnel such as stunnel on loopback and give "
-        + "--redis redis://127.0.0.1:port")
   }
 
   private mutating func fromURL(
@@ -96,25 +95,16 @@ extension ConfigReader {
     }
     do throws(RedisURL.Refusal) {
       let url = try RedisURL(text)
-      return RedisSource(
-        endpoint: url.endpoint, username: url.username ?? username, password: url.password,
-        database: url.database ?? 0, origin: origin)
+      var source = url.source(username: username, origin: origin)
+      if url.isEncrypted { source.tls = encryption(url.encryption) { _ in value } }
+      return source
     } catch {
-      switch error {
-      case .encrypted: refuseTLS(value)
-      case .scheme:
-        redisProblem(
-          value, "the url does not begin with redis:// or unix://: write redis://host:port")
-      case .malformed(let reason):
-        redisProblem(value, "of the url \(reason): write redis://user:password@host:port/database")
-      }
+      redisProblem(value, error.words)
       return nil
     }
   }
 
-  private mutating func fromHost(
-    _ parameters: RedisParameters, username: String?
-  ) -> RedisSource? {
+  mutating func fromHost(_ parameters: RedisParameters, username: String?) -> RedisSource? {
     guard let place = parameters["host"] else {
       log.add(
         line: parameters.line, parameters.origin,
@@ -126,20 +116,12 @@ extension ConfigReader {
     let port = number("port", of: parameters, 1...65_535).map { UInt16($0) }
     let database = number("db", of: parameters, 0...Int(Int32.max))
     let password = text("password", of: parameters).map(RedisSecret.init)
-    guard let host else {
-      redisProblem(place, "the host is empty: write a name or an address")
-      return nil
-    }
-    guard host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
-      redisProblem(place, "the host has a blank or a control character: leave it out")
-      return nil
-    }
-    guard !host.contains("://") else {
-      redisProblem(place, "the host is a URL: write its name alone, or the URL as url")
+    if let complaint = RedisServerList.complaint(host: host ?? "") {
+      redisProblem(place, complaint)
       return nil
     }
     return RedisSource(
-      endpoint: .tcp(host: host, port: port ?? RedisURL.defaultPort), username: username,
+      endpoint: .tcp(host: host ?? "", port: port ?? RedisURL.defaultPort), username: username,
       password: password, database: database ?? 0, origin: parameters.origin)
   }
 }

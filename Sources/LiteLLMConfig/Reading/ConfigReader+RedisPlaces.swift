@@ -127,10 +127,11 @@ extension ConfigReader {
 
   /// The variables that LiteLLM hands to its client library, whatever the file says.
   private func environmentParameters() -> RedisParameters {
-    let names = [
-      "host", "port", "db", "username", "password", "ssl", "url", "gcp_service_account",
-      "azure_redis_ad_token", "aws_iam_auth",
-    ]
+    let names =
+      [
+        "host", "port", "db", "username", "password", "ssl", "url", "gcp_service_account",
+        "azure_redis_ad_token", "aws_iam_auth",
+      ] + RedisEncryption.allNames
     var parameters = RedisParameters(origin: "the environment's REDIS_HOST", line: 1)
     for name in names {
       let variable = "REDIS_\(name.uppercased())"

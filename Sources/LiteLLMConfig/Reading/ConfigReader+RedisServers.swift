@@ -3,8 +3,19 @@ import Documents
 // The kinds of Redis that have several servers: a cluster's nodes, and sentinels that name a master.
 
 extension ConfigReader {
+  /// Any that is not a URL.
+  mutating func fromServers(_ parameters: RedisParameters, username: String?) -> RedisSource? {
+    if let nodes = parameters["startup_nodes"] {
+      return fromCluster(nodes, parameters, username: username)
+    }
+    guard let nodes = parameters["sentinel_nodes"] else {
+      return fromHost(parameters, username: username)
+    }
+    return fromSentinels(nodes, parameters, username: username)
+  }
+
   /// `startup_nodes` of a cluster.
-  mutating func fromCluster(
+  private mutating func fromCluster(
     _ value: RedisParameters.Value, _ parameters: RedisParameters, username: String?
   ) -> RedisSource? {
     guard let hosts = servers(value, .mappings) else { return nil }
@@ -17,7 +28,7 @@ extension ConfigReader {
   }
 
   /// `sentinel_nodes` with `service_name`.
-  mutating func fromSentinels(
+  private mutating func fromSentinels(
     _ value: RedisParameters.Value, _ parameters: RedisParameters, username: String?
   ) -> RedisSource? {
     guard let hosts = servers(value, .pairs) else { return nil }

@@ -41,13 +41,7 @@ extension ConfigReader {
     _ name: String, of parameters: RedisParameters, _ range: ClosedRange<Int>
   ) -> Int? {
     guard let value = parameters[name], let node = fromEnvironment(value) else { return nil }
-    let digits: String? =
-      switch node.value {
-      case .integer(let digits): digits
-      case .string(let text): text.trimmingBlanks()
-      default: nil
-      }
-    guard let digits, let number = Int(digits), range.contains(number) else {
+    guard let digits = node.digits, let number = Int(digits), range.contains(number) else {
       redisProblem(
         value,
         "the \(name) is \(node.words): write a number from \(range.lowerBound) to "
@@ -57,10 +51,16 @@ extension ConfigReader {
     return number
   }
 
+  /// The values of those names that are there, with their references replaced.
+  mutating func values(_ names: [String], of parameters: RedisParameters) -> [String: DocumentNode]
+  {
+    var values: [String: DocumentNode] = [:]
+    for name in names { values[name] = parameters[name].flatMap { fromEnvironment($0) } }
+    return values
+  }
+
   mutating func isTrue(_ value: RedisParameters.Value) -> Bool {
-    guard let node = fromEnvironment(value) else { return false }
-    if let text = node.text { return ["true", "1", "yes"].contains(text.lowercased()) }
-    return node.bool ?? ((node.number ?? 0) != 0)
+    fromEnvironment(value)?.isOn ?? false
   }
 
   /// The value with its references replaced; adds a problem where a variable is not set.

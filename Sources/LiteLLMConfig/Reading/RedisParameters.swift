@@ -57,3 +57,25 @@ struct RedisParameters {
     ["host", "url", "startup_nodes", "sentinel_nodes"].contains { values[$0] != nil }
   }
 }
+
+extension DocumentNode {
+  /// Whether it switches a setting on, as LiteLLM reads it.
+  var isOn: Bool {
+    if let text { return ["true", "1", "yes"].contains(text.lowercased()) }
+    return bool ?? ((number ?? 0) != 0)
+  }
+
+  /// The digits of a whole number, or of a text that holds one.
+  var digits: String? {
+    switch value {
+    case .integer(let digits): digits
+    case .string(let text): text.trimmingBlanks()
+    default: nil
+    }
+  }
+
+  /// Whether it switches a setting off.
+  var isFalse: Bool {
+    bool == false || ["false", "0", "no", ""].contains(text?.lowercased() ?? "x")
+  }
+}

@@ -1,31 +1,50 @@
 /// The source of the Redis to be used.
 public enum RedisChoice: Sendable {
-  /// From the configuration and the environment, as LiteLLM does; passwords given here are used in
-  /// place of theirs.
-  case configured(password: RedisSecret?, sentinelPassword: RedisSecret? = nil)
+  /// From the configuration and the environment, as LiteLLM does; what is given here is used in place
+  /// of theirs.
+  case configured(
+    password: RedisSecret?, sentinelPassword: RedisSecret? = nil,
+    tls: RedisEncryptionOptions = .init())
   /// None, whatever the configuration says.
   case off
   /// This one. The configuration's namespace still holds: it is in every key.
   case given(RedisSource)
 
   /// Reads `--redis`: `redis://[user@]host:port[/db]`, `unix:path`,
-  /// `sentinel://[user@]host:port,host:port/SERVICE[/db]`, `cluster://[user@]host:port,host:port` or
-  /// `off`. The error says what is wrong and never repeats a password.
+  /// `sentinel://[user@]host:port,host:port/SERVICE[/db]`, `cluster://[user@]host:port,host:port`, each
+  /// but the path with an s behind the scheme where it is encrypted, or `off`. The error says what is
+  /// wrong and never repeats a password.
   public init(
-    argument: String, password: RedisSecret?, sentinelPassword: RedisSecret? = nil
+    argument: String, password: RedisSecret?, sentinelPassword: RedisSecret? = nil,
+    tls: RedisEncryptionOptions = .init()
   ) throws(RedisArgumentError) {
-    if argument == "off" {
-      self = .off
+    self = try Self.read(argument, password, sentinelPassword)
+    guard case .given(var source) = self else {
+      guard tls.names.isEmpty else { throw Self.needless(tls) }
       return
     }
+    if source.tls == nil, !tls.names.isEmpty { throw Self.needless(tls) }
+    source.tls = source.tls.map { tls.applied(to: $0) }
+    self = .given(source)
+  }
+
+  private static func needless(_ tls: RedisEncryptionOptions) -> RedisArgumentError {
+    RedisArgumentError(
+      message: "it is not encrypted, and \(tls.names.joined(separator: ", ")) is given: write "
+        + "rediss://, sentinels:// or clusters://")
+  }
+
+  private static func read(
+    _ argument: String, _ password: RedisSecret?, _ sentinelPassword: RedisSecret?
+  ) throws(RedisArgumentError) -> RedisChoice {
+    if argument == "off" { return .off }
     if let servers = try RedisServersURL(argument) {
-      if servers.isEncrypted { throw RedisArgumentError.encrypted }
       var source = RedisSource(
         endpoint: servers.endpoint, username: servers.username, password: password,
         database: servers.database, origin: "--redis")
       if case .sentinel = servers.endpoint { source.sentinelPassword = sentinelPassword }
-      self = .given(source)
-      return
+      if servers.isEncrypted { source.tls = RedisEncryption() }
+      return .given(source)
     }
     if argument.hasPrefix("unix:"), !argument.hasPrefix("unix://") {
       let path = String(argument.dropFirst("unix:".count))
@@ -33,19 +52,17 @@ public enum RedisChoice: Sendable {
         throw RedisArgumentError(
           message: "the path after unix: has to begin with a slash, such as unix:/run/redis.sock")
       }
-      self = .given(
+      return .given(
         RedisSource(endpoint: .unix(path: path), password: password, origin: "--redis"))
-      return
     }
     let shape =
-      "give redis://[user@]host:port[/db], sentinel://host:port,host:port/SERVICE, "
-      + "cluster://host:port,host:port, unix:/path or off"
+      "give redis://[user@]host:port[/db] (rediss:// where it is encrypted), "
+      + "sentinel://host:port,host:port/SERVICE, cluster://host:port,host:port, unix:/path or off"
     let url: RedisURL
     do throws(RedisURL.Refusal) {
       url = try RedisURL(argument)
     } catch {
       switch error {
-      case .encrypted: throw RedisArgumentError.encrypted
       case .scheme: throw RedisArgumentError(message: shape)
       case .malformed(let reason): throw RedisArgumentError(message: "\(reason): \(shape)")
       }
@@ -53,10 +70,15 @@ public enum RedisChoice: Sendable {
     guard url.password == nil else {
       throw RedisArgumentError(message: RedisArgumentError.password)
     }
-    self = .given(
-      RedisSource(
-        endpoint: url.endpoint, username: url.username, password: password,
-        database: url.database ?? 0, origin: "--redis"))
+    guard url.encryption.isEmpty else {
+      throw RedisArgumentError(
+        message: "it has options of encryption: give --redis-ca, --redis-cert, --redis-key, "
+          + "--redis-server-name and --redis-verify")
+    }
+    var source = url.source(username: nil, origin: "--redis")
+    source.password = password
+    if url.isEncrypted { source.tls = RedisEncryption() }
+    return .given(source)
   }
 }
 
@@ -64,10 +86,6 @@ public enum RedisChoice: Sendable {
 public struct RedisArgumentError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The fault, and the way out.
   public let message: String
-
-  static let encrypted = RedisArgumentError(
-    message: "TLS is not spoken here: for rediss, run a tunnel such as stunnel on loopback and "
-      + "give redis://127.0.0.1:port")
 
   static let password =
     "it holds a password, and arguments are public: give it in BUDGETD_REDIS_PASSWORD or "

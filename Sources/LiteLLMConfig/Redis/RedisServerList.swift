@@ -53,15 +53,19 @@ struct RedisServerList {
       guard let pair = entry.sequence, pair.count == 2 else { return nil }
       (name, port) = (pair[0], pair[1])
     }
-    let digits: String? =
-      switch port?.value {
-      case .integer(let digits): digits
-      case .string(let text): text.trimmingBlanks()
-      default: nil
-      }
-    guard let text = name?.text, !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }),
-      !text.contains("://"), let digits, let number = UInt16(digits), number > 0
+    guard let text = name?.text, complaint(host: text) == nil, let digits = port?.digits,
+      let number = UInt16(digits), number > 0
     else { return nil }
     return RedisSource.Host(text, number)
+  }
+
+  /// Why a host cannot be one; nil: it can.
+  static func complaint(host: String) -> String? {
+    if host.isEmpty { return "the host is empty: write a name or an address" }
+    guard host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+      return "the host has a blank or a control character: leave it out"
+    }
+    return host.contains("://")
+      ? "the host is a URL: write its name alone, or the URL as url" : nil
   }
 }

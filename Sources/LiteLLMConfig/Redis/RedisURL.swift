@@ -1,18 +1,32 @@
+import Documents
+
 /// A Redis URL, read as LiteLLM's client library does.
 struct RedisURL {
   var endpoint: RedisSource.Endpoint
   var username: String?
   var password: RedisSecret?
   var database: Int?
+  /// Whether it is `rediss://`.
+  var isEncrypted = false
+  /// The options of encryption in its query, such as `ssl_ca_certs`.
+  var encryption: [String: DocumentNode] = [:]
 
   /// Why a URL is refused. The URL itself is not in it: it may hold a password.
   enum Refusal: Error, Equatable {
-    /// `rediss://`.
-    case encrypted
     /// No scheme of Redis'.
     case scheme
     /// The rest.
     case malformed(String)
+
+    /// The fault of a URL in the configuration, and the way out.
+    var words: String {
+      switch self {
+      case .scheme:
+        "the url does not begin with redis://, rediss:// or unix://: write redis://host:port"
+      case .malformed(let reason):
+        "of the url \(reason): write redis://user:password@host:port/database"
+      }
+    }
   }
 
   static let defaultPort: UInt16 = 6_379
@@ -20,8 +34,8 @@ struct RedisURL {
   init(_ text: String) throws(Refusal) {
     guard let colon = text.firstRange(of: "://") else { throw .scheme }
     let scheme = text[..<colon.lowerBound].lowercased()
-    guard scheme != "rediss" else { throw .encrypted }
-    guard scheme == "redis" || scheme == "unix" else { throw .scheme }
+    guard ["redis", "rediss", "unix"].contains(scheme) else { throw .scheme }
+    isEncrypted = scheme == "rediss"
     var rest = text[colon.upperBound...].prefix { $0 != "#" }
     var query = Substring()
     if let mark = rest.firstIndex(of: "?") {
@@ -48,6 +62,13 @@ struct RedisURL {
     }
   }
 
+  /// The Redis that it names; `username` where it has none.
+  func source(username other: String?, origin: String) -> RedisSource {
+    RedisSource(
+      endpoint: endpoint, username: username ?? other, password: password, database: database ?? 0,
+      origin: origin)
+  }
+
   private mutating func readUser(_ text: Substring) throws(Refusal) {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     if let user = parts.first, !user.isEmpty { username = try Self.decoded(user) }
@@ -62,6 +83,8 @@ struct RedisURL {
       case "db": database = try Self.database(parts[1])
       case "username": username = try Self.decoded(parts[1])
       case "password": password = RedisSecret(try Self.decoded(parts[1]))
+      case let name where name.hasPrefix("ssl_"):
+        encryption[String(name)] = DocumentNode(.string(try Self.decoded(parts[1])))
       default: continue
       }
     }

@@ -1,4 +1,5 @@
 import CHiredis
+import TLS
 
 /// One connection to Redis: commands out, replies in.
 ///
@@ -31,15 +32,28 @@ import CHiredis
     unsafe chiredis_bound(reader, reading)
   }
 
-  /// A connection to one numeric address or a path. Waits until `deadline` at most.
+  /// A connection to one numeric address or a path, encrypted where the settings say so. Waits until
+  /// `deadline` at most, and as long again for the encryption.
   static func connected(
-    to target: ConnectTarget, of address: RedisAddress, bounds: RedisBounds, deadline: Deadline
+    to target: ConnectTarget, _ settings: RedisSettings, deadline: Deadline
   ) throws(RedisError) -> RedisConnection {
-    let socket = try RedisSocket.connected(to: target, of: address, deadline: deadline)
+    let address = settings.address
+    var socket = try RedisSocket.connected(to: target, of: address, deadline: deadline)
+    if let encryption = settings.encryption, case .tcp(let host, _) = address {
+      let context: TLSContext
+      do throws(TLSFailure) {
+        context = try encryption.context()
+      } catch {
+        throw .encryption(address, error)
+      }
+      try socket.encrypt(
+        context, name: encryption.serverName ?? host, of: address,
+        deadline: Deadline(in: settings.connectTimeout))
+    }
     guard let reader = unsafe redisReaderCreate() else {
       throw .connect(address, reason: "out of memory")
     }
-    return unsafe RedisConnection(socket, reader: reader, bounds: bounds)
+    return unsafe RedisConnection(socket, reader: reader, bounds: settings.bounds)
   }
 
   deinit {
@@ -58,7 +72,7 @@ import CHiredis
   var hasRoom: Bool { socket.queued < Self.portion }
 
   /// Adds one command to what is to be sent. Arguments are bytes and never a format.
-  mutating func append(_ arguments: [[UInt8]]) {
+  mutating func append(_ arguments: [[UInt8]]) throws(RedisError) {
     precondition(!arguments.isEmpty, "a command has a name")
     var bytes: [UInt8] = []
     bytes.reserveCapacity(arguments.reduce(16) { $0 + $1.count + 16 })
@@ -68,7 +82,7 @@ import CHiredis
       bytes += argument
       bytes += [0x0D, 0x0A]
     }
-    socket.queue(bytes)
+    try socket.queue(bytes)
   }
 
   /// Writes what is waiting as far as it goes. True: all of it is written.

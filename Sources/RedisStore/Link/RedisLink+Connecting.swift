@@ -21,7 +21,7 @@ extension RedisLink {
       }
       do throws(RedisError) {
         return try RedisConnection.connected(
-          to: target, of: settings.address, bounds: settings.bounds,
+          to: target, settings,
           deadline: Deadline(in: settings.connectTimeout / targets.count))
       } catch {
         failure = error

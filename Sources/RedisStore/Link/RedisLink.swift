@@ -102,7 +102,7 @@ public struct RedisLink: ~Copyable {
     _ commands: [[[UInt8]]], _ sent: inout Int
   ) throws(RedisError) -> Bool {
     while sent < commands.count, connection?.hasRoom == true {
-      connection?.append(commands[sent])
+      try connection?.append(commands[sent])
       sent += 1
     }
     guard try connection?.write() == true else { return false }

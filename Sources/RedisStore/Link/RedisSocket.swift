@@ -1,8 +1,10 @@
 import Glibc
+import TLS
 
 /// The owner of one socket to Redis, which never blocks: bytes out and in, as far as they go.
 ///
-/// Bytes that are to go out are queued here. Whoever waits for the socket polls it, so that all waits
+/// If the connection is encrypted, plaintext comes in and goes out here, and ciphertext is what the
+/// socket sees. Bytes that are to go out are queued here. Whoever waits for the socket polls it, so that all waits
 /// together have one deadline.
 struct RedisSocket: ~Copyable {
   private let descriptor: Int32
@@ -10,6 +12,9 @@ struct RedisSocket: ~Copyable {
   private var outgoing: [UInt8] = []
   private var gone = 0
   private var scratch = [UInt8](repeating: 0, count: RedisSocket.chunk)
+  /// Nil: in the clear.
+  private var session: TLSSession?
+  private var plaintext: [UInt8] = []
 
   /// Bytes that one read takes at most.
   private static let chunk = 65_536
@@ -43,8 +48,14 @@ struct RedisSocket: ~Copyable {
   var queued: Int { outgoing.count - gone }
 
   /// Adds bytes to those that are to go out.
-  mutating func queue(_ bytes: [UInt8]) {
-    outgoing += bytes
+  mutating func queue(_ bytes: [UInt8]) throws(RedisError) {
+    guard session != nil else {
+      outgoing += bytes
+      return
+    }
+    guard session?.seal(bytes[...], toSend: &outgoing) == true else {
+      throw .io("the encryption has failed before")
+    }
   }
 
   /// Sends what is queued as far as it goes. True: all of it has gone.
@@ -63,7 +74,9 @@ struct RedisSocket: ~Copyable {
       switch errno {
       case EINTR: continue
       case EAGAIN: return false
-      default: throw .io(Self.message(for: errno))
+      default:
+        let reason = Self.message(for: errno)
+        throw .io(lastWords() ?? reason)
       }
     }
     outgoing.removeAll(keepingCapacity: outgoing.capacity <= 1 << 20)
@@ -71,21 +84,96 @@ struct RedisSocket: ~Copyable {
     return true
   }
 
+  /// Why a server that takes no more has hung up: in TLS 1.3 it judges a client's certificate once the
+  /// client believes to be connected. Nil: it did not say.
+  private mutating func lastWords() -> String? {
+    guard session != nil else { return nil }
+    var bytes: [UInt8] = []
+    do throws(RedisError) {
+      guard let count = try take() else { return nil }
+      return try open(count, into: &bytes)?.sentence
+    } catch {
+      return nil
+    }
+  }
+
   /// Takes in what has come and appends it to `bytes`; false: nothing was there.
   mutating func receive(into bytes: inout [UInt8]) throws(RedisError) -> Bool {
+    guard let count = try take() else { return false }
+    guard session != nil else {
+      bytes += scratch[..<count]
+      return true
+    }
+    if let failure = try open(count, into: &bytes) { throw .io(failure.sentence) }
+    return true
+  }
+
+  /// Reads what has come into `scratch`; nil: nothing was there.
+  private mutating func take() throws(RedisError) -> Int? {
     while true {
       let count = unsafe recv(descriptor, &scratch, scratch.count, 0)
-      if count > 0 {
-        bytes += scratch[..<count]
-        return true
-      }
+      if count > 0 { return count }
       if count == 0 { throw .closed }
       switch errno {
       case EINTR: continue
-      case EAGAIN: return false
+      case EAGAIN: return nil
       default: throw .io(Self.message(for: errno))
       }
     }
+  }
+
+  /// Decrypts the first bytes of `scratch`. Returns why that failed; nil: it did not.
+  private mutating func open(
+    _ count: Int, into bytes: inout [UInt8]
+  ) throws(RedisError) -> TLSFailure? {
+    if plaintext.isEmpty {
+      plaintext = [UInt8](repeating: 0, count: Self.chunk + TLSSession.extraBytes)
+    }
+    let before = outgoing.count
+    // Taken out for the call, which changes the session beside them.
+    var (come, room) = ([UInt8](), [UInt8]())
+    swap(&come, &scratch)
+    swap(&room, &plaintext)
+    var place = room.mutableSpan
+    var raw = unsafe place.mutableBytes
+    let opened = unsafe session?.open(
+      come.span.extracting(..<count).bytes, into: &raw, toSend: &outgoing)
+    swap(&come, &scratch)
+    swap(&room, &plaintext)
+    guard let opened else { return nil }
+    bytes += plaintext[..<opened.byteCount]
+    // An alert, or what the protocol answers by itself. What does not go now goes with the next write.
+    if outgoing.count > before { _ = try flush() }
+    switch opened.outcome {
+    case .goesOn: return nil
+    case .ended:
+      if opened.byteCount == 0 { throw .closed }
+      return nil
+    case .failed(let failure): return failure
+    }
+  }
+
+  /// Encrypts the connection from here on, with the server `name`. Waits until `deadline` at most.
+  mutating func encrypt(
+    _ context: TLSContext, name: String, of address: RedisAddress, deadline: Deadline
+  ) throws(RedisError) {
+    do throws(TLSFailure) {
+      session = .some(try TLSSession(connecting: context, to: name, toSend: &outgoing))
+    } catch {
+      throw .encryption(address, error)
+    }
+    var early: [UInt8] = []
+    while session?.isEstablished == false {
+      let isWritten = try flush()
+      let events = isWritten ? PollEvents.input : PollEvents.inputAndOutput
+      guard try ready(events, until: deadline) != 0 else {
+        throw .encryption(address, TLSFailure(.timeout, "nothing within \(deadline.allowance)"))
+      }
+      guard let count = try take() else { continue }
+      if let failure = try open(count, into: &early) { throw .encryption(address, failure) }
+    }
+    guard early.isEmpty else { throw .protocolViolation("a reply before any command") }
+    _ = try flush()
   }
 
   /// Waits for the socket; its events, or 0 when the time is over.

@@ -1,9 +1,13 @@
+public import TLS
+
 /// How to reach one Redis.
 public struct RedisSettings: Hashable, Sendable {
   /// Its address; of a cluster that of one node to begin with.
   public var address: RedisAddress
   /// How its servers are found.
   public var topology = RedisTopology.single
+  /// How connections are encrypted; nil: they are not. Sentinels' too.
+  public var encryption: RedisTLS?
   /// The ACL user; nil: the default user.
   public var username: String?
   /// The password; nil: none is sent, unless there is a user.
@@ -33,6 +37,27 @@ public enum RedisTopology: Hashable, Sendable {
   case sentinel(RedisSentinels)
   /// Several masters, each with its part of the keys, found through any of these nodes.
   case cluster([RedisAddress])
+}
+
+/// The encryption of connections to Redis.
+public struct RedisTLS: Hashable, Sendable {
+  /// The certificates shown, and how much is verified. Older Redis services speak TLS 1.2.
+  public var client: TLSContext.Client
+  /// The name that servers' certificates have to bear; nil: the host's, or its address.
+  public var serverName: String?
+
+  /// Makes the settings.
+  public init(_ client: TLSContext.Client, serverName: String? = nil) {
+    self.client = client
+    self.client.takesOlderVersion = true
+    self.serverName = serverName
+  }
+
+  /// The context of the next connections. Its files are read again once they were read a minute ago,
+  /// so that certificates can be replaced; where they are no good, the ones before hold.
+  public func context() throws(TLSFailure) -> TLSContext {
+    try RedisTLSContexts.shared.context(of: client)
+  }
 }
 
 /// Sentinels, which watch over a master and its replicas.

@@ -1,4 +1,5 @@
 import BudgetModel
+public import TLS
 
 /// Why a link to Redis is of no use any more, or a command was not sent.
 ///
@@ -21,6 +22,8 @@ public enum RedisError: Error, Hashable, Sendable {
   case requestTooLarge(String)
   /// The replies are larger than the bounds.
   case replyTooLarge(String)
+  /// The connection could not be encrypted.
+  case encryption(RedisAddress, TLSFailure)
   /// Sentinels do not name a master that can be used.
   case sentinels(String)
   /// Redis refused what a connection begins with: the named command.
@@ -37,6 +40,8 @@ extension RedisError: CustomStringConvertible {
     case .timedOut(let allowance): "no whole reply within \(allowance)"
     case .closed: "Redis closed the connection"
     case .sentinels(let reason): reason
+    case .encryption(let address, let failure):
+      "no encrypted connection to \(address): \(PrintableText.bounded(failure.sentence))"
     case .io(let reason): "the connection broke: \(reason)"
     case .protocolViolation(let what): "what came is not a reply that belongs here: \(what)"
     case .requestTooLarge(let what): "the request is too large: \(what)"

@@ -122,6 +122,7 @@ struct ConfigReport {
     .object([
       ("address", .string(redis.endpoint.description)),
       ("database", .integer(redis.database)),
+      ("verification", redis.tls.map { .string($0.verification.rawValue) } ?? .null),
       ("username", redis.username.map(JSONValue.string) ?? .null),
       ("has_password", .bool(redis.password != nil)),
       ("namespace", redis.namespace.map(JSONValue.string) ?? .null),
