@@ -69,6 +69,12 @@ import Testing
     var fleet = FleetStatus(policy: .share)
     fleet.nodes = 3
     fleet.passesSkipped = 21
+    fleet.passesPartial = 24
+    fleet.store.sentinelSwitches = 25
+    fleet.store.certificateEnd = 26
+    fleet.store.cluster = .init(
+      nodesUp: 27, nodesAway: 28, redirects: [.init(kind: "moved", count: 29)],
+      clockDifference: .milliseconds(1_500))
     let known = fleet
     fixture.change = { sources in
       sources.node.unsentBoundBytes = 1_024
@@ -109,6 +115,12 @@ import Testing
       "budgetd_clock_ahead_seconds -1.5", "budgetd_clock_apart_total 3",
       "budgetd_config_last_reload_successful 0", #"budgetd_build_info{version="1.2.3"} 1"#,
       "budgetd_fleet_nodes 3", #"budgetd_reconcile_passes_total{outcome="skipped"} 21"#,
+      #"budgetd_reconcile_passes_total{outcome="partial"} 24"#,
+      "budgetd_sentinel_switches_total 25", #"budgetd_redis_nodes{state="up"} 27"#,
+      #"budgetd_redis_nodes{state="away"} 28"#,
+      #"budgetd_redis_redirects_total{kind="moved"} 29"#,
+      "budgetd_redis_clock_difference_seconds 1.5",
+      #"budgetd_tls_certificate_expiry_timestamp_seconds{use="redis_client"} 26"#,
       "budgetd_trace_steps_total 22", "budgetd_trace_lost_steps_total 23",
       #"budgetd_budget_charged_dollars_total{scope="_unknown",name="_unknown",window=""} 2"#,
       #"budgetd_budget_exhausted{scope="tag",name="t",window="1d"} 1"#,

@@ -309,3 +309,27 @@ def test_what_is_no_cluster_is_said(start, service):
                    "disabled" in node.log, LONG, node.log[-500:])
     node = start(CONFIG, "--redis", f"redis://127.0.0.1:{service.nodes[0].port}", *FAST)
     eventually(lambda: "give --redis cluster://host:port" in node.log, LONG, node.log[-500:])
+
+
+def test_each_user_of_a_pattern_has_a_slot(start, service):
+    """Budgets of one pattern lie on all masters: calls for many of them keep to one slot each."""
+    config = "budgetd:\n  budgets:\n    - {tag: \"user:*\", limit: 5, window: year}\n"
+    users = [f"user:{number}" for number in range(120)]
+    keys = [f"budgetd_spend:tag:year:{user}" for user in users]
+    nodes = [start(config, "--redis", service.url, *FAST) for _ in range(2)]
+    for node in nodes:
+        store_state(node, "ok")
+        # More than a hundredth of the limit: it is told at once.
+        for user in users:
+            node.record(cost=0.25, tags=[user])
+    assert len({service.owner(slot_of(key)).port for key in keys[:12]}) == 3
+    with service.client() as client:
+        for key in keys:
+            eventually(lambda: marker_total(client, key) == Decimal("0.5"), LONG, key)
+    # A master goes, and its replica takes its place: what was told stays told, and more is.
+    killed_master(service, None)
+    for user in users:
+        nodes[0].record(cost=0.25, tags=[user])
+    with service.client() as client:
+        for key in keys:
+            eventually(lambda: marker_total(client, key) == Decimal("0.75"), LONG, key)

@@ -1,6 +1,7 @@
 """budgetd and a Redis that speaks TLS: each way to verify it, and LiteLLM beside it on the same one."""
 
 import re
+import time
 from decimal import Decimal
 
 import pytest
@@ -69,8 +70,12 @@ def test_a_server_that_asks_for_certificates(start, certificates, tmp_path):
     certificate, key = certificates.leaf("node")
     with closing(Process(plain, "--tls-port", tls, *options)) as server:
         url, root = f"rediss://127.0.0.1:{tls}", ["--redis-ca", str(certificates.root)]
-        works(start(CONFIG, "--redis", url, *root, "--redis-cert", str(certificate),
-                    "--redis-key", str(key), *FAST), server)
+        node = start(CONFIG, "--redis", url, *root, "--redis-cert", str(certificate),
+                     "--redis-key", str(key), *FAST)
+        works(node, server)
+        end = scrape(node).get("budgetd_tls_certificate_expiry_timestamp_seconds",
+                               use="redis_client")
+        assert 80_000 < float(end) - time.time() <= 86_400
         refused(start(CONFIG, "--redis", url, *root, *FAST), "the server refused the connection")
 
 

@@ -110,7 +110,9 @@ import Testing
     var settings = settings(fake.port)
     settings.connectTimeout = .milliseconds(300)
     // It waits for a line that never ends, or answers in the clear.
+    let begun = ContinuousClock.now
     let kind = try failure(settings)
+    #expect(begun.duration(to: .now) < .seconds(10))
     #expect(kind == .timeout || kind == .plaintext || kind == .protocolVersion)
   }
 

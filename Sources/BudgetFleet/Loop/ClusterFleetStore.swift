@@ -6,6 +6,8 @@ import RedisStore
 /// Used on one thread.
 final class ClusterFleetStore: FleetLink {
   private var cluster: RedisCluster<ClusterLinks>
+  private let encryption: RedisTLS?
+  private var certificateEnd: Int64?
   private var seen = 0
   private(set) var lastRoundTrip = Duration.zero
 
@@ -15,6 +17,7 @@ final class ClusterFleetStore: FleetLink {
   init(_ settings: RedisSettings, seeds: [RedisAddress]) {
     var settings = settings
     settings.commandTimeout = Self.commandTimeout
+    encryption = settings.encryption
     cluster = RedisCluster(
       seeds: seeds, clockKey: RedisKeys(namespace: settings.namespace).nodesKey,
       // Certificates are of names; one that is given is every node's.
@@ -26,6 +29,7 @@ final class ClusterFleetStore: FleetLink {
   var health: StoreHealth {
     var health = StoreHealth()
     let (known, away) = cluster.nodes
+    health.certificateEnd = certificateEnd
     health.cluster = .init(
       nodesUp: known - away, nodesAway: away,
       redirects: [
@@ -43,6 +47,7 @@ final class ClusterFleetStore: FleetLink {
     try cluster.connect()
     // Each node is asked something, so that it has a link that told its facts.
     _ = try cluster.perform([[Array("TIME".utf8)]])
+    certificateEnd = encryption?.certificateEnd
     var facts = ServerFacts()
     facts.isCluster = true
     facts.masters = cluster.nodes.known

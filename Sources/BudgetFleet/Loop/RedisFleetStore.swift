@@ -34,10 +34,13 @@ final class RedisFleetStore: FleetLink {
   private var askedAt: ContinuousClock.Instant?
   private var isRenewed = false
   private var switches = 0
+  private var certificateEnd: Int64?
   private(set) var lastRoundTrip = Duration.zero
 
   /// How often a sentinel is asked who is the master, while there is a link.
   private static let watchInterval = Duration.seconds(1)
+  /// How much longer they are left alone where none of them answered.
+  private static let patience = Duration.seconds(4)
 
   init(_ settings: RedisSettings) {
     self.settings = settings
@@ -54,6 +57,7 @@ final class RedisFleetStore: FleetLink {
   var health: StoreHealth {
     var health = StoreHealth()
     if watch != nil { health.sentinelSwitches = switches }
+    health.certificateEnd = certificateEnd
     return health
   }
 
@@ -64,7 +68,9 @@ final class RedisFleetStore: FleetLink {
     do throws(RedisError) {
       if try watch.master() != address { link = nil }
     } catch {
-      // As long as the master answers, sentinels that do not are no reason to leave it.
+      // As long as the master answers, sentinels that do not are no reason to leave it, nor to have
+      // each pass wait for them.
+      self.askedAt = .now + Self.patience
     }
   }
 
@@ -79,6 +85,7 @@ final class RedisFleetStore: FleetLink {
     if watch != nil { try made.expectMaster() }
     if let address, address != settings.address { switches += 1 }
     address = settings.address
+    certificateEnd = settings.encryption?.certificateEnd
     let facts = made.facts
     link = .some(consume made)
     isRenewed = true

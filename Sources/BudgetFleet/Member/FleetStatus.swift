@@ -59,6 +59,9 @@ public struct StoreHealth: Equatable, Sendable {
   /// How often sentinels had the link move to another master; nil: there are no sentinels.
   public var sentinelSwitches: Int?
 
+  /// When the certificate that this node shows to Redis ends, in Unix seconds; nil: it shows none.
+  public var certificateEnd: Int64?
+
   /// The masters of a cluster.
   public struct Cluster: Equatable, Sendable {
     /// Masters that answer.

@@ -124,12 +124,21 @@ extension MetricsPage {
     for (action, count) in access.audited { text.sample(count, LabelSet([("action", action)])) }
   }
 
-  /// Only where connections are encrypted.
-  func addSecurity(_ security: SecurityReading, to text: inout MetricsText) {
+  /// Of this node's ports, and the one that it shows to Redis.
+  func addCertificates(
+    _ security: SecurityReading?, _ fleet: FleetStatus?, to text: inout MetricsText
+  ) {
+    var ends = security?.ends ?? []
+    if let seconds = fleet?.store.certificateEnd { ends.append(("redis_client", seconds)) }
+    if security == nil, ends.isEmpty { return }
     text.begin(
       "budgetd_tls_certificate_expiry_timestamp_seconds", .gauge,
       "When a certificate in force ends, by its use.")
-    for (use, seconds) in security.ends { text.sample(Int(seconds), LabelSet([("use", use)])) }
+    for (use, seconds) in ends { text.sample(Int(seconds), LabelSet([("use", use)])) }
+  }
+
+  /// Only where connections are encrypted.
+  func addSecurity(_ security: SecurityReading, to text: inout MetricsText) {
     text.begin(
       "budgetd_tls_handshakes_total", .counter, "Handshakes that came to an end, by result.")
     for (port, result, count) in security.handshakes {

@@ -26,9 +26,12 @@ final class MetricsPage: Sendable {
     addRequests(requests, refusedAtQueue: ledger.counters.refusedAtQueue, to: &text)
     addSpend(ledger, unbudgetedRecords: requests.unbudgetedRecords, to: &text)
     addLedger(ledger, to: &text)
-    if let fleet = sources.fleet() { addFleet(fleet, to: &text) }
+    let fleet = sources.fleet()
+    if let fleet { addFleet(fleet, to: &text) }
     if let trace = sources.trace() { addTrace(trace, to: &text) }
-    if let security = sources.security() { addSecurity(security, to: &text) }
+    let security = sources.security()
+    addCertificates(security, fleet, to: &text)
+    if let security { addSecurity(security, to: &text) }
     addNode(to: &text, at: now)
     addProcess(to: &text)
     lastLength.withLock { $0 = text.bytes.count }

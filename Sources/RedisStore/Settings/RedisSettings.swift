@@ -58,6 +58,13 @@ public struct RedisTLS: Hashable, Sendable {
   public func context() throws(TLSFailure) -> TLSContext {
     try RedisTLSContexts.shared.context(of: client)
   }
+
+  /// When the certificate that is shown ends, in Unix seconds; nil: none is, or none can be.
+  public var certificateEnd: Int64? {
+    guard client.certificate != nil else { return nil }
+    // A file that is no good any more is told of where a connection needs it.
+    return (try? context())?.certificateEnd
+  }
 }
 
 /// Sentinels, which watch over a master and its replicas.

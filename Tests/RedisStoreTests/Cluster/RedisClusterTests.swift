@@ -98,7 +98,8 @@ import Testing
     let key = virtual.key(at: 0)
     virtual.importing[RedisSlot.of(Array(key.utf8))] = 1
     let reply = try cluster.evaluate(VirtualCluster.script, [call(key)])[0]
-    #expect(isAway(reply) && cluster.redirects.ask > 0 && cluster.redirects.tryAgain > 0)
+    // Each attempt begins at the owner again, which may have the key by then.
+    #expect(isAway(reply) && cluster.redirects.ask == 2 && cluster.redirects.tryAgain == 2)
     #expect(virtual.nodes.allSatisfy { $0.texts.isEmpty })
   }
 
