@@ -47,7 +47,8 @@ let package = Package(
     .executableTarget(
       name: "budgetd",
       dependencies: [
-        "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetServer", "BudgetWire", "LiteLLMConfig",
+        "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetServer", "BudgetWire", "JSONWriting",
+        "LiteLLMConfig",
         "RedisStore", "SecretFiles", "Sockets", "TCPTransport", "TLS", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(

@@ -64,6 +64,27 @@ public struct ResolvedAddress: Sendable {
     }
   }
 
+  /// The address of a Unix socket whose name is abstract where it begins with `@`.
+  init?(datagramPath path: String) {
+    guard let first = path.utf8.first, path.utf8.count <= Endpoint.longestPath else { return nil }
+    guard first == UInt8(ascii: "@") else {
+      self.init(path: path)
+      return
+    }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
+      unsafe room.copyBytes(from: [0] + path.utf8.dropFirst())
+    }
+    // An abstract name is as long as it is said to be: zeros behind it would count.
+    let length = MemoryLayout<sa_family_t>.size + path.utf8.count
+    self = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { base in
+        unsafe ResolvedAddress(base, size: socklen_t(length))
+      }
+    }
+  }
+
   /// The address that `socket` is bound to.
   public init?(localOf socket: borrowing Descriptor) {
     unsafe self.init { unsafe getsockname(socket.number, $0, $1) }

@@ -118,6 +118,12 @@ public final class TCPServer: Sendable {
     return Int(counters.cutOffByDrain)
   }
 
+  /// Has each lane call `done` when it next goes round: one that hangs never does. Says how many calls
+  /// there will be.
+  public func answer(_ done: @escaping @Sendable () -> Void) -> Int {
+    lanes.reduce(0) { $0 + ($1.inbox.post { $0.calls.append(done) } ? 1 : 0) }
+  }
+
   /// The counters so far. Takes a few loads per lane.
   public var counters: TransportCounters {
     var sum = TransportCounters()

@@ -6,6 +6,7 @@ import Foundation
 import LiteLLMConfig
 import Logging
 import RedisStore
+import Synchronization
 
 /// Dollar budgets for LLM routers, as a service.
 @main
@@ -25,6 +26,7 @@ struct Budgetd: AsyncParsableCommand {
 
   @OptionGroup(title: "Service") var service: ServiceArguments
   @OptionGroup(title: "Encryption") var security: SecurityArguments
+  @OptionGroup(title: "Process") var process: ProcessArguments
   @OptionGroup(title: "Ledger") var ledger: LedgerArguments
   @OptionGroup(title: "Redis") var redis: RedisArguments
   @OptionGroup(title: "Fleet") var fleet: FleetArguments
@@ -38,7 +40,7 @@ struct Budgetd: AsyncParsableCommand {
     let asksForText = given.contains { ["--help", "-h", "--version"].contains($0) }
     // Before the first thread: one that cannot be made is waited for without an end.
     if !asksForText, let complaint = ProcessMemory.complaint {
-      LineLog.write("budgetd: \(complaint)")
+      LineLog.complain(complaint)
       exit(withError: ExitCode(69))
     }
     // From here on no signal ends the process but by its own will.
@@ -57,7 +59,7 @@ struct Budgetd: AsyncParsableCommand {
       if exitCode(for: error) == .success { exit(withError: error) }
       if error is ExitCode { exit(withError: error) }
       // One line that says what is wrong; the whole help would push it off the screen.
-      LineLog.write("budgetd: \(oneLine(message(for: error))); see budgetd --help")
+      LineLog.complain("\(oneLine(message(for: error))); see budgetd --help")
       exit(withError: exitCode(for: error))
     }
   }
@@ -71,8 +73,9 @@ struct Budgetd: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let level = service.logLevel
-    LoggingSystem.bootstrap { _ in LineLog(level: level) }
+    let (level, format) = (service.logLevel, process.logFormat)
+    LineLog.complaintsAreJSON.store(format == .json, ordering: .relaxed)
+    LoggingSystem.bootstrap { _ in LineLog(level: level, format: format) }
     let log = Logger(label: "budgetd")
     for line in EnvironmentArguments.complaints(about: ProcessInfo.processInfo.environment) {
       log.warning("\(line)")
@@ -91,10 +94,14 @@ struct Budgetd: AsyncParsableCommand {
       let loop = try FleetLoop(server, interval: fleet.options.interval, log: log)
       Self.signals.beginServing()
       server.start()
-      await ServerProcess(server: server, fleet: loop, signals: Self.signals, log: log).run()
+      let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
+      await ServerProcess(
+        server: server, fleet: loop, signals: Self.signals, log: log, manager: manager,
+        drainDelay: .seconds(process.drainDelay)
+      ).run()
     } catch {
       for line in error.description.split(separator: "\n") {
-        LineLog.write("budgetd: \(line)")
+        LineLog.complain(String(line))
       }
       throw ExitCode(error.exitCode)
     }

@@ -14,7 +14,7 @@ enum EnvironmentArguments {
     "max-tags", "max-requests-under-way", "max-unsent-bytes", "max-unsent-total",
     "frame-timeout", "idle-timeout", "stall-timeout", "trace", "trace-bytes", "lanes", "spin",
     "access-file", "outage-policy", "fleet-size", "reconcile-interval-ms", "clock-jump-bound-s",
-    "tls-cert", "tls-key", "tls-client-ca", "tls-client", "http-tls",
+    "log-format", "drain-delay", "tls-cert", "tls-key", "tls-client-ca", "tls-client", "http-tls",
   ]
 
   /// Options that are there or not.

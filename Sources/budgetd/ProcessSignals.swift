@@ -51,12 +51,12 @@ final class ProcessSignals: Sendable {
 
   private func endIsAskedFor() {
     guard isServing.load(ordering: .relaxed) else {
-      LineLog.write("budgetd: ended by a signal before it was ready")
+      LineLog.complain("ended by a signal before it was ready")
       leave(0)
     }
     if wasAskedToEnd.exchange(true, ordering: .relaxed) { leave(1) }
     queue.asyncAfter(deadline: .now() + Self.timeToEnd) {
-      LineLog.write("budgetd: did not end in time after a signal: ending as it is")
+      LineLog.complain("did not end in time after a signal: ending as it is")
       leave(1)
     }
     tell(.end)

@@ -13,10 +13,18 @@ struct ServerProcess {
   let fleet: FleetLoop?
   let signals: ProcessSignals
   let log: Logger
+  let manager: ServiceManager
+  /// How long the node says that it is not ready before it takes no more connections.
+  let drainDelay: Duration
   /// The configuration is read again here, since that takes as long as the file is large.
   private let reloads = DispatchQueue(label: "budgetd.reload", qos: .utility)
 
-  init(server: BudgetServer, fleet: FleetLoop?, signals: ProcessSignals, log: Logger) {
+  init(
+    server: BudgetServer, fleet: FleetLoop?, signals: ProcessSignals, log: Logger,
+    manager: ServiceManager, drainDelay: Duration
+  ) {
+    self.manager = manager
+    self.drainDelay = drainDelay
     self.server = server
     self.fleet = fleet
     self.signals = signals
@@ -25,7 +33,7 @@ struct ServerProcess {
 
   /// How long a drain may take before connections are cut off; a last pass must fit in behind it.
   private var drainDeadline: Duration {
-    fleet == nil ? .seconds(8) : .seconds(8) - BudgetServer.lastPassDuration
+    (fleet == nil ? .seconds(8) : .seconds(8) - BudgetServer.lastPassDuration) - drainDelay
   }
 
   /// Says when the server is ready, and returns once it has drained.
@@ -37,10 +45,15 @@ struct ServerProcess {
     var orders = ProcessOrders()
     for await event in signals.events {
       switch orders.take(event) {
-      case .announce: announce()
+      case .announce:
+        announce()
+        manager.ready()
+        manager.watch(server)
       case .beginReload:
-        reloads.async { [server, signals] in
+        reloads.async { [server, signals, manager] in
+          manager.reloading()
           server.reload()
+          manager.ready()
           signals.tell(.reloaded)
         }
       case .drain:
@@ -63,6 +76,13 @@ struct ServerProcess {
   }
 
   private func drain() async {
+    manager.stopping()
+    if drainDelay > .zero {
+      server.beginDraining()
+      log.notice("not ready any more; taking connections for another \(drainDelay)")
+      // Cancelled by nobody: a second signal ends the process.
+      try? await Task.sleep(for: drainDelay)
+    }
     log.notice("draining: answering what has arrived; a second signal ends the process at once")
     let cutOff = await server.drain(within: drainDeadline) { [fleet] allowance in
       fleet?.end(within: allowance)

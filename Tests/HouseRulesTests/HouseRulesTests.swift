@@ -24,7 +24,8 @@ import Testing
     "TCPTransport/Client/PipelinedConnections.swift", "TCPTransport/Lanes/DispatchExecutor.swift",
     "TCPTransport/Lanes/Lane+Receiving.swift", "TCPTransport/Lanes/Lane.swift",
     "TCPTransport/Connections/BigEndian.swift",
-    "Sockets/Descriptor.swift", "Sockets/Poller.swift", "Sockets/ResolvedAddress.swift",
+    "Sockets/DatagramSocket.swift", "Sockets/Descriptor.swift",
+    "Sockets/Poller.swift", "Sockets/ResolvedAddress.swift",
     "Sockets/ScratchBuffer.swift", "Sockets/SocketAddress.swift", "Sockets/SystemCalls.swift",
     "Sockets/Wakeup.swift", "TLS/TLSContext.swift", "TLS/TLSSession.swift",
   ]

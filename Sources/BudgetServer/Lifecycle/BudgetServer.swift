@@ -302,6 +302,15 @@ public final class BudgetServer: Sendable {
     log.warning("\(what): takes effect at the next start; this process goes on as it started")
   }
 
+  /// Says that the node is not ready, and goes on serving: who sends traffic has time to hear of it.
+  public func beginDraining() { readiness.drain() }
+
+  /// Calls `done` once every lane and the ledger's thread have gone round. Where one hangs it is never
+  /// called.
+  public func beat(_ done: @escaping @Sendable () -> Void) {
+    Pulse(transport, recorder.ledger).beat(done)
+  }
+
   /// Stops accepting, answers what has arrived and closes every connection, within `deadline`; then
   /// closes the ledger, and last the HTTP port, which says meanwhile that the server is ending.
   /// Returns how many connections were cut off with something still under way.

@@ -19,7 +19,7 @@ public struct PingResponse: Hashable, Sendable {
   /// `filter_deployments`; empty = a build before 0.3.0, which does not say.
   public var methods: [String] = []
   /// The role of the one who asks: `check`, `read`, `spend` or `admin`; empty = nothing yet, or a server
-  /// before 0.5.0. Whoever has not said who they are gets `isReady` and nothing else.
+  /// before 0.6.0. Whoever has not said who they are gets `isReady` and nothing else.
   public var role = ""
   /// Whether other machines reach the server without encryption, or without saying who they are.
   public var isInsecureNetwork = false

@@ -156,6 +156,12 @@ public final class SpendLedger: Sendable {
     return reply.wait()
   }
 
+  /// Has the ledger's thread call `done` when it next goes round: one that hangs never does. False: it
+  /// has ended, or takes nothing more.
+  public func answer(_ done: @escaping @Sendable () -> Void) -> Bool {
+    shared.queue.ask(.answer(done))
+  }
+
   /// Whether the ledger records.
   public var state: LedgerState { shared.withStatus { $0.state } }
 

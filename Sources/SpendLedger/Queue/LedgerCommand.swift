@@ -9,6 +9,8 @@ enum LedgerCommand: Sendable {
   case closed(BudgetKey, Timestamp)
   case limits(LimitNotes)
   case settle(reply: Promise<Bool>)
+  /// The thread says that it goes round.
+  case answer(@Sendable () -> Void)
   case changes(reply: Promise<Result<LedgerChanges, LedgerError>>)
   case adopt([FleetAdoption], reply: Promise<Result<Void, LedgerError>>)
   case remember([FleetWindow], reply: Promise<Result<Void, LedgerError>>)
@@ -19,7 +21,7 @@ enum LedgerCommand: Sendable {
   var isNote: Bool {
     switch self {
     case .opened, .closed, .rename, .limits: true
-    case .start, .settle, .changes, .adopt, .remember, .history, .backup: false
+    case .start, .settle, .answer, .changes, .adopt, .remember, .history, .backup: false
     }
   }
 
@@ -28,7 +30,7 @@ enum LedgerCommand: Sendable {
   var followsRecords: Bool {
     switch self {
     case .settle, .changes, .adopt, .remember, .history: true
-    case .start, .rename, .opened, .closed, .limits, .backup: false
+    case .start, .answer, .rename, .opened, .closed, .limits, .backup: false
     }
   }
 }

@@ -11,6 +11,7 @@ extension LedgerWriter {
       noteTime(client.now(), passed: SystemCalls.monotonicNanoseconds())
     case .backup(let draft, let reply): beginCopying(to: draft, reply)
     case .settle(let reply): reply.fulfil(settle())
+    case .answer(let done): done()
     case .changes(let reply): reply.fulfil(changes())
     case .adopt(let adoptions, let reply): reply.fulfil(adopt(adoptions))
     case .remember(let windows, let reply): reply.fulfil(remember(windows))

@@ -189,6 +189,7 @@ actor Lane {
     for order in mail.drains { drain(order) }
     for id in mail.dismissals { dismiss(id) }
     if mail.mustReview { review() }
+    for call in mail.calls { call() }
     if mail.mustRelieve { relieve() }
     if mail.mustStop { stopNow() }
   }

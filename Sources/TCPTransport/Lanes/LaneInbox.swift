@@ -35,11 +35,12 @@ final class LaneInbox: Sendable {
     var drains: [DrainOrder] = []
     var dismissals: [ConnectionID] = []
     var mustReview = false
+    var calls: [@Sendable () -> Void] = []
     var mustRelieve = false
     var mustStop = false
 
     var isEmpty: Bool {
-      arrivals.isEmpty && replies.isEmpty && drains.isEmpty && dismissals.isEmpty
+      arrivals.isEmpty && replies.isEmpty && drains.isEmpty && calls.isEmpty && dismissals.isEmpty
         && !mustReview && !mustRelieve && !mustStop
     }
   }
