@@ -19,15 +19,15 @@ package import TCPTransport
 ///
 /// The connection closes with `close`, or when the last reference to the client goes.
 public final class BudgetClient: Sendable {
-  /// The server, as `HOST:PORT`.
+  /// The server, as `HOST:PORT` or `unix:PATH`.
   public var server: String { address.description }
   /// Whether the server's address can only be reached from this machine.
-  public var isLoopback: Bool { address.isLoopback }
+  public var isLoopback: Bool { address.isLocal }
   /// The settings that the client was made with.
   public let settings: BudgetClientSettings
 
   /// For modules of this package that open connections of their own, such as `LoadTest`.
-  package let address: SocketAddress
+  package let address: Endpoint
   package let security: ClientSecurity?
   private let nextTicket = Atomic<Call.Ticket>(1)
   private let timer = DispatchQueue(label: "budgetd.client.deadlines", qos: .userInitiated)
@@ -41,21 +41,23 @@ public final class BudgetClient: Sendable {
     var connections: [Int: ClientConnection] = [:]
   }
 
-  /// A client of the server at `server`, `HOST:PORT`; an IPv6 address stands in brackets.
+  /// A client of the server at `server`, `HOST:PORT` or `unix:PATH`; an IPv6 address stands in brackets.
   ///
   /// Does not connect: calls do. Throws `invalidAddress`.
   public init(
     server: String, settings: BudgetClientSettings = BudgetClientSettings()
   ) throws(BudgetClientError) {
     do throws(SocketError) {
-      address = try SocketAddress(server)
+      address = try Endpoint(server)
     } catch {
       throw .notApplied(.invalidAddress(error.description))
     }
     self.settings = settings
-    security = try settings.security.map { files throws(BudgetClientError) in
+    let security = try settings.security.map { files throws(BudgetClientError) in
       ClientSecurity(try files.context(), serverName: files.serverName)
     }
+    // Nothing that goes to a Unix socket crosses a network.
+    self.security = address.address == nil ? nil : security
     state = Locked(State(tracker: CallTracker(bounds: settings.bounds)))
   }
 

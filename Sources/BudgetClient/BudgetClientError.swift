@@ -121,7 +121,7 @@ extension BudgetClientError.Reason: CustomStringConvertible {
   }
 
   /// Why no connection could be made, in the words of the system.
-  package static func unreachable(server: SocketAddress, _ error: TransportError) -> Self {
+  package static func unreachable(server: Endpoint, _ error: TransportError) -> Self {
     let why: String
     switch error {
     case .socket(.system(let call, let number, _)):

@@ -50,7 +50,7 @@ public struct ResolvedAddress: Sendable {
   }
 
   /// The address of a Unix socket; what a path cannot be was refused when it was read.
-  private init(path: String) {
+  init(path: String) {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in

@@ -7,8 +7,8 @@ public import TLS
 /// It listens from the moment it is made, so the port is known and nobody is turned away; it
 /// accepts from `start` on. When the last reference goes, everything is closed at once.
 public final class TCPServer: Sendable {
-  /// The address that it listens on: with port 0 asked for, the port that was free.
-  public let localAddress: SocketAddress
+  /// The endpoints that it listens at: with port 0 asked for, the port that was free.
+  public let endpoints: [Endpoint]
   /// The mailbox for replies to deferred requests.
   public let replies: ReplyMailbox
   /// How many descriptors the process may have, after the server asked for as many as its bounds
@@ -21,7 +21,7 @@ public final class TCPServer: Sendable {
 
   private let held: HeldBytes
   private let lanes: [Lane]
-  private let acceptor: Acceptor
+  private let acceptors: [Acceptor]
   private let placement: Placement
   private let gate: Gate?
   private let hasStarted = Atomic<Bool>(false)
@@ -31,14 +31,15 @@ public final class TCPServer: Sendable {
   /// to wait for another's: 64 connections with one request each got half as many answers.
   public static var defaultLaneCount: Int { SystemCalls.processorCount() > 2 ? 2 : 1 }
 
-  /// Listens on `address`.
+  /// Listens at `endpoints`.
   ///
-  /// `makeHandler` is called once per lane, here. With `security` every connection is encrypted.
+  /// `makeHandler` is called once per lane, here. With `security` every connection over TCP is
+  /// encrypted; those to Unix sockets never are.
   ///
-  /// - Throws: `TransportError` when the address cannot be listened on, or `lanes` is not in
+  /// - Throws: `TransportError` when one of them cannot be listened at, or `lanes` is not in
   ///   1 to `LaneIndex.bound`.
   public init(
-    address: SocketAddress, bounds: TransportBounds = .standard, lanes laneCount: Int? = nil,
+    endpoints: Endpoints, bounds: TransportBounds = .standard, lanes laneCount: Int? = nil,
     rest: LaneRest = .standard, security: TransportSecurity? = nil,
     makeHandler: @Sendable (LaneIndex, ReplyMailbox) -> sending any FrameHandler
   ) throws(TransportError) {
@@ -65,21 +66,72 @@ public final class TCPServer: Sendable {
         try Lane(index: index, inbox: inbox, settings: settings, handler: handler))
     }
     self.lanes = lanes
-    let listener = try TransportError.socket { () throws(SocketError) in
-      try ListeningSocket(address, backlog: 4_096)
-    }
-    localAddress = listener.localAddress
     placement = Placement(lanes: lanes, bounds: bounds)
     gate = try TransportError.socket { [placement] () throws(SocketError) in
       guard let security else { return nil }
       return try Gate(security, placement: placement, bounds: bounds)
     }
-    acceptor = Acceptor(
-      listener: listener.release(), placement: placement, gate: gate, bounds: bounds)
+    (acceptors, self.endpoints) = try Self.listen(endpoints, placement, gate, bounds)
+  }
+
+  private static func listen(
+    _ wanted: Endpoints, _ placement: Placement, _ gate: Gate?, _ bounds: TransportBounds
+  ) throws(TransportError) -> ([Acceptor], [Endpoint]) {
+    var acceptors: [Acceptor] = []
+    var found: [Endpoint] = []
+    do throws(SocketError) {
+      for endpoint in wanted.all {
+        let listener = try ListeningSocket(endpoint, backlog: 4_096, mode: wanted.unixMode)
+        found.append(listener.localEndpoint)
+        acceptors.append(
+          Acceptor(
+            listener: listener, placement: placement, gate: endpoint.address == nil ? nil : gate,
+            bounds: bounds))
+      }
+    } catch {
+      // Those before leave no files behind.
+      for acceptor in acceptors { acceptor.stop {} }
+      gate?.stop()
+      throw .socket(error)
+    }
+    return (acceptors, found)
+  }
+
+  /// The endpoints to listen at.
+  public struct Endpoints: Sendable {
+    /// All of them.
+    public var all: [Endpoint]
+    /// Who may connect to those that are Unix sockets, as a file's permissions.
+    public var unixMode: UInt32
+
+    /// Makes a list of endpoints.
+    public init(_ all: [Endpoint], unixMode: UInt32 = 0o660) {
+      self.all = all
+      self.unixMode = unixMode
+    }
+  }
+
+  /// Listens on one address.
+  public convenience init(
+    address: SocketAddress, bounds: TransportBounds = .standard, lanes laneCount: Int? = nil,
+    rest: LaneRest = .standard, security: TransportSecurity? = nil,
+    makeHandler: @Sendable (LaneIndex, ReplyMailbox) -> sending any FrameHandler
+  ) throws(TransportError) {
+    try self.init(
+      endpoints: Endpoints([.tcp(address)]), bounds: bounds, lanes: laneCount, rest: rest,
+      security: security, makeHandler: makeHandler)
+  }
+
+  /// The first address that it listens on, of a server that listens on one.
+  public var localAddress: SocketAddress {
+    guard let address = endpoints.lazy.compactMap(\.address).first else {
+      preconditionFailure("this server listens at Unix sockets only")
+    }
+    return address
   }
 
   deinit {
-    acceptor.stop {}
+    for acceptor in acceptors { acceptor.stop {} }
     gate?.stop()
     for lane in lanes { lane.stop() }
   }
@@ -95,7 +147,7 @@ public final class TCPServer: Sendable {
   public func start() {
     if hasStarted.exchange(true, ordering: .relaxed) { return }
     for lane in lanes { lane.start() }
-    acceptor.start()
+    for acceptor in acceptors { acceptor.start() }
   }
 
   /// Stops accepting, lets requests under way finish and their replies reach their peers, and
@@ -107,7 +159,9 @@ public final class TCPServer: Sendable {
   @discardableResult
   public func drain(within deadline: Duration) async -> Int {
     let until = MonotonicInstant.now().advanced(by: deadline)
-    await withCheckedContinuation { continuation in acceptor.stop { continuation.resume() } }
+    for acceptor in acceptors {
+      await withCheckedContinuation { continuation in acceptor.stop { continuation.resume() } }
+    }
     gate?.stop()
     guard hasStarted.load(ordering: .relaxed) else { return 0 }
     await withTaskGroup(of: Void.self) { group in
@@ -131,7 +185,7 @@ public final class TCPServer: Sendable {
     sum.connectionsRefused += placement.refusedUnheard.load(ordering: .relaxed)
     sum.handshakes = gate?.counted
     sum.heldBytes = held.total
-    sum.acceptPauses = acceptor.pauses.load(ordering: .relaxed)
+    for acceptor in acceptors { sum.acceptPauses += acceptor.pauses.load(ordering: .relaxed) }
     return sum
   }
 }

@@ -47,7 +47,9 @@ struct Budgetd: AsyncParsableCommand {
     _ = signals
     // Options from the environment come first: those on the command line win.
     let environment = ProcessInfo.processInfo.environment
-    let all = asksForText ? given : EnvironmentArguments.arguments(from: environment) + given
+    let all =
+      asksForText
+      ? given : EnvironmentArguments.arguments(from: environment, besides: given) + given
     do {
       var command = try parseAsRoot(all)
       if var command = command as? any AsyncParsableCommand {

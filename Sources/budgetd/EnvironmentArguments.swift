@@ -44,13 +44,26 @@ enum EnvironmentArguments {
     "BUDGETD_" + option.uppercased().replacing("-", with: "_")
   }
 
-  /// The arguments that the variables stand for; empty variables stand for none.
-  static func arguments(from environment: [String: String]) -> [String] {
+  /// Options that may be given again: several values of a variable have commas between them.
+  private static let repeatable = ["listen"]
+
+  /// The arguments that the variables stand for; empty variables stand for none. Those in `given` win:
+  /// of options that may be given again they alone count.
+  static func arguments(
+    from environment: [String: String], besides given: [String] = []
+  ) -> [String] {
+    func values(_ option: String, _ value: String) -> [String] {
+      guard repeatable.contains(option) else { return [value] }
+      let isGiven = given.contains { $0 == "--\(option)" || $0.hasPrefix("--\(option)=") }
+      return isGiven ? [] : value.split(separator: ",").map(String.init)
+    }
     func value(_ option: String) -> String? {
       environment[variable(option)].flatMap { $0.isEmpty ? nil : $0 }
     }
     let off = ["0", "false", "no", "off"]
-    return valued.flatMap { option in value(option).map { ["--\(option)=\($0)"] } ?? [] }
+    return valued.flatMap { option in
+      (value(option).map { values(option, $0) } ?? []).map { "--\(option)=\($0)" }
+    }
       + flags.filter { option in value(option).map { !off.contains($0.lowercased()) } ?? false }
       .map { "--\($0)" }
   }

@@ -67,10 +67,15 @@ struct ServerProcess {
   }
 
   private func announce() {
+    // An address comes first where there is one: readers of the line know it.
+    let endpoints =
+      (server.endpoints.filter { $0.address != nil }
+      + server.endpoints.filter { $0.address == nil }).map(\.description)
     print(
-      "budgetd ready rpc=\(server.address) http=\(server.httpAddress?.description ?? "off") "
+      "budgetd ready rpc=\(endpoints[0]) http=\(server.httpAddress?.description ?? "off") "
         + "durability=\(server.durability) version=\(BudgetServer.version) "
-        + "data=\(DataPlace.word(server.dataDirectory))")
+        + "data=\(DataPlace.word(server.dataDirectory))"
+        + (endpoints.count > 1 ? " also=\(endpoints.dropFirst().joined(separator: ","))" : ""))
     // Whoever waits for the line may read it through a pipe.
     fflush(nil)
   }

@@ -10,8 +10,9 @@ struct ServiceArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Where the RPC port listens; port 0 takes a free one.", valueName: "host:port"))
-  var listen = "127.0.0.1:7077"
+      "Where the RPC port listens, 127.0.0.1:7077 if not given; port 0 takes a free one. May be given "
+        + "again for more.", valueName: "host:port | unix:path"))
+  var listen: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -82,7 +83,7 @@ struct ServiceArguments: ParsableArguments {
     let place = try DataPlace.ofThisProcess.path(asked: dataDir)
     if dataDir == nil { DataPlace.makeParents(of: place) }
     var options = ServerOptions(configPath: config, dataDirectory: place)
-    options.listen = listen
+    if !listen.isEmpty { options.listen = listen }
     options.http = http == "off" ? nil : http
     for (name, count) in [
       ("--metrics-deployments", metricsDeployments), ("--metrics-tags", metricsTags),

@@ -102,7 +102,7 @@ import Testing
       """.utf8
     ).write(to: URL(filePath: config))
     var options = ServerOptions(configPath: config, dataDirectory: directory + "/data")
-    options.listen = "127.0.0.1:0"
+    options.listen = ["127.0.0.1:0"]
     options.redis = .given(
       RedisSource(endpoint: .unix(path: directory + "/redis.sock"), origin: "the test"))
     let lines = TestLog.Lines()

@@ -18,7 +18,8 @@ import Testing
       var bounds = HTTPBounds.standard
       change(&bounds)
       let listener = try ListeningSocket(SocketAddress("127.0.0.1:0"))
-      port = listener.localAddress.port
+      let endpoint = listener.localEndpoint
+      port = try #require(endpoint.address).port
       http = try #require(
         HTTPPort(adopting: listener.release(), site: site, bounds: bounds) {
           HTTPServingTests.date

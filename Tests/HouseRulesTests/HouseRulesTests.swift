@@ -27,6 +27,7 @@ import Testing
     "Sockets/DatagramSocket.swift", "Sockets/Descriptor.swift",
     "Sockets/Poller.swift", "Sockets/ResolvedAddress.swift",
     "Sockets/ScratchBuffer.swift", "Sockets/SocketAddress.swift", "Sockets/SystemCalls.swift",
+    "Sockets/UnixSocketFile.swift",
     "Sockets/Wakeup.swift", "TLS/TLSContext.swift", "TLS/TLSSession.swift",
   ]
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "Tests" / "Vectors"
 OK = pb.Status.OK
 READY = re.compile(
-    r"^budgetd ready rpc=(?P<rpc>\S+:\d+) http=(?P<http>\S+:\d+|off) durability=(?P<durability>\w+)"
+    r"^budgetd ready rpc=(?P<rpc>\S+) http=(?P<http>\S+:\d+|off) durability=(?P<durability>\w+)"
     r"(?P<more>( [A-Za-z_-]+=\S*)*)$",
     re.MULTILINE,
 )
@@ -68,6 +68,8 @@ def budgetctl():
 
 
 def address(text):
+    if text.startswith("unix:"):
+        return text.removeprefix("unix:")
     host, port = text.rsplit(":", 1)
     return host.strip("[]"), int(port)
 
@@ -128,7 +130,9 @@ class Server:
         self.log_path = self.directory / "stderr.log"
         self.output_path = self.directory / "stdout.log"
         command = [
-            *prefix, program, "--config", str(self.config), "--listen", listen,
+            *prefix, program, "--config", str(self.config),
+            *(part for one in ([listen] if isinstance(listen, str) else listen)
+              for part in ("--listen", one)),
             "--http", "127.0.0.1:0", "--data-dir", str(self.directory / "data"), *arguments,
         ]
         with open(self.log_path, "wb") as log, open(self.output_path, "wb") as output:

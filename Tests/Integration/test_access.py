@@ -106,6 +106,86 @@ def test_each_method_each_role_each_way(guarded, tmp_path):
                 assert code_of(client.call(ping={})) == OK
 
 
+def test_each_method_each_role_by_the_user_of_a_unix_socket(guarded, tmp_path):
+    path = f"{tmp_path}/rpc.sock"
+    server = guarded(clients("read"), listen=["127.0.0.1:0", f"unix:{path}"])
+    assert server.ready_line["more"].endswith(f" also=unix:{path}")
+    assert os.stat(path).st_mode & 0o777 == 0o666
+    user = os.getuid()
+    for role in (None, *ROLES):
+        entries = clients("read")
+        if role:
+            entries.append({"name": "local", "role": role, "users": [user]})
+        reload(server, entries, "reloaded the access file")
+        for method in METHODS:
+            least = LEAST[method]
+            with Client(path) as client:
+                response = client.call(**{method: {}})
+                code = name_of(response)
+                if role is None:
+                    assert (code == "UNAUTHENTICATED") == (least is not None), (method, role, code)
+                else:
+                    allowed = least is None or ROLES.index(role) >= ROLES.index(least)
+                    assert (code == "PERMISSION_DENIED") == (not allowed), (method, role, code)
+                    assert code != "UNAUTHENTICATED", (method, role)
+    with Client(path) as client:
+        assert client.call(ping={}).ping.role == "admin"
+        # A token changes to another client.
+        assert client.call(authenticate=dict(token=token("read"))).authenticate.role == "read"
+        assert name_of(client.call(record_spend={})) == "PERMISSION_DENIED"
+    with Client(path) as client:
+        assert code_of(client.call(backup_ledger=dict(path="copy"))) == OK
+    eventually(lambda: f"audit: backup by local at uid {user}" in server.log)
+    server.stop()
+    assert not os.path.exists(path)
+
+
+def test_a_unix_socket_alone(start, budgetctl, budgetd, tmp_path):
+    path = f"{tmp_path}/rpc.sock"
+    server = start(CONFIG, listen=f"unix:{path}")
+    assert server.rpc == path and os.stat(path).st_mode & 0o777 == 0o660
+    ping = run(budgetctl, "--server", f"unix:{path}", "ping")
+    assert ping.returncode == 0 and "role        admin" in ping.stdout
+    assert server.record("openai", 1).budgets_charged == 1
+    # Somebody answers there: the second one does not take it.
+    command = [budgetd, "--config", server.config, "--listen", f"unix:{path}", "--http", "off",
+               "--data-dir", tmp_path / "other"]
+    second = run(*command)
+    assert second.returncode == 69 and "in use" in second.stderr, second
+    assert server.record("openai", 1).budgets_charged == 1
+    server.kill()
+    assert os.path.exists(path)
+    # Nobody does any more: the next one does.
+    next_one = start(CONFIG, listen=f"unix:{path}")
+    assert next_one.record("openai", 1).budgets_charged == 1
+    next_one.stop()
+    assert not os.path.exists(path)
+    file = tmp_path / "rpc.sock"
+    file.write_text("not a socket")
+    third = run(*command)
+    assert third.returncode == 69 and "not a socket" in third.stderr, third
+    assert file.read_text() == "not a socket"
+
+
+@pytest.mark.parametrize("listen", ["unix:", f"unix:/{'x' * 200}", "unix:/a\x01/b"], ids=len)
+def test_paths_that_cannot_be(budgetd, tmp_path, listen):
+    config = tmp_path / "config.yaml"
+    config.write_text(CONFIG)
+    result = run(budgetd, "--config", config, "--listen", listen, "--http", "off",
+                 "--data-dir", tmp_path / "data")
+    assert result.returncode in (64, 69), result
+
+
+def test_several_addresses_and_the_variable(start, tmp_path):
+    server = start(CONFIG, listen=["127.0.0.1:0", "[::1]:0"],
+                   environment={"BUDGETD_LISTEN": f"unix:{tmp_path}/none.sock"})
+    also = server.ready_line["more"].split(" also=")[1]
+    with Client(("::1", int(also.rsplit(":", 1)[1]))) as client:
+        assert client.call(ping={}).ping.ready
+    assert server.call(ping={}).ping.ready
+    assert not os.path.exists(f"{tmp_path}/none.sock")
+
+
 def test_without_an_access_file_everybody_is_admin(start):
     server = start(CONFIG)
     with server.client() as client:

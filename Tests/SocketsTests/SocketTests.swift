@@ -65,7 +65,8 @@ import Testing
 @Suite struct DescriptorTests {
   @Test func aConnectionSaysWhoIsAtItsOtherEnd() throws {
     let listening = try ListeningSocket(SocketAddress("127.0.0.1:0"))
-    let address = listening.localAddress
+    let endpoint = listening.localEndpoint
+    let address = try #require(endpoint.address)
     let listener = listening.release()
     let resolved = try #require(try ResolvedAddress.all(of: address).first)
     let client = try Descriptor.streamSocket(family: resolved.family)
@@ -108,5 +109,39 @@ import Testing
     for text in ["10.1.2.3", "::1", "::ffff:0:1", "fe80::1%eth0"] {
       #expect(ResolvedAddress.plain(text) == text)
     }
+  }
+
+  private func path() -> String { "/tmp/budgetd-test-\(UInt64.random(in: 0 ... .max)).sock" }
+
+  private func listen(_ path: String) throws(SocketError) -> ListeningSocket {
+    try ListeningSocket(.unix(path: path), backlog: 8, mode: 0o600)
+  }
+
+  @Test func aUnixSocketIsTakenWhileSomebodyListens() throws {
+    let path = path()
+    let first = try listen(path)
+    let (found, endpoint) = (first.file, first.localEndpoint)
+    let file = try #require(found)
+    #expect(endpoint == .unix(path: path))
+    #expect(throws: SocketError.system(call: "bind", errno: 98, address: "unix:\(path)")) {
+      _ = try listen(path)
+    }
+    _ = consume first
+    // Its file is still there, and nobody answers.
+    let second = try listen(path)
+    let foundNext = second.file
+    let other = try #require(foundNext)
+    #expect(other != file)
+    file.remove()
+    #expect(UnixSocketFile(path: path) == other, "another's file was removed")
+    other.remove()
+    #expect(UnixSocketFile(path: path) == nil)
+    other.remove()
+  }
+
+  @Test func anotherFileIsNotASocketsPlace() throws {
+    #expect(throws: SocketError.self) { _ = try listen("/etc/hostname") }
+    #expect(throws: SocketError.self) { _ = try listen("/nowhere/rpc.sock") }
+    #expect(UnixSocketFile(path: "/etc/hostname") == nil)
   }
 }

@@ -11,7 +11,9 @@ extension TCPServerTests {
     var bounds = ClientBounds()
     change(&bounds)
     let (events, continuation) = AsyncStream<ClientEvent>.makeStream()
-    let connection = try await ClientConnection.connect(to: server.localAddress, bounds: bounds) {
+    let connection = try await ClientConnection.connect(
+      to: .tcp(server.localAddress), bounds: bounds
+    ) {
       continuation.yield($0)
       if case .closed = $0 { continuation.finish() }
     }
@@ -74,7 +76,7 @@ extension TCPServerTests {
       await server.drain(within: .seconds(1))
     }
     await #expect(throws: TransportError.self) {
-      _ = try await ClientConnection.connect(to: address) { _ in }
+      _ = try await ClientConnection.connect(to: .tcp(address)) { _ in }
     }
   }
 }

@@ -66,7 +66,7 @@ import Testing
     let server = try server(context(), log)
     let inbox = Inbox()
     let client = try await ClientConnection.connect(
-      to: server.localAddress, security: clientSecurity()
+      to: .tcp(server.localAddress), security: clientSecurity()
     ) { inbox.take($0) }
     let bodies = (0..<500).map { Array("frame \($0)".utf8) }
     for body in bodies { try await client.send(frame(body)) }
@@ -83,7 +83,7 @@ import Testing
     let server = try server(context(), log)
     let inbox = Inbox()
     let client = try await ClientConnection.connect(
-      to: server.localAddress, security: clientSecurity()
+      to: .tcp(server.localAddress), security: clientSecurity()
     ) { inbox.take($0) }
     for number in 0..<20 { try await client.send(frame("d\(number)")) }
     try await eventually("deferred") { log.now.deferred.count == 20 }
@@ -101,7 +101,7 @@ import Testing
       "router", by: root, names: "DNS:router.example.org", use: "clientAuth")
     let inbox = Inbox()
     let client = try await ClientConnection.connect(
-      to: server.localAddress, security: clientSecurity(router)
+      to: .tcp(server.localAddress), security: clientSecurity(router)
     ) { inbox.take($0) }
     try await client.send(frame("x"))
     try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
@@ -113,7 +113,7 @@ import Testing
     let server = try server(context())
     let inbox = Inbox()
     let client = try await ClientConnection.connect(
-      to: server.localAddress, security: clientSecurity()
+      to: .tcp(server.localAddress), security: clientSecurity()
     ) { inbox.take($0) }
     try await client.send(frame("x"))
     try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
@@ -151,7 +151,7 @@ import Testing
     let silent = try (0..<12).map { _ in try TestPeer(to: server.localAddress) }
     let inbox = Inbox()
     let client = try await ClientConnection.connect(
-      to: server.localAddress, security: clientSecurity()
+      to: .tcp(server.localAddress), security: clientSecurity()
     ) { inbox.take($0) }
     try await client.send(frame("x"))
     try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
@@ -163,7 +163,7 @@ import Testing
     let server = try server(context())
     let first = Inbox()
     let old = try await ClientConnection.connect(
-      to: server.localAddress, security: clientSecurity()
+      to: .tcp(server.localAddress), security: clientSecurity()
     ) { first.take($0) }
     // One that this client's root does not vouch for.
     let stranger = try certificates.root("stranger")
@@ -172,7 +172,9 @@ import Testing
       try TLSContext(TLSContext.Server(certificate: other.certificate, key: other.key)))
     let security = try clientSecurity()
     await #expect(throws: TransportError.self) {
-      _ = try await ClientConnection.connect(to: server.localAddress, security: security) { _ in }
+      _ = try await ClientConnection.connect(to: .tcp(server.localAddress), security: security) {
+        _ in
+      }
     }
     try await old.send(frame("still here"))
     try await eventually("answered") { first.frames.withLock { $0.count } == 1 }
@@ -183,7 +185,7 @@ import Testing
     let server = try server(context())
     let inbox = Inbox()
     let client = try await ClientConnection.connect(
-      to: server.localAddress, security: clientSecurity()
+      to: .tcp(server.localAddress), security: clientSecurity()
     ) { inbox.take($0) }
     try await client.send(frame("x"))
     try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
@@ -196,7 +198,9 @@ import Testing
     let server = try echoServer()
     let security = try clientSecurity()
     await #expect(throws: TransportError.self) {
-      _ = try await ClientConnection.connect(to: server.localAddress, security: security) { _ in }
+      _ = try await ClientConnection.connect(to: .tcp(server.localAddress), security: security) {
+        _ in
+      }
     }
   }
 }

@@ -42,4 +42,15 @@ import Testing
         "the variable BUDGETD_REDIS_PASWORD has no effect: did you mean BUDGETD_REDIS_PASSWORD?",
       ])
   }
+
+  @Test func optionsThatMayBeGivenAgain() {
+    let variables = ["BUDGETD_LISTEN": "127.0.0.1:1,unix:/a"]
+    #expect(
+      EnvironmentArguments.arguments(from: variables) == [
+        "--listen=127.0.0.1:1", "--listen=unix:/a",
+      ])
+    for given in [["--listen", "h:1"], ["--listen=h:1"]] {
+      #expect(EnvironmentArguments.arguments(from: variables, besides: given) == [])
+    }
+  }
 }

@@ -16,8 +16,8 @@ public final class BudgetServer: Sendable {
   /// The version that Ping shows and `--version` prints.
   public static let version = ReleaseVersion.text
 
-  /// The address of the RPC port, with the port that was taken.
-  public var address: SocketAddress { transport.localAddress }
+  /// The endpoints of the RPC port, with the ports that were taken.
+  public var endpoints: [Endpoint] { transport.endpoints }
   /// The address of the HTTP port, with the port that was taken; nil: there is no HTTP port.
   public let httpAddress: SocketAddress?
   /// Counts of faults that the request path met and went on from.
@@ -61,7 +61,7 @@ public final class BudgetServer: Sendable {
   ) throws(ServerError) {
     let rule = ListenRule(options, .rpc)
     let pageRule = ListenRule(options, .pages)
-    let address = try rule.address(options.listen, of: "--listen")
+    let endpoints = try rule.endpoints(options.listen)
     let pageAddress = try PageListener.address(options)
     let security = try options.security.map { files throws(ServerError) in
       try ServerSecurity(files, log: log, at: SystemTimeSource.wallClock())
@@ -121,25 +121,25 @@ public final class BudgetServer: Sendable {
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
       readiness: readiness, pace: pace, access: access, audit: AuditLog(log: log),
-      isInsecureNetwork: rule.isInsecure(address)
-        || pageAddress.map(pageRule.isInsecure) ?? false,
+      isInsecureNetwork: endpoints.contains(where: rule.isInsecure)
+        || pageAddress.map { pageRule.isInsecure(.tcp($0)) } ?? false,
       fleet: member, trace: trace)
     do throws(TransportError) {
       transport = try TCPServer(
-        address: address, bounds: options.transport, lanes: options.laneCount, rest: options.rest,
-        security: security?.transport
+        endpoints: .init(endpoints, unixMode: rule.unixMode), bounds: options.transport,
+        lanes: options.laneCount, rest: options.rest, security: security?.transport
       ) { _, _ in LaneService(context: context) }
     } catch {
       ledger.close()
       throw .unavailable(
-        "cannot listen on \(options.listen): \(error); choose another with --listen, port 0 takes "
+        "cannot listen on \(options.listen.joined(separator: ", ")): \(error); choose another with --listen, port 0 takes "
           + "a free one")
     }
     let memory = MemoryWatch(log: log)
     transport.watchMemory { memory.note($0) }
     // A name may resolve to more than its text says.
     do throws(ServerError) {
-      try rule.check(transport.localAddress, options.listen, of: "--listen")
+      for endpoint in transport.endpoints { try rule.check(endpoint, of: "--listen") }
       try trace?.start(of: engine, recorder, time)
     } catch {
       ledger.close()
@@ -156,14 +156,14 @@ public final class BudgetServer: Sendable {
     reloading = Locked(ComputedIDs(config.accepted))
     self.readiness = readiness
     if let listener = pageListener.take() {
-      let address = listener.localAddress
+      let endpoint = listener.localEndpoint
       var sources = PageSources(
         PageParts(
           context: context, recorder: recorder, transport: transport, config: self.config,
           security: security),
         startedAt: now, options: options)
       sources.node.isInsecure =
-        rule.isInsecure(transport.localAddress) || pageRule.isInsecure(address)
+        transport.endpoints.contains(where: rule.isInsecure) || pageRule.isInsecure(endpoint)
       let port = PagePort(
         adopting: listener.release(), sources, bounds: PageListener.bounds(transport),
         security: security?.pages)
@@ -172,7 +172,7 @@ public final class BudgetServer: Sendable {
         throw .unavailable(
           "no descriptors are left for the HTTP port: raise the limit (ulimit -n)")
       }
-      (http, httpAddress) = (port, address)
+      (http, httpAddress) = (port, endpoint.address)
     } else {
       (http, httpAddress) = (nil, nil)
     }
@@ -211,12 +211,14 @@ public final class BudgetServer: Sendable {
   }
 
   private func warnOfAddress() {
-    for (address, port) in [(transport.localAddress, ListenRule.Port.rpc), (httpAddress, .pages)] {
+    let rpc = endpoints.map { ($0, ListenRule.Port.rpc) }
+    let pages = httpAddress.map { [(Endpoint.tcp($0), ListenRule.Port.pages)] } ?? []
+    for (endpoint, port) in rpc + pages {
       let rule = ListenRule(options, port)
-      guard let address, rule.isInsecure(address) else { continue }
+      guard rule.isInsecure(endpoint) else { continue }
       log.warning(
         """
-        listening on \(address), which other machines reach: \(rule.shortcoming) \
+        listening on \(endpoint), which other machines reach: \(rule.shortcoming) \
         (--insecure-network)
         """)
     }

@@ -8,6 +8,9 @@ struct ListenRule {
   /// Whether connections are encrypted. The one place that says so.
   private let isEncrypted: Bool
   private let allowsInsecureNetwork: Bool
+  /// Who may connect to Unix sockets: with an access file anybody, who is known by their user then;
+  /// without one the server's own user and group.
+  let unixMode: UInt32
 
   /// A port that listens.
   enum Port { case rpc, pages }
@@ -17,12 +20,34 @@ struct ListenRule {
     let asksAll = security.map { $0.clientCA != nil && $0.requiresClientCertificate } ?? false
     hasAccess = options.accessFilePath != nil || asksAll
     isEncrypted = security != nil
+    unixMode = options.accessFilePath == nil ? 0o660 : 0o666
     allowsInsecureNetwork = options.allowsInsecureNetwork
   }
 
   /// Whether other machines reach the address as it should not be.
-  func isInsecure(_ address: SocketAddress) -> Bool {
-    !address.isLoopback && !(hasAccess && isEncrypted)
+  func isInsecure(_ endpoint: Endpoint) -> Bool {
+    !endpoint.isLocal && !(hasAccess && isEncrypted)
+  }
+
+  /// How many endpoints there may be.
+  private static let maximumEndpoints = 16
+
+  /// Reads the values of `--listen`.
+  func endpoints(_ texts: [String]) throws(ServerError) -> [Endpoint] {
+    guard (1...Self.maximumEndpoints).contains(texts.count) else {
+      throw .usage(
+        "--listen is given \(texts.count) times: give 1 to \(Self.maximumEndpoints) endpoints")
+    }
+    var endpoints: [Endpoint] = []
+    for text in texts {
+      do throws(SocketError) {
+        endpoints.append(try Endpoint(text))
+      } catch {
+        throw .usage("--listen \(error)")
+      }
+    }
+    for endpoint in endpoints { try check(endpoint, of: "--listen") }
+    return endpoints
   }
 
   /// The shortcoming of an address that other machines reach, in words.
@@ -42,17 +67,15 @@ struct ListenRule {
     } catch {
       throw .usage("\(option) \(error)")
     }
-    try check(address, text, of: option)
+    try check(.tcp(address), of: option)
     return address
   }
 
-  /// Throws if `address`, which `text` was found to be, may not be listened on.
-  func check(
-    _ address: SocketAddress, _ text: String, of option: String
-  ) throws(ServerError) {
-    guard isInsecure(address), !allowsInsecureNetwork else { return }
+  /// Throws if `endpoint` may not be listened at.
+  func check(_ endpoint: Endpoint, of option: String) throws(ServerError) {
+    guard isInsecure(endpoint), !allowsInsecureNetwork else { return }
     throw .usage(
-      "\(option) \(text) is reached from other machines, and \(shortcoming): give --tls-cert and "
+      "\(option) \(endpoint) is reached from other machines, and \(shortcoming): give --tls-cert and "
         + "--tls-key with --access-file or --tls-client-ca; or listen on 127.0.0.1 or unix:PATH; or say "
         + "--insecure-network if the network is safe")
   }

@@ -22,7 +22,7 @@ enum PageListener {
           + "off is for none")
     }
     // A name may resolve to more than its text says.
-    try ListenRule(options, .pages).check(listener.localAddress, address.description, of: "--http")
+    try ListenRule(options, .pages).check(listener.localEndpoint, of: "--http")
     return listener
   }
 

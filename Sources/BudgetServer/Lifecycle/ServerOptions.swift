@@ -22,8 +22,8 @@ public struct ServerOptions: Sendable {
   public var configPath: String
   /// The path of the operator's map from models to providers, if there is one.
   public var providerMapPath: String?
-  /// The address of the RPC port, `HOST:PORT`; port 0 takes a free one.
-  public var listen = "127.0.0.1:7077"
+  /// The endpoints of the RPC port, `HOST:PORT` or `unix:PATH`; port 0 takes a free one.
+  public var listen = ["127.0.0.1:7077"]
   /// The address of pages and metrics, `HOST:PORT`; port 0 takes a free one; nil: they are not
   /// served.
   public var http: String?

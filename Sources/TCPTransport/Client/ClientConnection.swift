@@ -66,7 +66,7 @@ public actor ClientConnection {
   /// `onEvent` gets every frame and then, once, the end.
   /// - Throws: `TransportError` when none answered within `bounds.connectDuration`.
   public static func connect(
-    to address: SocketAddress, bounds: ClientBounds = ClientBounds(),
+    to address: Endpoint, bounds: ClientBounds = ClientBounds(),
     security: ClientSecurity? = nil, onEvent: @escaping @Sendable (ClientEvent) -> Void
   ) async throws(TransportError) -> ClientConnection {
     let connection = ClientConnection(
@@ -124,10 +124,10 @@ public actor ClientConnection {
   }
 
   private func open(
-    _ address: SocketAddress, _ security: ClientSecurity?
+    _ address: Endpoint, _ security: ClientSecurity?
   ) async throws(TransportError) {
     let until = MonotonicInstant.now().advanced(by: bounds.connectDuration)
-    var failure = SocketError.unresolvedHost(host: address.host, reason: "none found")
+    var failure = SocketError.unresolvedHost(host: address.description, reason: "none found")
     for resolved in try TransportError.socket({ () throws(SocketError) in
       try ResolvedAddress.all(of: address)
     }) {
@@ -163,12 +163,13 @@ public actor ClientConnection {
 
   /// Does the handshake.
   private func secure(
-    _ security: ClientSecurity, for address: SocketAddress, within time: Duration
+    _ security: ClientSecurity, for address: Endpoint, within time: Duration
   ) async throws(TransportError) {
     var first: [UInt8] = []
     do throws(TLSFailure) {
       session = try TLSSession(
-        connecting: security.context, to: security.serverName ?? address.host, toSend: &first)
+        connecting: security.context, to: security.serverName ?? address.address?.host ?? "",
+        toSend: &first)
     } catch {
       end(.security(error))
       throw .security(error)

@@ -35,7 +35,7 @@ public final class PipelinedConnections {
 
   private static let receiveBytes = 256 * 1024
 
-  private let address: SocketAddress
+  private let address: Endpoint
   private let poller: Poller
   private let scratch = ScratchBuffer(byteCount: receiveBytes)
   /// Decrypted bytes; of no size in the clear.
@@ -58,7 +58,7 @@ public final class PipelinedConnections {
   /// Connects `count` times to `address`, all within `bounds.connectDuration`; each connection says
   /// `greeting` first, and waits for its answer.
   public init(
-    to address: SocketAddress, count: Int, bounds: ClientBounds = ClientBounds(),
+    to address: Endpoint, count: Int, bounds: ClientBounds = ClientBounds(),
     security: ClientSecurity? = nil, greeting: Greeting? = nil
   ) throws(TransportError) {
     self.address = address
@@ -154,7 +154,7 @@ public final class PipelinedConnections {
     var toSend: [UInt8] = []
     do throws(TLSFailure) {
       peer.session = try TLSSession(
-        connecting: security.context, to: security.serverName ?? address.host, toSend: &toSend)
+        connecting: security.context, to: security.serverName ?? address.address?.host ?? "", toSend: &toSend)
     } catch {
       throw .security(error)
     }

@@ -17,6 +17,7 @@ actor Acceptor {
   private let gate: Gate?
   private let bounds: TransportBounds
   private var listener: Descriptor?
+  private let file: UnixSocketFile?
   private var source: (any DispatchSourceRead)?
   private var isPaused = false
   private var whenStopped: [@Sendable () -> Void] = []
@@ -27,12 +28,13 @@ actor Acceptor {
   }
 
   init(
-    listener: consuming Descriptor, placement: Placement, gate: Gate?, bounds: TransportBounds
+    listener: consuming ListeningSocket, placement: Placement, gate: Gate?, bounds: TransportBounds
   ) {
+    file = listener.file
     self.placement = placement
     self.gate = gate
     self.bounds = bounds
-    self.listener = consume listener
+    self.listener = listener.release()
   }
 
   /// Begins to accept. Until `stop` the queue's source keeps the acceptor alive.
@@ -76,6 +78,7 @@ actor Acceptor {
   /// Dispatch is done with the descriptor.
   private func ended() {
     source = nil
+    file?.remove()
     listener = nil
     for done in exchange(&whenStopped, with: []) { done() }
   }

@@ -10,7 +10,7 @@ struct ServerOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Where budgetd listens (default: $BUDGETD_SERVER, else 127.0.0.1:7077).",
-      valueName: "host:port"))
+      valueName: "host:port | unix:path"))
   var server: String?
 
   @Option(
