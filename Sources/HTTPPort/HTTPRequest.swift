@@ -8,6 +8,8 @@ public struct HTTPRequest: Equatable, Sendable {
   public var query: String
   /// The thing that shows who asks; nil: nothing does.
   public var credential: HTTPCredential?
+  /// The names of the certificate of who asks, verified; empty: there is none.
+  public var certificateNames: [String] = []
   /// The address of who asks, in numbers; empty: it is not known.
   public var peer = ""
   /// Whether the connection may take another request after this one.

@@ -38,9 +38,17 @@ public enum ConnectionRefusal: Hashable, Sendable {
   case displaced
   /// The handler does not know the peer any more.
   case revoked
+  /// The client has as many connections as it may: `bound`.
+  case tooManyOfClient(bound: Int)
 }
 
 extension FrameHandler {
+  /// Every connection its own client.
+  public func client(of connection: ConnectionID) -> String { "\(connection.word)" }
+
+  /// Nothing, for a handler of which nothing is bounded a second.
+  public func turnCost() -> Int { 0 }
+
   /// Known, for a handler that knows everybody.
   public func review(_ connection: ConnectionID) -> PeerStanding { .known }
 
@@ -56,6 +64,14 @@ public protocol FrameHandler: AnyObject {
   /// A connection of `peer` was accepted. Not called for those refused at once. Says whether the peer
   /// is known; one that is not may introduce itself.
   func connectionOpened(_ connection: ConnectionID, peer: Peer) -> PeerStanding
+
+  /// Whose connection it is, as `TransportBounds.perClient` counts clients. Asked when it comes and when
+  /// its peer has said who it is.
+  func client(of connection: ConnectionID) -> String
+
+  /// How much of what is bounded a second the frames took that were handled since it was last asked;
+  /// asked after each turn.
+  func turnCost() -> Int
 
   /// Whether the peer of a connection is still known, asked after `ReplyMailbox.review`. One that was
   /// known and is not any more is told `revoked`, gets the replies under way, and is closed.

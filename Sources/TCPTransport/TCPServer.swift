@@ -57,7 +57,9 @@ public final class TCPServer: Sendable {
     self.replies = replies
     held = HeldBytes(bound: bounds.unsentTotalBytes, inboxes: inboxes)
     let settings = LaneSettings(
-      bounds: bounds, rest: rest, held: held, isSecure: security != nil)
+      bounds: bounds, rest: rest, held: held,
+      shares: bounds.perClient.isNone ? nil : ClientShares(bounds.perClient, inboxes: inboxes),
+      isSecure: security != nil)
     var lanes: [Lane] = []
     for (number, inbox) in inboxes.enumerated() {
       let index = LaneIndex(number)

@@ -20,6 +20,8 @@ public struct TransportBounds: Equatable, Sendable {
   public var stallDuration: Duration = .seconds(10)
   /// Connections of one server. Those past it are told so and closed.
   public var connections = 16_384
+  /// The bounds on what one client may use over all its connections.
+  public var perClient = ShareBounds()
   /// How long a peer may take to say who it is.
   public var introductionDuration: Duration = .seconds(5)
   /// Connections past `connections` that are being told so at one time; the rest are just closed.

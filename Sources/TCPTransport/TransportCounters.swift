@@ -40,6 +40,12 @@ public struct TransportCounters: Equatable, Sendable {
   public var closedForMemory: UInt64 = 0
   /// Connections closed because the peer had not said, or no longer was, who may use the server.
   public var closedForAccess: UInt64 = 0
+  /// Connections turned away since their client had as many as it may.
+  public var refusedOfClient: UInt64 = 0
+  /// Times that a connection was not read any more for what its client uses.
+  public var stoppedByClient: UInt64 = 0
+  /// Times that a connection was not read for a while for what its client did in a second.
+  public var stoppedByRate: UInt64 = 0
   /// Times that a connection was not read any more for what waited to be written to it.
   public var stoppedByOwn: UInt64 = 0
   /// Times that a connection was not read any more for what waited to be written to all.
@@ -82,6 +88,9 @@ public struct TransportCounters: Equatable, Sendable {
     closedSlow += lane.closedSlow.load(ordering: .relaxed)
     closedForMemory += lane.closedForMemory.load(ordering: .relaxed)
     closedForAccess += lane.closedForAccess.load(ordering: .relaxed)
+    refusedOfClient += lane.refusedOfClient.load(ordering: .relaxed)
+    stoppedByClient += lane.stoppedByClient.load(ordering: .relaxed)
+    stoppedByRate += lane.stoppedByRate.load(ordering: .relaxed)
     stoppedByOwn += lane.stoppedByOwn.load(ordering: .relaxed)
     stoppedByTotal += lane.stoppedByTotal.load(ordering: .relaxed)
     closedByDrain += lane.closedByDrain.load(ordering: .relaxed)
@@ -112,6 +121,9 @@ final class LaneCounters: Sendable {
   let closedSlow = Atomic<UInt64>(0)
   let closedForMemory = Atomic<UInt64>(0)
   let closedForAccess = Atomic<UInt64>(0)
+  let refusedOfClient = Atomic<UInt64>(0)
+  let stoppedByClient = Atomic<UInt64>(0)
+  let stoppedByRate = Atomic<UInt64>(0)
   let stoppedByOwn = Atomic<UInt64>(0)
   let stoppedByTotal = Atomic<UInt64>(0)
   let closedByDrain = Atomic<UInt64>(0)

@@ -31,6 +31,27 @@ struct BoundArguments: ParsableArguments {
   var maxUnsentTotal: Int?
 
   @Option(
+    help: ArgumentHelp(
+      "Connections of one client, by its name in the access file or else its address; 0 is no bound.",
+      valueName: "count"))
+  var maxConnectionsPerClient = 0
+
+  @Option(
+    help: ArgumentHelp("Requests under way of one client; 0 is no bound.", valueName: "count"))
+  var maxRequestsUnderWayPerClient = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "Bytes waiting to be read by one client; 0 is no bound.", valueName: "bytes"))
+  var maxUnsentBytesPerClient = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "Records of one client; more are not read until it is time, none is refused. 0 is no bound.",
+      valueName: "count"))
+  var recordsPerSecond = 0
+
+  @Option(
     help: ArgumentHelp("From a frame's first byte to its last.", valueName: "seconds"))
   var frameTimeout = 5.0
 
@@ -67,6 +88,14 @@ struct BoundArguments: ParsableArguments {
     if let maxUnsentTotal {
       try check("max-unsent-total", maxUnsentTotal, 8_388_608...1_099_511_627_776)
     }
+    for (name, value) in [
+      ("max-connections-per-client", maxConnectionsPerClient),
+      ("max-requests-under-way-per-client", maxRequestsUnderWayPerClient),
+      ("records-per-second", recordsPerSecond),
+    ] { try check(name, value, 0...100_000_000) }
+    if maxUnsentBytesPerClient != 0 {
+      try check("max-unsent-bytes-per-client", maxUnsentBytesPerClient, 65_536...1_099_511_627_776)
+    }
     try check("lanes", lanes, 1...64)
     try check("spin", spin, 0...1_000)
     for (name, seconds) in [
@@ -90,6 +119,10 @@ struct BoundArguments: ParsableArguments {
     options.wire.maximumRequestBytes = maxRequestBytes
     options.wire.maximumDeployments = maxDeployments
     options.wire.maximumTags = maxTags
+    options.transport.perClient.connections = maxConnectionsPerClient
+    options.transport.perClient.requestsUnderWay = maxRequestsUnderWayPerClient
+    options.transport.perClient.unsentBytes = maxUnsentBytesPerClient
+    options.transport.perClient.costPerSecond = recordsPerSecond
     options.laneCount = lanes
     options.rest.spin = .microseconds(spin)
   }

@@ -13,6 +13,8 @@ enum EnvironmentArguments {
     "provider-map", "log-level", "max-connections", "max-request-bytes", "max-deployments",
     "max-tags", "max-requests-under-way", "max-unsent-bytes", "max-unsent-total",
     "frame-timeout", "idle-timeout", "stall-timeout", "trace", "trace-bytes", "lanes", "spin",
+    "max-connections-per-client", "max-requests-under-way-per-client",
+    "max-unsent-bytes-per-client", "records-per-second",
     "access-file", "outage-policy", "fleet-size", "reconcile-interval-ms", "clock-jump-bound-s",
     "log-format", "drain-delay", "tls-cert", "tls-key", "tls-client-ca", "tls-client", "http-tls",
   ]

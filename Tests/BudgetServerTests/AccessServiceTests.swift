@@ -1,4 +1,5 @@
 import BudgetModel
+import BudgetPages
 import BudgetWire
 import HTTPPort
 import Logging
@@ -215,6 +216,49 @@ import Testing
       principal: Principal(name: "ops", role: .admin), credential: .user(7))
     entry.peer = Peer(user: Peer.User(userID: 7, groupID: 1, processID: 9))
     #expect(entry.words == "ops at uid 7")
+  }
+
+  @Test func aClientIsItsNameElseItsAddress() throws {
+    let peer = Peer(address: "10.1.2.3")
+    let open = ServiceFixture(access: .open, peer: peer)
+    #expect(open.service.client(of: open.connection) == "at 10.1.2.3")
+    let fixture = ServiceFixture(access: try Self.table(), peer: peer)
+    #expect(fixture.service.client(of: fixture.connection) == "at 10.1.2.3")
+    _ = try fixture.outcome(.authenticate(token: "bd_spend"))
+    #expect(fixture.service.client(of: fixture.connection) == "named client-spend")
+    #expect(fixture.service.turnCost() == 0)
+    for index in UInt64(0)..<3 {
+      _ = try fixture.outcome(.recordSpend(RecordSpendRequest(costUSD: 1)), callID: 20 + index)
+      _ = try fixture.outcome(.ping, callID: 30 + index)
+    }
+    #expect(fixture.service.turnCost() == 3)
+    #expect(fixture.service.turnCost() == 0)
+  }
+
+  @Test func pagesTakeACertificateToo() throws {
+    let text = """
+      clients:
+        - {name: a, role: read, certificates: ["cn:a"]}
+        - {name: b, role: check, certificates: ["cn:b"], tokens: ["\(Self.digest("bd_b"))"]}
+      """
+    let desk = AccessDesk(
+      try AccessFile.table(yaml: Array(text.utf8), file: "f"), log: Logger(label: "test"))
+    func verdict(_ names: [String], _ credential: HTTPCredential? = nil) -> PageVerdict {
+      var request = HTTPRequest(path: "/")
+      (request.certificateNames, request.credential) = (names, credential)
+      return desk.verdict(on: request)
+    }
+    #expect(verdict(["cn:a"]) == .allowed)
+    #expect(verdict(["cn:x"]) == .unknown(after: .zero))
+    guard case .denied = verdict(["cn:b"]) else {
+      Issue.record("a checker sees pages")
+      return
+    }
+    // A token counts before the certificate.
+    guard case .denied = verdict(["cn:a"], .bearer(token: "bd_b")) else {
+      Issue.record("a token was passed over")
+      return
+    }
   }
 
   @Test func pagesNeedRead() throws {

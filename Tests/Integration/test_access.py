@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import http.client
 import os
 import re
 import signal
@@ -14,8 +15,10 @@ import pytest
 import yaml
 
 from budget_client import Client, pb
+from certificates import Certificates
 from conftest import LONG, OK, code_of, config_text, eventually, name_of, run
 from http_client import Metrics, ask, http_address
+from test_tls import SecureClient, context_of
 
 ROLES = ("check", "read", "spend", "admin")
 CONFIG = config_text({"openai": (1000, "1d")}, {"team": (1000, "1d")})
@@ -104,6 +107,42 @@ def test_each_method_each_role_each_way(guarded, tmp_path):
                 assert (name_of(response) == "PERMISSION_DENIED") == (not allowed), (method, role)
                 assert name_of(response) != "UNAUTHENTICATED", (method, role)
                 assert code_of(client.call(ping={})) == OK
+
+
+def test_each_method_each_role_by_a_certificate(guarded, tmp_path):
+    made = Certificates(tmp_path / "certificates")
+    certificate, key = made.server()
+    entries = [{"name": role, "role": role, "certificates": [f"dns:{role}.example.org"]}
+               for role in ROLES] + clients("read-too")
+    server = guarded(entries, "--tls-cert", certificate, "--tls-key", key,
+                     "--tls-client-ca", made.root)
+    for role in (None, *ROLES):
+        name = role or "stranger"
+        identity = made.leaf(name, names=f"DNS:{name}.example.org", use="clientAuth")
+        context = context_of(made, identity)
+        for method in METHODS:
+            least = LEAST[method]
+            with SecureClient(server.rpc, context) as client:
+                code = name_of(client.call(**{method: {}}))
+            if role is None:
+                assert (code == "UNAUTHENTICATED") == (least is not None), (method, role, code)
+            else:
+                allowed = least is None or ROLES.index(role) >= ROLES.index(least)
+                assert (code == "PERMISSION_DENIED") == (not allowed), (method, role, code)
+                assert code != "UNAUTHENTICATED", (method, role)
+        connection = http.client.HTTPSConnection(*http_address(server), context=context, timeout=20)
+        connection.request("GET", "/metrics")
+        status = connection.getresponse().status
+        connection.close()
+        assert status == {None: 401, "check": 403}.get(role, 200), role
+    with SecureClient(server.rpc, context) as client:
+        # A token changes to another client.
+        assert client.call(authenticate=dict(token=token("read-too"))).authenticate.role == "read"
+        assert name_of(client.call(record_spend={})) == "PERMISSION_DENIED"
+        # Taken out of the file, the certificate lets nobody in.
+    reload(server, clients("read-too"), "reloaded the access file")
+    with SecureClient(server.rpc, context) as client:
+        assert name_of(client.call(filter_deployments={})) == "UNAUTHENTICATED"
 
 
 def test_each_method_each_role_by_the_user_of_a_unix_socket(guarded, tmp_path):
@@ -559,3 +598,35 @@ def test_a_load_test_says_who_it_is(guarded, budgetctl, tmp_path):
     result = run(budgetctl, "--server", f"{server.rpc[0]}:{server.rpc[1]}", "--token-file", file,
                  "bench", "--seconds", "0.3", "--warm-up", "0.1", "--connections", "4", timeout=LONG)
     assert result.returncode == 0, result
+
+
+def test_a_client_has_its_bounds_and_others_have_theirs(guarded):
+    server = guarded(
+        clients("read", "spend-a", "spend-b"), "--max-connections-per-client", "4",
+        "--max-requests-under-way-per-client", "8", "--records-per-second", "100")
+    greedy = [known(server, "spend-a") for _ in range(4)]
+    with server.client() as fifth:
+        fifth.send(authenticate=dict(token=token("spend-a")))
+        told = fifth.receive()
+        while told.call_id:
+            told = fifth.receive()
+        assert name_of(told) == "UNAVAILABLE" and "4 connections" in told.status.message
+    began = time.monotonic()
+    for client in greedy:
+        for _ in range(100):
+            client.send(record_spend=dict(provider="openai", cost_usd=0.001))
+    # While those wait for their turn, another client is answered at once.
+    with known(server, "spend-b") as other:
+        for _ in range(20):
+            assert code_of(other.call(record_spend=dict(provider="openai", cost_usd=1))) == OK
+        assert time.monotonic() - began < 2.5
+    for client in greedy:
+        for _ in range(100):
+            assert code_of(client.receive()) == OK
+        client.close()
+    # 400, of which the first 100 are free.
+    assert time.monotonic() - began > 2.5
+    metrics = read_metrics(server)
+    assert metrics.get("budgetd_bounds_hit_total", bound="client_connections") == 1
+    assert metrics.get("budgetd_connections_stopped_total", bound="client_rate") > 0
+    assert server_spend(server) == pytest.approx(20.4)

@@ -18,7 +18,13 @@ final class EchoLog: Sendable {
   let isStrict: Bool
   private let state = Locked(State())
 
-  init(isStrict: Bool = false) { self.isStrict = isStrict }
+  /// Whether all connections are of one client.
+  let oneClient: Bool
+
+  init(isStrict: Bool = false, oneClient: Bool = false) {
+    self.isStrict = isStrict
+    self.oneClient = oneClient
+  }
 
   // Not in the state: thread sanitizer does not see through a Locked that is fought over.
   private let handledCount = Atomic<Int>(0)
@@ -34,6 +40,9 @@ final class EchoLog: Sendable {
 /// and knows the peer, `b` as one MiB.
 final class EchoHandler: FrameHandler {
   private let log: EchoLog
+
+  /// Frames since the turn's cost was last asked for.
+  private var cost = 0
 
   init(_ log: EchoLog) { self.log = log }
 
@@ -52,6 +61,7 @@ final class EchoHandler: FrameHandler {
   ) -> FrameOutcome {
     let bytes = unsafe body.withUnsafeBytes { unsafe Array($0) }
     log.noteHandled()
+    cost += 1
     switch bytes.first {
     case UInt8(ascii: "d"):
       log.note { $0.deferred.append((connection, bytes)) }
@@ -75,6 +85,12 @@ final class EchoHandler: FrameHandler {
   }
 
   func replied(to connection: ConnectionID, tag: UInt64) {}
+
+  func client(of connection: ConnectionID) -> String {
+    log.oneClient ? "one" : "\(connection.word)"
+  }
+
+  func turnCost() -> Int { exchange(&cost, with: 0) }
 
   func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
     output += frame("refused: \(reason)")

@@ -83,7 +83,8 @@ extension MetricsPage {
     add(
       [
         ("connections", traffic.connectionsRefused - draining),
-        ("frame_bytes", traffic.framesTooLarge), ("frame_time", traffic.frameTimeouts),
+        ("client_connections", traffic.refusedOfClient), ("frame_bytes", traffic.framesTooLarge),
+        ("frame_time", traffic.frameTimeouts),
         ("idle_time", traffic.closedIdle), ("stall_time", traffic.closedSlow),
         ("unsent_total", traffic.closedForMemory), ("descriptors", traffic.acceptPauses),
         ("commit_queue", refusedAtQueue),
@@ -102,7 +103,10 @@ extension MetricsPage {
       "budgetd_connections_stopped_total", .counter,
       "Times that a connection was not read any more, for what waited to be written.")
     add(
-      [("own", traffic.stoppedByOwn), ("total", traffic.stoppedByTotal)], as: "bound", to: &text)
+      [
+        ("own", traffic.stoppedByOwn), ("total", traffic.stoppedByTotal),
+        ("client", traffic.stoppedByClient), ("client_rate", traffic.stoppedByRate),
+      ], as: "bound", to: &text)
   }
 
   /// A sample for each value of one label.

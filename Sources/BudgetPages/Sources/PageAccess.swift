@@ -37,7 +37,9 @@ public struct PageAccess: Sendable {
 
   /// Whether the answer to a probe may say more than one word.
   func maySayWhy(_ request: HTTPRequest) -> Bool {
-    arePagesOpen || request.credential != nil && judge(request) == .allowed
+    arePagesOpen
+      || (request.credential != nil || !request.certificateNames.isEmpty)
+        && judge(request) == .allowed
   }
 }
 

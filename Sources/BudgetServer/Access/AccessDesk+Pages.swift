@@ -11,12 +11,18 @@ extension AccessDesk {
 
   /// Whether the one who asks for a page may see it.
   func verdict(on request: HTTPRequest, at now: MonotonicInstant = .now()) -> PageVerdict {
-    guard let credential = request.credential else {
-      note(.unauthenticated)
-      return .unknown(after: .zero)
-    }
-    guard let identity = identity(showing: credential) else {
-      return .unknown(after: wrongToken(from: request.place, at: now))
+    let identity: Identity
+    if let credential = request.credential {
+      guard let found = self.identity(showing: credential) else {
+        return .unknown(after: wrongToken(from: request.place, at: now))
+      }
+      identity = found
+    } else {
+      guard let found = self.identity(of: request.certificateNames) else {
+        note(.unauthenticated)
+        return .unknown(after: .zero)
+      }
+      identity = found
     }
     let role = identity.principal.role
     guard role >= Self.leastRole else {

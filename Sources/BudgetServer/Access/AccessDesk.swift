@@ -74,7 +74,7 @@ final class AccessDesk: Sendable {
     case .revoked: note(.revoked)
     // Counted when it was told to go.
     case .displaced: break
-    case .frameTooLarge, .frameTimedOut, .tooManyConnections, .draining: break
+    case .frameTooLarge, .frameTimedOut, .tooManyConnections, .tooManyOfClient, .draining: break
     }
   }
 
@@ -83,6 +83,11 @@ final class AccessDesk: Sendable {
   /// Who a peer is before it says anything.
   func identity(of peer: Peer) -> Identity? {
     table.withLock { $0 }.identity(certificateNames: peer.certificateNames, user: peer.user?.userID)
+  }
+
+  /// Who has a certificate of these names.
+  func identity(of certificateNames: [String]) -> Identity? {
+    table.withLock { $0 }.identity(certificateNames: certificateNames, user: nil)
   }
 
   /// Who shows `token`.

@@ -27,6 +27,16 @@ struct LanePeers {
     }
   }
 
+  /// Whose connection it is, for the bounds on clients: the principal's where there is one, else the
+  /// address'.
+  func client(of connection: ConnectionID) -> String {
+    guard let entry = self[connection] else { return "" }
+    guard let identity = entry.identity, identity.credential != .nothing else {
+      return "at \(entry.address)"
+    }
+    return "named \(identity.principal.name)"
+  }
+
   /// A connection came: its role; nil: its peer has not said who it is.
   mutating func open(_ connection: ConnectionID, _ peer: Peer, at desk: AccessDesk) -> Role? {
     let entry = Entry(peer: peer, identity: desk.identity(of: peer))

@@ -30,6 +30,8 @@ struct BudgetService: ~Copyable {
   /// How the request under way is answered, for counting.
   var answer = StatusCode.ok
   private var times = TurnTimes()
+  /// Records since somebody last asked.
+  private var records = 0
   /// When this turn began, by the fleet's clock; nil: nobody has asked yet.
   private var turnTime: Timestamp?
   /// The wall clock in this turn; nil: no key with a time has come.
@@ -85,6 +87,7 @@ struct BudgetService: ~Copyable {
     switch head.method {
     case .filterDeployments: try filterDeployments(head, output: &output)
     case .recordSpend:
+      records &+= 1
       return try recordSpend(head, token: call.token, output: &output) ? .answered : .deferred
     case .getProviderBudgets: try getProviderBudgets(head, output: &output)
     case .getSpendHistory:
@@ -113,6 +116,9 @@ struct BudgetService: ~Copyable {
     default: true
     }
   }
+
+  /// How many records were asked for since the last time.
+  mutating func takeRecordCount() -> Int { exchange(&records, with: 0) }
 
   /// A call was answered that waited: its id is free.
   mutating func answered(_ callID: UInt64, on connection: ConnectionID) {
@@ -186,6 +192,10 @@ extension RPCStatus {
       self.init(
         .unauthenticated,
         "nobody said within \(bound) who this is: send Authenticate with a token first; closing")
+    case .tooManyOfClient(let bound):
+      self.init(
+        .unavailable, "this client has all the \(bound) connections it may; close one, or try again"
+      )
     case .displaced:
       self.init(
         .unavailable,

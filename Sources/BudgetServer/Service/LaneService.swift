@@ -16,6 +16,10 @@ final class LaneService: FrameHandler {
     service.open(connection, peer)
   }
 
+  func client(of connection: ConnectionID) -> String { service.peers.client(of: connection) }
+
+  func turnCost() -> Int { service.takeRecordCount() }
+
   func review(_ connection: ConnectionID) -> PeerStanding { service.review(connection) }
 
   func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {

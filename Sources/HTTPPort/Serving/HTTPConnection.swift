@@ -35,6 +35,8 @@ final class HTTPConnection {
   let socket: Descriptor
   /// The address at its other end, in numbers; empty: it is not known.
   let peer: String
+  /// The names of its certificate, verified.
+  var certificateNames: [String] = []
   /// Nil in the clear.
   var session: TLSSession?
   let isSecure: Bool

@@ -34,6 +34,7 @@ extension HTTPLoop {
     case .goesOn:
       if connection.canAnswer, !connection.isEstablished {
         connection.isEstablished = true
+        connection.certificateNames = connection.session?.peerNames ?? []
         connection.requestSince = nil
         connection.idleSince = SystemCalls.monotonicNanoseconds()
         counters.countHandshake()

@@ -50,6 +50,7 @@ extension HTTPLoop {
       }
     case .request(var request):
       request.peer = connection.peer
+      request.certificateNames = connection.certificateNames
       connection.requestSince = nil
       connection.requestedAt = now
       connection.request = request

@@ -154,7 +154,8 @@ public final class PipelinedConnections {
     var toSend: [UInt8] = []
     do throws(TLSFailure) {
       peer.session = try TLSSession(
-        connecting: security.context, to: security.serverName ?? address.address?.host ?? "", toSend: &toSend)
+        connecting: security.context, to: security.serverName ?? address.address?.host ?? "",
+        toSend: &toSend)
     } catch {
       throw .security(error)
     }

@@ -44,6 +44,15 @@ final class Connection {
   var countedBytes = 0
   /// Reading is stopped: too many bytes wait to be written.
   var isOverUnsent = false
+  /// The share of its client; nil: nothing is bounded by client.
+  var share: ClientShare?
+  /// This connection's part in it.
+  var sharedRequests = 0
+  var sharedUnsent = 0
+  /// Reading is stopped: its client uses all that it may.
+  var isOverShare = false
+  /// Its share knows that it waits.
+  var waitsForShare = false
   var peerHasFinished = false
   /// Bytes thrown away since `open`.
   var discardedBytes = 0
@@ -91,10 +100,14 @@ final class Connection {
   /// Whether the peer has sent part of a frame and no more.
   var isMidFrame: Bool { phase == .open && !held.isEmpty && !hasBacklog }
 
+  /// Whether it is not read because of what its client uses.
+  @inline(__always)
+  var isHeldBack: Bool { isOverShare || times.restsUntil != nil }
+
   func mayRead(_ bounds: TransportBounds) -> Bool {
     if peerHasFinished { return false }
     switch phase {
-    case .open: return !isOverUnsent && requestsUnderWay < bounds.requestsUnderWay
+    case .open: return !isOverUnsent && !isHeldBack && requestsUnderWay < bounds.requestsUnderWay
     case .closing, .lingering: return discardedBytes < bounds.lingerBytes
     case .closed: return false
     }
@@ -102,7 +115,7 @@ final class Connection {
 
   /// Whether the next whole frame may be handed to the handler.
   func mayHandle(_ bounds: TransportBounds) -> Bool {
-    phase == .open && !isOverUnsent && requestsUnderWay < bounds.requestsUnderWay
+    phase == .open && !isOverUnsent && !isHeldBack && requestsUnderWay < bounds.requestsUnderWay
   }
 
   /// Forgets what was received and not handled.

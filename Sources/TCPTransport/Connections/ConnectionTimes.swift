@@ -12,6 +12,8 @@ struct ConnectionTimes: Equatable {
   var stalledSince: MonotonicInstant?
   /// When the connection is closed, whatever the peer does; set once the last byte was sent.
   var lingerUntil: MonotonicInstant?
+  /// Until when it is not read, since its client did as much as it may a second.
+  var restsUntil: MonotonicInstant?
   /// When a peer that has not said who it is is closed; nil: it has, or is on its way out.
   var introduceBy: MonotonicInstant?
   /// Whether requests are under way; such a connection is not idle.
@@ -19,7 +21,7 @@ struct ConnectionTimes: Equatable {
 
   /// The fate of a connection whose time is over.
   enum Verdict: Equatable {
-    case frameTimedOut, idle, stalled, lingered, unintroduced
+    case frameTimedOut, idle, stalled, lingered, unintroduced, rested
   }
 
   /// The bounds that it is judged by, in nanoseconds.
@@ -50,6 +52,7 @@ struct ConnectionTimes: Equatable {
       first = (.idle, lastActivity.advanced(byNanoseconds: limits.idle))
     }
     if let introduceBy, introduceBy < first?.at ?? .never { first = (.unintroduced, introduceBy) }
+    if let restsUntil, restsUntil < first?.at ?? .never { first = (.rested, restsUntil) }
     return first
   }
 

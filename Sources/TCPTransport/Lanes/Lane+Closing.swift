@@ -25,6 +25,7 @@ extension Lane {
     case .lingering: break
     case .closed: return
     }
+    if connection.share != nil { countShare(of: connection) }
     setTimes(of: connection, at: now)
     if connection.hasBacklog, !connection.isQueued, connection.mayHandle(bounds) {
       connection.isQueued = true
@@ -47,6 +48,7 @@ extension Lane {
     connection.times.awaitsReplies = connection.requestsUnderWay > 0
     let hangsOnPeer =
       connection.isOverUnsent || connection.phase == .closing
+      || (connection.isOverShare && !connection.sendQueue.isEmpty)
       || (connection.peerHasFinished && !connection.sendQueue.isEmpty)
     if !hangsOnPeer {
       connection.times.stalledSince = nil
@@ -79,6 +81,7 @@ extension Lane {
     connection.dropHeld()
     connection.times.stalledSince = now
     connection.times.introduceBy = nil
+    connection.times.restsUntil = nil
   }
 
   /// Reads and throws away what a peer sends that has not heard yet.
@@ -140,6 +143,7 @@ extension Lane {
     connection.dropHeld()
     connection.sendQueue.removeAll()
     countHeld(by: connection)
+    sharing?.leave(connection)
     connections[connection.id.slot] = nil
     freeSlots.append(connection.id.slot)
     liveConnections -= 1

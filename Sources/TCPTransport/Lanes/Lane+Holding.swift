@@ -13,6 +13,7 @@ extension Lane {
   /// Stops reading a connection that has more unsent than it may.
   func limitUnsent(of connection: Connection) {
     countHeld(by: connection)
+    if connection.share != nil { countShare(of: connection) }
     if connection.isOverUnsent { return }
     let unsent = connection.sendQueue.byteCount
     if unsent > bounds.unsentBytes {

@@ -37,6 +37,8 @@ extension Lane {
       if handler.connectionOpened(id, peer: arrival.peer) == .unknown {
         connection.times.introduceBy = now.advanced(by: bounds.introductionDuration)
       }
+      if !join(connection, at: now) { return }
+      if connection.isHeldBack { settle(connection, at: now) }
       if arrival.firstBytes.isEmpty {
         expect(connection)
       } else {

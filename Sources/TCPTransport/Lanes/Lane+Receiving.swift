@@ -149,8 +149,12 @@ extension Lane {
         bytes.extracting(body), from: connection.id, receivedAt: receivedAt, output: &output)
       switch outcome {
       case .answered: break
-      case .deferred: connection.requestsUnderWay += 1
-      case .introduced: connection.times.introduceBy = nil
+      case .deferred:
+        connection.requestsUnderWay += 1
+        if connection.share != nil { countShare(of: connection) }
+      case .introduced:
+        connection.times.introduceBy = nil
+        if !join(connection, at: now) { return offset }
       case .closeAfterReply:
         connection.requestsUnderWay += 1
         connection.awaitsLastReply = true
@@ -186,6 +190,7 @@ extension Lane {
     if !output.isEmpty { transmit(&output, to: connection, at: now) }
     handler.turnEnded()
     giveBack(&output)
+    if let share = connection.share { spend(share, on: connection, at: now) }
     connection.times.lastActivity = now
     settle(connection, at: now)
   }

@@ -55,6 +55,9 @@ extension Lane {
     case .unintroduced:
       LaneCounters.add(1, to: counters.closedForAccess)
       refuse(connection, .unintroduced(bound: bounds.introductionDuration), at: now)
+    case .rested:
+      connection.times.restsUntil = nil
+      settle(connection, at: now)
     case .idle: close(connection, counting: .idle)
     case .stalled: close(connection, counting: .slow)
     case .lingered: close(connection)

@@ -20,6 +20,8 @@ actor Lane {
   nonisolated let counters = LaneCounters()
   nonisolated let bounds: TransportBounds
   nonisolated let held: HeldBytes
+  /// Nil: nothing is bounded by client.
+  let sharing: LaneShares?
   private nonisolated let executor: DispatchExecutor
   private let spinNanoseconds: Int64
   private let holdMilliseconds: Int32
@@ -64,6 +66,7 @@ actor Lane {
     self.index = index
     self.bounds = bounds
     held = settings.held
+    sharing = settings.shares.map { LaneShares(shares: $0) }
     self.inbox = inbox
     self.handler = handler
     poller = try TransportError.socket { () throws(SocketError) in try Poller() }
@@ -113,7 +116,13 @@ actor Lane {
     source.setCancelHandler { self.assumeIsolated { $0.source = nil } }
     self.source = source
     let timer = DispatchSource.makeTimerSource(queue: executor.queue)
-    timer.setEventHandler { self.assumeIsolated { $0.sweep() } }
+    timer.setEventHandler {
+      self.assumeIsolated {
+        $0.sweep()
+        // Connections that rested may have frames left over.
+        if !$0.backlog.isEmpty { $0.yieldQueue() }
+      }
+    }
     timer.schedule(deadline: .distantFuture)
     self.timer = timer
     source.activate()
@@ -188,6 +197,7 @@ actor Lane {
     for batch in mail.replies { deliver(batch) }
     for order in mail.drains { drain(order) }
     for id in mail.dismissals { dismiss(id) }
+    for id in mail.resumes { resume(id) }
     if mail.mustReview { review() }
     for call in mail.calls { call() }
     if mail.mustRelieve { relieve() }

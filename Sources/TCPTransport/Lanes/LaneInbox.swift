@@ -34,6 +34,7 @@ final class LaneInbox: Sendable {
     var replies: [ReplyBatch] = []
     var drains: [DrainOrder] = []
     var dismissals: [ConnectionID] = []
+    var resumes: [ConnectionID] = []
     var mustReview = false
     var calls: [@Sendable () -> Void] = []
     var mustRelieve = false
@@ -41,7 +42,7 @@ final class LaneInbox: Sendable {
 
     var isEmpty: Bool {
       arrivals.isEmpty && replies.isEmpty && drains.isEmpty && calls.isEmpty && dismissals.isEmpty
-        && !mustReview && !mustRelieve && !mustStop
+        && resumes.isEmpty && !mustReview && !mustRelieve && !mustStop
     }
   }
 

@@ -23,6 +23,8 @@ struct LaneSettings: Sendable {
   let bounds: TransportBounds
   let rest: LaneRest
   let held: HeldBytes
+  /// Nil: nothing is bounded by client.
+  let shares: ClientShares?
   /// Whether any of their connections may be encrypted.
   let isSecure: Bool
 }
