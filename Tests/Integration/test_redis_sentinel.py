@@ -34,8 +34,10 @@ def password(tmp_path):
 class Fleet:
     def __init__(self, start, service, password):
         self.service = service
-        self.nodes = [start(CONFIG, "--redis", service.url, *FAST,
-                            "--redis-sentinel-password-file", str(password)) for _ in range(2)]
+        # One that agrees ten times a second, and one that does as it is installed.
+        self.nodes = [start(CONFIG, "--redis", service.url, *pace,
+                            "--redis-sentinel-password-file", str(password))
+                      for pace in (FAST, ())]
         self.expected = dict.fromkeys(KEYS, Decimal(0))
 
     def record(self, times=1):
@@ -113,7 +115,7 @@ def test_sentinels_that_are_gone_do_not_end_a_link(fleet):
         sentinel.kill()
     fleet.record()
     for node in fleet.nodes:
-        passes(node, 15)  # More than a second of them.
+        passes(node, 3)
     with fleet.service.servers[0].client() as client:
         for _, key in KEYS.items():
             assert Decimal(client("GET", key)) > 0

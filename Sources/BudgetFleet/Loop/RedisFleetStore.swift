@@ -37,8 +37,9 @@ final class RedisFleetStore: FleetLink {
   private var certificateEnd: Int64?
   private(set) var lastRoundTrip = Duration.zero
 
-  /// How often a sentinel is asked who is the master, while there is a link.
-  private static let watchInterval = Duration.seconds(1)
+  /// How often a sentinel is asked who is the master, while there is a link. A little less than the
+  /// usual time between two passes, so that none of those goes by without the question.
+  private static let watchInterval = Duration.milliseconds(900)
   /// How much longer they are left alone where none of them answered.
   private static let patience = Duration.seconds(4)
 
