@@ -221,3 +221,17 @@ let package = Package(
       ]),
   ]
 )
+
+// Fuzzing by libFuzzer, which brings its own `main`: only where deploy/fuzz asks for it.
+if Context.environment["BUDGETD_FUZZ"] != nil {
+  for (name, dependencies) in [
+    ("FuzzFrames", ["BudgetWire", "WholeRequests"]), ("FuzzReplies", ["RedisStore"]),
+    ("FuzzTLS", ["TLS"]),
+  ] {
+    package.targets.append(
+      .executableTarget(
+        name: name, dependencies: dependencies.map { .byName(name: $0) },
+        path: "Tests/Fuzz/\(name)",
+        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+  }
+}

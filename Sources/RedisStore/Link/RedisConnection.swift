@@ -1,4 +1,3 @@
-import CHiredis
 import TLS
 
 /// One connection to Redis: commands out, replies in.
@@ -7,29 +6,18 @@ import TLS
 /// since hiredis' own time limit is one a read, which a server that sends a byte at a time would
 /// never meet. Any error makes the connection useless for good, since what comes next could be the
 /// answer to an older command: the caller drops it.
-@safe struct RedisConnection: ~Copyable {
+struct RedisConnection: ~Copyable {
   private var socket: RedisSocket
-  private let reader: UnsafeMutablePointer<redisReader>
-  /// How much hiredis may still build of the replies of this exchange.
-  private let reading: UnsafeMutablePointer<chiredis_bounds>
-  private let bounds: RedisBounds
-  /// The bytes that have come in this exchange.
-  private var received = 0
+  private var replies: RedisReplies
   private var incoming: [UInt8] = []
 
   /// Commands go out in portions of this size, and replies are taken in between: neither side's
   /// buffers have to hold a whole pipeline.
   static let portion = 256 << 10
 
-  private init(
-    _ socket: consuming RedisSocket, reader: UnsafeMutablePointer<redisReader>, bounds: RedisBounds
-  ) {
+  private init(_ socket: consuming RedisSocket, _ replies: consuming RedisReplies) {
     self.socket = socket
-    unsafe self.reader = unsafe reader
-    unsafe reading = .allocate(capacity: 1)
-    unsafe reading.initialize(to: chiredis_bounds())
-    self.bounds = bounds
-    unsafe chiredis_bound(reader, reading)
+    self.replies = replies
   }
 
   /// A connection to one numeric address or a path, encrypted where the settings say so. Waits until
@@ -50,23 +38,14 @@ import TLS
         context, name: encryption.serverName ?? host, of: address,
         deadline: Deadline(in: settings.connectTimeout))
     }
-    guard let reader = unsafe redisReaderCreate() else {
+    guard let replies = RedisReplies(bounds: settings.bounds) else {
       throw .connect(address, reason: "out of memory")
     }
-    return unsafe RedisConnection(socket, reader: reader, bounds: settings.bounds)
-  }
-
-  deinit {
-    unsafe redisReaderFree(reader)
-    unsafe reading.deinitialize(count: 1)
-    unsafe reading.deallocate()
+    return RedisConnection(socket, replies)
   }
 
   /// Begins an exchange: the bounds on replies count from here.
-  mutating func begin() {
-    received = 0
-    unsafe reading.pointee.elements_left = bounds.replyElements
-  }
+  mutating func begin() { replies.begin() }
 
   /// Whether another command may be appended before some of what waits has gone.
   var hasRoom: Bool { socket.queued < Self.portion }
@@ -92,47 +71,17 @@ import TLS
   mutating func read() throws(RedisError) {
     incoming.removeAll(keepingCapacity: true)
     guard try socket.receive(into: &incoming) else { return }
-    received += incoming.count
-    guard received <= bounds.replyBytes else {
-      throw .replyTooLarge("more than \(bounds.replyBytes) bytes")
-    }
-    let reader = unsafe reader
-    let status = unsafe incoming.withUnsafeBytes { bytes in
-      unsafe redisReaderFeed(
-        reader, bytes.assumingMemoryBound(to: CChar.self).baseAddress, bytes.count)
-    }
-    if status != REDIS_OK { throw .io(failure ?? "the reply could not be taken in") }
+    try replies.feed(incoming)
   }
 
   /// The next whole reply of those that have come; nil: not all of it is here.
-  mutating func nextReply() throws(RedisError) -> RedisValue? {
-    var reply: UnsafeMutableRawPointer?
-    guard unsafe redisReaderGetReply(reader, &reply) == REDIS_OK else {
-      if unsafe reading.pointee.is_exceeded != 0 {
-        throw .replyTooLarge("more than \(bounds.replyElements) elements")
-      }
-      throw .protocolViolation(failure ?? "unreadable")
-    }
-    guard let reply = unsafe reply else { return nil }
-    defer { unsafe freeReplyObject(reply) }
-    return try unsafe RedisReply.value(reply.assumingMemoryBound(to: redisReply.self))
-  }
+  mutating func nextReply() throws(RedisError) -> RedisValue? { try replies.next() }
 
   /// Whether bytes came that belong to no reply asked for.
-  var hasBytesLeft: Bool { unsafe reader.pointee.pos < reader.pointee.len }
+  var hasBytesLeft: Bool { replies.hasBytesLeft }
 
   /// Waits for the socket; its events, or 0 when the time is over.
   func ready(_ events: Int32, until deadline: Deadline) throws(RedisError) -> Int32 {
     try socket.ready(events, until: deadline)
-  }
-
-  /// hiredis' complaint, bounded; nil: it has none.
-  private var failure: String? {
-    let code = unsafe reader.pointee.err
-    guard code != 0 else { return nil }
-    let text = unsafe withUnsafeBytes(of: &reader.pointee.errstr) { bytes in
-      unsafe PrintableText.bounded(Array(bytes.prefix { $0 != 0 }))
-    }
-    return text.isEmpty ? "error \(code)" : text
   }
 }
