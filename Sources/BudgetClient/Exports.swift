@@ -16,6 +16,7 @@
 @_exported public import struct BudgetWire.GetProviderBudgetsResponse
 @_exported public import struct BudgetWire.GetSpendHistoryRequest
 @_exported public import struct BudgetWire.GetSpendHistoryResponse
+@_exported public import struct BudgetWire.PatternNames
 @_exported public import struct BudgetWire.PingResponse
 @_exported public import struct BudgetWire.RPCStatus
 @_exported public import struct BudgetWire.RecordSpendRequest

@@ -125,8 +125,11 @@
   @inlinable public func hash(seed: UInt64) -> UInt64 {
     guard let base = unsafe base else { return seed }
     let raw = unsafe UnsafeRawPointer(base)
-    var state = seed ^ UInt64(truncatingIfNeeded: count)
-    if count < 8 { return unsafe Self.mix(state ^ Self.shortWord(raw, count)) }
+    // Another factor for each length, for nothing: in a sum with the bytes lengths would cancel out, as
+    // in `2` and `12`.
+    let factor = Self.factor ^ UInt64(truncatingIfNeeded: count) << 8
+    if count < 8 { return unsafe Self.mix(seed ^ Self.shortWord(raw, count), factor) }
+    var state = seed
     var offset = 0
     if count > 64 {
       // Two chains side by side, 16 bytes a step each: a whole message takes tens of nanoseconds.
@@ -145,7 +148,7 @@
       state = unsafe Self.mix(state ^ Self.word(raw, offset))
       offset += 8
     }
-    return unsafe Self.mix(state ^ Self.word(raw, count - 8))
+    return unsafe Self.mix(state ^ Self.word(raw, count - 8), factor)
   }
 
   @inlinable static func mix(_ left: UInt64, _ right: UInt64) -> UInt64 {
@@ -153,10 +156,9 @@
     return product.high ^ product.low
   }
 
-  @inlinable static func mix(_ value: UInt64) -> UInt64 {
-    let product = value.multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
-    return product.high ^ product.low
-  }
+  @inlinable static func mix(_ value: UInt64) -> UInt64 { mix(value, factor) }
+
+  @usableFromInline static var factor: UInt64 { 0x9E37_79B9_7F4A_7C15 }
 
   /// Calls `body` with the bytes, none for an absent name; they are valid during the call.
   public func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {

@@ -124,8 +124,10 @@ private struct ScenarioReader {
       let committedAt = step["committed_at"]
       return .record(
         Scenario.RecordAction(
-          provider: step["provider"]?.text ?? "", deploymentID: step["model_id"]?.text ?? "",
-          tags: tags(step["tags"]), cost: cost(step["cost"]),
+          provider: step["provider"]?.text ?? "",
+          deploymentID: step["model_id"]?.text ?? "",
+          modelName: step["model_name"]?.text ?? "", tags: tags(step["tags"]),
+          cost: cost(step["cost"]),
           committedAt: committedAt == nil ? nil : try instant(committedAt, from: start),
           wantsRefusal: step["want"]?["error"] != nil))
     case "filter":
@@ -140,7 +142,8 @@ private struct ScenarioReader {
       let want = step["want"]
       return .filter(
         Scenario.FilterAction(
-          candidates: candidates, tags: tags(step["tags"]),
+          modelName: step["model_name"]?.text ?? "", candidates: candidates,
+          tags: tags(step["tags"]),
           estimate: step["estimated_cost_usd"]?.number ?? 0, expected: want ?? step["expect"],
           anyMessage: want?["message"]?.text == "*"))
     case "budgets": return .budgets(expected: step["want"] ?? step["expect"])

@@ -43,6 +43,8 @@ struct Scenario {
   struct RecordAction {
     var provider: String
     var deploymentID: String
+    /// The public model name; empty: it follows from the deployment.
+    var modelName: String
     var tags: [String]
     /// NaN where the trace has no number.
     var cost: Double
@@ -53,6 +55,8 @@ struct Scenario {
 
   /// Candidates that were filtered.
   struct FilterAction {
+    /// The public model name that was asked for; empty: each candidate's own.
+    var modelName: String
     var candidates: [Candidate]
     var tags: [String]
     var estimate: Double

@@ -35,20 +35,8 @@ struct ScenarioPlayer {
     guard let amount = try? PicoUSD(dollars: action.cost, atMost: .maximumRecord) else {
       return false
     }
-    let catalog = engine.catalog
-    var charged = ChargedSlots()
-    charged.add(
-      NameBytes.with(action.provider) { provider in
-        NameBytes.with(action.deploymentID) { id in
-          catalog.candidate(CandidateNames(id: id, model: .absent, provider: provider))
-        }
-      }, in: catalog)
-    for tag in action.tags {
-      if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) {
-        charged.addTag(slot: slot, in: catalog)
-      }
-    }
-    charged.addTotal(in: catalog)
+    engine.sweepDynamicBudgets(atMost: Self.swept, at: now)
+    let charged = charged(action, at: now)
     if let committedAt = action.committedAt, committedAt > now {
       engine.addPending(amount, to: charged)
       let place = held.lastIndex { $0.committedAt <= committedAt }.map { $0 + 1 } ?? 0
@@ -57,6 +45,53 @@ struct ScenarioPlayer {
       engine.record(amount, to: charged, at: now)
     }
     return true
+  }
+
+  /// So many budgets that names have by patterns are looked at with each record, so that those that
+  /// are over go.
+  private static let swept = 64
+
+  private func charged(_ action: Scenario.RecordAction, at now: Timestamp) -> ChargedSlots {
+    let catalog = engine.catalog
+    var charged = ChargedSlots()
+    let names = Names(
+      id: action.deploymentID, modelName: action.modelName, model: "", provider: action.provider)
+    names.lend { names in
+      charged.add(catalog.candidate(names), in: catalog)
+      if catalog.hasCandidatePatterns {
+        charged.add(namesOf: names, in: catalog, of: engine, at: now)
+      }
+    }
+    for tag in action.tags {
+      NameBytes.with(tag) { tag in
+        if let slot = catalog.tagSlot(tag) { charged.addTag(slot: slot, in: catalog) }
+        if catalog.hasTagPatterns {
+          charged.add(ScopedName(.tag, tag), in: catalog, of: engine, at: now)
+        }
+      }
+    }
+    charged.addTotal(in: catalog)
+    return charged
+  }
+
+  /// The names of a candidate, as texts.
+  private struct Names {
+    var id: String
+    var modelName: String
+    var model: String
+    var provider: String
+
+    func lend(_ body: (CandidateNames) -> Void) {
+      NameBytes.with(id) { id in
+        NameBytes.with(modelName) { modelName in
+          NameBytes.with(model) { model in
+            NameBytes.with(provider) { provider in
+              body(CandidateNames(id: id, modelName: modelName, model: model, provider: provider))
+            }
+          }
+        }
+      }
+    }
   }
 
   /// Filters candidates.
@@ -68,38 +103,40 @@ struct ScenarioPlayer {
     // An estimate that is not an amount estimates nothing, as an absent one.
     question.estimate = (try? PicoUSD(dollars: action.estimate, atMost: .maximumRecord)) ?? .zero
     for candidate in action.candidates {
-      if let resolved = candidate.resolvedProvider {
-        question.add(
-          NameBytes.with(candidate.id) { id in
-            NameBytes.with(resolved) { provider in
-              catalog.candidate(CandidateNames(id: id, model: .absent, provider: provider))
-            }
-          })
-        continue
+      let names = Names(
+        id: candidate.id,
+        modelName: action.modelName.isEmpty ? candidate.modelName : action.modelName,
+        model: candidate.resolvedProvider == nil ? candidate.model : "",
+        provider: candidate.resolvedProvider ?? Self.provider(of: candidate, in: catalog))
+      names.lend { names in
+        question.add(catalog.candidate(names))
+        if catalog.hasCandidatePatterns { question.askCandidate(names, in: catalog) }
       }
-      // A trace's provider is LiteLLM's custom_llm_provider, to which LiteLLM has exceptions.
-      let explicit =
-        candidate.provider.isEmpty
-        ? ""
-        : catalog.directory.provider(
-          ofModel: candidate.model, customProvider: candidate.provider, apiBase: nil)
-          ?? candidate.provider
-      question.add(
-        NameBytes.with(candidate.id) { id in
-          NameBytes.with(candidate.model) { model in
-            NameBytes.with(explicit) { provider in
-              catalog.candidate(CandidateNames(id: id, model: model, provider: provider))
-            }
-          }
-        })
     }
     for tag in action.tags {
-      if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) { question.addTag(slot: slot) }
+      NameBytes.with(tag) { tag in
+        let slot = catalog.tagSlot(tag)
+        if catalog.hasTagPatterns {
+          question.askTag(tag, first: slot, in: catalog)
+        } else if let slot {
+          question.addTag(slot: slot)
+        }
+      }
     }
     engine.filter(question, in: catalog, at: now, into: &decision)
     return StepResult.FilterResult(
       allowed: decision.allowed.map { action.candidates[Int($0)].id },
       message: decision.isExhausted ? message(action, in: catalog) : nil)
+  }
+
+  /// A trace's provider is LiteLLM's custom_llm_provider, to which LiteLLM has exceptions.
+  private static func provider(
+    of candidate: Scenario.Candidate, in catalog: BudgetCatalog
+  ) -> String {
+    if candidate.provider.isEmpty { return "" }
+    return catalog.directory.provider(
+      ofModel: candidate.model, customProvider: candidate.provider, apiBase: nil)
+      ?? candidate.provider
   }
 
   /// The state of the providers' budgets: LiteLLM's endpoint shows no others.

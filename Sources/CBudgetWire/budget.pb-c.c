@@ -547,6 +547,51 @@ void   budget__v1__budget__free_unpacked
   assert(message->base.descriptor == &budget__v1__budget__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   budget__v1__pattern_names__init
+                     (Budget__V1__PatternNames         *message)
+{
+  static const Budget__V1__PatternNames init_value = BUDGET__V1__PATTERN_NAMES__INIT;
+  *message = init_value;
+}
+size_t budget__v1__pattern_names__get_packed_size
+                     (const Budget__V1__PatternNames *message)
+{
+  assert(message->base.descriptor == &budget__v1__pattern_names__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__pattern_names__pack
+                     (const Budget__V1__PatternNames *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__pattern_names__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__pattern_names__pack_to_buffer
+                     (const Budget__V1__PatternNames *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__pattern_names__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__PatternNames *
+       budget__v1__pattern_names__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__PatternNames *)
+     protobuf_c_message_unpack (&budget__v1__pattern_names__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__pattern_names__free_unpacked
+                     (Budget__V1__PatternNames *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__pattern_names__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   budget__v1__forecast__init
                      (Budget__V1__Forecast         *message)
 {
@@ -2668,7 +2713,7 @@ const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__desc
   (ProtobufCMessageInit) budget__v1__get_provider_budgets_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[14] =
+static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[15] =
 {
   {
     "name",
@@ -2838,6 +2883,18 @@ static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[14] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pattern",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, pattern),
+    &budget__v1__pattern_names__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__budget__field_indices_by_name[] = {
   10,   /* field[10] = begins_on */
@@ -2847,6 +2904,7 @@ static const unsigned budget__v1__budget__field_indices_by_name[] = {
   1,   /* field[1] = limit_usd */
   8,   /* field[8] = mode */
   0,   /* field[0] = name */
+  14,   /* field[14] = pattern */
   4,   /* field[4] = remaining_usd */
   6,   /* field[6] = reserved_usd */
   5,   /* field[5] = resets_at_unix_ms */
@@ -2859,7 +2917,7 @@ static const ProtobufCIntRange budget__v1__budget__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 12, 9 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
 {
@@ -2869,11 +2927,62 @@ const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
   "Budget__V1__Budget",
   "budget.v1",
   sizeof(Budget__V1__Budget),
-  14,
+  15,
   budget__v1__budget__field_descriptors,
   budget__v1__budget__field_indices_by_name,
   2,  budget__v1__budget__number_ranges,
   (ProtobufCMessageInit) budget__v1__budget__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__pattern_names__field_descriptors[2] =
+{
+  {
+    "limit_usd",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Budget__V1__PatternNames, limit_usd_presence_case),
+    offsetof(Budget__V1__PatternNames, limit_usd),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "live",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__PatternNames, live),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__pattern_names__field_indices_by_name[] = {
+  0,   /* field[0] = limit_usd */
+  1,   /* field[1] = live */
+};
+static const ProtobufCIntRange budget__v1__pattern_names__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor budget__v1__pattern_names__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.PatternNames",
+  "PatternNames",
+  "Budget__V1__PatternNames",
+  "budget.v1",
+  sizeof(Budget__V1__PatternNames),
+  2,
+  budget__v1__pattern_names__field_descriptors,
+  budget__v1__pattern_names__field_indices_by_name,
+  1,  budget__v1__pattern_names__number_ranges,
+  (ProtobufCMessageInit) budget__v1__pattern_names__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor budget__v1__forecast__field_descriptors[3] =

@@ -294,6 +294,13 @@ import Testing
     #expect(house.engine.dynamicBudgetCount == 2)
   }
 
+  /// Short names of which one has a byte more, and that byte differs in two bits.
+  @Test func shortTagsAreNotTakenForEachOther() throws {
+    let house = DynamicHouse([try DynamicHouse.pattern(.tag, "*", 1, "day", .freeze)])
+    #expect(house.denials(["2", "12", "1", "21", "4", "41", "14", "24", "42"], at: 1).count == 9)
+    #expect(house.denials(["2", "12", "2", "12"], at: 1).count == 2)
+  }
+
   @Test func labelsNameTheNameAndItsWindow() throws {
     let house = DynamicHouse(try daily())
     let charged = house.pend(1, .init(tags: ["user:a", "user:b"]), at: 1)

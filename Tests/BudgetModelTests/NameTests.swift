@@ -77,4 +77,21 @@ import Testing
     let table = NameTable([(name: "a", value: 1), (name: "a", value: 2)])
     #expect(NameBytes.with("a") { table[$0] } == 1)
   }
+
+  /// Hashes tell names apart, whatever their lengths: a request's tags are told apart by them.
+  @Test(arguments: 0..<5) func namesOfAllLengthsHaveTheirOwnHashes(round: Int) {
+    let seed = UInt64.random(in: 1 ... .max)
+    var names = (0..<20_000).map { "\($0)" }
+    for count in 1...140 {
+      for first in ["a", "b", "`", "c", "i", "q"] {
+        names.append(first + String(repeating: "a", count: count))
+      }
+    }
+    var hashes: [UInt64: String] = [:]
+    for name in names {
+      let hash = NameBytes.with(name) { $0.hash(seed: seed) }
+      if let other = hashes[hash], other != name { Issue.record("\(name) and \(other)") }
+      hashes[hash] = name
+    }
+  }
 }

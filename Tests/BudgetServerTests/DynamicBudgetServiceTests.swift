@@ -136,6 +136,10 @@ struct DynamicBudgetServiceTests {
     all.includesTags = true
     let listed = try fixture.call(.getProviderBudgets(all)).page
     #expect(Set(listed.tags.map(\.name)) == ["user:*"] && listed.tags.count == 2)
+    // Each says what a name may spend in such a window, and how many names there are.
+    #expect(listed.tags.allSatisfy { $0.limitUSD == nil && ($0.pattern?.live ?? 0) > 0 })
+    let limits = Set(listed.tags.map { $0.pattern?.limitUSD })
+    #expect(limits == Set(page.tags.map(\.limitUSD)) && page.tags.allSatisfy { $0.pattern == nil })
   }
 
   /// The ledger keeps windows for weeks: of names that nobody lists only the open ones come back.

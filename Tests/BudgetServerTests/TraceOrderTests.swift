@@ -154,4 +154,47 @@ import Testing
     #expect(line.contains(#""cost":0.000000000001,"committed_at":1234.570}"#))
     #expect(line.hasPrefix(#"{"at":1234.567,"#))
   }
+
+  /// The header has every budget in the words of a configuration, each once.
+  @Test func theHeaderHasTheSectionToo() throws {
+    var configuration = BudgetConfiguration(
+      budgets: [
+        try ServiceFixture.budget(.provider, "p", 1),
+        try own(.provider, "p", "month", limit: 20), try own(.pool, "all", "36h", limit: 3),
+        try own(.pool, "all", "hour", limit: 2),
+        try own(.total, "total", "day", limit: nil, .shadow),
+      ],
+      patterns: [
+        BudgetPattern(
+          key: BudgetKey(scope: .tag, name: "user:*", windowText: "day"),
+          rule: try WindowRule(text: "day"), policy: BudgetPolicy(limit: PicoUSD(dollars: 5)))
+      ],
+      pools: [PoolMembers(name: "all", providers: ["p", "q*"], models: [], deployments: [])],
+      deployments: [], directory: .empty)
+    configuration.dynamicBudgetsFull = .deny
+    let engine = BudgetEngine(configuration: configuration, at: Self.start)
+    let header = TraceText.header(
+      TraceState(catalog: engine.catalog, windows: [], at: Self.start), version: "1")
+    let text = String(decoding: header, as: UTF8.self)
+    let section = [
+      #""budgetd":{"dynamic_budgets_full":"deny","budgets":["#,
+      #"{"provider":"p","limit":20,"window":"month","mode":"enforce","time_zone":"UTC"},"#,
+      #"{"pool":"all","of":{"providers":["p","q*"]},"limit":3,"window":"36h","mode":"enforce"},"#,
+      #"{"pool":"all","limit":2,"window":"hour","mode":"enforce","time_zone":"UTC"},"#,
+      #"{"total":true,"limit":null,"window":"day","mode":"shadow","time_zone":"UTC"},"#,
+      #"{"tag":"user:*","limit":5,"window":"day","mode":"enforce","time_zone":"UTC"}]}"#,
+    ]
+    #expect(text.contains(section.joined()), "\(text)")
+    #expect(text.contains(#""provider_budget_config":{"p":{"budget_limit":1,"time_period":"#))
+  }
+
+  private func own(
+    _ scope: BudgetScope, _ name: String, _ window: String, limit: Int64?,
+    _ mode: BudgetMode = .enforce
+  ) throws -> BudgetDefinition {
+    BudgetDefinition(
+      key: BudgetKey(scope: scope, name: name, windowText: window),
+      rule: try WindowRule(text: window),
+      policy: BudgetPolicy(limit: limit.map { PicoUSD(dollars: $0) }, mode: mode), origin: .own)
+  }
 }

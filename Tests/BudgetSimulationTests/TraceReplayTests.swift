@@ -102,6 +102,38 @@ import Testing
         == #"{"name": "s", "skipped": "needs several instances"}"#)
   }
 
+  /// Budgets of models, pools and of names by patterns have their say in a replay.
+  @Test func ownBudgetsAndPatternsHaveTheirSay() throws {
+    let config =
+      #"{"model_list": [{"model_name": "chat", "litellm_params": {"model": "openai/gpt-4o"}, "#
+      + #""model_info": {"id": "d"}}], "budgetd": {"budgets": ["#
+      + #"{"model": "chat", "limit": 2, "window": "36h"}, "#
+      + #"{"pool": "all", "of": {"models": ["c*"]}, "limit": 9, "window": "36h"}, "#
+      + #"{"tag": "user:*", "limit": 1, "window": "36h"}]}}"#
+    func record(_ at: Int, _ cost: Int, _ tag: String, _ names: String) -> String {
+      #"{"at": \#(at), "op": "record", "tags": ["\#(tag)"], "cost": \#(cost), \#(names)}"#
+    }
+    func filter(_ at: Int, _ tag: String, _ message: String?) -> String {
+      #"{"at": \#(at), "op": "filter", "deployments": [{"id": "d"}], "tags": ["\#(tag)"], "#
+        + #""want": {"allowed": [\#(message == nil ? #""d""# : "")], "exhausted": \#(message != nil), "#
+        + #""message": \#(message.map { "\"No deployments available - crossed budget: \($0)\\n\"" } ?? "null")}}"#
+    }
+    let steps = [
+      record(1, 1, "user:a", #""model_id": "d""#),
+      filter(2, "user:a", "Exceeded budget for tag user:a per 36h: 1.0 >= 1.0"),
+      filter(3, "user:b", nil),
+      record(4, 1, "x", #""model_name": "chat", "provider": "azure""#),
+      filter(5, "user:b", "Exceeded budget for model chat per 36h: 2.0 >= 2.0"),
+    ].joined(separator: ", ")
+    let outcome = try replay.replay(scenario(config, steps), number: 1)
+    for difference in outcome.differences { Issue.record("\(difference)") }
+    // After its window a name's budget begins anew.
+    let late = [record(1, 1, "user:a", #""model_id": "other""#), filter(200_000, "user:a", nil)]
+    let again = try replay.replay(
+      scenario(config, late.joined(separator: ", ")), number: 1)
+    #expect(again.differences.isEmpty && outcome.line.contains("results"))
+  }
+
   @Test func anotherConfigReplacesTheTraces() throws {
     let config = try LiteLLMConfigLoader(environment: [:]).load(
       yaml: """

@@ -207,6 +207,8 @@ enum WireResponses {
     full.quarterHourForecast = BudgetForecast(
       usdPerSecond: 0.25, overSeconds: 900.5, exhaustsAtUnixMilliseconds: 0)
     full.dayForecast = BudgetForecast(usdPerSecond: 0, overSeconds: 86_400)
+    full.pattern = PatternNames(limitUSD: 0, live: 1 << 40)
+    plain.pattern = PatternNames(limitUSD: nil, live: 0)
     var result = GetProviderBudgetsResponse()
     result.providers = [plain, full]
     result.deployments = [full]

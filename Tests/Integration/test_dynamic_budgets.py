@@ -77,9 +77,18 @@ def test_names_stay_out_of_metrics_and_lists(start, tmp_path):
     # Nothing is lost of those that found no place, and filters of them are denied.
     assert tags(server, include_tags=True) == {"user:*": 9, "user:ann": 0}
     assert is_allowed(server, "user:2") and not is_allowed(server, "user:3")
-    for path in ("/metrics", "/status.json"):
-        status, _, text = ask(server, path)
-        assert status == 200 and not re.search(r"user:\d", str(text)), path
+    status, _, text = ask(server, "/metrics")
+    assert status == 200 and not re.search(r"user:\d", str(text))
+    # The page shows what each name may spend, how many there are, and the nearest to their limits.
+    status, _, text = ask(server, "/status.json")
+    shown = {budget["name"]: budget for budget in json.loads(text)["budgets"]}
+    assert set(shown) == {"user:*", "user:ann", "user:0", "user:1", "user:2"}
+    assert shown["user:2"]["spend"] == "3" and shown["user:2"]["pattern"] is None
+    pattern = shown["user:*"]["pattern"]
+    assert (pattern["live"], pattern["exhausted"], pattern["spend"]) == (3, 0, "6")
+    row = next(tag for tag in server.call(get_provider_budgets=dict(include_tags=True))
+               .get_provider_budgets.tags if tag.name == "user:*")
+    assert row.pattern.live == 3 and row.pattern.limit_usd == 5 and not row.HasField("limit_usd")
     eventually(lambda: "--dynamic-budgets" in server.log, LONG, "a line about the bound")
     line = next(line for line in server.log.splitlines() if "--dynamic-budgets" in line)
     assert "2 charges" in line and "dynamic_budgets_full: deny" in line

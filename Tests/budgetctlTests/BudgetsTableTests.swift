@@ -67,6 +67,18 @@ import Testing
     #expect(all[3].hasPrefix("\u{1B}[31m"))
   }
 
+  /// A pattern's row says what each name may spend, not what it may itself.
+  @Test func aPatternSaysWhatItGivesEachName() {
+    var many = row("user:*", spend: 0, limit: nil, scope: .tag)
+    many.budget.pattern = PatternNames(limitUSD: 5, live: 1_234)
+    var one = row("team:*", spend: 0, limit: nil, scope: .tag)
+    one.budget.pattern = PatternNames(limitUSD: nil, live: 1)
+    let all = lines([many, one])
+    #expect(all[1].contains("$5.00 each / 1d") && all[1].contains("1234 names"))
+    #expect(all[2].contains("unlimited each / 1d") && all[2].contains("1 name "))
+    #expect(many.json.text.hasSuffix(#""pattern":{"limit_usd":5,"live":1234}}"#))
+  }
+
   @Test func reservationsShowWhereThereAreAny() {
     let all = lines([row("a", spend: 1, limit: 10, reserved: 4)])
     #expect(all[0].contains("RESERVED"))
@@ -85,13 +97,13 @@ import Testing
         + #""remaining_usd":1.5,"reserved_usd":0,"exhausted":false,"#
         + #""resets_at":"1970-01-01T00:00:01.000Z","#
         + #""mode":"enforce","time_zone":null,"would_have_denied":0,"#
-        + #""forecast_15m":null,"forecast_24h":null}"#)
+        + #""forecast_15m":null,"forecast_24h":null,"pattern":null}"#)
     #expect(
       row("a", spend: 0, limit: nil, scope: .tag).json.text
         == #"{"scope":"tag","name":"a","limit_usd":null,"time_period":"1d","spend_usd":0,"#
         + #""remaining_usd":null,"reserved_usd":0,"exhausted":false,"resets_at":null,"#
         + #""mode":"enforce","time_zone":null,"would_have_denied":0,"#
-        + #""forecast_15m":null,"forecast_24h":null}"#)
+        + #""forecast_15m":null,"forecast_24h":null,"pattern":null}"#)
   }
 
   @Test func nothingConfiguredIsSaid() {
@@ -133,7 +145,7 @@ import Testing
     #expect(
       lasts.json.text.hasSuffix(
         #""forecast_15m":{"usd_per_second":0,"over_seconds":900,"exhausts_at":null},"#
-          + #""forecast_24h":null}"#))
+          + #""forecast_24h":null,"pattern":null}"#))
     #expect(soon.json.text.contains(#""exhausts_at":"1970-01-01T02:05:00.000Z"}"#))
     for line in lines([both], columns: 60) { #expect(line.displayWidth <= 60) }
   }

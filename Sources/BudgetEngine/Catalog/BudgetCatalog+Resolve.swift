@@ -25,6 +25,13 @@ extension BudgetCatalog {
     return slots
   }
 
+  /// The public model name whose budgets `candidate(names)` looks for; empty: none's.
+  public func budgetedModel(of names: CandidateNames) -> String {
+    var text = ""
+    withBudgetedNames(names) { _, model in text = model.text }
+    return text
+  }
+
   /// Calls `body` with the provider and the public model name whose budgets `candidate(names)` looks
   /// for; absent if the request has none.
   func withBudgetedNames(_ names: CandidateNames, _ body: (NameBytes, NameBytes) -> Void) {

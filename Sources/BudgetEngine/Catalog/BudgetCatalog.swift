@@ -28,6 +28,8 @@ public final class BudgetCatalog: Sendable {
   /// The first budget of everything together; `Slot.none` where there is none.
   let totalSlot: Int32
   let pools: CatalogPools
+  /// The members of each pool, as configured.
+  public let poolMembers: [PoolMembers]
   /// The budgets that names get which no entry names.
   let patterns: CatalogPatterns
   /// The dynamic budgets, which are those of all configurations.
@@ -111,6 +113,7 @@ public final class BudgetCatalog: Sendable {
       NameBytes.with(name) { poolTable[$0] }
     }
     self.pools = pools
+    poolMembers = configuration.pools
     let slotOfKey = Self.patternSlots(configuration, slots)
     let patterns = CatalogPatterns(
       configuration.patterns, full: configuration.dynamicBudgetsFull, keys: keys,

@@ -11,6 +11,8 @@ public struct PatternReport: Sendable {
   public internal(set) var exhausted = 0
   /// The sum that they have spent in their open windows, committed, as far as this node has heard.
   public internal(set) var spend = PicoUSD.zero
+  /// Those that are nearest to their limits, as many as were asked for.
+  public internal(set) var nearest: [DynamicReport] = []
   /// How often a charge found no place and went to the pattern's own budget, since the process
   /// started.
   public let overflowed: UInt64
@@ -60,9 +62,9 @@ public struct DynamicReading {
     self.now = now
   }
 
-  /// The patterns, in the configuration's order. Linear in the live budgets; holds each lock for a
-  /// moment only.
-  public func patterns() -> [PatternReport] {
+  /// The patterns, in the configuration's order, each with the `count` of its names that are nearest
+  /// to their limits. Linear in the live budgets; holds each lock for a moment only.
+  public func patterns(nearest count: Int = 0) -> [PatternReport] {
     let patterns = catalog.patterns
     var reports = patterns.definitions.indices.map { number in
       PatternReport(
@@ -71,6 +73,7 @@ public struct DynamicReading {
         shadowed: shards.shadowed(patterns.overflows[number]))
     }
     if reports.isEmpty { return [] }
+    var nearest = reports.map { _ in NearestBudgets(count: count) }
     dynamic.forEachLive { row, name in
       guard let (number, state) = standing(row, name) else { return }
       let spend = state.spend(at: now) + state.others(at: now)
@@ -79,8 +82,17 @@ public struct DynamicReading {
       if patterns.modes[number] == .freeze || spend >= patterns.limits[number] {
         reports[number].exhausted += 1
       }
+      if count > 0 {
+        nearest[number].offer(nearness(spend, number)) { report(on: name.text, state, number) }
+      }
     }
+    for number in reports.indices { reports[number].nearest = nearest[number].reports }
     return reports
+  }
+
+  private func nearness(_ spend: PicoUSD, _ number: Int) -> Nearness {
+    let limit = catalog.patterns.limits[number]
+    return Nearness(isLimited: limit != BudgetCatalog.unlimited, spend: spend, limit: limit)
   }
 
   /// The pattern and the state of a budget that is in force.
@@ -108,10 +120,7 @@ public struct DynamicReading {
     dynamic.forEachLive { row, name in
       guard let (number, state) = standing(row, name), asked.contains(number) else { return }
       let spend = state.spend(at: now) + state.others(at: now)
-      let limit = patterns.limits[number]
-      nearest.offer(
-        Nearness(isLimited: limit != BudgetCatalog.unlimited, spend: spend, limit: limit)
-      ) { report(on: name.text, state, number) }
+      nearest.offer(nearness(spend, number)) { report(on: name.text, state, number) }
     }
     return nearest.reports
   }
@@ -166,6 +175,22 @@ public struct DynamicReading {
       found = verdicts(.model, model, estimate: estimate)
     }
     return found
+  }
+
+  /// The last window of every live budget in force, none where more than `most` are live: there may be
+  /// a million. With `countsPending` what waits to be recorded is part of the spend.
+  public func windows(countsPending: Bool, atMost most: Int) -> [BudgetWindowState] {
+    var windows: [BudgetWindowState] = []
+    if dynamic.live == 0 || dynamic.live > most { return windows }
+    dynamic.forEachLive { row, name in
+      guard let (number, state) = standing(row, name), state.end != SlotState.never else { return }
+      let pending = countsPending ? state.pending : .zero
+      windows.append(
+        BudgetWindowState(
+          key: report(on: name.text, state, number).report.key, start: state.start,
+          end: state.end, spend: state.spend + pending, others: state.others))
+    }
+    return windows
   }
 
   private func report(on name: String, _ state: SlotState, _ number: Int) -> DynamicReport {
@@ -224,6 +249,11 @@ extension BudgetCatalog {
 
   /// Its patterns, in the configuration's order.
   public var patternsInForce: [BudgetPattern] { patterns.definitions }
+
+  /// The number of the pattern whose own budget has that slot; nil: the budget is no pattern's.
+  public func pattern(ofOwn budget: CatalogBudget) -> Int? {
+    patterns.overflows.firstIndex(of: budget.slot)
+  }
 
   /// Whether there is a pattern of that scope and name.
   public func hasPattern(_ scope: BudgetScope, _ name: String) -> Bool {

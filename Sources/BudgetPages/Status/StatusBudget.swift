@@ -8,6 +8,8 @@ struct StatusBudget {
   /// How fast money went in the last minutes, steadily or not; nil: not known.
   let rate: SpendPace.Rate?
   let forecasts: Forecasts
+  /// The pattern whose own budget it is; nil: it is no pattern's.
+  var pattern: PatternReport?
 
   init(_ report: BudgetReport, slot: Int32, _ pace: PaceReading, at now: Timestamp) {
     self.init(
@@ -78,7 +80,8 @@ struct StatusBudget {
       text.add("remaining", report.remaining)
       text.add("used_ratio", Self.usedRatio(report))
       text.add("exhausted", report.isExhausted)
-      text.add("mode", report.mode.description)
+      text.add("mode", (pattern?.pattern.policy.mode ?? report.mode).description)
+      addPattern(to: &text)
       if report.mode == .shadow { text.add("would_have_denied", report.shadowed) }
       text.add("closed", Self.isClosed(report))
       text.add("began_at_unix_ms", report.startedAt?.unixMilliseconds)
@@ -99,6 +102,17 @@ struct StatusBudget {
 }
 
 extension StatusBudget {
+  /// The pattern's names together; null of other budgets.
+  private func addPattern(to text: inout JSONText) {
+    guard let pattern else { return text.add("pattern", nil as String?) }
+    text.object("pattern") { text in
+      text.add("limit", pattern.pattern.policy.limit)
+      text.add("live", pattern.live)
+      text.add("exhausted", pattern.exhausted)
+      text.add("spend", pattern.spend)
+    }
+  }
+
   private static func append(
     _ forecast: Forecast?, as name: String, to text: inout JSONText
   ) {

@@ -12,6 +12,8 @@ final class StatusJSONPage: Sendable {
 
   /// Denials in force that are listed; the rest is counted.
   private static let denialsListed = 100
+  /// Of each pattern so many names are listed, those nearest to their limits.
+  static let namesListed = 10
 
   private static let insecureWarning =
     "other machines reach this node without encryption, or without saying who they are "
@@ -22,15 +24,19 @@ final class StatusJSONPage: Sendable {
   func response(to query: StatusQuery) -> HTTPResponse {
     let now = sources.time.now()
     let catalog = sources.engine.catalog
-    let reports = catalog.budgets.map { sources.engine.report(on: $0, at: now) }
+    let entries = catalog.budgets.map { sources.engine.report(on: $0, at: now) }
+    let patterns = DynamicReading(of: sources.engine, in: catalog, at: now)
+      .patterns(nearest: Self.namesListed)
+    // Budgets of names come behind those that the configuration names.
+    let reports = entries + patterns.flatMap { $0.nearest.map(\.report) }
     let ranked = Self.nearestFirst(reports)
     let pace = sources.pace.reading
     let requests = sources.requests()
     var text = JSONText(capacity: 4_096 + 640 * min(query.limit, reports.count))
     text.object { text in
       addNode(to: &text, at: now)
-      StatusOutlook(reports) { index in
-        pace.forecasts(ofSlot: catalog.budgets[index].slot, reports[index], at: now)
+      StatusOutlook(entries) { index in
+        pace.forecasts(ofSlot: catalog.budgets[index].slot, entries[index], at: now)
       }.append(to: &text)
       let matching = ranked.filter { Self.matches(reports[$0], query) }
       let shown = matching.prefix(query.limit)
@@ -43,8 +49,14 @@ final class StatusJSONPage: Sendable {
       }
       text.array("budgets") { text in
         for index in shown {
-          StatusBudget(reports[index], slot: catalog.budgets[index].slot, pace, at: now)
-            .append(to: &text)
+          guard index < entries.count else {
+            StatusBudget(reports[index], rate: nil, Forecasts()).append(to: &text)
+            continue
+          }
+          let budget = catalog.budgets[index]
+          var shown = StatusBudget(reports[index], slot: budget.slot, pace, at: now)
+          shown.pattern = catalog.pattern(ofOwn: budget).map { patterns[$0] }
+          shown.append(to: &text)
         }
       }
       addDenials(ranked.lazy.map { reports[$0] }.filter(\.denies), to: &text)

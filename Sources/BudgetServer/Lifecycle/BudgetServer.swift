@@ -41,6 +41,7 @@ public final class BudgetServer: Sendable {
   let access: AccessDesk
   private let audit: AuditLog
   private let pace: SpendSampling
+  private let upkeep: DynamicUpkeep
   private let requests: AllRequestCounts
   /// Writes down what comes by; nil: nothing does.
   private let trace: TrafficTrace?
@@ -117,13 +118,14 @@ public final class BudgetServer: Sendable {
     pace = SpendSampling(engine, time)
     let identity = NodeIdentity(
       version: Self.version, nodeID: options.nodeID ?? opening.nodeID)
+    upkeep = DynamicUpkeep(engine, time, log: log)
     let context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
       readiness: readiness, pace: pace, access: access, audit: AuditLog(log: log),
       isInsecureNetwork: endpoints.contains(where: rule.isInsecure)
         || pageAddress.map { pageRule.isInsecure(.tcp($0)) } ?? false,
-      fleet: member, trace: trace)
+      fleet: member, trace: trace, upkeep: upkeep)
     do throws(TransportError) {
       transport = try TCPServer(
         endpoints: .init(endpoints, unixMode: rule.unixMode), bounds: options.transport,
@@ -236,7 +238,7 @@ public final class BudgetServer: Sendable {
   public func start() {
     FreedMemory.release()
     readiness.clocks?.start()
-    DynamicUpkeep(engine, time, log: log).start()
+    upkeep.start()
     pace.start { [requests] in requests.totals.requests }
     transport.start()
   }

@@ -4,13 +4,15 @@ import Dispatch
 import Locks
 import Logging
 
-/// Gives dynamic budgets back whose windows have ended, a slice at a time, and says once a minute
-/// where names find no place.
+/// Gives dynamic budgets back whose windows have ended, a slice at a time, says once a minute where names
+/// find no place, and counts those of each pattern.
 final class DynamicUpkeep: Sendable {
   private struct State {
     var saidAt: Timestamp?
     /// How many charges had found no place by then.
     var overflowed: UInt64 = 0
+    /// The patterns as they were counted last, under which configuration and when.
+    var counted: (generation: UInt64, at: Timestamp, patterns: [PatternReport])?
   }
 
   private weak let engine: BudgetEngine?
@@ -22,6 +24,8 @@ final class DynamicUpkeep: Sendable {
   private static let sliceRows = 1_024
   private static let slicesASecond = 64
   private static let quietMilliseconds: Int64 = 60_000
+  /// More budgets are not counted on a lane.
+  private static let countedAtOnce = 10_000
 
   init(_ engine: BudgetEngine, _ time: any TimeSource, log: Logger) {
     self.engine = engine
@@ -38,8 +42,32 @@ final class DynamicUpkeep: Sendable {
     }
   }
 
+  /// The patterns of `catalog`, by their numbers, with how many names have a budget by each: counted
+  /// now, or of very many within the last minute. None: they are not counted yet.
+  func patterns(_ reading: DynamicReading, in catalog: BudgetCatalog) -> [PatternReport] {
+    if catalog.patternsInForce.isEmpty { return [] }
+    if (engine?.dynamicBudgetCount ?? 0) <= Self.countedAtOnce { return reading.patterns() }
+    let counted = state.withLock { $0.counted }
+    return counted?.generation == catalog.generation ? counted?.patterns ?? [] : []
+  }
+
+  private func count(_ engine: BudgetEngine, at now: Timestamp) {
+    guard engine.dynamicBudgetCount > Self.countedAtOnce else { return }
+    let catalog = engine.catalog
+    let isKnown = state.withLock { state in
+      state.counted.map { counted in
+        let age = now.unixMilliseconds - counted.at.unixMilliseconds
+        return counted.generation == catalog.generation && age < Self.quietMilliseconds
+      } ?? false
+    }
+    if isKnown { return }
+    let patterns = DynamicReading(of: engine, in: catalog, at: now).patterns()
+    state.withLock { $0.counted = (catalog.generation, now, patterns) }
+  }
+
   /// One second's work.
   func look(_ engine: BudgetEngine, at now: Timestamp) {
+    count(engine, at: now)
     for _ in 0..<Self.slicesASecond where engine.dynamicBudgetCount > 0 {
       engine.sweepDynamicBudgets(atMost: Self.sliceRows, at: now)
     }

@@ -25,6 +25,8 @@ struct ServiceContext: Sendable {
   var fleet: FleetMember? = nil
   /// Nil where no trace is written.
   var trace: TrafficTrace? = nil
+  /// Counts the names of patterns; nil: they are counted when they are asked for.
+  var upkeep: DynamicUpkeep? = nil
 
   /// Why a request that has a budget is refused; nil: it is not. Cheap: one atomic load.
   @inline(__always)

@@ -23,7 +23,8 @@ enum TraceEvent: Sendable {
           $0 + 128 + $1.id.utf8.count + $1.modelName.utf8.count + $1.model.utf8.count
         }
     case .record(let record, _, _):
-      256 + record.provider.utf8.count + record.deploymentID.utf8.count + Self.count(record.tags)
+      256 + record.provider.utf8.count + record.deploymentID.utf8.count
+        + record.modelName.utf8.count + Self.count(record.tags)
     }
   }
 
@@ -41,6 +42,8 @@ struct TraceState: Sendable {
 
 /// Candidates that were filtered, and the answer.
 struct TracedFilter: Sendable {
+  /// The public model name that was asked for; empty: each candidate's own.
+  var modelName = ""
   /// The candidates, each with the provider whose budget was asked.
   var candidates: [ConfiguredDeployment]
   var tags: [String]
@@ -56,6 +59,8 @@ struct TracedRecord: Sendable {
   /// The provider that it is charged to, given or derived; empty: none.
   var provider: String
   var deploymentID: String
+  /// The public model name that was asked for; empty: it follows from the deployment.
+  var modelName = ""
   var tags: [String]
   var cost: PicoUSD
 }

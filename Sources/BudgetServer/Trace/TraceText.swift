@@ -34,6 +34,7 @@ enum TraceText {
     text.object { text in
       text.add("at", number: seconds(from: start, to: now))
       text.add("op", "filter")
+      if !filter.modelName.isEmpty { text.add("model_name", filter.modelName) }
       text.array("deployments") { text in
         for candidate in filter.candidates {
           text.object { text in
@@ -70,6 +71,7 @@ enum TraceText {
       text.add("op", "record")
       text.add("provider", record.provider)
       text.add("model_id", record.deploymentID)
+      if !record.modelName.isEmpty { text.add("model_name", record.modelName) }
       text.array("tags") { text in for tag in record.tags { text.element(tag) } }
       text.add("cost", number: record.cost.exactText)
       text.add("committed_at", number: seconds(from: start, to: max(recordedAt, now, start)))
@@ -98,42 +100,113 @@ enum TraceText {
       + String(repeating: "0", count: 3 - rest.count) + rest
   }
 
-  /// The budgets and the model list in LiteLLM's words: nothing else of the configuration, and no
-  /// secrets.
+  /// The budgets and the model list in the words of configurations: nothing else, and no secrets.
   private static func addConfig(_ catalog: BudgetCatalog, to text: inout JSONText) {
     text.object("provider_budget_config") { add(catalog.budgets(.provider), to: &$0) }
     text.object("tag_budget_config") { add(catalog.budgets(.tag), to: &$0) }
     text.array("model_list") { text in
       for deployment in catalog.deployments {
-        let budget = NameBytes.with(deployment.id) { catalog.budget(.deployment, $0) }
+        let budget = NameBytes.with(deployment.id) { id in
+          catalog.budgets(.deployment, id).first { $0.definition.origin == .liteLLM }
+        }
         text.object { text in
           text.add("model_name", deployment.modelName)
           text.object("litellm_params") { text in
             text.add("model", deployment.model)
             if let provider = deployment.provider { text.add("custom_llm_provider", provider) }
             guard let budget else { return }
-            addLimit("max_budget", budget.definition, to: &text)
+            addLimit("max_budget", budget.definition.limit, to: &text)
             text.add("budget_duration", budget.definition.key.windowText)
           }
           text.object("model_info") { $0.add("id", deployment.id) }
         }
       }
     }
+    addTotal(catalog, to: &text)
+    addOwnSection(catalog, to: &text)
   }
 
   private static func add(_ budgets: CatalogBudgets, to text: inout JSONText) {
-    for budget in budgets {
+    for budget in budgets where budget.definition.origin == .liteLLM {
       text.object(budget.definition.key.name) { text in
-        addLimit("budget_limit", budget.definition, to: &text)
+        addLimit("budget_limit", budget.definition.limit, to: &text)
         text.add("time_period", budget.definition.key.windowText)
       }
     }
   }
 
-  private static func addLimit(
-    _ name: String, _ definition: BudgetDefinition, to text: inout JSONText
+  /// LiteLLM's limit on everything.
+  private static func addTotal(_ catalog: BudgetCatalog, to text: inout JSONText) {
+    let budget = catalog.budgets(.total).first { $0.definition.origin == .liteLLM }
+    guard let definition = budget?.definition else { return }
+    text.object("litellm_settings") { text in
+      addLimit("max_budget", definition.limit, to: &text)
+      text.add("budget_duration", definition.key.windowText)
+      if case .calendar(let windows) = definition.rule { text.add("timezone", windows.zone.name) }
+    }
+  }
+
+  /// The section of budgets that LiteLLM has no words for, and of patterns.
+  private static func addOwnSection(_ catalog: BudgetCatalog, to text: inout JSONText) {
+    let patterns = catalog.patternsInForce
+    let own = catalog.budgets.filter {
+      $0.definition.origin == .own && catalog.pattern(ofOwn: $0) == nil
+    }
+    if own.isEmpty, patterns.isEmpty { return }
+    var pools = Dictionary(
+      catalog.poolMembers.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    text.object("budgetd") { text in
+      text.add("dynamic_budgets_full", catalog.dynamicBudgetsFull.rawValue)
+      text.array("budgets") { text in
+        for budget in own {
+          // The members of a pool stand once.
+          let isPool = budget.definition.key.scope == .pool
+          let members = isPool ? pools.removeValue(forKey: budget.definition.key.name) : nil
+          add(budget.definition, members, to: &text)
+        }
+        for pattern in patterns {
+          add(
+            BudgetDefinition(
+              key: pattern.key, rule: pattern.rule, policy: pattern.policy, origin: .own),
+            to: &text)
+        }
+      }
+    }
+  }
+
+  private static func add(
+    _ budget: BudgetDefinition, _ members: PoolMembers? = nil, to text: inout JSONText
   ) {
-    if let limit = definition.limit {
+    let (key, rule, policy) = (budget.key, budget.rule, budget.policy)
+    text.object { text in
+      if key.scope == .total {
+        text.add("total", true as Bool?)
+      } else {
+        text.add(key.scope.description, key.name)
+      }
+      if let members {
+        text.object("of") { text in
+          add("providers", members.providers, to: &text)
+          add("models", members.models, to: &text)
+          add("deployments", members.deployments, to: &text)
+        }
+      }
+      addLimit("limit", policy.limit, to: &text)
+      text.add("window", key.windowText)
+      text.add("mode", policy.mode.description)
+      guard case .calendar(let windows) = rule else { return }
+      text.add("time_zone", windows.zone.name)
+      if let day = windows.firstDayText { text.add("begins_on", day) }
+    }
+  }
+
+  private static func add(_ name: String, _ texts: [String], to text: inout JSONText) {
+    if texts.isEmpty { return }
+    text.array(name) { text in for one in texts { text.element(one) } }
+  }
+
+  private static func addLimit(_ name: String, _ limit: PicoUSD?, to text: inout JSONText) {
+    if let limit {
       text.add(name, number: limit.exactText)
     } else {
       text.add(name, nil as String?)

@@ -63,13 +63,18 @@ final class TrafficTrace: Sendable {
     thread.start()
   }
 
+  /// If more names have budgets by patterns, these begin at nothing: a trace is bounded.
+  private static let namesWindows = 10_000
+
   /// A scenario begins with where the budgets stand. Precondition: the windows' gate is held, or
   /// nothing comes by yet.
   func begin(_ engine: BudgetEngine, _ recorder: LedgerRecorder, at now: Timestamp) {
     let catalog = engine.catalog
     // Under `memory` a record is accepted for good while it waits for the disk.
-    let windows = engine.windows(
+    var windows = engine.windows(
       of: catalog, countsPending: recorder.acceptsForGood, at: now)
+    windows += DynamicReading(of: engine, in: catalog, at: now)
+      .windows(countsPending: recorder.acceptsForGood, atMost: Self.namesWindows)
     queue.add(.begin(TraceState(catalog: catalog, windows: windows, at: now)), always: true)
   }
 

@@ -228,6 +228,18 @@ extension Budget {
     wouldHaveDenied = unsafe budget.would_have_denied
     quarterHourForecast = unsafe budget.forecast_15m.map { unsafe BudgetForecast($0.pointee) }
     dayForecast = unsafe budget.forecast_24h.map { unsafe BudgetForecast($0.pointee) }
+    pattern = unsafe budget.pattern.map { unsafe PatternNames($0.pointee) }
+  }
+}
+
+extension PatternNames {
+  fileprivate init(_ names: Budget__V1__PatternNames) {
+    unsafe self.init(limitUSD: nil, live: names.live)
+    if unsafe names.limit_usd_presence_case
+      == BUDGET__V1__PATTERN_NAMES__LIMIT_USD_PRESENCE_LIMIT_USD
+    {
+      unsafe limitUSD = names.limit_usd
+    }
   }
 }
 

@@ -115,6 +115,9 @@ public struct Budget: Hashable, Sendable {
   public var quarterHourForecast: BudgetForecast?
   /// The same at the rate of the last 24 hours.
   public var dayForecast: BudgetForecast?
+  /// Of a pattern, whose names have a budget each; nil: an ordinary budget. The row's own spend is then
+  /// that of names that found no place.
+  public var pattern: PatternNames?
 
   /// A budget of this name without limit, spend and window; set what else is known.
   public init(name: String, timePeriod: String = "") {
@@ -145,6 +148,28 @@ public struct Budget: Hashable, Sendable {
       bytes.appendInteger(14, wouldHaveDenied)
       quarterHourForecast?.append(as: 15, to: &bytes)
       dayForecast?.append(as: 16, to: &bytes)
+      pattern?.append(as: 17, to: &bytes)
+    }
+  }
+}
+
+/// The budgets that names have by a pattern.
+public struct PatternNames: Hashable, Sendable {
+  /// US dollars that each name may spend in one window; nil = no limit.
+  public var limitUSD: Double?
+  /// How many names have such a budget now.
+  public var live: UInt64
+
+  /// Names by a pattern, of its parts.
+  public init(limitUSD: Double?, live: UInt64) {
+    self.limitUSD = limitUSD
+    self.live = live
+  }
+
+  func append(as number: UInt8, to bytes: inout [UInt8]) {
+    bytes.appendMessage(number) { bytes in
+      if let limitUSD { bytes.appendPresentDouble(1, limitUSD) }
+      bytes.appendInteger(2, live)
     }
   }
 }

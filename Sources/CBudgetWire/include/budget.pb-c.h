@@ -27,6 +27,7 @@ typedef struct Budget__V1__RecordSpendResponse Budget__V1__RecordSpendResponse;
 typedef struct Budget__V1__GetProviderBudgetsRequest Budget__V1__GetProviderBudgetsRequest;
 typedef struct Budget__V1__GetProviderBudgetsResponse Budget__V1__GetProviderBudgetsResponse;
 typedef struct Budget__V1__Budget Budget__V1__Budget;
+typedef struct Budget__V1__PatternNames Budget__V1__PatternNames;
 typedef struct Budget__V1__Forecast Budget__V1__Forecast;
 typedef struct Budget__V1__GetSpendHistoryRequest Budget__V1__GetSpendHistoryRequest;
 typedef struct Budget__V1__GetSpendHistoryResponse Budget__V1__GetSpendHistoryResponse;
@@ -374,6 +375,7 @@ struct  Budget__V1__Budget
   uint64_t would_have_denied;
   Budget__V1__Forecast *forecast_15m;
   Budget__V1__Forecast *forecast_24h;
+  Budget__V1__PatternNames *pattern;
   Budget__V1__Budget__LimitUsdPresenceCase limit_usd_presence_case;
   union {
     double limit_usd;
@@ -389,7 +391,27 @@ struct  Budget__V1__Budget
 };
 #define BUDGET__V1__BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__budget__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, NULL, NULL, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+
+
+typedef enum {
+  BUDGET__V1__PATTERN_NAMES__LIMIT_USD_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__PATTERN_NAMES__LIMIT_USD_PRESENCE_LIMIT_USD = 1
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__PATTERN_NAMES__LIMIT_USD_PRESENCE__CASE)
+} Budget__V1__PatternNames__LimitUsdPresenceCase;
+
+struct  Budget__V1__PatternNames
+{
+  ProtobufCMessage base;
+  uint64_t live;
+  Budget__V1__PatternNames__LimitUsdPresenceCase limit_usd_presence_case;
+  union {
+    double limit_usd;
+  };
+};
+#define BUDGET__V1__PATTERN_NAMES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__pattern_names__descriptor) \
+    , 0, BUDGET__V1__PATTERN_NAMES__LIMIT_USD_PRESENCE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -883,6 +905,25 @@ Budget__V1__Budget *
 void   budget__v1__budget__free_unpacked
                      (Budget__V1__Budget *message,
                       ProtobufCAllocator *allocator);
+/* Budget__V1__PatternNames methods */
+void   budget__v1__pattern_names__init
+                     (Budget__V1__PatternNames         *message);
+size_t budget__v1__pattern_names__get_packed_size
+                     (const Budget__V1__PatternNames   *message);
+size_t budget__v1__pattern_names__pack
+                     (const Budget__V1__PatternNames   *message,
+                      uint8_t             *out);
+size_t budget__v1__pattern_names__pack_to_buffer
+                     (const Budget__V1__PatternNames   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__PatternNames *
+       budget__v1__pattern_names__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__pattern_names__free_unpacked
+                     (Budget__V1__PatternNames *message,
+                      ProtobufCAllocator *allocator);
 /* Budget__V1__Forecast methods */
 void   budget__v1__forecast__init
                      (Budget__V1__Forecast         *message);
@@ -1244,6 +1285,9 @@ typedef void (*Budget__V1__GetProviderBudgetsResponse_Closure)
 typedef void (*Budget__V1__Budget_Closure)
                  (const Budget__V1__Budget *message,
                   void *closure_data);
+typedef void (*Budget__V1__PatternNames_Closure)
+                 (const Budget__V1__PatternNames *message,
+                  void *closure_data);
 typedef void (*Budget__V1__Forecast_Closure)
                  (const Budget__V1__Forecast *message,
                   void *closure_data);
@@ -1317,6 +1361,7 @@ extern const ProtobufCMessageDescriptor budget__v1__record_spend_response__descr
 extern const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__budget__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__pattern_names__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__forecast__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__get_spend_history_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__get_spend_history_response__descriptor;

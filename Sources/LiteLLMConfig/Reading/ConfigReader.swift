@@ -79,8 +79,8 @@ struct ConfigReader {
       readEnvironmentVariables(sections)
       readCustomProviders(sections)
       refuseMisplaced(sections)
-      readOwnSection(sections)
     }
+    readOwnSection(sections)
     if let entries = budgetMapping(sections, at: layout.providerBudgets) {
       readNamedBudgets(
         entries, scope: .provider, path: layout.providerBudgets.joined(separator: "."))
@@ -91,7 +91,7 @@ struct ConfigReader {
     if let entries = budgetMapping(sections, at: layout.tagBudgets) {
       readNamedBudgets(entries, scope: .tag, path: layout.tagBudgets.joined(separator: "."))
     }
-    let total = layout == .file ? readTotal(sections) : nil
+    let total = readTotal(sections)
     own.refuseTooManyWindows(log: &log)
     let redis = redisSource(sections)
     guard log.isEmpty else { throw DocumentError(problems: log.sorted()) }

@@ -34,6 +34,14 @@ struct BudgetRow: Equatable {
       ("would_have_denied", .integer(Int(clamping: budget.wouldHaveDenied))),
       ("forecast_15m", Self.json(budget.quarterHourForecast)),
       ("forecast_24h", Self.json(budget.dayForecast)),
+      ("pattern", Self.json(budget.pattern)),
+    ])
+  }
+
+  private static func json(_ names: PatternNames?) -> JSONValue {
+    guard let names else { return .null }
+    return .object([
+      ("limit_usd", .optional(names.limitUSD)), ("live", .integer(Int(clamping: names.live))),
     ])
   }
 

@@ -104,10 +104,13 @@ struct BudgetsTable {
     case .spend: return HumanText.roundedMoney(budget.spendUSD)
     case .reserved: return HumanText.roundedMoney(budget.reservedUSD)
     case .limit:
-      let limit = budget.limitUSD.map { HumanText.money($0) } ?? "unlimited"
-      return "\(limit) / \(budget.timePeriod.printable)"
+      let known = budget.pattern == nil ? budget.limitUSD : budget.pattern?.limitUSD
+      let limit = known.map { HumanText.money($0) } ?? "unlimited"
+      let each = budget.pattern == nil ? "" : " each"
+      return "\(limit)\(each) / \(budget.timePeriod.printable)"
     case .remaining: return budget.remainingUSD.map { HumanText.roundedMoney($0) } ?? "-"
     case .bar:
+      if let names = budget.pattern { return names.live == 1 ? "1 name" : "\(names.live) names" }
       // Without colours, this word is all there is to see.
       if budget.mode == .freeze { return "FROZEN" }
       if budget.mode == .shadow, budget.isExhausted { return "would deny" }

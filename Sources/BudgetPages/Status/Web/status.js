@@ -84,6 +84,7 @@ const nearRatio = 0.8;
 const rows = new Map();
 
 function stateOf(budget) {
+  if (budget.pattern) return ["no-limit", patternState(budget.pattern)];
   if (budget.limit === null) return ["no-limit", "no limit"];
   if (budget.closed) return ["is-closed", "gives nothing"];
   if (budget.exhausted) return ["is-out", "exhausted"];
@@ -92,6 +93,12 @@ function stateOf(budget) {
     return [isSoon ? "is-near is-soon" : "is-near", "near limit"];
   }
   return isSoon ? ["is-soon", "runs out early"] : ["", ""];
+}
+
+// A pattern's names, and how many of them are at their limit.
+function patternState({ live, exhausted }) {
+  const names = plural(live, "name", "names");
+  return exhausted > 0 ? `${names}, ${count(exhausted)} exhausted` : names;
 }
 
 function makeRow() {
@@ -174,12 +181,23 @@ function putRow(cells, budget, now) {
   const limited = budget.limit !== null;
   put(cells, "left", limited ? money(budget.remaining) : "no limit",
     limited ? `${exactMoney(budget.remaining)} remaining` : "");
-  const { spend, limit } = budget;
-  put(cells, "spend",
+  const { spend, limit, pattern } = budget;
+  if (pattern) putPattern(cells, budget);
+  else put(cells, "spend",
     limited ? `${money(spend)} of\u00a0${money(limit)}` : `${money(spend)} spent`,
     limited ? `${exactMoney(spend)} of ${exactMoney(limit)}` : `${exactMoney(spend)} spent`);
   putTimes(cells, budget, now);
   putHistory(cells, budget);
+}
+
+// A pattern: its names' spend together, and what each may spend. Its own budget counts what names
+// spend that found no place.
+function putPattern(cells, { pattern, spend }) {
+  const each = pattern.limit === null ? "no limit" : `${money(pattern.limit)} each`;
+  put(cells, "left", each, "what each name may spend in its window");
+  put(cells, "spend", `${money(pattern.spend)} spent`,
+    `${exactMoney(pattern.spend)} by names with a budget, `
+    + `${exactMoney(spend)} by names that found no place`);
 }
 
 function showBudgets(status) {

@@ -23,8 +23,9 @@ extension BudgetService {
         nearest: request.nearest, to: request.pattern.printable, in: catalog, dynamic)
     var response = GetProviderBudgetsResponse()
     let pace = context.pace.reading
+    let patterns = context.upkeep?.patterns(dynamic, in: catalog) ?? dynamic.patterns()
     for budget in page.budgets {
-      let (report, message) =
+      var (report, message) =
         switch budget {
         case .entry(let budget):
           Self.told(engine.report(on: budget, at: now), budget.definition.rule) {
@@ -32,6 +33,7 @@ extension BudgetService {
           }
         case .dynamic(let budget): Self.told(budget.report, budget.rule)
         }
+      message.tell(of: budget, patterns, in: catalog)
       switch report.key.scope {
       case .provider: response.providers.append(message)
       case .deployment: response.deployments.append(message)
@@ -69,6 +71,20 @@ extension BudgetForecast {
 }
 
 extension Budget {
+  /// If it is a pattern's own, it tells of the pattern's names. `patterns` are by their numbers.
+  fileprivate mutating func tell(
+    of item: BudgetPage.Item, _ patterns: [PatternReport], in catalog: BudgetCatalog
+  ) {
+    guard case .entry(let budget) = item, let number = catalog.pattern(ofOwn: budget) else {
+      return
+    }
+    let policy = catalog.patternsInForce[number].policy
+    mode = policy.mode
+    pattern = PatternNames(
+      limitUSD: policy.limit?.dollars,
+      live: patterns.indices.contains(number) ? UInt64(patterns[number].live) : 0)
+  }
+
   fileprivate init(_ report: BudgetReport, _ rule: WindowRule) {
     self.init(name: report.key.name, timePeriod: report.key.windowText)
     limitUSD = report.limit?.dollars

@@ -27,6 +27,9 @@ extension BudgetService {
       }
     }
     return TracedFilter(
+      modelName: catalog.tracedModel(
+        CandidateNames(
+          id: .absent, modelName: request.modelName, model: .absent, provider: .absent)),
       candidates: candidates, tags: (0..<request.tagCount).map { request.tag(at: $0).text },
       estimate: estimate, allowed: decision.allowed,
       message: decision.isExhausted
@@ -44,6 +47,10 @@ extension BudgetService {
       provider: provider(
         id: request.deploymentID, model: request.model, given: request.provider, in: catalog) ?? "",
       deploymentID: request.deploymentID.text,
+      modelName: catalog.tracedModel(
+        CandidateNames(
+          id: request.deploymentID, modelName: request.modelName, model: request.model,
+          provider: request.provider)),
       tags: (0..<request.tagCount).map { request.tag(at: $0).text }, cost: cost)
   }
 
@@ -53,5 +60,12 @@ extension BudgetService {
   ) -> String? {
     let usable = given.isEmpty && model.isWellFormed ? model : .absent
     return catalog.providerName(id: id, model: usable, provider: given)
+  }
+}
+
+extension BudgetCatalog {
+  /// The public model name whose budgets are looked at; empty where no budget asks for one.
+  fileprivate func tracedModel(_ names: CandidateNames) -> String {
+    asksModelNames ? budgetedModel(of: names.usable) : ""
   }
 }
