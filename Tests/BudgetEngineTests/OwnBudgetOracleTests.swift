@@ -172,7 +172,8 @@ struct OwnBudgetOracleTests {
   @Test func decisionsAndSumsAreTheOracles() throws {
     let steps =
       ProcessInfo.processInfo.environment["BUDGETD_ORACLE_STEPS"].flatMap { Int($0) } ?? 20_000
-    var random = SeededRandom(seed: UInt64.random(in: 0...UInt64.max))
+    let given = ProcessInfo.processInfo.environment["SEED"].flatMap { UInt64($0) }
+    var random = SeededRandom(seed: given ?? UInt64.random(in: 0...UInt64.max))
     let seed = random.seed
     var now = at(0)
     var oracle = Oracle(budgets: try Self.budgets(&random), pools: Self.pools)
@@ -194,6 +195,9 @@ struct OwnBudgetOracleTests {
       case 0:
         oracle.budgets = try Self.budgets(&random)
         _ = engine.reload(Self.configuration(oracle.budgets), at: now)
+        // A window in which nothing was spent is not kept for a budget that is gone.
+        let named = Set(oracle.budgets.map(\.key))
+        oracle.open = oracle.open.filter { named.contains($0.key) || $0.value.spend > 0 }
         openProviders()
       case 1:
         let windows = engine.windows(of: catalog, countsPending: false, at: now)

@@ -8,9 +8,7 @@ import TCPTransport
 extension BudgetService {
   /// A connection came.
   mutating func open(_ connection: ConnectionID, _ peer: Peer) -> PeerStanding {
-    let role = peers.open(connection, peer, at: context.access)
-    gate.admit(connection, as: role)
-    return role == nil ? .unknown : .known
+    admit(connection, as: peers.open(connection, peer, at: context.access))
   }
 
   /// A connection has gone: its call ids are free.
@@ -22,7 +20,10 @@ extension BudgetService {
   /// The access file has changed: whether the peer is still known. A role that changed holds from the
   /// next request on.
   mutating func review(_ connection: ConnectionID) -> PeerStanding {
-    let role = peers.review(connection, at: context.access)
+    admit(connection, as: peers.review(connection, at: context.access))
+  }
+
+  private mutating func admit(_ connection: ConnectionID, as role: Role?) -> PeerStanding {
     gate.admit(connection, as: role)
     return role == nil ? .unknown : .known
   }
@@ -35,12 +36,7 @@ extension BudgetService {
       try reader.decoder.authenticate(head)
     }
     let token = (0..<request.token.count).map { request.token[$0] }
-    guard AccessToken.lengths.contains(token.count) else {
-      throw ServiceRefusal(
-        .invalidArgument,
-        "token of \(token.count) bytes: give \(AccessToken.lengths.lowerBound) to "
-          + "\(AccessToken.lengths.upperBound) bytes")
-    }
+    try ServiceRefusal.check(token)
     guard let role = peers.introduce(call.connection, token, at: context.access) else {
       return refuseToken(call, output: &output)
     }

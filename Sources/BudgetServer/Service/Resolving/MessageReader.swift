@@ -1,3 +1,4 @@
+import Access
 import BudgetModel
 import BudgetWire
 
@@ -32,6 +33,15 @@ extension ServiceRefusal {
       .invalidArgument,
       "\(field) of \(name.count) bytes: give at most \(NameBytes.maximumLength) bytes of UTF-8 "
         + "without control characters")
+  }
+
+  /// Refuses a token that none can be.
+  static func check(_ token: [UInt8]) throws(ServiceRefusal) {
+    let lengths = AccessToken.lengths
+    guard !lengths.contains(token.count) else { return }
+    throw ServiceRefusal(
+      .invalidArgument,
+      "token of \(token.count) bytes: give \(lengths.lowerBound) to \(lengths.upperBound) bytes")
   }
 
   /// The amount that a field names.
