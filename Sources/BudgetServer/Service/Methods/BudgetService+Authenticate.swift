@@ -17,8 +17,7 @@ extension BudgetService {
     peers.forget(connection, at: context.access)
   }
 
-  /// The access file has changed: whether the peer is still known. A role that changed holds from the
-  /// next request on.
+  /// The access file has changed: whether the peer is still known. A changed role holds at once.
   mutating func review(_ connection: ConnectionID) -> PeerStanding {
     admit(connection, as: peers.review(connection, at: context.access))
   }
@@ -32,11 +31,7 @@ extension BudgetService {
   mutating func authenticate(
     _ head: RequestHead, _ call: Call, output: inout [UInt8]
   ) throws(ServiceRefusal) -> FrameOutcome {
-    let request = try ServiceRefusal.of { () throws(WireFault) in
-      try reader.decoder.authenticate(head)
-    }
-    let token = (0..<request.token.count).map { request.token[$0] }
-    try ServiceRefusal.check(token)
+    let token = try reader.token(head)
     guard let role = peers.introduce(call.connection, token, at: context.access) else {
       return refuseToken(call, output: &output)
     }

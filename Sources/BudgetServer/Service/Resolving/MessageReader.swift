@@ -14,6 +14,16 @@ struct MessageReader: ~Copyable {
   }
 }
 
+extension MessageReader {
+  /// The token by which a connection says who it is.
+  mutating func token(_ head: RequestHead) throws(ServiceRefusal) -> [UInt8] {
+    let request = try ServiceRefusal.of { () throws(WireFault) in try decoder.authenticate(head) }
+    let token = (0..<request.token.count).map { request.token[$0] }
+    try ServiceRefusal.check(token)
+    return token
+  }
+}
+
 extension ServiceRefusal {
   /// The result of `read`, or the refusal of a message that is wrong.
   static func of<Message>(
