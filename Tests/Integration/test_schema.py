@@ -23,21 +23,23 @@ let package = Package(
     .target(name: "BudgetModel", swiftSettings: settings),
     .target(name: "BudgetWire", dependencies: ["BudgetModel", "CBudgetWire"], swiftSettings: settings),
     .target(name: "Locks"),
+    .target(name: "Sockets"),
     .target(name: "TCPTransport"),
     .executableTarget(
-      name: "Probe", dependencies: ["BudgetModel", "BudgetWire", "Locks", "TCPTransport"]),
+      name: "Probe",
+      dependencies: ["BudgetModel", "BudgetWire", "Locks", "Sockets", "TCPTransport"]),
   ]
 )
 """
-# The clock's type is all that counting needs of the transport.
-TRANSPORT = """public struct MonotonicInstant: Equatable {
+# The clock's type is all that counting needs of these.
+SOCKETS = """public struct MonotonicInstant: Equatable {
   public var nanoseconds: Int64
   public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 }
 """
 # Judges each line of hexadecimal; then counts each method as a lane does.
 PROBE = """import BudgetWire
-import TCPTransport
+import Sockets
 
 enum BudgetService {
   static func serves(_ method: MethodName) -> Bool { true }
@@ -123,8 +125,9 @@ def tree(tmp_path_factory):
         shutil.copytree(ROOT / "Sources" / module, tree / "Sources" / module)
         (tree / "Sources" / module / "README.md").unlink()
     shutil.copytree(ROOT / "Sources/BudgetServer/Counting", tree / "Sources/Probe")
-    (tree / "Sources/TCPTransport").mkdir()
-    (tree / "Sources/TCPTransport/MonotonicInstant.swift").write_text(TRANSPORT)
+    for module, text in (("Sockets", SOCKETS), ("TCPTransport", "")):
+        (tree / "Sources" / module).mkdir()
+        (tree / "Sources" / module / "Stand-in.swift").write_text(text)
     (tree / "Sources/Probe/main.swift").write_text(PROBE)
     (tree / "Package.swift").write_text(PACKAGE)
     (tree / PROTO).write_text(later((tree / PROTO).read_text()))
