@@ -61,13 +61,25 @@ import Testing
     }
   }
 
+  private func client(
+    of server: TCPServer, _ inbox: Inbox, _ identity: TestCertificates.Identity? = nil
+  ) async throws -> ClientConnection {
+    try await ClientConnection.connect(
+      to: .tcp(server.localAddress), security: clientSecurity(identity)
+    ) { inbox.take($0) }
+  }
+
+  /// Sends a frame, the first, and waits for its answer.
+  private func exchange(over client: ClientConnection, _ inbox: Inbox) async throws {
+    try await client.send(frame("x"))
+    try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
+  }
+
   @Test func framesGoBothWays() async throws {
     let log = EchoLog()
     let server = try server(context(), log)
     let inbox = Inbox()
-    let client = try await ClientConnection.connect(
-      to: .tcp(server.localAddress), security: clientSecurity()
-    ) { inbox.take($0) }
+    let client = try await client(of: server, inbox)
     let bodies = (0..<500).map { Array("frame \($0)".utf8) }
     for body in bodies { try await client.send(frame(body)) }
     try await client.send(frame([UInt8](repeating: 5, count: 200_000)))
@@ -82,9 +94,7 @@ import Testing
     let log = EchoLog()
     let server = try server(context(), log)
     let inbox = Inbox()
-    let client = try await ClientConnection.connect(
-      to: .tcp(server.localAddress), security: clientSecurity()
-    ) { inbox.take($0) }
+    let client = try await client(of: server, inbox)
     for number in 0..<20 { try await client.send(frame("d\(number)")) }
     try await eventually("deferred") { log.now.deferred.count == 20 }
     var batch = ReplyBatch()
@@ -100,11 +110,8 @@ import Testing
     let router = try certificates.leaf(
       "router", by: root, names: "DNS:router.example.org", use: "clientAuth")
     let inbox = Inbox()
-    let client = try await ClientConnection.connect(
-      to: .tcp(server.localAddress), security: clientSecurity(router)
-    ) { inbox.take($0) }
-    try await client.send(frame("x"))
-    try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
+    let client = try await client(of: server, inbox, router)
+    try await exchange(over: client, inbox)
     #expect(log.now.peers.map(\.certificateNames) == [["dns:router.example.org", "cn:router"]])
     await client.close()
   }
@@ -112,11 +119,8 @@ import Testing
   @Test func aClientThatClosesSaysGoodbye() async throws {
     let server = try server(context())
     let inbox = Inbox()
-    let client = try await ClientConnection.connect(
-      to: .tcp(server.localAddress), security: clientSecurity()
-    ) { inbox.take($0) }
-    try await client.send(frame("x"))
-    try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
+    let client = try await client(of: server, inbox)
+    try await exchange(over: client, inbox)
     await client.close()
     try await eventually("closed") { server.counters.closedByPeer == 1 }
     #expect(server.counters.secureCuts == 0 && server.counters.secureFailures == 0)
@@ -150,11 +154,8 @@ import Testing
     }
     let silent = try (0..<12).map { _ in try TestPeer(to: server.localAddress) }
     let inbox = Inbox()
-    let client = try await ClientConnection.connect(
-      to: .tcp(server.localAddress), security: clientSecurity()
-    ) { inbox.take($0) }
-    try await client.send(frame("x"))
-    try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
+    let client = try await client(of: server, inbox)
+    try await exchange(over: client, inbox)
     #expect(silent.count == 12)
     await client.close()
   }
@@ -162,9 +163,7 @@ import Testing
   @Test func otherCertificatesAreForLaterConnections() async throws {
     let server = try server(context())
     let first = Inbox()
-    let old = try await ClientConnection.connect(
-      to: .tcp(server.localAddress), security: clientSecurity()
-    ) { first.take($0) }
+    let old = try await client(of: server, first)
     // One that this client's root does not vouch for.
     let stranger = try certificates.root("stranger")
     let other = try certificates.leaf("other", by: stranger, names: "IP:127.0.0.1")
@@ -184,11 +183,8 @@ import Testing
   @Test func drainingSaysGoodbye() async throws {
     let server = try server(context())
     let inbox = Inbox()
-    let client = try await ClientConnection.connect(
-      to: .tcp(server.localAddress), security: clientSecurity()
-    ) { inbox.take($0) }
-    try await client.send(frame("x"))
-    try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
+    let client = try await client(of: server, inbox)
+    try await exchange(over: client, inbox)
     await server.drain(within: .seconds(5))
     try await eventually("told of the end") { inbox.end.withLock { $0 } == .some(nil) }
     await client.close()

@@ -250,7 +250,7 @@ extension BudgetCatalog {
   /// Its patterns, in the configuration's order.
   public var patternsInForce: [BudgetPattern] { patterns.definitions }
 
-  /// The number of the pattern whose own budget has that slot; nil: the budget is no pattern's.
+  /// The number of the pattern that owns the budget; nil: no pattern does.
   public func pattern(ofOwn budget: CatalogBudget) -> Int? {
     patterns.overflows.firstIndex(of: budget.slot)
   }

@@ -69,8 +69,8 @@ final class RedisFleetStore: FleetLink {
     do throws(RedisError) {
       if try watch.master() != address { link = nil }
     } catch {
-      // As long as the master answers, sentinels that do not are no reason to leave it, nor to have
-      // each pass wait for them.
+      // The master still answers, so the link stays. Asking silent sentinels again before each pass
+      // would only delay it.
       self.askedAt = .now + Self.patience
     }
   }

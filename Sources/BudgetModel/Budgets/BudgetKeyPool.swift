@@ -1,7 +1,7 @@
 /// Keys of budgets without a text for each: 12 bytes a key, and its name's bytes.
 ///
-/// Whoever keeps the short forms moves them to a pool of their own once too many names in this one
-/// are of keys that are gone.
+/// Names are never taken out. When too many of them belong to keys that are gone, the owner of the short
+/// forms moves those in use to a new pool.
 package struct BudgetKeyPool: Sendable {
   /// The short form of a key, valid in the pool that made it.
   package struct Key: Sendable {

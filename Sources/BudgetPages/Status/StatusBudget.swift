@@ -8,7 +8,7 @@ struct StatusBudget {
   /// How fast money went in the last minutes, steadily or not; nil: not known.
   let rate: SpendPace.Rate?
   let forecasts: Forecasts
-  /// The pattern whose own budget it is; nil: it is no pattern's.
+  /// The pattern that owns it; nil: no pattern does.
   var pattern: PatternReport?
 
   init(_ report: BudgetReport, slot: Int32, _ pace: PaceReading, at now: Timestamp) {
