@@ -77,6 +77,13 @@ extension Descriptor {
     _ = unsafe setsockopt(number, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 
+  /// An option of the socket itself; nil where it is not one.
+  func option(_ name: Int32) -> Int32? {
+    var value: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    return unsafe getsockopt(number, SOL_SOCKET, name, &value, &size) == 0 ? value : nil
+  }
+
   /// Makes calls on it return at once, and keeps it from programs that this process may start.
   public func setNonblocking() {
     let flags = fcntl(number, F_GETFL)

@@ -32,6 +32,13 @@ public struct ListeningSocket: ~Copyable, Sendable {
     }
   }
 
+  /// Takes over one that listens already. Its file, if it has one, is whoever's who made it.
+  public init(adopting inherited: InheritedSocket) {
+    localEndpoint = inherited.endpoint
+    file = nil
+    descriptor = inherited.adopt()
+  }
+
   /// Gives the descriptor away.
   public consuming func release() -> Descriptor { descriptor }
 }

@@ -124,6 +124,19 @@ public struct ResolvedAddress: Sendable {
     return host.hasPrefix(mapped) && rest.utf8.contains(UInt8(ascii: ".")) ? String(rest) : host
   }
 
+  /// The endpoint, in numbers or as a path; an abstract name begins with `@`. Nil for another family.
+  var endpoint: Endpoint? {
+    if let socketAddress { return .tcp(socketAddress) }
+    guard family == AF_UNIX else { return nil }
+    let start = MemoryLayout<sa_family_t>.size
+    let bytes = unsafe withUnsafeBytes(of: storage) { room in
+      unsafe Array(room[start..<max(start, Int(size))])
+    }
+    let isAbstract = bytes.first == 0
+    let name = bytes.dropFirst(isAbstract ? 1 : 0).prefix { $0 != 0 }
+    return .unix(path: (isAbstract ? "@" : "") + String(decoding: name, as: UTF8.self))
+  }
+
   /// The TCP address in numbers; nil for another.
   public var socketAddress: SocketAddress? {
     guard family == AF_INET || family == AF_INET6 else { return nil }

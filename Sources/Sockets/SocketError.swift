@@ -8,6 +8,8 @@ public enum SocketError: Error, Equatable, Sendable, CustomStringConvertible {
   case unresolvedHost(host: String, reason: String)
   /// A system call failed with `errno`; `address` is set where one was involved.
   case system(call: String, errno: Int32, address: String?)
+  /// A socket that was passed to the process cannot be used; `reason` says why, and what to do.
+  case unusableInherited(name: String, reason: String)
   /// No answer to the attempt to connect within the time given.
   case connectTimedOut(address: String)
 
@@ -21,6 +23,8 @@ public enum SocketError: Error, Equatable, Sendable, CustomStringConvertible {
     case .unresolvedHost(let host, let reason): "the host '\(host)' has no address: \(reason)"
     case .system(let call, let errno, let address):
       "\(call)\(address.map { " on \($0)" } ?? "") failed: \(SystemCalls.message(for: errno))"
+    case .unusableInherited(let name, let reason):
+      "\(name), passed to this process, cannot be used: \(reason)"
     case .connectTimedOut(let address): "\(address) did not answer in time"
     }
   }

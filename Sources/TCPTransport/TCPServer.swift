@@ -82,9 +82,10 @@ public final class TCPServer: Sendable {
     var acceptors: [Acceptor] = []
     var found: [Endpoint] = []
     do throws(SocketError) {
-      for endpoint in wanted.all {
-        let listener = try ListeningSocket(endpoint, backlog: 4_096, mode: wanted.unixMode)
-        found.append(listener.localEndpoint)
+      for place in 0..<(wanted.all.count + wanted.inherited.count) {
+        let listener = try wanted.listener(place)
+        let endpoint = listener.localEndpoint
+        found.append(endpoint)
         acceptors.append(
           Acceptor(
             listener: listener, placement: placement, gate: endpoint.address == nil ? nil : gate,
@@ -105,11 +106,23 @@ public final class TCPServer: Sendable {
     public var all: [Endpoint]
     /// Who may connect to those that are Unix sockets, as a file's permissions.
     public var unixMode: UInt32
+    /// Those that listen already, taken over with the queue of whoever waits there.
+    public var inherited: [InheritedSocket]
 
     /// Makes a list of endpoints.
-    public init(_ all: [Endpoint], unixMode: UInt32 = 0o660) {
+    public init(
+      _ all: [Endpoint], unixMode: UInt32 = 0o660, inherited: [InheritedSocket] = []
+    ) {
       self.all = all
       self.unixMode = unixMode
+      self.inherited = inherited
+    }
+
+    /// The socket of one place, the inherited ones behind the others.
+    fileprivate func listener(_ place: Int) throws(SocketError) -> ListeningSocket {
+      place < all.count
+        ? try ListeningSocket(all[place], backlog: 4_096, mode: unixMode)
+        : ListeningSocket(adopting: inherited[place - all.count])
     }
   }
 

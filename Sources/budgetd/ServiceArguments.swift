@@ -1,7 +1,9 @@
 public import ArgumentParser
 import BudgetPages
 public import BudgetServer
+import Foundation
 public import Logging
+import Sockets
 
 /// The options of the server's configuration and addresses.
 struct ServiceArguments: ParsableArguments {
@@ -10,14 +12,15 @@ struct ServiceArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Where the RPC port listens, 127.0.0.1:7077 if not given; port 0 takes a free one. May be given "
-        + "again for more.", valueName: "host:port | unix:path"))
+      "Where the RPC port listens, 127.0.0.1:7077 if neither this is given nor a socket passed; port 0 "
+        + "takes a free one. May be given again for more.", valueName: "host:port | unix:path"))
   var listen: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Where pages and metrics are served; port 0 takes a free one.", valueName: "host:port | off"))
-  var http = "127.0.0.1:9464"
+      "Where pages and metrics are served, 127.0.0.1:9464 if neither this is given nor a socket passed; "
+        + "port 0 takes a free one.", valueName: "host:port | off"))
+  var http: String?
 
   @Option(
     help: ArgumentHelp(
@@ -78,13 +81,31 @@ struct ServiceArguments: ParsableArguments {
   /// A scrape of more would be over a hundred megabytes.
   private static let mostMetrics = 100_000
 
+  /// The sockets that whoever started the process passed to it.
+  private static func inherited() throws(ServerError) -> [InheritedSocket] {
+    do throws(SocketError) {
+      return try InheritedSocket.all(ProcessInfo.processInfo.environment)
+    } catch {
+      throw .usage(error.description)
+    }
+  }
+
   /// The server's options; throws where one cannot be.
   func options() throws(ServerError) -> ServerOptions {
     let place = try DataPlace.ofThisProcess.path(asked: dataDir)
     if dataDir == nil { DataPlace.makeParents(of: place) }
     var options = ServerOptions(configPath: config, dataDirectory: place)
-    if !listen.isEmpty { options.listen = listen }
-    options.http = http == "off" ? nil : http
+    options.inherited = try Self.inherited()
+    let passed = Set(options.inherited.map(\.name))
+    if !listen.isEmpty {
+      options.listen = listen
+    } else if !passed.isDisjoint(with: ["rpc", "rpc-tls", "rpc-unix"]) {
+      options.listen = []
+    }
+    if passed.contains("http"), let http {
+      throw .usage("--http \(http), and a socket 'http' was passed to this process: give one of them")
+    }
+    options.http = http == "off" ? nil : http ?? "127.0.0.1:9464"
     for (name, count) in [
       ("--metrics-deployments", metricsDeployments), ("--metrics-tags", metricsTags),
     ] {

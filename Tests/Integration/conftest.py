@@ -122,7 +122,7 @@ class Server:
     """A budgetd process; ready when the constructor returns."""
 
     def __init__(self, program, directory, config, *arguments, prefix=(), environment=None,
-                 listen="127.0.0.1:0"):
+                 listen="127.0.0.1:0", http="127.0.0.1:0", descriptors=()):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = self.directory / "config.yaml"
@@ -133,12 +133,12 @@ class Server:
             *prefix, program, "--config", str(self.config),
             *(part for one in ([listen] if isinstance(listen, str) else listen)
               for part in ("--listen", one)),
-            "--http", "127.0.0.1:0", "--data-dir", str(self.directory / "data"), *arguments,
+            *(("--http", http) if http else ()), "--data-dir", str(self.directory / "data"), *arguments,
         ]
         with open(self.log_path, "wb") as log, open(self.output_path, "wb") as output:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=log,
-                env={**environment_now(), **(environment or {})},
+                env={**environment_now(), **(environment or {})}, pass_fds=descriptors,
             )
         self.pid = self.process.pid
         try:

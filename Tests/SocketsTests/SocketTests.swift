@@ -145,3 +145,20 @@ import Testing
     #expect(UnixSocketFile(path: "/etc/hostname") == nil)
   }
 }
+
+@Suite struct InheritedSocketTests {
+  @Test func anotherProcessOnesAreNotTaken() throws {
+    let named = ["LISTEN_FDS": "1", "LISTEN_FDNAMES": "rpc"]
+    #expect(try InheritedSocket.all(named).isEmpty)
+    #expect(try InheritedSocket.all(named.merging(["LISTEN_PID": "1"]) { $1 }).isEmpty)
+    #expect(try InheritedSocket.all(["LISTEN_PID": "7"], processID: 7).isEmpty)
+  }
+
+  @Test(arguments: ["-1", "33", "", "one", "99999999999"])
+  func aNumberOfThemThatCannotBe(_ text: String) {
+    let error = #expect(throws: SocketError.self) {
+      try InheritedSocket.all(["LISTEN_PID": "7", "LISTEN_FDS": text], processID: 7)
+    }
+    #expect(error?.description.contains("'\(text)'") == true)
+  }
+}

@@ -62,14 +62,15 @@ public final class BudgetServer: Sendable {
   ) throws(ServerError) {
     let rule = ListenRule(options, .rpc)
     let pageRule = ListenRule(options, .pages)
-    let endpoints = try rule.endpoints(options.listen)
-    let pageAddress = try PageListener.address(options)
+    let passed = try PassedSockets(options.inherited, isEncrypted: rule.isEncrypted)
+    let endpoints = try rule.endpoints(options.listen, beside: passed)
+    let pageAddress = try PageListener.address(options, passed)
     let security = try options.security.map { files throws(ServerError) in
       try ServerSecurity(files, log: log, at: SystemTimeSource.wallClock())
     }
     let config = try ConfigSource(options).load()
     let access = AccessDesk(try AccessSource(options).load(), log: log)
-    var pageListener = try PageListener.listen(options)
+    var pageListener = try PageListener.listen(options, passed)
     let trace = options.trace.map { TrafficTrace($0, version: Self.version, log: log) }
     var settings = LedgerSettings(directory: options.dataDirectory)
     settings.gatherInterval = options.durability.gatherInterval
@@ -123,13 +124,13 @@ public final class BudgetServer: Sendable {
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
       readiness: readiness, pace: pace, access: access, audit: AuditLog(log: log),
-      isInsecureNetwork: endpoints.contains(where: rule.isInsecure)
+      isInsecureNetwork: (endpoints + passed.rpc.map(\.endpoint)).contains(where: rule.isInsecure)
         || pageAddress.map { pageRule.isInsecure(.tcp($0)) } ?? false,
       fleet: member, trace: trace, upkeep: upkeep)
     do throws(TransportError) {
       transport = try TCPServer(
-        endpoints: .init(endpoints, unixMode: rule.unixMode), bounds: options.transport,
-        lanes: options.laneCount, rest: options.rest, security: security?.transport
+        endpoints: .init(endpoints, unixMode: rule.unixMode, inherited: passed.rpc),
+        bounds: options.transport, lanes: options.laneCount, rest: options.rest, security: security?.transport
       ) { _, _ in LaneService(context: context) }
     } catch {
       ledger.close()

@@ -6,7 +6,7 @@ struct ListenRule {
   /// Whether clients have to say who they are.
   private let hasAccess: Bool
   /// Whether connections are encrypted. The one place that says so.
-  private let isEncrypted: Bool
+  let isEncrypted: Bool
   private let allowsInsecureNetwork: Bool
   /// Who may connect to Unix sockets: with an access file anybody, who is known by their user then;
   /// without one the server's own user and group.
@@ -32,11 +32,15 @@ struct ListenRule {
   /// How many endpoints there may be.
   private static let maximumEndpoints = 16
 
-  /// Reads the values of `--listen`.
-  func endpoints(_ texts: [String]) throws(ServerError) -> [Endpoint] {
-    guard (1...Self.maximumEndpoints).contains(texts.count) else {
+  /// Reads the values of `--listen`, beside sockets that were passed to the process.
+  func endpoints(
+    _ texts: [String], beside passed: PassedSockets
+  ) throws(ServerError) -> [Endpoint] {
+    for socket in passed.rpc { try check(socket.endpoint, of: PassedSockets.origin) }
+    guard (1...Self.maximumEndpoints).contains(texts.count + passed.rpc.count) else {
       throw .usage(
-        "--listen is given \(texts.count) times: give 1 to \(Self.maximumEndpoints) endpoints")
+        "--listen is given \(texts.count) times and \(passed.rpc.count) sockets were passed: "
+          + "1 to \(Self.maximumEndpoints) endpoints in all")
     }
     var endpoints: [Endpoint] = []
     for text in texts {

@@ -4,15 +4,25 @@ import TCPTransport
 
 /// The listener of pages: the address that options ask for, and the bounds of the port.
 enum PageListener {
-  /// The address that options ask for; nil: none. Throws where that cannot be.
-  static func address(_ options: ServerOptions) throws(ServerError) -> SocketAddress? {
+  /// The address that options ask for, or that was passed; nil: none. Throws where that cannot be.
+  static func address(
+    _ options: ServerOptions, _ passed: PassedSockets
+  ) throws(ServerError) -> SocketAddress? {
+    let rule = ListenRule(options, .pages)
+    if let socket = passed.http {
+      try rule.check(socket.endpoint, of: PassedSockets.origin)
+      return socket.endpoint.address
+    }
     guard let text = options.http else { return nil }
-    return try ListenRule(options, .pages).address(text, of: "--http")
+    return try rule.address(text, of: "--http")
   }
 
-  /// Listens where the options say; nil where they ask for no pages.
-  static func listen(_ options: ServerOptions) throws(ServerError) -> ListeningSocket? {
-    guard let address = try address(options) else { return nil }
+  /// Listens where the options say, or takes over what listens already; nil where they ask for no pages.
+  static func listen(
+    _ options: ServerOptions, _ passed: PassedSockets
+  ) throws(ServerError) -> ListeningSocket? {
+    guard let address = try address(options, passed) else { return nil }
+    if let socket = passed.http { return ListeningSocket(adopting: socket) }
     let listener: ListeningSocket
     do throws(SocketError) {
       listener = try ListeningSocket(address)

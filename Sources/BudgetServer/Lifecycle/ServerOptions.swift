@@ -3,6 +3,7 @@ public import BudgetModel
 public import BudgetPages
 public import BudgetWire
 public import LiteLLMConfig
+public import Sockets
 public import TCPTransport
 
 /// When a reply to RecordSpend leaves, as `--durability` says.
@@ -27,6 +28,9 @@ public struct ServerOptions: Sendable {
   /// The address of pages and metrics, `HOST:PORT`; port 0 takes a free one; nil: they are not
   /// served.
   public var http: String?
+  /// Sockets that listen already, by the names `rpc`, `rpc-tls`, `rpc-unix` and `http`; those of the
+  /// RPC port are served beside `listen`, that of the HTTP port in place of `http`.
+  public var inherited: [InheritedSocket] = []
   /// How many budgets metrics show.
   public var pages = PageBounds.standard
   /// The path of the file that says who may do what; nil: everybody may do everything.
