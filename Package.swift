@@ -102,7 +102,7 @@ let package = Package(
     module("LiteLLMConfig", ["BudgetModel", "Digest", "Documents", "TimeZones"]),
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks"]),
-    module("RedisStore", ["BudgetModel", "CHiredis", "Locks", "TLS"]),
+    module("RedisStore", ["BudgetModel", "CHiredis", "Locks", "Sockets", "TLS"]),
     module("TCPTransport", ["BudgetModel", "Locks", "Sockets", "TLS"]),
 
     // 2 and 1: the engine, documents, the nouns
@@ -194,7 +194,9 @@ let package = Package(
       "LoadTestTests",
       ["BudgetModel", "BudgetWire", "LoadTest", "Sockets", "TCPTransport", "WholeRequests"]),
     tests("PrometheusTextTests", ["BudgetModel", "PrometheusText"]),
-    tests("RedisStoreTests", ["BudgetModel", "Locks", "RedisStore", "TLS", "TestCertificates"]),
+    tests(
+      "RedisStoreTests",
+      ["BudgetModel", "Locks", "RedisStore", "Sockets", "TLS", "TestCertificates"]),
     tests("SecretFilesTests", ["SecretFiles"]),
     tests("SpendLedgerTests", ["Locks", "BudgetModel", "Digest", "SeededRandom", "SpendLedger"]),
     tests("SocketsTests", ["Sockets"]),

@@ -15,16 +15,17 @@ public struct InheritedSocket: Hashable, Sendable {
   /// As many as a server takes.
   private static let bound: Int32 = 32
 
-  /// The sockets that `LISTEN_FDS` says were passed to this process; none where `LISTEN_PID` is another's.
+  /// The sockets that `LISTEN_FDS` says were passed to this process; none where `LISTEN_PID` is
+  /// another's.
   ///
-  /// Each is to be adopted by one `ListeningSocket`. From here on programs that this process may start do
-  /// not get them.
+  /// Each is to be adopted by one `ListeningSocket`. Programs that this process may start do not get
+  /// them from then on.
   /// - Throws: `SocketError` where one of them is not a stream socket that listens.
   public static func all(
     _ environment: [String: String], processID: Int32? = nil
   ) throws(SocketError) -> [InheritedSocket] {
-    guard environment["LISTEN_PID"] == String(processID ?? getpid()), let text = environment["LISTEN_FDS"]
-    else { return [] }
+    let mine = String(processID ?? getpid())
+    guard environment["LISTEN_PID"] == mine, let text = environment["LISTEN_FDS"] else { return [] }
     guard let count = Int32(text), (0...bound).contains(count) else {
       throw .unusableInherited(
         name: "LISTEN_FDS", reason: "it is '\(text)': give a number from 0 to \(bound)")

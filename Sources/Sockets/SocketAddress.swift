@@ -65,6 +65,9 @@ public struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     return bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1
   }
 
+  /// Whether the host is an address already, and needs no lookup.
+  public var isNumeric: Bool { Self.bytes4(host) != nil || Self.bytes6(host) != nil }
+
   private static func mayStandInName(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -3,6 +3,7 @@ import BudgetServer
 import Dispatch
 import Foundation
 import Logging
+import RedisStore
 import Sockets
 import TCPTransport
 
@@ -52,6 +53,7 @@ struct ServerProcess {
       case .beginReload:
         reloads.async { [server, signals, manager] in
           manager.reloading()
+          RedisTLS.readFilesAgain()
           server.reload()
           manager.ready()
           signals.tell(.reloaded)

@@ -103,7 +103,7 @@ struct ServiceArguments: ParsableArguments {
       options.listen = []
     }
     if passed.contains("http"), let http {
-      throw .usage("--http \(http), and a socket 'http' was passed to this process: give one of them")
+      throw .usage("--http \(http), and a socket 'http' was passed: give one of them")
     }
     options.http = http == "off" ? nil : http ?? "127.0.0.1:9464"
     for (name, count) in [

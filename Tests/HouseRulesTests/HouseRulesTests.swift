@@ -14,7 +14,7 @@ import Testing
     "BudgetWire/Walk/WireCursor.swift", "Digest/SHA256Digest.swift",
     "budgetctl/Terminal/SystemCalls.swift",
     "Documents/YAML/YAMLEventReader.swift", "Locks/Locked.swift",
-    "RedisStore/Link/HostLookup.swift", "RedisStore/Link/RedisReplies.swift",
+    "RedisStore/Link/RedisReplies.swift",
     "RedisStore/Link/RedisReply.swift", "RedisStore/Link/RedisSocket.swift",
     "SpendLedger/Directory/SystemCalls.swift",
     "SpendLedger/Keys/KeyTable.swift",

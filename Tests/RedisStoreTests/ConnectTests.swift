@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import Sockets
 import Testing
 
 @testable import RedisStore
@@ -104,7 +105,7 @@ import Testing
     let lookup = HostLookup { _, port in
       released.wait()
       defer { finished.signal() }
-      return .targets([.tcp(numericHost: "192.0.2.1", port: port)])
+      return .targets([.tcp(SocketAddress(host: "192.0.2.1", port: port))])
     }
     let address = RedisAddress.tcp(host: "redis.example", port: 1)
     let first = try #require(throws: RedisError.self) {
@@ -119,15 +120,15 @@ import Testing
     for host in ["127.0.0.1", "::1"] {
       #expect(
         try lookup.targets(of: .tcp(host: host, port: 5), within: .zero)
-          == [.tcp(numericHost: host, port: 5)])
+          == [.tcp(SocketAddress(host: host, port: 5))])
     }
     released.signal()
     finished.wait()
     // The lookup that nobody waits for any more makes room for the next.
     released.signal()
-    var targets: [ConnectTarget]?
+    var targets: [Endpoint]?
     while targets == nil { targets = try? lookup.targets(of: address, within: .seconds(60)) }
-    #expect(targets == [.tcp(numericHost: "192.0.2.1", port: 1)])
+    #expect(targets == [.tcp(SocketAddress(host: "192.0.2.1", port: 1))])
   }
 
   @Test func aNameWithoutAnAddressIsSaid() throws {

@@ -1,7 +1,9 @@
-import RedisStore
+import Foundation
 import TLS
 import TestCertificates
 import Testing
+
+@testable import RedisStore
 
 /// Links to a real redis-server that speaks TLS.
 @Suite struct EncryptionTests {
@@ -95,6 +97,29 @@ import Testing
     // In TLS 1.3 the refusal comes with the first reply.
     let error = #expect(throws: RedisError.self) { _ = try RedisLink.connect(settings(port)) }
     #expect("\(error as Any)".contains("the server refused the connection"))
+  }
+
+  @Test func filesAreReadAgainWhenTold() throws {
+    let one = try certificates.leaf("one", by: root, use: "clientAuth")
+    let other = try certificates.leaf("other", by: root, use: "clientAuth", days: 300)
+    var client = TLSContext.Client()
+    (client.certificate, client.key) = (one.certificate, one.key)
+    let contexts = RedisTLSContexts()
+    let before = try contexts.context(of: client).certificateEnd
+    try Self.copy(other.certificate, to: one.certificate)
+    try Self.copy(other.key, to: one.key)
+    #expect(try contexts.context(of: client).certificateEnd == before)
+    contexts.readFilesAgain()
+    let after = try contexts.context(of: client).certificateEnd
+    #expect(after != before)
+    // A pair that is no good leaves the one before.
+    try Self.copy(server.key, to: one.key)
+    contexts.readFilesAgain()
+    #expect(try contexts.context(of: client).certificateEnd == after)
+  }
+
+  private static func copy(_ path: String, to place: String) throws {
+    try Data(contentsOf: URL(filePath: path)).write(to: URL(filePath: place))
   }
 
   @Test func filesThatAreNoGoodAreSaid() throws {

@@ -124,13 +124,15 @@ public final class BudgetServer: Sendable {
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
       readiness: readiness, pace: pace, access: access, audit: AuditLog(log: log),
-      isInsecureNetwork: (endpoints + passed.rpc.map(\.endpoint)).contains(where: rule.isInsecure)
+      isInsecureNetwork: endpoints.contains(where: rule.isInsecure)
+        || passed.rpc.contains { rule.isInsecure($0.endpoint) }
         || pageAddress.map { pageRule.isInsecure(.tcp($0)) } ?? false,
       fleet: member, trace: trace, upkeep: upkeep)
     do throws(TransportError) {
       transport = try TCPServer(
         endpoints: .init(endpoints, unixMode: rule.unixMode, inherited: passed.rpc),
-        bounds: options.transport, lanes: options.laneCount, rest: options.rest, security: security?.transport
+        bounds: options.transport, lanes: options.laneCount, rest: options.rest,
+        security: security?.transport
       ) { _, _ in LaneService(context: context) }
     } catch {
       ledger.close()

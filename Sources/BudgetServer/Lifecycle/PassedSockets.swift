@@ -15,14 +15,13 @@ struct PassedSockets {
     for socket in all {
       let isUnix = socket.endpoint.address == nil
       func refused(_ reason: String) -> ServerError {
-        .usage(
-          "LISTEN_FDNAMES calls the socket passed at \(socket.endpoint) '\(socket.name)': \(reason)")
+        .usage("the socket passed at \(socket.endpoint) is called '\(socket.name)': \(reason)")
       }
       switch (socket.name, isUnix) {
       case ("rpc", false), ("rpc-unix", true): rpc.append(socket)
       case ("rpc-tls", false):
         guard isEncrypted else {
-          throw refused("give --tls-cert and --tls-key, or call it rpc where it is to be in the clear")
+          throw refused("give --tls-cert and --tls-key, or call it rpc to have it in the clear")
         }
         rpc.append(socket)
       case ("http", false):

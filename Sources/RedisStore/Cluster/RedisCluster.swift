@@ -13,8 +13,8 @@ public struct RedisCluster<Transport: ClusterTransport> {
   private var map = SlotMap()
   /// The masters before the last disconnection.
   private var known: [RedisAddress] = []
-  /// Nodes that have failed since the pass began, how often, and why.
-  private var failures: [RedisAddress: (count: Int, reason: RedisError)] = [:]
+  /// Nodes that have failed since the pass began, how often, why, and when last.
+  private var failures: [RedisAddress: (count: Int, reason: RedisError, at: Duration)] = [:]
   private var digests: [RedisScript: [UInt8]] = [:]
   private var retryEnd: Duration
   private var mappedAt: Duration?
@@ -32,6 +32,8 @@ public struct RedisCluster<Transport: ClusterTransport> {
   static var passAllowance: Duration { .seconds(2) }
   /// How often the map is asked for at most.
   static var mapInterval: Duration { .milliseconds(200) }
+  /// How long a node that did not answer in time is left alone: each attempt holds up all the others.
+  static var restAllowance: Duration { .seconds(2) }
   /// Commands of one round at most; a node may get all of them.
   static var commandBound: Int { 8_192 }
 
@@ -55,14 +57,19 @@ public struct RedisCluster<Transport: ClusterTransport> {
     (map.nodes.count, map.nodes.count { isAway($0) })
   }
 
-  /// A new pass begins: nodes that failed are tried again.
+  /// A new pass begins: nodes that failed are tried again, those that hung a while later.
   public mutating func beginPass() {
-    failures = [:]
+    let now = transport.uptime()
+    failures = failures.filter { _, failure in
+      guard case .timedOut = failure.reason else { return false }
+      return now < failure.at + Self.restAllowance
+    }
     retryEnd = transport.uptime() + Self.passAllowance
   }
 
   /// Finds out who has which slots.
   public mutating func connect() throws(RedisError) {
+    failures = [:]
     beginPass()
     mappedAt = nil
     disconnect()
@@ -183,7 +190,7 @@ public struct RedisCluster<Transport: ClusterTransport> {
   }
 
   private mutating func note(_ error: RedisError, at node: RedisAddress) {
-    failures[node] = ((failures[node]?.count ?? 0) + 1, error)
+    failures[node] = ((failures[node]?.count ?? 0) + 1, error, transport.uptime())
   }
 
   private func route(to slot: Int?) -> ClusterRoute {

@@ -1,5 +1,4 @@
 import BudgetModel
-import Glibc
 
 /// An instant on the monotonic clock that something has to be done by.
 struct Deadline {
@@ -32,11 +31,4 @@ struct Deadline {
 
   /// Whether it has passed.
   var hasPassed: Bool { ContinuousClock.Instant.now >= instant }
-}
-
-/// The events that a socket is waited for.
-enum PollEvents {
-  static let input = Int32(POLLIN)
-  static let output = Int32(POLLOUT)
-  static let inputAndOutput = Int32(POLLIN) | Int32(POLLOUT)
 }

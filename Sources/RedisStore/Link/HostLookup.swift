@@ -1,8 +1,8 @@
 import BudgetModel
 import Dispatch
 import Foundation
-import Glibc
 import Locks
+import Sockets
 
 /// Turns hosts' names into addresses on a thread of its own, since the system's lookup has no time
 /// limit.
@@ -18,7 +18,7 @@ final class HostLookup: Sendable {
 
   /// The result of a lookup.
   enum Answer: Sendable {
-    case targets([ConnectTarget])
+    case targets([Endpoint])
     case failure(String)
   }
 
@@ -30,12 +30,13 @@ final class HostLookup: Sendable {
   /// The targets of an address. Waits for `allowance` at most; paths and numbers need no lookup.
   func targets(
     of address: RedisAddress, within allowance: Duration
-  ) throws(RedisError) -> [ConnectTarget] {
+  ) throws(RedisError) -> [Endpoint] {
     guard case .tcp(let host, let port) = address else {
       if case .unix(let path) = address { return [.unix(path: path)] }
       return []
     }
-    if Self.isNumeric(host) { return [.tcp(numericHost: host, port: port)] }
+    let numeric = SocketAddress(host: host, port: port)
+    if numeric.isNumeric { return [.tcp(numeric)] }
     let isFree = isUnderWay.withLock { busy in
       defer { busy = true }
       return !busy
@@ -60,60 +61,28 @@ final class HostLookup: Sendable {
     }
   }
 
-  private static func isNumeric(_ host: String) -> Bool {
-    var address = in6_addr()
-    if unsafe inet_pton(AF_INET, host, &address) == 1 { return true }
-    return unsafe inet_pton(AF_INET6, host, &address) == 1
-  }
-
   /// The system's answer.
   static func systemAnswer(host: String, port: UInt16) -> Answer {
-    var hints = unsafe addrinfo()
-    unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    var first: UnsafeMutablePointer<addrinfo>?
-    let code = unsafe getaddrinfo(host, nil, &hints, &first)
-    guard code == 0 else {
-      return .failure(unsafe String(cString: gai_strerror(code)))
+    do throws(SocketError) {
+      let found = try ResolvedAddress.all(of: SocketAddress(host: host, port: port))
+      let targets = found.prefix(maximumTargets).compactMap(\.socketAddress).map(Endpoint.tcp)
+      return targets.isEmpty ? .failure("it has no address") : .targets(targets)
+    } catch {
+      return .failure(error.reason)
     }
-    defer { unsafe freeaddrinfo(first) }
-    var targets: [ConnectTarget] = []
-    var next = unsafe first
-    while let entry = unsafe next, targets.count < maximumTargets {
-      unsafe next = entry.pointee.ai_next
-      var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-      let status = unsafe getnameinfo(
-        entry.pointee.ai_addr, entry.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0,
-        NI_NUMERICHOST)
-      guard status == 0 else { continue }
-      let numeric = String(
-        decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      targets.append(.tcp(numericHost: numeric, port: port))
-    }
-    return targets.isEmpty ? .failure("it has no address") : .targets(targets)
   }
 
   /// More addresses of one name are not tried.
   private static let maximumTargets = 8
 }
 
-/// An address that needs no lookup.
-enum ConnectTarget: Hashable, Sendable {
-  /// An address in numbers, and a port.
-  case tcp(numericHost: String, port: UInt16)
-  /// The path of a Unix socket.
-  case unix(path: String)
-}
-
-extension ConnectTarget {
-  /// The longest path of a Unix socket; hiredis would cut off the rest without a word.
-  static let maximumPathLength = 107
-
+extension Endpoint {
   /// Why nothing can be there; nil: something can.
   var complaint: String? {
     guard case .unix(let path) = self else { return nil }
     let length = path.utf8.count
-    guard length <= Self.maximumPathLength else {
-      return "the path has \(length) bytes, more than the system's \(Self.maximumPathLength)"
+    guard length <= Self.longestPath else {
+      return "the path has \(length) bytes, more than the system's \(Self.longestPath)"
     }
     return path.isEmpty || path.utf8.contains(0) ? "the path is empty or has a zero byte" : nil
   }

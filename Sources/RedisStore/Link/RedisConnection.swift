@@ -1,3 +1,4 @@
+import Sockets
 import TLS
 
 /// One connection to Redis: commands out, replies in.
@@ -23,7 +24,7 @@ struct RedisConnection: ~Copyable {
   /// A connection to one numeric address or a path, encrypted where the settings say so. Waits until
   /// `deadline` at most, and as long again for the encryption.
   static func connected(
-    to target: ConnectTarget, _ settings: RedisSettings, deadline: Deadline
+    to target: Endpoint, _ settings: RedisSettings, deadline: Deadline
   ) throws(RedisError) -> RedisConnection {
     let address = settings.address
     var socket = try RedisSocket.connected(to: target, of: address, deadline: deadline)
@@ -81,7 +82,7 @@ struct RedisConnection: ~Copyable {
   var hasBytesLeft: Bool { replies.hasBytesLeft }
 
   /// Waits for the socket; its events, or 0 when the time is over.
-  func ready(_ events: Int32, until deadline: Deadline) throws(RedisError) -> Int32 {
+  func ready(_ events: Int16, until deadline: Deadline) throws(RedisError) -> Int16 {
     try socket.ready(events, until: deadline)
   }
 }

@@ -1,3 +1,5 @@
+import Sockets
+
 extension RedisLink {
   /// Looks the host up, connects, authenticates, selects the database and asks for the facts.
   ///
@@ -12,7 +14,7 @@ extension RedisLink {
   /// A connection to the first target that takes it. Each has an equal part of the time, so that
   /// a first one that never answers leaves some for the others.
   static func connection(
-    _ settings: RedisSettings, targets: [ConnectTarget]
+    _ settings: RedisSettings, targets: [Endpoint]
   ) throws(RedisError) -> RedisConnection {
     var failure = RedisError.connect(settings.address, reason: "there is no address")
     for target in targets {

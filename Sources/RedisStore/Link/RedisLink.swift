@@ -1,3 +1,5 @@
+import Sockets
+
 /// One connected, authenticated link to Redis in its database. Used on one thread.
 ///
 /// A refusal by Redis is a value. Anything else that goes wrong closes the link for good: what was
@@ -15,7 +17,7 @@ public struct RedisLink: ~Copyable {
   var digests: [RedisScript: [UInt8]] = [:]
 
   /// Connects to the first of `targets` that takes it, then authenticates.
-  init(_ settings: RedisSettings, targets: [ConnectTarget]) throws(RedisError) {
+  init(_ settings: RedisSettings, targets: [Endpoint]) throws(RedisError) {
     self.settings = settings
     connection = try Self.connection(settings, targets: targets)
     try greet()
@@ -121,11 +123,11 @@ public struct RedisLink: ~Copyable {
     while replies.count < commands.count {
       if !isWritten { isWritten = try send(commands, &sent) }
       let deadline = Deadline.earlier(whole, next)
-      let events = isWritten ? PollEvents.input : PollEvents.inputAndOutput
+      let events = PollSet.readable | (isWritten ? 0 : PollSet.writable)
       guard let found = try connection?.ready(events, until: deadline), found != 0 else {
         throw .timedOut(deadline.allowance)
       }
-      if found & ~PollEvents.output != 0 {
+      if found & ~PollSet.writable != 0 {
         try connection?.read()
         while replies.count < commands.count, let reply = try connection?.nextReply() {
           replies.append(reply)

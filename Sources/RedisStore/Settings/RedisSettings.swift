@@ -59,6 +59,9 @@ public struct RedisTLS: Hashable, Sendable {
     try RedisTLSContexts.shared.context(of: client)
   }
 
+  /// Has the files of all connections to Redis read again for the next ones; those open go on as they are.
+  public static func readFilesAgain() { RedisTLSContexts.shared.readFilesAgain() }
+
   /// When the certificate that is shown ends, in Unix seconds; nil: none is, or none can be.
   public var certificateEnd: Int64? {
     guard client.certificate != nil else { return nil }

@@ -137,6 +137,28 @@ import Testing
     #expect(cluster.nodes == (3, 0))
   }
 
+  /// Whoever waits for it holds up the others: one pass in a while, not each.
+  @Test func aNodeThatHangsIsLeftAloneForAWhile() throws {
+    var cluster = try cluster()
+    virtual.nodes[1].hangs = true
+    let keys = (0..<3).map { Array(virtual.key(at: $0).utf8) }
+    for _ in 0..<3 {
+      cluster.beginPass()
+      #expect(try cluster.perform([], reading: keys).values.map(isAway) == [false, true, false])
+      virtual.time += .milliseconds(100)
+    }
+    #expect(virtual.nodes[1].timesHung == 1)
+    virtual.time += .seconds(2)
+    cluster.beginPass()
+    #expect(isAway(try cluster.perform([], reading: keys).values[1]))
+    #expect(virtual.nodes[1].timesHung == 2)
+    // Its slots go to another meanwhile: nobody waits any more.
+    virtual.owners = virtual.owners.map { $0 == 1 ? 2 : $0 }
+    virtual.time += .milliseconds(200)
+    cluster.beginPass()
+    #expect(try cluster.perform([], reading: keys).values.map(isAway) == [false, false, false])
+  }
+
   @Test func aLinkThatBrokeIsMadeAnewOnce() throws {
     var cluster = try cluster()
     virtual.nodes[1].brokenCalls = 1

@@ -6,6 +6,9 @@ final class VirtualCluster {
     var texts: [[UInt8]: [UInt8]] = [:]
     var scripts: Set<[UInt8]> = []
     var isUp = true
+    /// Takes what comes and says nothing.
+    var hangs = false
+    var timesHung = 0
     /// Replies to everything in place of what it would say.
     var refuses: String?
     /// Its clock less the cluster's, milliseconds.
@@ -156,6 +159,11 @@ struct VirtualTransport: ClusterTransport {
     return portions.map { node, commands in
       guard let place = cluster.addresses.firstIndex(of: node), cluster.nodes[place].isUp else {
         return ClusterAnswer(.failure(.connect(node, reason: "Connection refused")))
+      }
+      if cluster.nodes[place].hangs {
+        cluster.nodes[place].timesHung += 1
+        cluster.time += .seconds(1)
+        return ClusterAnswer(.failure(.timedOut(.seconds(1))))
       }
       if cluster.nodes[place].brokenCalls > 0 {
         cluster.nodes[place].brokenCalls -= 1
