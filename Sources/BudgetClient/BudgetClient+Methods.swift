@@ -4,7 +4,8 @@ public import BudgetWire
 // throws `BudgetClientError`.
 
 extension BudgetClient {
-  /// Asks which deployments are within budget. Only reads: the error is always `notApplied`.
+  /// Asks which deployments are within budget. Only reads, unless the request reserves: the error is
+  /// then always `notApplied`.
   ///
   /// That every candidate is over budget is a result (`isExhausted`), not an error.
   public func filterDeployments(
@@ -119,6 +120,7 @@ extension GetProviderBudgetsResponse {
     models += page.models
     pools += page.pools
     total += page.total
+    reservations = page.reservations
     reconciledAtUnixMilliseconds = page.reconciledAtUnixMilliseconds
     nextPageToken = page.nextPageToken
   }

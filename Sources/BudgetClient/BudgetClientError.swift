@@ -50,6 +50,8 @@ public enum BudgetClientError: Error, Hashable, Sendable {
     case unusableToken(String)
     /// The files for encryption are not what they have to be.
     case unusableSecurity(String)
+    /// The reservation is settled, or is just being settled.
+    case alreadySettled
     /// The text is not an address of a server.
     case invalidAddress(String)
   }
@@ -106,6 +108,8 @@ extension BudgetClientError.Reason: CustomStringConvertible {
       "the request has \(length) bytes, the server takes at most \(bound)"
     case .unreadableAnswer(let why): "the server does not speak budget.v1: \(why)"
     case .unusableToken(let why): why
+    case .alreadySettled:
+      "the reservation is settled already: record further costs with a key of their own"
     case .invalidAddress(let why), .unusableSecurity(let why): why
     }
   }

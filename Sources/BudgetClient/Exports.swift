@@ -21,5 +21,10 @@
 @_exported public import struct BudgetWire.RPCStatus
 @_exported public import struct BudgetWire.RecordSpendRequest
 @_exported public import struct BudgetWire.RecordSpendResponse
+@_exported public import struct BudgetWire.ReservationTotals
+@_exported public import struct BudgetWire.ReserveOptions
+@_exported public import struct BudgetWire.ReserveSpendRequest
+@_exported public import struct BudgetWire.ReserveSpendResponse
+@_exported public import struct BudgetWire.SpendReservation
 @_exported public import struct BudgetWire.SpendWindow
 @_exported public import enum BudgetWire.StatusCode

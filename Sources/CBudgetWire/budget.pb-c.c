@@ -502,6 +502,51 @@ void   budget__v1__get_provider_budgets_response__free_unpacked
   assert(message->base.descriptor == &budget__v1__get_provider_budgets_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   budget__v1__reservation_totals__init
+                     (Budget__V1__ReservationTotals         *message)
+{
+  static const Budget__V1__ReservationTotals init_value = BUDGET__V1__RESERVATION_TOTALS__INIT;
+  *message = init_value;
+}
+size_t budget__v1__reservation_totals__get_packed_size
+                     (const Budget__V1__ReservationTotals *message)
+{
+  assert(message->base.descriptor == &budget__v1__reservation_totals__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__reservation_totals__pack
+                     (const Budget__V1__ReservationTotals *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__reservation_totals__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__reservation_totals__pack_to_buffer
+                     (const Budget__V1__ReservationTotals *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__reservation_totals__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ReservationTotals *
+       budget__v1__reservation_totals__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ReservationTotals *)
+     protobuf_c_message_unpack (&budget__v1__reservation_totals__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__reservation_totals__free_unpacked
+                     (Budget__V1__ReservationTotals *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__reservation_totals__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   budget__v1__budget__init
                      (Budget__V1__Budget         *message)
 {
@@ -952,6 +997,96 @@ void   budget__v1__release_reservation_response__free_unpacked
   assert(message->base.descriptor == &budget__v1__release_reservation_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   budget__v1__extend_reservation_request__init
+                     (Budget__V1__ExtendReservationRequest         *message)
+{
+  static const Budget__V1__ExtendReservationRequest init_value = BUDGET__V1__EXTEND_RESERVATION_REQUEST__INIT;
+  *message = init_value;
+}
+size_t budget__v1__extend_reservation_request__get_packed_size
+                     (const Budget__V1__ExtendReservationRequest *message)
+{
+  assert(message->base.descriptor == &budget__v1__extend_reservation_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__extend_reservation_request__pack
+                     (const Budget__V1__ExtendReservationRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__extend_reservation_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__extend_reservation_request__pack_to_buffer
+                     (const Budget__V1__ExtendReservationRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__extend_reservation_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ExtendReservationRequest *
+       budget__v1__extend_reservation_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ExtendReservationRequest *)
+     protobuf_c_message_unpack (&budget__v1__extend_reservation_request__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__extend_reservation_request__free_unpacked
+                     (Budget__V1__ExtendReservationRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__extend_reservation_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__extend_reservation_response__init
+                     (Budget__V1__ExtendReservationResponse         *message)
+{
+  static const Budget__V1__ExtendReservationResponse init_value = BUDGET__V1__EXTEND_RESERVATION_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__extend_reservation_response__get_packed_size
+                     (const Budget__V1__ExtendReservationResponse *message)
+{
+  assert(message->base.descriptor == &budget__v1__extend_reservation_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__extend_reservation_response__pack
+                     (const Budget__V1__ExtendReservationResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__extend_reservation_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__extend_reservation_response__pack_to_buffer
+                     (const Budget__V1__ExtendReservationResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__extend_reservation_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ExtendReservationResponse *
+       budget__v1__extend_reservation_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ExtendReservationResponse *)
+     protobuf_c_message_unpack (&budget__v1__extend_reservation_response__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__extend_reservation_response__free_unpacked
+                     (Budget__V1__ExtendReservationResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__extend_reservation_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   budget__v1__backup_ledger_request__init
                      (Budget__V1__BackupLedgerRequest         *message)
 {
@@ -1357,7 +1492,7 @@ void   budget__v1__explained_budget__free_unpacked
   assert(message->base.descriptor == &budget__v1__explained_budget__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[12] =
+static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[13] =
 {
   {
     "call_id",
@@ -1480,6 +1615,18 @@ static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[12]
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "extend_reservation",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Request, method_case),
+    offsetof(Budget__V1__Request, extend_reservation),
+    &budget__v1__extend_reservation_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "get_spend_history",
     23,
     PROTOBUF_C_LABEL_NONE,
@@ -1508,24 +1655,24 @@ static const unsigned budget__v1__request__field_indices_by_name[] = {
   8,   /* field[8] = authenticate */
   7,   /* field[7] = backup_ledger */
   0,   /* field[0] = call_id */
-  11,   /* field[11] = explain_request */
+  12,   /* field[12] = explain_request */
+  10,   /* field[10] = extend_reservation */
   2,   /* field[2] = filter_deployments */
   4,   /* field[4] = get_provider_budgets */
-  10,   /* field[10] = get_spend_history */
+  11,   /* field[11] = get_spend_history */
   9,   /* field[9] = ping */
   3,   /* field[3] = record_spend */
   6,   /* field[6] = release_reservation */
   5,   /* field[5] = reserve_spend */
   1,   /* field[1] = timeout_ms */
 };
-static const ProtobufCIntRange budget__v1__request__number_ranges[5 + 1] =
+static const ProtobufCIntRange budget__v1__request__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 10, 2 },
   { 16, 7 },
   { 20, 8 },
-  { 23, 10 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor budget__v1__request__descriptor =
 {
@@ -1535,14 +1682,14 @@ const ProtobufCMessageDescriptor budget__v1__request__descriptor =
   "Budget__V1__Request",
   "budget.v1",
   sizeof(Budget__V1__Request),
-  12,
+  13,
   budget__v1__request__field_descriptors,
   budget__v1__request__field_indices_by_name,
-  5,  budget__v1__request__number_ranges,
+  4,  budget__v1__request__number_ranges,
   (ProtobufCMessageInit) budget__v1__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[12] =
+static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[13] =
 {
   {
     "call_id",
@@ -1665,6 +1812,18 @@ static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[12
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "extend_reservation",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Response, result_case),
+    offsetof(Budget__V1__Response, extend_reservation),
+    &budget__v1__extend_reservation_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "get_spend_history",
     23,
     PROTOBUF_C_LABEL_NONE,
@@ -1693,24 +1852,24 @@ static const unsigned budget__v1__response__field_indices_by_name[] = {
   8,   /* field[8] = authenticate */
   7,   /* field[7] = backup_ledger */
   0,   /* field[0] = call_id */
-  11,   /* field[11] = explain_request */
+  12,   /* field[12] = explain_request */
+  10,   /* field[10] = extend_reservation */
   2,   /* field[2] = filter_deployments */
   4,   /* field[4] = get_provider_budgets */
-  10,   /* field[10] = get_spend_history */
+  11,   /* field[11] = get_spend_history */
   9,   /* field[9] = ping */
   3,   /* field[3] = record_spend */
   6,   /* field[6] = release_reservation */
   5,   /* field[5] = reserve_spend */
   1,   /* field[1] = status */
 };
-static const ProtobufCIntRange budget__v1__response__number_ranges[5 + 1] =
+static const ProtobufCIntRange budget__v1__response__number_ranges[4 + 1] =
 {
   { 1, 0 },
   { 10, 2 },
   { 16, 7 },
   { 20, 8 },
-  { 23, 10 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor budget__v1__response__descriptor =
 {
@@ -1720,10 +1879,10 @@ const ProtobufCMessageDescriptor budget__v1__response__descriptor =
   "Budget__V1__Response",
   "budget.v1",
   sizeof(Budget__V1__Response),
-  12,
+  13,
   budget__v1__response__field_descriptors,
   budget__v1__response__field_indices_by_name,
-  5,  budget__v1__response__number_ranges,
+  4,  budget__v1__response__number_ranges,
   (ProtobufCMessageInit) budget__v1__response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1836,7 +1995,7 @@ const ProtobufCMessageDescriptor budget__v1__status__descriptor =
   (ProtobufCMessageInit) budget__v1__status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__deployment__field_descriptors[5] =
+static const ProtobufCFieldDescriptor budget__v1__deployment__field_descriptors[6] =
 {
   {
     "id",
@@ -1887,6 +2046,18 @@ static const ProtobufCFieldDescriptor budget__v1__deployment__field_descriptors[
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "estimated_cost_usd",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Budget__V1__Deployment, estimated_cost_usd_presence_case),
+    offsetof(Budget__V1__Deployment, estimated_cost_usd),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "free",
     6,
     PROTOBUF_C_LABEL_NONE,
@@ -1900,17 +2071,17 @@ static const ProtobufCFieldDescriptor budget__v1__deployment__field_descriptors[
   },
 };
 static const unsigned budget__v1__deployment__field_indices_by_name[] = {
-  4,   /* field[4] = free */
+  4,   /* field[4] = estimated_cost_usd */
+  5,   /* field[5] = free */
   0,   /* field[0] = id */
   2,   /* field[2] = model */
   1,   /* field[1] = model_name */
   3,   /* field[3] = provider */
 };
-static const ProtobufCIntRange budget__v1__deployment__number_ranges[2 + 1] =
+static const ProtobufCIntRange budget__v1__deployment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 6, 4 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor budget__v1__deployment__descriptor =
 {
@@ -1920,14 +2091,14 @@ const ProtobufCMessageDescriptor budget__v1__deployment__descriptor =
   "Budget__V1__Deployment",
   "budget.v1",
   sizeof(Budget__V1__Deployment),
-  5,
+  6,
   budget__v1__deployment__field_descriptors,
   budget__v1__deployment__field_indices_by_name,
-  2,  budget__v1__deployment__number_ranges,
+  1,  budget__v1__deployment__number_ranges,
   (ProtobufCMessageInit) budget__v1__deployment__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__filter_deployments_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor budget__v1__filter_deployments_request__field_descriptors[8] =
 {
   {
     "deployments",
@@ -1977,17 +2148,69 @@ static const ProtobufCFieldDescriptor budget__v1__filter_deployments_request__fi
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reserve",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__FilterDeploymentsRequest, reserve),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reserve_usd",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Budget__V1__FilterDeploymentsRequest, reserve_usd_presence_case),
+    offsetof(Budget__V1__FilterDeploymentsRequest, reserve_usd),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reserve_ttl_ms",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__FilterDeploymentsRequest, reserve_ttl_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idempotency_key",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__FilterDeploymentsRequest, idempotency_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__filter_deployments_request__field_indices_by_name[] = {
   0,   /* field[0] = deployments */
   3,   /* field[3] = estimated_cost_usd */
+  7,   /* field[7] = idempotency_key */
   2,   /* field[2] = model_name */
+  4,   /* field[4] = reserve */
+  6,   /* field[6] = reserve_ttl_ms */
+  5,   /* field[5] = reserve_usd */
   1,   /* field[1] = tags */
 };
 static const ProtobufCIntRange budget__v1__filter_deployments_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor budget__v1__filter_deployments_request__descriptor =
 {
@@ -1997,14 +2220,14 @@ const ProtobufCMessageDescriptor budget__v1__filter_deployments_request__descrip
   "Budget__V1__FilterDeploymentsRequest",
   "budget.v1",
   sizeof(Budget__V1__FilterDeploymentsRequest),
-  4,
+  8,
   budget__v1__filter_deployments_request__field_descriptors,
   budget__v1__filter_deployments_request__field_indices_by_name,
   1,  budget__v1__filter_deployments_request__number_ranges,
   (ProtobufCMessageInit) budget__v1__filter_deployments_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__filter_deployments_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor budget__v1__filter_deployments_response__field_descriptors[8] =
 {
   {
     "allowed",
@@ -2054,17 +2277,69 @@ static const ProtobufCFieldDescriptor budget__v1__filter_deployments_response__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "chosen",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Budget__V1__FilterDeploymentsResponse, chosen_presence_case),
+    offsetof(Budget__V1__FilterDeploymentsResponse, chosen),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reservation_id",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__FilterDeploymentsResponse, reservation_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at_unix_ms",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__FilterDeploymentsResponse, expires_at_unix_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reserved_usd",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__FilterDeploymentsResponse, reserved_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__filter_deployments_response__field_indices_by_name[] = {
   0,   /* field[0] = allowed */
   2,   /* field[2] = candidates */
+  4,   /* field[4] = chosen */
   1,   /* field[1] = denials */
   3,   /* field[3] = denials_omitted */
+  6,   /* field[6] = expires_at_unix_ms */
+  5,   /* field[5] = reservation_id */
+  7,   /* field[7] = reserved_usd */
 };
 static const ProtobufCIntRange budget__v1__filter_deployments_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor budget__v1__filter_deployments_response__descriptor =
 {
@@ -2074,14 +2349,14 @@ const ProtobufCMessageDescriptor budget__v1__filter_deployments_response__descri
   "Budget__V1__FilterDeploymentsResponse",
   "budget.v1",
   sizeof(Budget__V1__FilterDeploymentsResponse),
-  4,
+  8,
   budget__v1__filter_deployments_response__field_descriptors,
   budget__v1__filter_deployments_response__field_indices_by_name,
   1,  budget__v1__filter_deployments_response__number_ranges,
   (ProtobufCMessageInit) budget__v1__filter_deployments_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__denial__field_descriptors[9] =
+static const ProtobufCFieldDescriptor budget__v1__denial__field_descriptors[10] =
 {
   {
     "deployment",
@@ -2191,12 +2466,25 @@ static const ProtobufCFieldDescriptor budget__v1__denial__field_descriptors[9] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reserved_usd",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Denial, reserved_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__denial__field_indices_by_name[] = {
   0,   /* field[0] = deployment */
   4,   /* field[4] = limit_usd */
   7,   /* field[7] = mode */
   2,   /* field[2] = name */
+  9,   /* field[9] = reserved_usd */
   5,   /* field[5] = resets_at_unix_ms */
   1,   /* field[1] = scope */
   3,   /* field[3] = spend_usd */
@@ -2206,7 +2494,7 @@ static const unsigned budget__v1__denial__field_indices_by_name[] = {
 static const ProtobufCIntRange budget__v1__denial__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor budget__v1__denial__descriptor =
 {
@@ -2216,7 +2504,7 @@ const ProtobufCMessageDescriptor budget__v1__denial__descriptor =
   "Budget__V1__Denial",
   "budget.v1",
   sizeof(Budget__V1__Denial),
-  9,
+  10,
   budget__v1__denial__field_descriptors,
   budget__v1__denial__field_indices_by_name,
   1,  budget__v1__denial__number_ranges,
@@ -2584,7 +2872,7 @@ const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_request__descr
   (ProtobufCMessageInit) budget__v1__get_provider_budgets_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_response__field_descriptors[8] =
+static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_response__field_descriptors[9] =
 {
   {
     "providers",
@@ -2682,6 +2970,18 @@ static const ProtobufCFieldDescriptor budget__v1__get_provider_budgets_response_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reservations",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__GetProviderBudgetsResponse, reservations),
+    &budget__v1__reservation_totals__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__get_provider_budgets_response__field_indices_by_name[] = {
   1,   /* field[1] = deployments */
@@ -2690,13 +2990,14 @@ static const unsigned budget__v1__get_provider_budgets_response__field_indices_b
   6,   /* field[6] = pools */
   0,   /* field[0] = providers */
   3,   /* field[3] = reconciled_at_unix_ms */
+  8,   /* field[8] = reservations */
   2,   /* field[2] = tags */
   7,   /* field[7] = total */
 };
 static const ProtobufCIntRange budget__v1__get_provider_budgets_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__descriptor =
 {
@@ -2706,14 +3007,117 @@ const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__desc
   "Budget__V1__GetProviderBudgetsResponse",
   "budget.v1",
   sizeof(Budget__V1__GetProviderBudgetsResponse),
-  8,
+  9,
   budget__v1__get_provider_budgets_response__field_descriptors,
   budget__v1__get_provider_budgets_response__field_indices_by_name,
   1,  budget__v1__get_provider_budgets_response__number_ranges,
   (ProtobufCMessageInit) budget__v1__get_provider_budgets_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[15] =
+static const ProtobufCFieldDescriptor budget__v1__reservation_totals__field_descriptors[6] =
+{
+  {
+    "open",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReservationTotals, open),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open_bound",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReservationTotals, open_bound),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "settled",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReservationTotals, settled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "overrun_usd",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReservationTotals, overrun_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recorded_usd",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReservationTotals, recorded_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unreserved_usd",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReservationTotals, unreserved_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__reservation_totals__field_indices_by_name[] = {
+  0,   /* field[0] = open */
+  1,   /* field[1] = open_bound */
+  3,   /* field[3] = overrun_usd */
+  4,   /* field[4] = recorded_usd */
+  2,   /* field[2] = settled */
+  5,   /* field[5] = unreserved_usd */
+};
+static const ProtobufCIntRange budget__v1__reservation_totals__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor budget__v1__reservation_totals__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ReservationTotals",
+  "ReservationTotals",
+  "Budget__V1__ReservationTotals",
+  "budget.v1",
+  sizeof(Budget__V1__ReservationTotals),
+  6,
+  budget__v1__reservation_totals__field_descriptors,
+  budget__v1__reservation_totals__field_indices_by_name,
+  1,  budget__v1__reservation_totals__number_ranges,
+  (ProtobufCMessageInit) budget__v1__reservation_totals__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[17] =
 {
   {
     "name",
@@ -2895,15 +3299,41 @@ static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[15] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "open_reservations",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, open_reservations),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cushion_usd",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, cushion_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__budget__field_indices_by_name[] = {
   10,   /* field[10] = begins_on */
+  16,   /* field[16] = cushion_usd */
   7,   /* field[7] = exhausted */
   12,   /* field[12] = forecast_15m */
   13,   /* field[13] = forecast_24h */
   1,   /* field[1] = limit_usd */
   8,   /* field[8] = mode */
   0,   /* field[0] = name */
+  15,   /* field[15] = open_reservations */
   14,   /* field[14] = pattern */
   4,   /* field[4] = remaining_usd */
   6,   /* field[6] = reserved_usd */
@@ -2917,7 +3347,7 @@ static const ProtobufCIntRange budget__v1__budget__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 12, 9 },
-  { 0, 15 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
 {
@@ -2927,7 +3357,7 @@ const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
   "Budget__V1__Budget",
   "budget.v1",
   sizeof(Budget__V1__Budget),
-  15,
+  17,
   budget__v1__budget__field_descriptors,
   budget__v1__budget__field_indices_by_name,
   2,  budget__v1__budget__number_ranges,
@@ -3384,7 +3814,7 @@ const ProtobufCMessageDescriptor budget__v1__spend_window__descriptor =
   (ProtobufCMessageInit) budget__v1__spend_window__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__reserve_spend_request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor budget__v1__reserve_spend_request__field_descriptors[8] =
 {
   {
     "provider",
@@ -3470,12 +3900,25 @@ static const ProtobufCFieldDescriptor budget__v1__reserve_spend_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "model_name",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReserveSpendRequest, model_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__reserve_spend_request__field_indices_by_name[] = {
   4,   /* field[4] = amount_usd */
   1,   /* field[1] = deployment_id */
   6,   /* field[6] = idempotency_key */
   2,   /* field[2] = model */
+  7,   /* field[7] = model_name */
   0,   /* field[0] = provider */
   3,   /* field[3] = tags */
   5,   /* field[5] = ttl_ms */
@@ -3483,7 +3926,7 @@ static const unsigned budget__v1__reserve_spend_request__field_indices_by_name[]
 static const ProtobufCIntRange budget__v1__reserve_spend_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor budget__v1__reserve_spend_request__descriptor =
 {
@@ -3493,14 +3936,14 @@ const ProtobufCMessageDescriptor budget__v1__reserve_spend_request__descriptor =
   "Budget__V1__ReserveSpendRequest",
   "budget.v1",
   sizeof(Budget__V1__ReserveSpendRequest),
-  7,
+  8,
   budget__v1__reserve_spend_request__field_descriptors,
   budget__v1__reserve_spend_request__field_indices_by_name,
   1,  budget__v1__reserve_spend_request__number_ranges,
   (ProtobufCMessageInit) budget__v1__reserve_spend_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__reserve_spend_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor budget__v1__reserve_spend_response__field_descriptors[5] =
 {
   {
     "reservation_id",
@@ -3526,15 +3969,54 @@ static const ProtobufCFieldDescriptor budget__v1__reserve_spend_response__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "denials",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__ReserveSpendResponse, n_denials),
+    offsetof(Budget__V1__ReserveSpendResponse, denials),
+    &budget__v1__denial__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "denials_omitted",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReserveSpendResponse, denials_omitted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reserved_usd",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReserveSpendResponse, reserved_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__reserve_spend_response__field_indices_by_name[] = {
+  2,   /* field[2] = denials */
+  3,   /* field[3] = denials_omitted */
   1,   /* field[1] = expires_at_unix_ms */
   0,   /* field[0] = reservation_id */
+  4,   /* field[4] = reserved_usd */
 };
 static const ProtobufCIntRange budget__v1__reserve_spend_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor budget__v1__reserve_spend_response__descriptor =
 {
@@ -3544,7 +4026,7 @@ const ProtobufCMessageDescriptor budget__v1__reserve_spend_response__descriptor 
   "Budget__V1__ReserveSpendResponse",
   "budget.v1",
   sizeof(Budget__V1__ReserveSpendResponse),
-  2,
+  5,
   budget__v1__reserve_spend_response__field_descriptors,
   budget__v1__reserve_spend_response__field_indices_by_name,
   1,  budget__v1__reserve_spend_response__number_ranges,
@@ -3625,6 +4107,95 @@ const ProtobufCMessageDescriptor budget__v1__release_reservation_response__descr
   budget__v1__release_reservation_response__field_indices_by_name,
   1,  budget__v1__release_reservation_response__number_ranges,
   (ProtobufCMessageInit) budget__v1__release_reservation_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__extend_reservation_request__field_descriptors[2] =
+{
+  {
+    "reservation_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExtendReservationRequest, reservation_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ttl_ms",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExtendReservationRequest, ttl_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__extend_reservation_request__field_indices_by_name[] = {
+  0,   /* field[0] = reservation_id */
+  1,   /* field[1] = ttl_ms */
+};
+static const ProtobufCIntRange budget__v1__extend_reservation_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor budget__v1__extend_reservation_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ExtendReservationRequest",
+  "ExtendReservationRequest",
+  "Budget__V1__ExtendReservationRequest",
+  "budget.v1",
+  sizeof(Budget__V1__ExtendReservationRequest),
+  2,
+  budget__v1__extend_reservation_request__field_descriptors,
+  budget__v1__extend_reservation_request__field_indices_by_name,
+  1,  budget__v1__extend_reservation_request__number_ranges,
+  (ProtobufCMessageInit) budget__v1__extend_reservation_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__extend_reservation_response__field_descriptors[1] =
+{
+  {
+    "expires_at_unix_ms",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExtendReservationResponse, expires_at_unix_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__extend_reservation_response__field_indices_by_name[] = {
+  0,   /* field[0] = expires_at_unix_ms */
+};
+static const ProtobufCIntRange budget__v1__extend_reservation_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor budget__v1__extend_reservation_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ExtendReservationResponse",
+  "ExtendReservationResponse",
+  "Budget__V1__ExtendReservationResponse",
+  "budget.v1",
+  sizeof(Budget__V1__ExtendReservationResponse),
+  1,
+  budget__v1__extend_reservation_response__field_descriptors,
+  budget__v1__extend_reservation_response__field_indices_by_name,
+  1,  budget__v1__extend_reservation_response__number_ranges,
+  (ProtobufCMessageInit) budget__v1__extend_reservation_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor budget__v1__backup_ledger_request__field_descriptors[1] =
@@ -4119,7 +4690,7 @@ const ProtobufCMessageDescriptor budget__v1__explained_candidate__descriptor =
   (ProtobufCMessageInit) budget__v1__explained_candidate__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__explained_budget__field_descriptors[11] =
+static const ProtobufCFieldDescriptor budget__v1__explained_budget__field_descriptors[12] =
 {
   {
     "scope",
@@ -4253,6 +4824,18 @@ static const ProtobufCFieldDescriptor budget__v1__explained_budget__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reserved_usd",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ExplainedBudget, reserved_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__explained_budget__field_indices_by_name[] = {
   5,   /* field[5] = limit_usd */
@@ -4260,6 +4843,7 @@ static const unsigned budget__v1__explained_budget__field_indices_by_name[] = {
   1,   /* field[1] = name */
   4,   /* field[4] = pending_usd */
   9,   /* field[9] = reason */
+  11,   /* field[11] = reserved_usd */
   7,   /* field[7] = resets_at_unix_ms */
   0,   /* field[0] = scope */
   3,   /* field[3] = spend_usd */
@@ -4270,7 +4854,7 @@ static const unsigned budget__v1__explained_budget__field_indices_by_name[] = {
 static const ProtobufCIntRange budget__v1__explained_budget__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor budget__v1__explained_budget__descriptor =
 {
@@ -4280,7 +4864,7 @@ const ProtobufCMessageDescriptor budget__v1__explained_budget__descriptor =
   "Budget__V1__ExplainedBudget",
   "budget.v1",
   sizeof(Budget__V1__ExplainedBudget),
-  11,
+  12,
   budget__v1__explained_budget__field_descriptors,
   budget__v1__explained_budget__field_indices_by_name,
   1,  budget__v1__explained_budget__number_ranges,

@@ -52,7 +52,7 @@ struct Failure: Error, Equatable {
     case .refused(let status) where status.code == .unauthenticated:
       self.init(
         "\(server): \(error.description): name the file of your token with --token-file", .refused)
-    case .refused, .cancelled, .clientClosed, .tooManyCalls, .requestTooLong:
+    case .refused, .cancelled, .clientClosed, .tooManyCalls, .requestTooLong, .alreadySettled:
       self.init("\(server): \(error.description)", .refused)
     }
   }

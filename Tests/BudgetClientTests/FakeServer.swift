@@ -13,6 +13,9 @@ final class FakeServer: Sendable {
     var callID: UInt64
     var timeoutMilliseconds: UInt32
     var isRecord: Bool
+    var isReserve = false
+    /// The reservation that is settled or released.
+    var reservation: String?
     /// Shown by Authenticate.
     var token: String?
     /// Which connection it came on, from 1.
@@ -72,6 +75,13 @@ final class FakeServer: Sendable {
     let writer = ResponseWriter()
     if request.token != nil {
       writer.appendAuthenticate(role: "spend", callID: callID, to: &output)
+    } else if request.isReserve {
+      var held = FilterReply.ReservationReply()
+      held.id = Array("r1-\(request.callID)".utf8)
+      held.amountUSD = 0.5
+      writer.appendReserveSpend(held, callID: callID, to: &output)
+    } else if !request.isRecord, request.reservation != nil {
+      writer.appendReleased(true, callID: callID, to: &output)
     } else if request.isRecord {
       // The charge tells which call it answers.
       writer.appendRecordSpend(
@@ -111,13 +121,19 @@ final class FakeServer: Sendable {
         let seen = try? decoder.withRequest(
           frame: body,
           { request in
-            var isRecord = false
-            if case .recordSpend = request.method { isRecord = true }
-            var token: String?
-            if case .authenticate(let view) = request.method { token = view.token.text }
-            return Seen(
+            var seen = Seen(
               callID: request.callID, timeoutMilliseconds: request.timeoutMilliseconds,
-              isRecord: isRecord, token: token, connection: number, id: connection)
+              isRecord: false, connection: number, id: connection)
+            switch request.method {
+            case .recordSpend(let view):
+              seen.isRecord = true
+              if !view.reservationID.isEmpty { seen.reservation = view.reservationID.text }
+            case .reserveSpend: seen.isReserve = true
+            case .releaseReservation(let view): seen.reservation = view.reservationID.text
+            case .authenticate(let view): seen.token = view.token.text
+            default: break
+            }
+            return seen
           })
       else {
         // A client of ours that sends what is no request: the test sees an unanswered call.

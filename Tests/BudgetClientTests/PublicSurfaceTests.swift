@@ -30,6 +30,12 @@ import Testing
       let history: GetSpendHistoryResponse = try await client.getSpendHistory(
         GetSpendHistoryRequest(scope: .provider, name: "openai"))
       let window: SpendWindow? = history.windows.first
+      let held: ReserveSpendResponse = try await client.reserveSpend(
+        ReserveSpendRequest(amountUSD: 1))
+      let reservation: SpendReservation? = held.reservation
+      question.reserve = ReserveOptions(amountUSD: 1)
+      let released: Bool = try await client.releaseReservation(reservation?.id ?? "")
+      #expect(!released)
       let ping: PingResponse = try await client.ping()
       let copy: BackupLedgerResponse = try await client.backupLedger()
       Issue.record(

@@ -48,7 +48,8 @@ import Testing
   private static let rules: [String: Role?] = [
     "FilterDeployments": .check, "GetProviderBudgets": .read, "GetSpendHistory": .read,
     "ExplainRequest": .read, "RecordSpend": .spend, "ReserveSpend": .spend,
-    "ReleaseReservation": .spend, "BackupLedger": .admin, "Authenticate": nil, "Ping": nil,
+    "ReleaseReservation": .spend, "ExtendReservation": .spend, "BackupLedger": .admin,
+    "Authenticate": nil, "Ping": nil,
   ]
 
   @Test(arguments: MethodName.allCases)
@@ -77,7 +78,7 @@ import Testing
 
   @Test func aStrangerIsNotToldWhichMethodsThereAre() throws {
     let fixture = ServiceFixture(access: try Self.table())
-    for method: UInt8 in [9, 15, 17, 22, 25] {
+    for method: UInt8 in [9, 15, 17, 19, 26] {
       #expect(try code(fixture, method) == .unauthenticated)
     }
     #expect(fixture.context.access.count(.unauthenticated) == 5)

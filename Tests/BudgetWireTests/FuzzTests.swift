@@ -128,6 +128,7 @@ enum FuzzInput {
       }
       for index in 0..<view.tagCount { read(view.tag(at: index)) }
       read(view.modelName)
+      read(view.reserve.idempotencyKey)
     case .recordSpend(let view):
       read(view.provider)
       read(view.deploymentID)
@@ -146,7 +147,16 @@ enum FuzzInput {
       read(view.pageToken)
     case .backupLedger(let view): read(view.path)
     case .authenticate(let view): read(view.token)
-    case .ping, .later, .none: break
+    case .reserveSpend(let view):
+      read(view.provider)
+      read(view.deploymentID)
+      read(view.model)
+      view.forEachTag { read($0) }
+      read(view.idempotencyKey)
+      read(view.modelName)
+    case .releaseReservation(let view): read(view.reservationID)
+    case .extendReservation(let view): read(view.reservationID)
+    case .ping, .none: break
     }
     return count
   }

@@ -118,6 +118,66 @@ import WholeRequests
     #expect(ids == (0..<8).map { "deployment-000\($0)" })
   }
 
+  @Test func aFilterThatReservesIsTakenApart() throws {
+    let head = try #require(Self.plainHead(try WireSamples.message(WireSamples.fused)))
+    let plain = try #require(PlainFilter(head.message, bounds: Self.bounds))
+    #expect(plain.reserve.isWanted && plain.reserve.amountUSD == 0)
+    #expect(plain.reserve.ttlMilliseconds == .max)
+    #expect(plain.reserve.idempotencyKey.text == "0190163d")
+    #expect(plain.reserve.strayField == nil && Self.tags(plain) == ["team-a"])
+    var deployments = PlainDeployments(plain.candidates)
+    var estimates: [Double?] = []
+    while case .deployment(let names) = deployments.next() {
+      estimates.append(names.estimatedCostUSD)
+      #expect(names.isFree == (estimates.count == 1))
+    }
+    #expect(estimates == [0, nil])
+    for (stray, name) in [
+      (RawField.double(6, 0), "reserve_usd"), (RawField.integer(7, 1), "reserve_ttl_ms"),
+      (RawField.text(8, "k"), "idempotency_key"),
+    ] {
+      NameBytes.with(stray + RawField.text(2, "t")) { bytes in
+        let plain = PlainFilter(bytes, bounds: Self.bounds)
+        #expect(plain?.reserve.strayField == name && plain?.reserve.isWanted == false)
+        // Tags are found behind numbers of every kind.
+        #expect(plain.map { Self.tags($0) } == ["t"])
+      }
+    }
+    for unusual in [
+      RawField.integer(5, 1) + RawField.integer(5, 1), RawField.integer(6, 1),
+      RawField.double(7, 1), RawField.integer(7, 1 << 32), RawField.integer(8, 1),
+      [7 << 3, 0x80], RawField.text(9, "x"),
+    ] {
+      NameBytes.with(unusual) { #expect(PlainFilter($0, bounds: Self.bounds) == nil) }
+    }
+  }
+
+  @Test func aReservationIsTakenApart() throws {
+    let head = try #require(Self.plainHead(try WireSamples.message(WireSamples.reserve)))
+    let plain = try #require(PlainReserve(head.message, bounds: Self.bounds))
+    #expect(plain.provider.text == "openai" && plain.deploymentID.text == "d1")
+    #expect(plain.model.text == "openai/gpt-4o" && plain.modelName.text == "gpt-4o")
+    #expect(plain.amountUSD == 0.5 && plain.ttlMilliseconds == 60_000)
+    #expect(plain.idempotencyKey.text == "k")
+    var tags: [String] = []
+    plain.forEachTag { tags.append($0.text) }
+    #expect(tags == ["team-a", ""])
+    // Tags behind the number.
+    NameBytes.with(RawField.integer(6, 5) + RawField.text(4, "x")) { bytes in
+      var tags: [String] = []
+      PlainReserve(bytes, bounds: Self.bounds)?.forEachTag { tags.append($0.text) }
+      #expect(tags == ["x"])
+    }
+    for unusual in [
+      RawField.text(6, "k"), RawField.integer(6, 1) + RawField.integer(6, 1),
+      RawField.integer(6, 1 << 32), RawField.integer(7, 1), RawField.text(9, "x"),
+    ] {
+      NameBytes.with(unusual) { #expect(PlainReserve($0, bounds: Self.bounds) == nil) }
+    }
+    // A record has no such number.
+    NameBytes.with(RawField.integer(6, 5)) { #expect(PlainRecord($0, bounds: Self.bounds) == nil) }
+  }
+
   @Test func otherShapesAreLeftToTheWalk() throws {
     // A method that is read behind a call id, so that what is refused is what stands before it.
     let body: [UInt8] = [11 << 3 | 2, 0]

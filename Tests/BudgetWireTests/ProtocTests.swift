@@ -7,6 +7,33 @@ import Testing
 @Suite struct ProtocTests {
   private static let requests: [(text: String, message: RequestMessage)] = [
     ("call_id: 2", RequestMessage(callID: 2, method: nil)),
+    (
+      """
+      call_id: 302
+      reserve_spend {
+        provider: "openai" deployment_id: "d1" model: "openai/gpt-4o" tags: "team-a" tags: ""
+        amount_usd: 0.5 ttl_ms: 60000 idempotency_key: "k" model_name: "gpt-4o"
+      }
+      """, WireSamples.reserve
+    ),
+    (
+      """
+      call_id: 303
+      filter_deployments {
+        deployments { id: "d1" free: true estimated_cost_usd: 0 } deployments { id: "d2" }
+        tags: "team-a" estimated_cost_usd: 0.25 reserve: true reserve_usd: 0
+        reserve_ttl_ms: 4294967295 idempotency_key: "0190163d"
+      }
+      """, WireSamples.fused
+    ),
+    (
+      "call_id: 5 release_reservation { reservation_id: 'r1-a' }",
+      RequestMessage(callID: 5, method: .releaseReservation(id: "r1-a"))
+    ),
+    (
+      "call_id: 6 extend_reservation { reservation_id: 'r1-a' ttl_ms: 1000 }",
+      RequestMessage(callID: 6, method: .extendReservation(id: "r1-a", ttlMilliseconds: 1_000))
+    ),
     ("call_id: 1 ping {}", RequestMessage(callID: 1, method: .ping)),
     (
       "call_id: 4 filter_deployments { deployments {} }",
@@ -102,14 +129,67 @@ import Testing
     #expect(Array(frame.dropFirst(FrameHeader.byteCount)) == answer)
   }
 
-  @Test func methodsThatComeLaterPassTheWalk() throws {
-    for text in [
-      "reserve_spend { provider: 'p' deployment_id: 'd' model: 'm' tags: 't' tags: 'u'"
-        + " amount_usd: 1.5 ttl_ms: 60000 idempotency_key: 'k' }",
-      "release_reservation { reservation_id: 'r' }",
-    ] {
-      let bytes = try ProtocTool.encoded("call_id: 3 " + text, as: "Request")
-      #expect(try RequestMessage.decoded(bytes) == RequestMessage(callID: 3, method: nil))
+  @Test func answersAboutReservationsAreTheSameBytesBothWays() throws {
+    let writer = ResponseWriter()
+    var held = FilterReply.ReservationReply()
+    held.id = Array("r1-a".utf8)
+    (held.expiresAtUnixMilliseconds, held.amountUSD) = (1_700_000_000_000, 0.25)
+    var denied = FilterReply(reserving: writer.bounds)
+    denied.statusCode = .resourceExhausted
+    denied.statusMessage = Array("over".utf8)
+    NameBytes.with("t") { name in
+      var denial = FilterReply.Denial(
+        position: 0, scope: .tag, name: name, spendUSD: 10, limitUSD: 10,
+        resetsAtUnixMilliseconds: nil)
+      denial.reservedUSD = 2.5
+      denied.deny(denial)
+    }
+    denied.omitDenials(7)
+    var chosen = FilterReply()
+    chosen.choose(2, held)
+    var nothingHeld = FilterReply()
+    nothingHeld.choose(0, FilterReply.ReservationReply())
+    let reservation = SpendReservation(
+      id: "r1-a", expiresAtUnixMilliseconds: 1_700_000_000_000, amountUSD: 0.25)
+    for (text, result, write) in [
+      (
+        "reserve_spend { reservation_id: 'r1-a' expires_at_unix_ms: 1700000000000"
+          + " reserved_usd: 0.25 }",
+        .reserveSpend(.held(reservation)), { writer.appendReserveSpend(held, callID: 3, to: &$0) }
+      ),
+      (
+        "status { code: RESOURCE_EXHAUSTED message: 'over' } reserve_spend { denials { scope:"
+          + " SCOPE_TAG name: 't' spend_usd: 10 limit_usd: 10 reserved_usd: 2.5 }"
+          + " denials_omitted: 7 }",
+        .reserveSpend(.denied(by: "t", omitting: 7)),
+        { writer.appendReserveDenied(&denied, callID: 3, to: &$0) }
+      ),
+      (
+        "filter_deployments { allowed: 2 chosen: 2 reservation_id: 'r1-a' expires_at_unix_ms:"
+          + " 1700000000000 reserved_usd: 0.25 }",
+        .filterDeployments(.choosing(2, reservation)),
+        { writer.appendFilterDeployments(&chosen, callID: 3, to: &$0) }
+      ),
+      (
+        "filter_deployments { allowed: 0 chosen: 0 }", .filterDeployments(.choosing(0, nil)),
+        { writer.appendFilterDeployments(&nothingHeld, callID: 3, to: &$0) }
+      ),
+      (
+        "release_reservation { released: true }", .released(true),
+        { writer.appendReleased(true, callID: 3, to: &$0) }
+      ),
+      (
+        "extend_reservation { expires_at_unix_ms: 1700000000000 }",
+        .extended(untilUnixMilliseconds: 1_700_000_000_000),
+        { writer.appendExtended(until: 1_700_000_000_000, callID: 3, to: &$0) }
+      ),
+    ] as [(String, ResponseMessage.Result, (inout [UInt8]) -> Void)] {
+      var frame: [UInt8] = []
+      write(&frame)
+      let response = try WireSamples.response(frame)
+      #expect(response.result == result)
+      let answer = try ProtocTool.encoded("call_id: 3 " + text, as: "Response")
+      #expect(Array(frame.dropFirst(FrameHeader.byteCount)) == answer)
     }
   }
 
@@ -177,5 +257,33 @@ import Testing
     #expect(outcome.status == 0)
     #expect(String(decoding: outcome.output, as: UTF8.self) == "")
     #expect(outcome.errors == "")
+  }
+}
+
+extension ReserveSpendResponse {
+  fileprivate static func held(_ reservation: SpendReservation) -> Self {
+    var response = ReserveSpendResponse()
+    response.reservation = reservation
+    return response
+  }
+
+  fileprivate static func denied(by tag: String, omitting count: Int) -> Self {
+    var response = ReserveSpendResponse()
+    (response.isExhausted, response.message) = (true, "over")
+    response.denials = [
+      Denial(
+        position: 0, scope: .tag, name: tag, spendUSD: 10, limitUSD: 10, reservedUSD: 2.5)
+    ]
+    response.denialsOmitted = count
+    return response
+  }
+}
+
+extension FilterDeploymentsResponse {
+  fileprivate static func choosing(_ position: Int, _ reservation: SpendReservation?) -> Self {
+    var response = FilterDeploymentsResponse()
+    response.allowed = [position]
+    (response.chosen, response.reservation) = (position, reservation)
+    return response
   }
 }

@@ -209,12 +209,18 @@ enum WireResponses {
     full.dayForecast = BudgetForecast(usdPerSecond: 0, overSeconds: 86_400)
     full.pattern = PatternNames(limitUSD: 0, live: 1 << 40)
     plain.pattern = PatternNames(limitUSD: nil, live: 0)
+    (full.openReservations, full.cushionUSD) = (3, 0.125)
     var result = GetProviderBudgetsResponse()
     result.providers = [plain, full]
     result.deployments = [full]
     result.tags = [Budget(name: "a\u{0}b")]
     result.reconciledAtUnixMilliseconds = 1_764_806_400_123
     result.nextPageToken = "more"
+    var reservations = ReservationTotals()
+    (reservations.open, reservations.openBound, reservations.settled) = (3, 1_000_000, 1 << 40)
+    (reservations.overrunUSD, reservations.recordedUSD) = (0.5, 12.25)
+    reservations.unreservedUSD = 1e-12
+    result.reservations = reservations
     return result
   }()
 

@@ -53,20 +53,8 @@ import WholeRequests
     }
   }
 
-  @Test func methodsThatComeLaterAreNamed() throws {
-    for method in [MethodName.reserveSpend, .releaseReservation] {
-      let inner = RawField.text(1, "x")
-      let message = RawField.integer(1, 9) + RawField.bytes(UInt64(method.rawValue), inner)
-      var decoder = RequestDecoder()
-      try decoder.withRequest(frame: message.span) { request in
-        guard case .later(let name) = request.method else {
-          Issue.record("\(method) was not named")
-          return
-        }
-        #expect(name == method)
-      }
-    }
-    for reserved: UInt64 in [15, 17, 18, 19, 22] {
+  @Test func numbersWithoutAMethodAreNone() throws {
+    for reserved: UInt64 in [15, 17, 18, 19] {
       let message = RawField.integer(1, 9) + RawField.bytes(reserved, [])
       #expect(try RequestMessage.decoded(message).method == nil)
     }

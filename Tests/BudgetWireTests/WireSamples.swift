@@ -71,8 +71,22 @@ extension RequestMessage {
       method = .getSpendHistory(message)
     case .backupLedger(let view): method = .backupLedger(path: view.path.text)
     case .authenticate(let view): method = .authenticate(token: view.token.text)
+    case .reserveSpend(let view):
+      var message = ReserveSpendRequest(amountUSD: view.amountUSD)
+      message.provider = view.provider.text
+      message.deploymentID = view.deploymentID.text
+      message.model = view.model.text
+      view.forEachTag { message.tags.append($0.text) }
+      message.ttlMilliseconds = view.ttlMilliseconds
+      message.idempotencyKey = view.idempotencyKey.text
+      message.modelName = view.modelName.text
+      method = .reserveSpend(message)
+    case .releaseReservation(let view): method = .releaseReservation(id: view.reservationID.text)
+    case .extendReservation(let view):
+      method = .extendReservation(
+        id: view.reservationID.text, ttlMilliseconds: view.ttlMilliseconds)
     case .ping: method = .ping
-    case .later, .none: method = nil
+    case .none: method = nil
     }
   }
 
@@ -94,10 +108,16 @@ extension FilterDeploymentsRequest {
         let deployment = view.deployment(at: index)
         return Deployment(
           id: deployment.id.text, modelName: deployment.modelName.text,
-          model: deployment.model.text, provider: deployment.provider.text)
+          model: deployment.model.text, provider: deployment.provider.text,
+          isFree: deployment.isFree, estimatedCostUSD: deployment.estimatedCostUSD)
       },
       tags: (0..<view.tagCount).map { view.tag(at: $0).text }, modelName: view.modelName.text,
       estimatedCostUSD: view.estimatedCostUSD)
+    if view.reserve.isWanted {
+      reserve = ReserveOptions(
+        amountUSD: view.reserve.amountUSD, ttlMilliseconds: view.reserve.ttlMilliseconds,
+        idempotencyKey: view.reserve.idempotencyKey.text)
+    }
   }
 }
 
@@ -166,8 +186,33 @@ enum WireSamples {
     return RequestMessage(callID: 301, method: .getSpendHistory(message))
   }()
 
+  static let reserve: RequestMessage = {
+    var message = ReserveSpendRequest(amountUSD: 0.5)
+    message.provider = "openai"
+    message.deploymentID = "d1"
+    message.model = "openai/gpt-4o"
+    message.tags = ["team-a", ""]
+    message.ttlMilliseconds = 60_000
+    message.idempotencyKey = "k"
+    message.modelName = "gpt-4o"
+    return RequestMessage(callID: 302, method: .reserveSpend(message))
+  }()
+
+  /// A filter that reserves: one candidate's own estimate is 0, the other has none.
+  static let fused: RequestMessage = {
+    var message = FilterDeploymentsRequest(
+      deployments: [
+        Deployment(id: "d1", isFree: true, estimatedCostUSD: 0), Deployment(id: "d2"),
+      ], tags: ["team-a"], estimatedCostUSD: 0.25)
+    message.reserve = ReserveOptions(
+      amountUSD: 0, ttlMilliseconds: .max, idempotencyKey: "0190163d")
+    return RequestMessage(callID: 303, method: .filterDeployments(message))
+  }()
+
   static let requests: [RequestMessage] = [
-    filter, record, budgets, history,
+    filter, record, budgets, history, reserve, fused,
+    RequestMessage(callID: 5, method: .releaseReservation(id: "r1-a")),
+    RequestMessage(callID: 6, method: .extendReservation(id: "r1-a", ttlMilliseconds: 1_000)),
     RequestMessage(callID: 1, method: .ping),
     RequestMessage(callID: 2, method: nil),
     RequestMessage(callID: 3, method: .filterDeployments(FilterDeploymentsRequest())),

@@ -28,6 +28,7 @@ LEAST = {
     "filter_deployments": "check",
     "get_provider_budgets": "read", "get_spend_history": "read", "explain_request": "read",
     "record_spend": "spend", "reserve_spend": "spend", "release_reservation": "spend",
+    "extend_reservation": "spend",
     "backup_ledger": "admin",
     "authenticate": None, "ping": None,
 }

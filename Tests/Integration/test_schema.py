@@ -189,7 +189,7 @@ def test_a_later_contract_is_generated_judged_and_counted(tree):
     verdicts, counted = out[:len(expected)], out[len(expected):]
     assert verdicts == [verdict for _, verdict in expected]
     assert counted[-len(MORE):] == [f"Later{number} 1 1" for number in MORE]
-    assert len(counted) == len(MORE) + 10 and all(line.endswith(" 1 1") for line in counted)
+    assert len(counted) == len(MORE) + 11 and all(line.endswith(" 1 1") for line in counted)
 
 
 REFUSED = {

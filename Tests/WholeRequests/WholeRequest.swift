@@ -20,9 +20,10 @@ public enum WireMethod {
   case backupLedger(BackupLedgerView)
   case explainRequest(FilterDeploymentsView)
   case authenticate(AuthenticateView)
+  case reserveSpend(ReserveSpendView)
+  case releaseReservation(ReleaseReservationView)
+  case extendReservation(ExtendReservationView)
   case ping
-  /// A method of the contract without a view.
-  case later(MethodName)
   case none
 }
 
@@ -61,12 +62,12 @@ extension RequestDecoder {
     case .authenticate: return .authenticate(try authenticate(head))
     case .backupLedger: return .backupLedger(try backupLedger(head))
     case .explainRequest: return .explainRequest(try filterDeployments(head))
+    case .reserveSpend: return .reserveSpend(try reserveSpend(head))
+    case .releaseReservation: return .releaseReservation(try releaseReservation(head))
+    case .extendReservation: return .extendReservation(try extendReservation(head))
     case .ping:
       try judge(head)
       return .ping
-    case let other?:
-      try judge(head)
-      return .later(other)
     case nil: return .none
     }
   }

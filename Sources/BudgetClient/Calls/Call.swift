@@ -33,8 +33,10 @@ struct Call {
   /// Whether the call changes nothing, so that sending it twice is harmless.
   var isReadOnly: Bool {
     switch method {
-    case .recordSpend, .backupLedger: false
-    case .filterDeployments, .explainRequest, .getProviderBudgets, .getSpendHistory, .authenticate,
+    case .recordSpend, .reserveSpend, .releaseReservation, .extendReservation, .backupLedger:
+      false
+    case .filterDeployments(let request): request.reserve == nil
+    case .explainRequest, .getProviderBudgets, .getSpendHistory, .authenticate,
       .ping:
       true
     }

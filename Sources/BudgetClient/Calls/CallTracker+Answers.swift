@@ -55,9 +55,11 @@ extension CallTracker {
     of call: Call, _ response: ResponseMessage
   ) -> Result<ResponseMessage, BudgetClientError> {
     guard let status = response.status else { return .success(response) }
-    // That all candidates are over budget is an answer, not an error.
-    if status.code == .resourceExhausted, case .filterDeployments? = response.result {
-      return .success(response)
+    // That budgets have no room is an answer, not an error.
+    switch response.result {
+    case .filterDeployments?, .reserveSpend?:
+      if status.code == .resourceExhausted { return .success(response) }
+    default: break
     }
     return .failure(
       status.code.isIndeterminate && !call.isReadOnly

@@ -10,7 +10,7 @@ extension MethodName {
     switch self {
     case .filterDeployments: .check
     case .getProviderBudgets, .getSpendHistory, .explainRequest: .read
-    case .recordSpend, .reserveSpend, .releaseReservation: .spend
+    case .recordSpend, .reserveSpend, .releaseReservation, .extendReservation: .spend
     case .backupLedger: .admin
     case .authenticate, .ping: nil
     }

@@ -99,7 +99,7 @@ struct BudgetService: ~Copyable {
       return .deferred
     case .authenticate: return try authenticate(head, call, output: &output)
     case .ping: try ping(head, from: call.connection, output: &output)
-    case .reserveSpend?, .releaseReservation?:
+    case .reserveSpend?, .releaseReservation?, .extendReservation?:
       try ServiceRefusal.of { () throws(WireFault) in try reader.decoder.judge(head) }
       throw ServiceRefusal(
         .unimplemented, "\(head.method?.description ?? "") is not part of this build")
@@ -112,7 +112,7 @@ struct BudgetService: ~Copyable {
   /// Whether this build answers `method`: whether the switch above has a handler for it.
   static func serves(_ method: MethodName) -> Bool {
     switch method {
-    case .reserveSpend, .releaseReservation: false
+    case .reserveSpend, .releaseReservation, .extendReservation: false
     default: true
     }
   }

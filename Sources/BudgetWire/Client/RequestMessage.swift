@@ -13,6 +13,12 @@ public struct RequestMessage: Hashable, Sendable {
     case filterDeployments(FilterDeploymentsRequest)
     /// Record what a request cost.
     case recordSpend(RecordSpendRequest)
+    /// Hold an amount back.
+    case reserveSpend(ReserveSpendRequest)
+    /// Give a reservation back.
+    case releaseReservation(id: String)
+    /// Let a reservation end so many milliseconds from now; 0 = 120,000.
+    case extendReservation(id: String, ttlMilliseconds: UInt32)
     /// The state of the budgets.
     case getProviderBudgets(GetProviderBudgetsRequest)
     /// The windows of a budget and their spend.
@@ -49,6 +55,14 @@ public struct RequestMessage: Hashable, Sendable {
     case .filterDeployments(let message): message.append(as: .filterDeployments, to: &buffer)
     case .explainRequest(let message): message.append(as: .explainRequest, to: &buffer)
     case .recordSpend(let message): message.append(to: &buffer)
+    case .reserveSpend(let message): message.append(to: &buffer)
+    case .releaseReservation(let id):
+      buffer.appendMessage(MethodName.releaseReservation.rawValue) { $0.appendText(1, id) }
+    case .extendReservation(let id, let ttlMilliseconds):
+      buffer.appendMessage(MethodName.extendReservation.rawValue) {
+        $0.appendText(1, id)
+        $0.appendInteger(2, UInt64(ttlMilliseconds))
+      }
     case .getProviderBudgets(let message): message.append(to: &buffer)
     case .getSpendHistory(let message): message.append(to: &buffer)
     case .backupLedger(let path):

@@ -70,6 +70,15 @@ extension ResponseMessage {
         RecordSpendResponse(
           isDuplicate: message.pointee.duplicate != 0,
           budgetsCharged: Int(message.pointee.budgets_charged)))
+    case .reserveSpend:
+      guard let message = unsafe response.reserve_spend else { break }
+      result = unsafe .reserveSpend(ReserveSpendResponse(message.pointee, status))
+    case .releaseReservation:
+      guard let message = unsafe response.release_reservation else { break }
+      result = unsafe .released(message.pointee.released != 0)
+    case .extendReservation:
+      guard let message = unsafe response.extend_reservation else { break }
+      result = unsafe .extended(untilUnixMilliseconds: message.pointee.expires_at_unix_ms)
     case .getProviderBudgets:
       guard let message = unsafe response.get_provider_budgets else { break }
       result = unsafe .providerBudgets(GetProviderBudgetsResponse(message.pointee))
@@ -89,7 +98,6 @@ extension ResponseMessage {
       guard let message = unsafe response.backup_ledger else { break }
       result = unsafe .backupLedger(
         BackupLedgerResponse(bytes: message.pointee.bytes, path: message.pointee.path.text))
-    case let other?: result = .later(other)
     case nil: break
     }
   }
@@ -103,18 +111,14 @@ extension FilterDeploymentsResponse {
     allowed = unsafe UnsafeBufferPointer(start: message.allowed, count: message.n_allowed).map {
       Int($0)
     }
-    denials = unsafe Self.list(message.denials, message.n_denials) { denial in
-      unsafe Denial(
-        position: Int(denial.deployment),
-        scope: UInt8(exactly: denial.scope.rawValue).flatMap(BudgetScope.init),
-        name: denial.name.text, spendUSD: denial.spend_usd, limitUSD: denial.limit_usd,
-        resetsAtUnixMilliseconds: denial.resets_at_unix_ms_presence_case
-          == BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE_RESETS_AT_UNIX_MS
-          ? denial.resets_at_unix_ms : nil,
-        withheldUSD: denial.withheld_usd,
-        mode: UInt8(exactly: denial.mode.rawValue).flatMap(BudgetMode.init),
-        window: denial.window.text)
+    denials = unsafe Self.list(message.denials, message.n_denials, Denial.init)
+    if unsafe message.chosen_presence_case
+      == BUDGET__V1__FILTER_DEPLOYMENTS_RESPONSE__CHOSEN_PRESENCE_CHOSEN
+    {
+      chosen = unsafe Int(message.chosen)
     }
+    reservation = unsafe SpendReservation(
+      message.reservation_id, until: message.expires_at_unix_ms, message.reserved_usd)
     candidates = unsafe Self.list(
       message.candidates, message.n_candidates, Deployment.init)
     denialsOmitted = unsafe Int(message.denials_omitted)
@@ -130,11 +134,53 @@ extension FilterDeploymentsResponse {
   }
 }
 
+extension Denial {
+  fileprivate init(_ denial: Budget__V1__Denial) {
+    unsafe self.init(
+      position: Int(denial.deployment),
+      scope: UInt8(exactly: denial.scope.rawValue).flatMap(BudgetScope.init),
+      name: denial.name.text, spendUSD: denial.spend_usd, limitUSD: denial.limit_usd,
+      resetsAtUnixMilliseconds: denial.resets_at_unix_ms_presence_case
+        == BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE_RESETS_AT_UNIX_MS
+        ? denial.resets_at_unix_ms : nil,
+      withheldUSD: denial.withheld_usd,
+      mode: UInt8(exactly: denial.mode.rawValue).flatMap(BudgetMode.init),
+      window: denial.window.text, reservedUSD: denial.reserved_usd)
+  }
+}
+
+extension SpendReservation {
+  /// Nil where nothing is held.
+  fileprivate init?(_ id: ProtobufCBinaryData, until expiresAt: Int64, _ amountUSD: Double) {
+    guard unsafe id.len > 0 else { return nil }
+    unsafe self.init(
+      id: id.text, expiresAtUnixMilliseconds: expiresAt, amountUSD: amountUSD)
+  }
+}
+
+extension ReserveSpendResponse {
+  fileprivate init(_ message: Budget__V1__ReserveSpendResponse, _ status: RPCStatus?) {
+    self.init()
+    isExhausted = status?.code == .resourceExhausted
+    self.message = status?.message ?? ""
+    denials = unsafe FilterDeploymentsResponse.list(
+      message.denials, message.n_denials, Denial.init)
+    denialsOmitted = unsafe Int(message.denials_omitted)
+    reservation = unsafe SpendReservation(
+      message.reservation_id, until: message.expires_at_unix_ms, message.reserved_usd)
+  }
+}
+
 extension Deployment {
   fileprivate init(_ message: Budget__V1__Deployment) {
     unsafe self.init(
       id: message.id.text, modelName: message.model_name.text, model: message.model.text,
       provider: message.provider.text, isFree: message.free != 0)
+    if unsafe message.estimated_cost_usd_presence_case
+      == BUDGET__V1__DEPLOYMENT__ESTIMATED_COST_USD_PRESENCE_ESTIMATED_COST_USD
+    {
+      estimatedCostUSD = unsafe message.estimated_cost_usd
+    }
   }
 }
 
@@ -181,6 +227,7 @@ extension ExplainedBudget {
       unsafe resetsAtUnixMilliseconds = budget.resets_at_unix_ms
     }
     mode = unsafe UInt8(exactly: budget.mode.rawValue).flatMap(BudgetMode.init)
+    unsafe reservedUSD = budget.reserved_usd
   }
 }
 
@@ -198,6 +245,18 @@ extension GetProviderBudgetsResponse {
       unsafe reconciledAtUnixMilliseconds = message.reconciled_at_unix_ms
     }
     unsafe nextPageToken = message.next_page_token.text
+    reservations = unsafe message.reservations.map { unsafe ReservationTotals($0.pointee) }
+  }
+}
+
+extension ReservationTotals {
+  fileprivate init(_ totals: Budget__V1__ReservationTotals) {
+    unsafe open = totals.open
+    unsafe openBound = totals.open_bound
+    unsafe settled = totals.settled
+    unsafe overrunUSD = totals.overrun_usd
+    unsafe recordedUSD = totals.recorded_usd
+    unsafe unreservedUSD = totals.unreserved_usd
   }
 }
 
@@ -229,6 +288,8 @@ extension Budget {
     quarterHourForecast = unsafe budget.forecast_15m.map { unsafe BudgetForecast($0.pointee) }
     dayForecast = unsafe budget.forecast_24h.map { unsafe BudgetForecast($0.pointee) }
     pattern = unsafe budget.pattern.map { unsafe PatternNames($0.pointee) }
+    unsafe openReservations = budget.open_reservations
+    unsafe cushionUSD = budget.cushion_usd
   }
 }
 

@@ -4,7 +4,8 @@ public struct ResponseMessage: Hashable, Sendable {
   public var callID: UInt64
   /// How the call ended; nil = OK.
   public var status: RPCStatus?
-  /// The method's answer. Beside a status only on `resourceExhausted` from FilterDeployments.
+  /// The method's answer. Beside a status only on `resourceExhausted` from FilterDeployments and
+  /// ReserveSpend.
   public var result: Result?
 
   /// The answers of the methods.
@@ -13,6 +14,12 @@ public struct ResponseMessage: Hashable, Sendable {
     case filterDeployments(FilterDeploymentsResponse)
     /// The spend is recorded.
     case recordSpend(RecordSpendResponse)
+    /// The reservation, or why there is none.
+    case reserveSpend(ReserveSpendResponse)
+    /// Whether the reservation was open until now.
+    case released(Bool)
+    /// When the reservation ends now, Unix milliseconds.
+    case extended(untilUnixMilliseconds: Int64)
     /// One page of budgets.
     case providerBudgets(GetProviderBudgetsResponse)
     /// One page of a budget's windows.
@@ -25,8 +32,6 @@ public struct ResponseMessage: Hashable, Sendable {
     case ping(PingResponse)
     /// The ledger was copied.
     case backupLedger(BackupLedgerResponse)
-    /// An answer to a method that this client does not read.
-    case later(MethodName)
   }
 }
 

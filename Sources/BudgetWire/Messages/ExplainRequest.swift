@@ -83,6 +83,8 @@ public struct ExplainedBudget: Hashable, Sendable {
   public var reason = ""
   /// The budget's mode at its limit; nil: a mode of a later contract.
   public var mode: BudgetMode? = .enforce
+  /// How much of `spendUSD` open reservations hold.
+  public var reservedUSD = 0.0
 
   /// A name and the verdict on it; set what else is known.
   public init(scope: BudgetScope?, name: String, verdict: Verdict?, reason: String = "") {
@@ -107,6 +109,7 @@ public struct ExplainedBudget: Hashable, Sendable {
       bytes.appendInteger(9, UInt64(verdict?.rawValue ?? 0))
       bytes.appendText(10, reason)
       bytes.appendInteger(11, UInt64(mode?.rawValue ?? 0))
+      bytes.appendDouble(12, reservedUSD)
     }
   }
 }

@@ -12,17 +12,21 @@ public struct Deployment: Hashable, Sendable {
   public var provider: String
   /// Whether it costs nothing: spent budgets of model, pools, tags and total do not keep it out.
   public var isFree: Bool
+  /// US dollars that a request to it is expected to cost, 0 to 9,000,000,000; nil = not known. It is
+  /// held for it where a request reserves.
+  public var estimatedCostUSD: Double?
 
   /// A deployment; what is not given is absent.
   public init(
     id: String = "", modelName: String = "", model: String = "", provider: String = "",
-    isFree: Bool = false
+    isFree: Bool = false, estimatedCostUSD: Double? = nil
   ) {
     self.id = id
     self.modelName = modelName
     self.model = model
     self.provider = provider
     self.isFree = isFree
+    self.estimatedCostUSD = estimatedCostUSD
   }
 
   /// Appends the deployment as an entry of the list that is field `number`.
@@ -32,6 +36,7 @@ public struct Deployment: Hashable, Sendable {
       bytes.appendText(2, modelName)
       bytes.appendText(3, model)
       bytes.appendText(4, provider)
+      if let estimatedCostUSD { bytes.appendPresentDouble(5, estimatedCostUSD) }
       bytes.appendFlag(6, isFree)
     }
   }
@@ -50,6 +55,9 @@ public struct FilterDeploymentsRequest: Hashable, Sendable {
   /// US dollars that the request is expected to cost, 0 to 9,000,000,000; 0 = none. With one a
   /// budget also denies when its spend and the estimate together are over its limit.
   public var estimatedCostUSD: Double
+  /// Whether the cost of a request to the first candidate that every budget has room for is to be held
+  /// back, and how; nil: nothing is held.
+  public var reserve: ReserveOptions?
 
   /// A question; what is not given is absent.
   public init(
@@ -69,6 +77,11 @@ public struct FilterDeploymentsRequest: Hashable, Sendable {
       for tag in tags { bytes.appendEntry(2, tag) }
       bytes.appendText(3, modelName)
       bytes.appendDouble(4, estimatedCostUSD)
+      guard let reserve else { return }
+      bytes.appendFlag(5, true)
+      if let amountUSD = reserve.amountUSD { bytes.appendPresentDouble(6, amountUSD) }
+      bytes.appendInteger(7, UInt64(reserve.ttlMilliseconds))
+      bytes.appendText(8, reserve.idempotencyKey)
     }
   }
 }
@@ -89,6 +102,10 @@ public struct FilterDeploymentsResponse: Hashable, Sendable {
   /// When exhausted, the status's sentence: `No deployments available - crossed budget: ` and a
   /// sentence a denial, as LiteLLM says it. Else empty.
   public var message = ""
+  /// The position of the candidate to use, if the request reserved. `allowed` is this one alone.
+  public var chosen: Int?
+  /// The reservation for it, if the request reserved; nil: nothing is held, though it may be used.
+  public var reservation: SpendReservation?
 
   /// The answer that nothing is allowed.
   public init() {}
@@ -114,4 +131,6 @@ public struct Denial: Hashable, Sendable {
   public var mode: BudgetMode? = .enforce
   /// The window as configured, where the budget is not LiteLLM's own; else empty.
   public var window = ""
+  /// How much of `spendUSD` open reservations hold: nobody has spent it yet.
+  public var reservedUSD: Double = 0
 }

@@ -66,6 +66,8 @@ public struct GetProviderBudgetsResponse: Hashable, Sendable {
   public var reconciledAtUnixMilliseconds: Int64?
   /// Asks for the next page; empty = this is the last.
   public var nextPageToken = ""
+  /// The node's reservations; nil: a server before 0.7.0.
+  public var reservations: ReservationTotals?
 
   /// An empty page.
   public init() {}
@@ -80,6 +82,7 @@ public struct GetProviderBudgetsResponse: Hashable, Sendable {
       for budget in models { budget.append(as: 6, to: &bytes) }
       for budget in pools { budget.append(as: 7, to: &bytes) }
       for budget in total { budget.append(as: 8, to: &bytes) }
+      reservations?.append(as: 9, to: &bytes)
     }
   }
 }
@@ -118,6 +121,10 @@ public struct Budget: Hashable, Sendable {
   /// Of a pattern, whose names have a budget each; nil: an ordinary budget. The row's own spend is then
   /// that of names that found no place.
   public var pattern: PatternNames?
+  /// How many reservations of the node are open in it.
+  public var openReservations: UInt32 = 0
+  /// How much of `reservedUSD` is kept back for costs beyond their estimates.
+  public var cushionUSD = 0.0
 
   /// A budget of this name without limit, spend and window; set what else is known.
   public init(name: String, timePeriod: String = "") {
@@ -149,6 +156,38 @@ public struct Budget: Hashable, Sendable {
       quarterHourForecast?.append(as: 15, to: &bytes)
       dayForecast?.append(as: 16, to: &bytes)
       pattern?.append(as: 17, to: &bytes)
+      bytes.appendInteger(18, UInt64(openReservations))
+      bytes.appendDouble(19, cushionUSD)
+    }
+  }
+}
+
+/// A node's reservations, all budgets together.
+public struct ReservationTotals: Hashable, Sendable {
+  /// How many are open.
+  public var open: UInt64 = 0
+  /// How many may be.
+  public var openBound: UInt64 = 0
+  /// How many were settled since the start.
+  public var settled: UInt64 = 0
+  /// US dollars by which settled costs were above what was held for them, since the start.
+  public var overrunUSD = 0.0
+  /// US dollars recorded since the start.
+  public var recordedUSD = 0.0
+  /// How much of that came without an open reservation.
+  public var unreservedUSD = 0.0
+
+  /// Nothing was reserved.
+  public init() {}
+
+  func append(as number: UInt8, to bytes: inout [UInt8]) {
+    bytes.appendMessage(number) { bytes in
+      bytes.appendInteger(1, open)
+      bytes.appendInteger(2, openBound)
+      bytes.appendInteger(3, settled)
+      bytes.appendDouble(4, overrunUSD)
+      bytes.appendDouble(5, recordedUSD)
+      bytes.appendDouble(6, unreservedUSD)
     }
   }
 }

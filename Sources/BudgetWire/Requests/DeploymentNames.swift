@@ -12,6 +12,8 @@ public struct DeploymentNames {
   public var provider = NameBytes.absent
   /// Whether the caller says that it costs nothing.
   public var isFree = false
+  /// US dollars that a request to it is expected to cost, unchecked; nil where the field was absent.
+  public var estimatedCostUSD: Double?
 
   /// A deployment without names.
   public init() {}
@@ -25,12 +27,10 @@ public struct DeploymentNames {
       let key = bytes.byte(at: offset)
       offset += 1
       let bit: UInt8 = 1 << (key >> 3)
-      if key == 6 << 3 {
-        guard seen & bit == 0, offset < range.upperBound, bytes.byte(at: offset) < 0x80 else {
+      if key & 7 != 2 {
+        guard seen & bit == 0, readNumber(key, in: bytes, at: &offset, to: range.upperBound) else {
           return nil
         }
-        isFree = bytes.byte(at: offset) != 0
-        offset += 1
         seen |= bit
         continue
       }
@@ -45,6 +45,24 @@ public struct DeploymentNames {
       case 4 << 3 | 2: provider = name
       default: return nil
       }
+    }
+  }
+
+  /// Reads the field of `key`, which is no text; false where it has another shape.
+  private mutating func readNumber(
+    _ key: UInt8, in bytes: RawSpan, at offset: inout Int, to end: Int
+  ) -> Bool {
+    switch key {
+    case 6 << 3:
+      guard offset < end, bytes.byte(at: offset) < 0x80 else { return false }
+      isFree = bytes.byte(at: offset) != 0
+      offset += 1
+      return true
+    case 5 << 3 | 1:
+      guard let dollars = bytes.double(at: &offset), offset <= end else { return false }
+      estimatedCostUSD = dollars
+      return true
+    default: return false
     }
   }
 }

@@ -1,7 +1,7 @@
 public import BudgetModel
 
 /// A FilterDeployments message in its usual shape, taken apart without unpacking it: the candidates
-/// first and together, then tags, model name and estimate in any order.
+/// first and together, then the other fields in any order.
 ///
 /// The candidates themselves are not judged: what is the same byte by byte means the same, and
 /// `PlainDeployments` reads them.
@@ -14,6 +14,8 @@ public struct PlainFilter: FilterDeploymentsFields {
   public private(set) var modelName = NameBytes.absent
   /// US dollars the request is expected to cost, unchecked; 0 = none.
   public private(set) var estimatedCostUSD = 0.0
+  /// The wish to hold something for the candidate that is chosen.
+  public private(set) var reserve = ReserveTerms()
   /// The bytes behind the candidates; borrowed.
   public let rest: NameBytes
 
@@ -45,6 +47,7 @@ public struct PlainFilter: FilterDeploymentsFields {
     rest = bytes.name(from: offset, count: bytes.byteCount - offset)
     var tagCount = 0
     var (hasModelName, hasEstimate) = (false, false)
+    var reserveSeen: UInt16 = 0
     while offset < bytes.byteCount {
       let key = bytes.byte(at: offset)
       offset += 1
@@ -60,7 +63,10 @@ public struct PlainFilter: FilterDeploymentsFields {
         guard !hasEstimate, let estimate = bytes.double(at: &offset) else { return nil }
         hasEstimate = true
         estimatedCostUSD = estimate
-      default: return nil
+      default:
+        let bit: UInt16 = 1 << UInt16(key >> 3)
+        guard reserveSeen & bit == 0, reserve.read(key, in: bytes, at: &offset) else { return nil }
+        reserveSeen |= bit
       }
     }
     guard tagCount <= bounds.maximumTags else { return nil }
@@ -70,6 +76,30 @@ public struct PlainFilter: FilterDeploymentsFields {
   @inline(__always)
   public func forEachTag(_ body: (NameBytes) -> Void) {
     rest.forEachPlainText(of: Self.tagKey, body)
+  }
+}
+
+extension ReserveTerms {
+  /// Reads the field of `key`; false where it is another, or has another shape.
+  fileprivate mutating func read(_ key: UInt8, in bytes: RawSpan, at offset: inout Int) -> Bool {
+    switch key {
+    case 5 << 3:
+      guard let flag = bytes.varint(at: &offset, ofBits: 63) else { return false }
+      isWanted = flag != 0
+    case 6 << 3 | 1:
+      guard let dollars = bytes.double(at: &offset) else { return false }
+      amountUSD = dollars
+    case 7 << 3:
+      guard let ttl = bytes.varint(at: &offset, ofBits: 35), ttl <= UInt64(UInt32.max) else {
+        return false
+      }
+      ttlMilliseconds = UInt32(ttl)
+    case 8 << 3 | 2:
+      guard let key = bytes.text(at: &offset) else { return false }
+      idempotencyKey = key
+    default: return false
+    }
+    return true
   }
 }
 
@@ -84,6 +114,8 @@ extension NameBytes {
         offset += 1
         if next & 7 == 1 {
           offset += 8
+        } else if next & 7 == 0 {
+          _ = bytes.varint(at: &offset, ofBits: 63)
         } else if let text = bytes.text(at: &offset), next == key {
           body(text)
         }

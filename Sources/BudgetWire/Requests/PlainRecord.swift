@@ -1,7 +1,7 @@
 public import BudgetModel
 
 /// A RecordSpend message in its usual shape, taken apart without unpacking it: every field once but
-/// for the tags, in any order.
+/// for the tags, in any order. `PlainReserve` reads its like.
 public struct PlainRecord: RecordSpendFields {
   /// The explicit provider.
   public private(set) var provider = NameBytes.absent
@@ -22,6 +22,8 @@ public struct PlainRecord: RecordSpendFields {
   public private(set) var subject = NameBytes.absent
   /// The same with the tags, which follow; absent also where a tag stands elsewhere.
   public private(set) var subjectAndTags = NameBytes.absent
+  /// Of a ReserveSpend message.
+  fileprivate var ttlMilliseconds: UInt32 = 0
   /// Everything behind provider, deployment and model.
   private var rest = NameBytes.absent
 
@@ -41,11 +43,12 @@ public struct PlainRecord: RecordSpendFields {
   /// past a bound.
   @inline(__always)
   public mutating func read(_ message: NameBytes, bounds: WireBounds) -> Bool {
-    message.withBytes { read(in: $0, bounds: bounds) }
+    message.withBytes { read(in: $0, bounds: bounds, hasTTL: false) }
   }
 
+  /// Of a ReserveSpend message number 6 is a TTL, and 7 the key.
   @inline(__always)
-  private mutating func read(in bytes: RawSpan, bounds: WireBounds) -> Bool {
+  fileprivate mutating func read(in bytes: RawSpan, bounds: WireBounds, hasTTL: Bool) -> Bool {
     // As libraries write it: in the order of the numbers.
     var offset = 0
     var seen: UInt16 = 0
@@ -85,7 +88,14 @@ public struct PlainRecord: RecordSpendFields {
         costUSD = dollars
         continue
       }
-      guard let text = bytes.text(at: &offset) else { return false }
+      if hasTTL, key == 6 << 3 {
+        guard let ttl = bytes.varint(at: &offset, ofBits: 35), ttl <= UInt64(UInt32.max) else {
+          return false
+        }
+        ttlMilliseconds = UInt32(ttl)
+        continue
+      }
+      guard let text = bytes.text(at: &offset), !hasTTL || key >> 3 != 6 else { return false }
       switch key {
       case 6 << 3 | 2: idempotencyKey = text
       case 7 << 3 | 2: reservationID = text
@@ -108,4 +118,39 @@ public struct PlainRecord: RecordSpendFields {
   public func forEachTag(_ body: (NameBytes) -> Void) {
     rest.forEachPlainText(of: Self.tagKey, body)
   }
+}
+
+/// A ReserveSpend message in its usual shape: as a record, but for two numbers.
+public struct PlainReserve: ReserveSpendFields {
+  private var fields = PlainRecord()
+
+  /// Takes `message` apart; nil where it has another shape or is past a bound.
+  public init?(_ message: NameBytes, bounds: WireBounds) {
+    guard message.withBytes({ fields.read(in: $0, bounds: bounds, hasTTL: true) }) else {
+      return nil
+    }
+  }
+
+  /// The explicit provider.
+  public var provider: NameBytes { fields.provider }
+  /// The deployment.
+  public var deploymentID: NameBytes { fields.deploymentID }
+  /// The model, to derive the provider from.
+  public var model: NameBytes { fields.model }
+  /// The public model name that was asked for.
+  public var modelName: NameBytes { fields.modelName }
+  /// US dollars, unchecked; 0 = what is learned.
+  public var amountUSD: Double { fields.costUSD ?? 0 }
+  /// Milliseconds, unchecked; 0 = none given.
+  public var ttlMilliseconds: UInt32 { fields.ttlMilliseconds }
+  /// Makes a retry harmless; absent = not deduplicated.
+  public var idempotencyKey: NameBytes { fields.reservationID }
+  /// As `PlainRecord.subject`.
+  public var subject: NameBytes { fields.subject }
+  /// As `PlainRecord.subjectAndTags`.
+  public var subjectAndTags: NameBytes { fields.subjectAndTags }
+
+  /// Calls `body` with each tag, as sent, repeated ones too.
+  @inline(__always)
+  public func forEachTag(_ body: (NameBytes) -> Void) { fields.forEachTag(body) }
 }

@@ -45,6 +45,20 @@ import CBudgetWire
 
   /// US dollars the request is expected to cost, unchecked; 0 = none.
   public var estimatedCostUSD: Double { unsafe message.pointee.estimated_cost_usd }
+
+  /// The wish to hold something for the candidate that is chosen.
+  public var reserve: ReserveTerms {
+    var terms = ReserveTerms()
+    terms.isWanted = unsafe message.pointee.reserve != 0
+    if unsafe message.pointee.reserve_usd_presence_case
+      == BUDGET__V1__FILTER_DEPLOYMENTS_REQUEST__RESERVE_USD_PRESENCE_RESERVE_USD
+    {
+      terms.amountUSD = unsafe message.pointee.reserve_usd
+    }
+    terms.ttlMilliseconds = unsafe message.pointee.reserve_ttl_ms
+    terms.idempotencyKey = unsafe NameBytes(message.pointee.idempotency_key)
+    return terms
+  }
 }
 
 extension RequestDecoder {
@@ -106,6 +120,90 @@ extension RequestDecoder {
   /// The message of a RecordSpend request.
   public mutating func recordSpend(_ head: RequestHead) throws(WireFault) -> RecordSpendView {
     try unsafe RecordSpendView(unpack(head, budget__v1__record_spend_request__unpack))
+  }
+}
+
+/// A `ReserveSpendRequest`.
+@safe public struct ReserveSpendView: ReserveSpendFields {
+  private let message: UnsafePointer<Budget__V1__ReserveSpendRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__ReserveSpendRequest>) {
+    unsafe self.message = message
+  }
+
+  /// The explicit provider; absent = derived from `model`.
+  public var provider: NameBytes { unsafe NameBytes(message.pointee.provider) }
+  /// The deployment.
+  public var deploymentID: NameBytes { unsafe NameBytes(message.pointee.deployment_id) }
+  /// The model, to derive the provider from.
+  public var model: NameBytes { unsafe NameBytes(message.pointee.model) }
+  /// The public model name that was asked for.
+  public var modelName: NameBytes { unsafe NameBytes(message.pointee.model_name) }
+  /// US dollars, unchecked; 0 = what is learned.
+  public var amountUSD: Double { unsafe message.pointee.amount_usd }
+  /// Milliseconds, unchecked; 0 = none given.
+  public var ttlMilliseconds: UInt32 { unsafe message.pointee.ttl_ms }
+  /// Makes a retry harmless; absent = not deduplicated.
+  public var idempotencyKey: NameBytes { unsafe NameBytes(message.pointee.idempotency_key) }
+
+  /// Calls `body` with each tag.
+  public func forEachTag(_ body: (NameBytes) -> Void) {
+    for index in 0..<(unsafe message.pointee.n_tags) {
+      body(unsafe NameBytes(message.pointee.tags[index]))
+    }
+  }
+}
+
+extension RequestDecoder {
+  /// The message of a ReserveSpend request.
+  public mutating func reserveSpend(_ head: RequestHead) throws(WireFault) -> ReserveSpendView {
+    try unsafe ReserveSpendView(unpack(head, budget__v1__reserve_spend_request__unpack))
+  }
+}
+
+/// A `ReleaseReservationRequest`.
+@safe public struct ReleaseReservationView {
+  private let message: UnsafePointer<Budget__V1__ReleaseReservationRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__ReleaseReservationRequest>) {
+    unsafe self.message = message
+  }
+
+  /// The reservation.
+  public var reservationID: NameBytes { unsafe NameBytes(message.pointee.reservation_id) }
+}
+
+extension RequestDecoder {
+  /// The message of a ReleaseReservation request.
+  public mutating func releaseReservation(
+    _ head: RequestHead
+  ) throws(WireFault) -> ReleaseReservationView {
+    try unsafe ReleaseReservationView(
+      unpack(head, budget__v1__release_reservation_request__unpack))
+  }
+}
+
+/// An `ExtendReservationRequest`.
+@safe public struct ExtendReservationView {
+  private let message: UnsafePointer<Budget__V1__ExtendReservationRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__ExtendReservationRequest>) {
+    unsafe self.message = message
+  }
+
+  /// The reservation.
+  public var reservationID: NameBytes { unsafe NameBytes(message.pointee.reservation_id) }
+  /// Milliseconds from now, unchecked; 0 = none given.
+  public var ttlMilliseconds: UInt32 { unsafe message.pointee.ttl_ms }
+}
+
+extension RequestDecoder {
+  /// The message of an ExtendReservation request.
+  public mutating func extendReservation(
+    _ head: RequestHead
+  ) throws(WireFault) -> ExtendReservationView {
+    try unsafe ExtendReservationView(
+      unpack(head, budget__v1__extend_reservation_request__unpack))
   }
 }
 
@@ -261,6 +359,11 @@ extension DeploymentNames {
     model = unsafe NameBytes(message.model)
     provider = unsafe NameBytes(message.provider)
     isFree = unsafe message.free != 0
+    if unsafe message.estimated_cost_usd_presence_case
+      == BUDGET__V1__DEPLOYMENT__ESTIMATED_COST_USD_PRESENCE_ESTIMATED_COST_USD
+    {
+      estimatedCostUSD = unsafe message.estimated_cost_usd
+    }
   }
 }
 

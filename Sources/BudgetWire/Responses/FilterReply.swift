@@ -20,13 +20,23 @@ public struct FilterReply {
   private(set) var allowedBytes: [UInt8] = []
   private(set) var denialBytes: [UInt8] = []
   private(set) var candidateBytes: [UInt8] = []
+  private(set) var reservationBytes: [UInt8] = []
   private let maximumDenials: Int
+  /// The number of the list of denials in the message.
+  private let denialField: UInt8
   private var lastAllowed: UInt32 = 0
   private var encoded = EncodedDenial()
 
-  /// An empty reply, which says that nothing is allowed.
+  /// An empty reply to FilterDeployments, which says that nothing is allowed.
   public init(bounds: WireBounds = .standard) {
     maximumDenials = bounds.maximumDenials
+    denialField = 2
+  }
+
+  /// An empty reply to ReserveSpend, for its denials.
+  public init(reserving bounds: WireBounds) {
+    maximumDenials = bounds.maximumDenials
+    denialField = 3
   }
 
   /// Empties the reply and keeps its storage.
@@ -37,6 +47,7 @@ public struct FilterReply {
     if !allowedBytes.isEmpty { allowedBytes.removeAll(keepingCapacity: true) }
     if !denialBytes.isEmpty { denialBytes.removeAll(keepingCapacity: true) }
     if !candidateBytes.isEmpty { candidateBytes.removeAll(keepingCapacity: true) }
+    if !reservationBytes.isEmpty { reservationBytes.removeAll(keepingCapacity: true) }
     allowedCount = 0
     denialCount = 0
     denialsOmitted = 0
@@ -72,6 +83,15 @@ public struct FilterReply {
     allowedCount += positions.count
   }
 
+  /// Allows the candidate at `position` alone, with what is held for it.
+  public mutating func choose(_ position: UInt32, _ reservation: ReservationReply) {
+    allow(position)
+    reservationBytes.appendPresentInteger(5, UInt64(position))
+    if !reservation.id.isEmpty { reservationBytes.appendBytes(6, reservation.id) }
+    reservationBytes.appendInteger(7, UInt64(bitPattern: reservation.expiresAtUnixMilliseconds))
+    reservationBytes.appendDouble(8, reservation.amountUSD)
+  }
+
   /// Adds a denial; past the bound it is only counted.
   public mutating func deny(_ denial: Denial) {
     var encoded = exchange(&encoded, with: EncodedDenial())
@@ -89,7 +109,7 @@ public struct FilterReply {
     }
     denialCount += 1
     let place = position == 0 ? 0 : 1 + [UInt8].varintLength(Int(position))
-    denialBytes.appendHead(2, length: place + denial.bytes.count)
+    denialBytes.appendHead(denialField, length: place + denial.bytes.count)
     denialBytes.appendInteger(1, UInt64(position))
     denialBytes.append(bytesOf: denial.bytes.span)
   }
@@ -154,6 +174,8 @@ extension FilterReply {
     public var mode = BudgetMode.enforce
     /// The window, where the budget is not LiteLLM's own; else empty.
     public var window = ""
+    /// How much of `spendUSD` open reservations hold.
+    public var reservedUSD = 0.0
 
     /// A denial of all its parts.
     public init(
@@ -191,7 +213,21 @@ extension FilterReply {
       bytes.appendDouble(7, denial.withheldUSD)
       bytes.appendInteger(8, UInt64(denial.mode.rawValue))
       bytes.appendText(9, denial.window)
+      bytes.appendDouble(10, denial.reservedUSD)
     }
+  }
+
+  /// A reservation that was made. Reused from reply to reply.
+  public struct ReservationReply: Sendable {
+    /// Its name in UTF-8; empty: nothing is held.
+    public var id: [UInt8] = []
+    /// When it ends by itself.
+    public var expiresAtUnixMilliseconds: Int64 = 0
+    /// US dollars that are held.
+    public var amountUSD = 0.0
+
+    /// Nothing is held.
+    public init() {}
   }
 
   /// Candidates that the server supplied, as the bytes that go out.

@@ -39,7 +39,7 @@ public struct ResponseWriter: Sendable {
       let length =
         (allowed == 0 ? 0 : 1 + [UInt8].varintLength(allowed) + allowed)
         + reply.denialBytes.count + reply.candidateBytes.count
-        + (omitted == 0 ? 0 : 1 + [UInt8].varintLength(omitted))
+        + (omitted == 0 ? 0 : 1 + [UInt8].varintLength(omitted)) + reply.reservationBytes.count
       bytes.appendHead(MethodName.filterDeployments.rawValue, length: length)
       if allowed > 0 {
         bytes.appendHead(1, length: allowed)
@@ -48,6 +48,52 @@ public struct ResponseWriter: Sendable {
       if !reply.denialBytes.isEmpty { bytes.append(bytesOf: reply.denialBytes.span) }
       if !reply.candidateBytes.isEmpty { bytes.append(bytesOf: reply.candidateBytes.span) }
       bytes.appendInteger(4, UInt64(omitted))
+      if !reply.reservationBytes.isEmpty { bytes.append(bytesOf: reply.reservationBytes.span) }
+    }
+  }
+
+  /// Appends the answer to ReserveSpend that something is held.
+  public func appendReserveSpend(
+    _ reservation: FilterReply.ReservationReply, callID: UInt64, to buffer: inout [UInt8]
+  ) {
+    _ = appendFrame(callID: callID, to: &buffer) { bytes in
+      bytes.appendMessage(MethodName.reserveSpend.rawValue) { bytes in
+        if !reservation.id.isEmpty { bytes.appendBytes(1, reservation.id) }
+        bytes.appendInteger(2, UInt64(bitPattern: reservation.expiresAtUnixMilliseconds))
+        bytes.appendDouble(5, reservation.amountUSD)
+      }
+    }
+  }
+
+  /// Appends the answer to ReserveSpend that budgets lack room: `denials` was made for it. Its bound on
+  /// denials keeps it within a frame.
+  public func appendReserveDenied(
+    _ denials: inout FilterReply, callID: UInt64, to buffer: inout [UInt8]
+  ) {
+    _ = appendFrame(callID: callID, to: &buffer) { bytes in
+      appendStatus(denials.statusCode, message: denials.statusMessage, to: &bytes)
+      bytes.appendMessage(MethodName.reserveSpend.rawValue) { bytes in
+        bytes.append(bytesOf: denials.denialBytes.span)
+        bytes.appendInteger(4, UInt64(denials.denialsOmitted))
+      }
+    }
+  }
+
+  /// Appends the answer to ReleaseReservation: whether the reservation was open until now.
+  public func appendReleased(_ wasOpen: Bool, callID: UInt64, to buffer: inout [UInt8]) {
+    _ = appendFrame(callID: callID, to: &buffer) { bytes in
+      bytes.appendMessage(MethodName.releaseReservation.rawValue) { $0.appendFlag(1, wasOpen) }
+    }
+  }
+
+  /// Appends the answer to ExtendReservation.
+  public func appendExtended(
+    until expiresAtUnixMilliseconds: Int64, callID: UInt64, to buffer: inout [UInt8]
+  ) {
+    _ = appendFrame(callID: callID, to: &buffer) { bytes in
+      bytes.appendMessage(MethodName.extendReservation.rawValue) {
+        $0.appendInteger(1, UInt64(bitPattern: expiresAtUnixMilliseconds))
+      }
     }
   }
 

@@ -2,7 +2,8 @@
 
 /// The methods of the contract, by their field numbers in both envelopes.
 public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
-  /// Which of the candidates are still within every budget that applies to them.
+  /// Which of the candidates are still within every budget that applies to them; with `reserve` the
+  /// first of them that every budget has room for, and an amount held back for it.
   case filterDeployments = 10
   /// Records what a request cost. Money that was spent is always recorded, over the limit too.
   case recordSpend = 11
@@ -19,6 +20,8 @@ public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
   case authenticate = 20
   /// Who answers, and whether it is ready.
   case ping = 21
+  /// Lets a reservation end later than it would: for long streams.
+  case extendReservation = 22
   /// A budget's windows and their spend: the open one, then ended ones, the newest first.
   case getSpendHistory = 23
   /// Every budget that FilterDeployments would ask about the same request, and what each says.
@@ -26,7 +29,7 @@ public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
 }
 
 /// An element for what has no method, at 0, then one for each method, at its `position`.
-public typealias PerMethod<Element: ~Copyable> = InlineArray<11, Element>
+public typealias PerMethod<Element: ~Copyable> = InlineArray<12, Element>
 
 extension MethodName: CustomStringConvertible {
   /// The method's position among all, from 1.
@@ -40,8 +43,9 @@ extension MethodName: CustomStringConvertible {
     case .backupLedger: 6
     case .authenticate: 7
     case .ping: 8
-    case .getSpendHistory: 9
-    case .explainRequest: 10
+    case .extendReservation: 9
+    case .getSpendHistory: 10
+    case .explainRequest: 11
     }
   }
 
@@ -56,6 +60,7 @@ extension MethodName: CustomStringConvertible {
     case .backupLedger: "backup_ledger"
     case .authenticate: "authenticate"
     case .ping: "ping"
+    case .extendReservation: "extend_reservation"
     case .getSpendHistory: "get_spend_history"
     case .explainRequest: "explain_request"
     }
@@ -72,6 +77,7 @@ extension MethodName: CustomStringConvertible {
     case .backupLedger: "BackupLedger"
     case .authenticate: "Authenticate"
     case .ping: "Ping"
+    case .extendReservation: "ExtendReservation"
     case .getSpendHistory: "GetSpendHistory"
     case .explainRequest: "ExplainRequest"
     }
@@ -88,6 +94,7 @@ extension MethodName: CustomStringConvertible {
     case .backupLedger: .backupLedger
     case .authenticate: .authenticate
     case .ping: .ping
+    case .extendReservation: .extendReservation
     case .getSpendHistory: .getSpendHistory
     case .explainRequest: .filterDeployments
     }
@@ -106,6 +113,7 @@ enum MessageKind: UInt8, CaseIterable, Hashable, Sendable {
   case backupLedger
   case authenticate
   case ping
+  case extendReservation
   case getSpendHistory
 }
 
@@ -133,6 +141,7 @@ extension FieldRule {
       case 16: FieldRule(2, .once, at: 16, holding: .backupLedger)
       case 20: FieldRule(2, .once, at: 20, holding: .authenticate)
       case 21: FieldRule(2, .once, at: 21, holding: .ping)
+      case 22: FieldRule(2, .once, at: 22, holding: .extendReservation)
       case 23: FieldRule(2, .once, at: 23, holding: .getSpendHistory)
       case 24: FieldRule(2, .once, at: 24, holding: .filterDeployments)
       default: nil
@@ -143,6 +152,10 @@ extension FieldRule {
       case 2: FieldRule(2, .tags, at: 1)
       case 3: FieldRule(2, .once, at: 3)
       case 4: FieldRule(1, .once, at: 4)
+      case 5: FieldRule(0, .once, at: 5)
+      case 6: FieldRule(1, .once, at: 6)
+      case 7: FieldRule(0, .once, at: 7)
+      case 8: FieldRule(2, .once, at: 8)
       default: nil
       }
     case .deployment:
@@ -151,6 +164,7 @@ extension FieldRule {
       case 2: FieldRule(2, .once, at: 2)
       case 3: FieldRule(2, .once, at: 3)
       case 4: FieldRule(2, .once, at: 4)
+      case 5: FieldRule(1, .once, at: 5)
       case 6: FieldRule(0, .once, at: 6)
       default: nil
       }
@@ -191,6 +205,7 @@ extension FieldRule {
       case 5: FieldRule(1, .once, at: 5)
       case 6: FieldRule(0, .once, at: 6)
       case 7: FieldRule(2, .once, at: 7)
+      case 8: FieldRule(2, .once, at: 8)
       default: nil
       }
     case .releaseReservation:
@@ -209,6 +224,12 @@ extension FieldRule {
       default: nil
       }
     case .ping: nil
+    case .extendReservation:
+      switch number {
+      case 1: FieldRule(2, .once, at: 1)
+      case 2: FieldRule(0, .once, at: 2)
+      default: nil
+      }
     case .getSpendHistory:
       switch number {
       case 1: FieldRule(0, .once, at: 1)
@@ -251,16 +272,22 @@ extension WireField: CustomStringConvertible {
     case (.request, 16): "backup_ledger"
     case (.request, 20): "authenticate"
     case (.request, 21): "ping"
+    case (.request, 22): "extend_reservation"
     case (.request, 23): "get_spend_history"
     case (.request, 24): "explain_request"
     case (.filterDeployments, 1): "deployments"
     case (.filterDeployments, 2): "tags"
     case (.filterDeployments, 3): "model_name"
     case (.filterDeployments, 4): "estimated_cost_usd"
+    case (.filterDeployments, 5): "reserve"
+    case (.filterDeployments, 6): "reserve_usd"
+    case (.filterDeployments, 7): "reserve_ttl_ms"
+    case (.filterDeployments, 8): "idempotency_key"
     case (.deployment, 1): "id"
     case (.deployment, 2): "model_name"
     case (.deployment, 3): "model"
     case (.deployment, 4): "provider"
+    case (.deployment, 5): "estimated_cost_usd"
     case (.deployment, 6): "free"
     case (.recordSpend, 1): "provider"
     case (.recordSpend, 2): "deployment_id"
@@ -289,9 +316,12 @@ extension WireField: CustomStringConvertible {
     case (.reserveSpend, 5): "amount_usd"
     case (.reserveSpend, 6): "ttl_ms"
     case (.reserveSpend, 7): "idempotency_key"
+    case (.reserveSpend, 8): "model_name"
     case (.releaseReservation, 1): "reservation_id"
     case (.backupLedger, 1): "path"
     case (.authenticate, 1): "token"
+    case (.extendReservation, 1): "reservation_id"
+    case (.extendReservation, 2): "ttl_ms"
     case (.getSpendHistory, 1): "scope"
     case (.getSpendHistory, 2): "name"
     case (.getSpendHistory, 3): "window"

@@ -26,6 +26,7 @@ typedef struct Budget__V1__RecordSpendRequest Budget__V1__RecordSpendRequest;
 typedef struct Budget__V1__RecordSpendResponse Budget__V1__RecordSpendResponse;
 typedef struct Budget__V1__GetProviderBudgetsRequest Budget__V1__GetProviderBudgetsRequest;
 typedef struct Budget__V1__GetProviderBudgetsResponse Budget__V1__GetProviderBudgetsResponse;
+typedef struct Budget__V1__ReservationTotals Budget__V1__ReservationTotals;
 typedef struct Budget__V1__Budget Budget__V1__Budget;
 typedef struct Budget__V1__PatternNames Budget__V1__PatternNames;
 typedef struct Budget__V1__Forecast Budget__V1__Forecast;
@@ -36,6 +37,8 @@ typedef struct Budget__V1__ReserveSpendRequest Budget__V1__ReserveSpendRequest;
 typedef struct Budget__V1__ReserveSpendResponse Budget__V1__ReserveSpendResponse;
 typedef struct Budget__V1__ReleaseReservationRequest Budget__V1__ReleaseReservationRequest;
 typedef struct Budget__V1__ReleaseReservationResponse Budget__V1__ReleaseReservationResponse;
+typedef struct Budget__V1__ExtendReservationRequest Budget__V1__ExtendReservationRequest;
+typedef struct Budget__V1__ExtendReservationResponse Budget__V1__ExtendReservationResponse;
 typedef struct Budget__V1__BackupLedgerRequest Budget__V1__BackupLedgerRequest;
 typedef struct Budget__V1__BackupLedgerResponse Budget__V1__BackupLedgerResponse;
 typedef struct Budget__V1__AuthenticateRequest Budget__V1__AuthenticateRequest;
@@ -106,6 +109,7 @@ typedef enum {
   BUDGET__V1__REQUEST__METHOD_BACKUP_LEDGER = 16,
   BUDGET__V1__REQUEST__METHOD_AUTHENTICATE = 20,
   BUDGET__V1__REQUEST__METHOD_PING = 21,
+  BUDGET__V1__REQUEST__METHOD_EXTEND_RESERVATION = 22,
   BUDGET__V1__REQUEST__METHOD_GET_SPEND_HISTORY = 23,
   BUDGET__V1__REQUEST__METHOD_EXPLAIN_REQUEST = 24
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__REQUEST__METHOD__CASE)
@@ -126,6 +130,7 @@ struct  Budget__V1__Request
     Budget__V1__BackupLedgerRequest *backup_ledger;
     Budget__V1__AuthenticateRequest *authenticate;
     Budget__V1__PingRequest *ping;
+    Budget__V1__ExtendReservationRequest *extend_reservation;
     Budget__V1__GetSpendHistoryRequest *get_spend_history;
     Budget__V1__FilterDeploymentsRequest *explain_request;
   };
@@ -145,6 +150,7 @@ typedef enum {
   BUDGET__V1__RESPONSE__RESULT_BACKUP_LEDGER = 16,
   BUDGET__V1__RESPONSE__RESULT_AUTHENTICATE = 20,
   BUDGET__V1__RESPONSE__RESULT_PING = 21,
+  BUDGET__V1__RESPONSE__RESULT_EXTEND_RESERVATION = 22,
   BUDGET__V1__RESPONSE__RESULT_GET_SPEND_HISTORY = 23,
   BUDGET__V1__RESPONSE__RESULT_EXPLAIN_REQUEST = 24
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__RESPONSE__RESULT__CASE)
@@ -165,6 +171,7 @@ struct  Budget__V1__Response
     Budget__V1__BackupLedgerResponse *backup_ledger;
     Budget__V1__AuthenticateResponse *authenticate;
     Budget__V1__PingResponse *ping;
+    Budget__V1__ExtendReservationResponse *extend_reservation;
     Budget__V1__GetSpendHistoryResponse *get_spend_history;
     Budget__V1__ExplainRequestResponse *explain_request;
   };
@@ -185,6 +192,12 @@ struct  Budget__V1__Status
     , BUDGET__V1__STATUS__CODE__OK, {0,NULL} }
 
 
+typedef enum {
+  BUDGET__V1__DEPLOYMENT__ESTIMATED_COST_USD_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__DEPLOYMENT__ESTIMATED_COST_USD_PRESENCE_ESTIMATED_COST_USD = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__DEPLOYMENT__ESTIMATED_COST_USD_PRESENCE__CASE)
+} Budget__V1__Deployment__EstimatedCostUsdPresenceCase;
+
 struct  Budget__V1__Deployment
 {
   ProtobufCMessage base;
@@ -193,11 +206,21 @@ struct  Budget__V1__Deployment
   ProtobufCBinaryData model;
   ProtobufCBinaryData provider;
   protobuf_c_boolean free;
+  Budget__V1__Deployment__EstimatedCostUsdPresenceCase estimated_cost_usd_presence_case;
+  union {
+    double estimated_cost_usd;
+  };
 };
 #define BUDGET__V1__DEPLOYMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__deployment__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, BUDGET__V1__DEPLOYMENT__ESTIMATED_COST_USD_PRESENCE__NOT_SET, {0} }
 
+
+typedef enum {
+  BUDGET__V1__FILTER_DEPLOYMENTS_REQUEST__RESERVE_USD_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__FILTER_DEPLOYMENTS_REQUEST__RESERVE_USD_PRESENCE_RESERVE_USD = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__FILTER_DEPLOYMENTS_REQUEST__RESERVE_USD_PRESENCE__CASE)
+} Budget__V1__FilterDeploymentsRequest__ReserveUsdPresenceCase;
 
 struct  Budget__V1__FilterDeploymentsRequest
 {
@@ -208,11 +231,24 @@ struct  Budget__V1__FilterDeploymentsRequest
   ProtobufCBinaryData *tags;
   ProtobufCBinaryData model_name;
   double estimated_cost_usd;
+  protobuf_c_boolean reserve;
+  uint32_t reserve_ttl_ms;
+  ProtobufCBinaryData idempotency_key;
+  Budget__V1__FilterDeploymentsRequest__ReserveUsdPresenceCase reserve_usd_presence_case;
+  union {
+    double reserve_usd;
+  };
 };
 #define BUDGET__V1__FILTER_DEPLOYMENTS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__filter_deployments_request__descriptor) \
-    , 0,NULL, 0,NULL, {0,NULL}, 0 }
+    , 0,NULL, 0,NULL, {0,NULL}, 0, 0, 0, {0,NULL}, BUDGET__V1__FILTER_DEPLOYMENTS_REQUEST__RESERVE_USD_PRESENCE__NOT_SET, {0} }
 
+
+typedef enum {
+  BUDGET__V1__FILTER_DEPLOYMENTS_RESPONSE__CHOSEN_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__FILTER_DEPLOYMENTS_RESPONSE__CHOSEN_PRESENCE_CHOSEN = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__FILTER_DEPLOYMENTS_RESPONSE__CHOSEN_PRESENCE__CASE)
+} Budget__V1__FilterDeploymentsResponse__ChosenPresenceCase;
 
 struct  Budget__V1__FilterDeploymentsResponse
 {
@@ -224,10 +260,17 @@ struct  Budget__V1__FilterDeploymentsResponse
   size_t n_candidates;
   Budget__V1__Deployment **candidates;
   uint32_t denials_omitted;
+  ProtobufCBinaryData reservation_id;
+  int64_t expires_at_unix_ms;
+  double reserved_usd;
+  Budget__V1__FilterDeploymentsResponse__ChosenPresenceCase chosen_presence_case;
+  union {
+    uint32_t chosen;
+  };
 };
 #define BUDGET__V1__FILTER_DEPLOYMENTS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__filter_deployments_response__descriptor) \
-    , 0,NULL, 0,NULL, 0,NULL, 0 }
+    , 0,NULL, 0,NULL, 0,NULL, 0, {0,NULL}, 0, 0, BUDGET__V1__FILTER_DEPLOYMENTS_RESPONSE__CHOSEN_PRESENCE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -247,6 +290,7 @@ struct  Budget__V1__Denial
   double withheld_usd;
   Budget__V1__Mode mode;
   ProtobufCBinaryData window;
+  double reserved_usd;
   Budget__V1__Denial__ResetsAtUnixMsPresenceCase resets_at_unix_ms_presence_case;
   union {
     int64_t resets_at_unix_ms;
@@ -254,7 +298,7 @@ struct  Budget__V1__Denial
 };
 #define BUDGET__V1__DENIAL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__denial__descriptor) \
-    , 0, BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , 0, BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, 0, BUDGET__V1__DENIAL__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -337,10 +381,26 @@ struct  Budget__V1__GetProviderBudgetsResponse
   Budget__V1__Budget **pools;
   size_t n_total;
   Budget__V1__Budget **total;
+  Budget__V1__ReservationTotals *reservations;
 };
 #define BUDGET__V1__GET_PROVIDER_BUDGETS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__get_provider_budgets_response__descriptor) \
-    , 0,NULL, 0,NULL, 0,NULL, 0, {0,NULL}, 0,NULL, 0,NULL, 0,NULL }
+    , 0,NULL, 0,NULL, 0,NULL, 0, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, NULL }
+
+
+struct  Budget__V1__ReservationTotals
+{
+  ProtobufCMessage base;
+  uint64_t open;
+  uint64_t open_bound;
+  uint64_t settled;
+  double overrun_usd;
+  double recorded_usd;
+  double unreserved_usd;
+};
+#define BUDGET__V1__RESERVATION_TOTALS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__reservation_totals__descriptor) \
+    , 0, 0, 0, 0, 0, 0 }
 
 
 typedef enum {
@@ -376,6 +436,8 @@ struct  Budget__V1__Budget
   Budget__V1__Forecast *forecast_15m;
   Budget__V1__Forecast *forecast_24h;
   Budget__V1__PatternNames *pattern;
+  uint32_t open_reservations;
+  double cushion_usd;
   Budget__V1__Budget__LimitUsdPresenceCase limit_usd_presence_case;
   union {
     double limit_usd;
@@ -391,7 +453,7 @@ struct  Budget__V1__Budget
 };
 #define BUDGET__V1__BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__budget__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL, 0, 0, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -503,10 +565,11 @@ struct  Budget__V1__ReserveSpendRequest
   double amount_usd;
   uint32_t ttl_ms;
   ProtobufCBinaryData idempotency_key;
+  ProtobufCBinaryData model_name;
 };
 #define BUDGET__V1__RESERVE_SPEND_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__reserve_spend_request__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, {0,NULL}, {0,NULL} }
 
 
 struct  Budget__V1__ReserveSpendResponse
@@ -514,10 +577,14 @@ struct  Budget__V1__ReserveSpendResponse
   ProtobufCMessage base;
   ProtobufCBinaryData reservation_id;
   int64_t expires_at_unix_ms;
+  size_t n_denials;
+  Budget__V1__Denial **denials;
+  uint32_t denials_omitted;
+  double reserved_usd;
 };
 #define BUDGET__V1__RESERVE_SPEND_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__reserve_spend_response__descriptor) \
-    , {0,NULL}, 0 }
+    , {0,NULL}, 0, 0,NULL, 0, 0 }
 
 
 struct  Budget__V1__ReleaseReservationRequest
@@ -537,6 +604,27 @@ struct  Budget__V1__ReleaseReservationResponse
 };
 #define BUDGET__V1__RELEASE_RESERVATION_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__release_reservation_response__descriptor) \
+    , 0 }
+
+
+struct  Budget__V1__ExtendReservationRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData reservation_id;
+  uint32_t ttl_ms;
+};
+#define BUDGET__V1__EXTEND_RESERVATION_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__extend_reservation_request__descriptor) \
+    , {0,NULL}, 0 }
+
+
+struct  Budget__V1__ExtendReservationResponse
+{
+  ProtobufCMessage base;
+  int64_t expires_at_unix_ms;
+};
+#define BUDGET__V1__EXTEND_RESERVATION_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__extend_reservation_response__descriptor) \
     , 0 }
 
 
@@ -663,6 +751,7 @@ struct  Budget__V1__ExplainedBudget
   Budget__V1__Verdict verdict;
   ProtobufCBinaryData reason;
   Budget__V1__Mode mode;
+  double reserved_usd;
   Budget__V1__ExplainedBudget__LimitUsdPresenceCase limit_usd_presence_case;
   union {
     double limit_usd;
@@ -674,7 +763,7 @@ struct  Budget__V1__ExplainedBudget
 };
 #define BUDGET__V1__EXPLAINED_BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__explained_budget__descriptor) \
-    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED, {0,NULL}, BUDGET__V1__MODE__MODE_ENFORCE, BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED, {0,NULL}, BUDGET__V1__MODE__MODE_ENFORCE, 0, BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 /* Budget__V1__Request methods */
@@ -886,6 +975,25 @@ Budget__V1__GetProviderBudgetsResponse *
 void   budget__v1__get_provider_budgets_response__free_unpacked
                      (Budget__V1__GetProviderBudgetsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Budget__V1__ReservationTotals methods */
+void   budget__v1__reservation_totals__init
+                     (Budget__V1__ReservationTotals         *message);
+size_t budget__v1__reservation_totals__get_packed_size
+                     (const Budget__V1__ReservationTotals   *message);
+size_t budget__v1__reservation_totals__pack
+                     (const Budget__V1__ReservationTotals   *message,
+                      uint8_t             *out);
+size_t budget__v1__reservation_totals__pack_to_buffer
+                     (const Budget__V1__ReservationTotals   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ReservationTotals *
+       budget__v1__reservation_totals__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__reservation_totals__free_unpacked
+                     (Budget__V1__ReservationTotals *message,
+                      ProtobufCAllocator *allocator);
 /* Budget__V1__Budget methods */
 void   budget__v1__budget__init
                      (Budget__V1__Budget         *message);
@@ -1075,6 +1183,44 @@ Budget__V1__ReleaseReservationResponse *
                       const uint8_t       *data);
 void   budget__v1__release_reservation_response__free_unpacked
                      (Budget__V1__ReleaseReservationResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ExtendReservationRequest methods */
+void   budget__v1__extend_reservation_request__init
+                     (Budget__V1__ExtendReservationRequest         *message);
+size_t budget__v1__extend_reservation_request__get_packed_size
+                     (const Budget__V1__ExtendReservationRequest   *message);
+size_t budget__v1__extend_reservation_request__pack
+                     (const Budget__V1__ExtendReservationRequest   *message,
+                      uint8_t             *out);
+size_t budget__v1__extend_reservation_request__pack_to_buffer
+                     (const Budget__V1__ExtendReservationRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ExtendReservationRequest *
+       budget__v1__extend_reservation_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__extend_reservation_request__free_unpacked
+                     (Budget__V1__ExtendReservationRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ExtendReservationResponse methods */
+void   budget__v1__extend_reservation_response__init
+                     (Budget__V1__ExtendReservationResponse         *message);
+size_t budget__v1__extend_reservation_response__get_packed_size
+                     (const Budget__V1__ExtendReservationResponse   *message);
+size_t budget__v1__extend_reservation_response__pack
+                     (const Budget__V1__ExtendReservationResponse   *message,
+                      uint8_t             *out);
+size_t budget__v1__extend_reservation_response__pack_to_buffer
+                     (const Budget__V1__ExtendReservationResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ExtendReservationResponse *
+       budget__v1__extend_reservation_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__extend_reservation_response__free_unpacked
+                     (Budget__V1__ExtendReservationResponse *message,
                       ProtobufCAllocator *allocator);
 /* Budget__V1__BackupLedgerRequest methods */
 void   budget__v1__backup_ledger_request__init
@@ -1282,6 +1428,9 @@ typedef void (*Budget__V1__GetProviderBudgetsRequest_Closure)
 typedef void (*Budget__V1__GetProviderBudgetsResponse_Closure)
                  (const Budget__V1__GetProviderBudgetsResponse *message,
                   void *closure_data);
+typedef void (*Budget__V1__ReservationTotals_Closure)
+                 (const Budget__V1__ReservationTotals *message,
+                  void *closure_data);
 typedef void (*Budget__V1__Budget_Closure)
                  (const Budget__V1__Budget *message,
                   void *closure_data);
@@ -1311,6 +1460,12 @@ typedef void (*Budget__V1__ReleaseReservationRequest_Closure)
                   void *closure_data);
 typedef void (*Budget__V1__ReleaseReservationResponse_Closure)
                  (const Budget__V1__ReleaseReservationResponse *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ExtendReservationRequest_Closure)
+                 (const Budget__V1__ExtendReservationRequest *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ExtendReservationResponse_Closure)
+                 (const Budget__V1__ExtendReservationResponse *message,
                   void *closure_data);
 typedef void (*Budget__V1__BackupLedgerRequest_Closure)
                  (const Budget__V1__BackupLedgerRequest *message,
@@ -1360,6 +1515,7 @@ extern const ProtobufCMessageDescriptor budget__v1__record_spend_request__descri
 extern const ProtobufCMessageDescriptor budget__v1__record_spend_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__reservation_totals__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__budget__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__pattern_names__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__forecast__descriptor;
@@ -1370,6 +1526,8 @@ extern const ProtobufCMessageDescriptor budget__v1__reserve_spend_request__descr
 extern const ProtobufCMessageDescriptor budget__v1__reserve_spend_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__release_reservation_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__release_reservation_response__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__extend_reservation_request__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__extend_reservation_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__backup_ledger_request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__backup_ledger_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__authenticate_request__descriptor;

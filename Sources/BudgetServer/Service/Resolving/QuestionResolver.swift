@@ -109,6 +109,9 @@ struct QuestionResolver {
     filter.reply.reset()
     filter.question.begin()
     filter.question.maximumDenials = reader.decoder.bounds.maximumDenials
+    if fields.reserve.isWanted {
+      throw ServiceRefusal(.unimplemented, "reserve is not part of this build")
+    }
     if !fields.modelName.isEmpty { try ServiceRefusal.check(fields.modelName, field: "model_name") }
     if fields.estimatedCostUSD != 0 {
       filter.question.estimate = try ServiceRefusal.amount(

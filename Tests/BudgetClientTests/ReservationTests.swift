@@ -1,0 +1,99 @@
+import BudgetWire
+import Testing
+
+@testable import BudgetClient
+
+/// `withReservation` on each way out, against a scripted server.
+@Suite(.timeLimit(.minutes(1))) struct ReservationTests {
+  private struct Failed: Error {}
+
+  private static let request = ReserveSpendRequest(amountUSD: 0.5)
+
+  /// The requests that came: `reserve`, `settle` and `release`, with the reservation they name.
+  private static func asked(_ server: FakeServer) -> [String] {
+    server.seen.map { seen in
+      let what = seen.isReserve ? "reserve" : seen.isRecord ? "settle" : "release"
+      return seen.reservation.map { "\(what) \($0)" } ?? what
+    }
+  }
+
+  @Test func aSettledOneIsNotGivenBack() async throws {
+    let server = try FakeServer { _ in .answer }
+    let client = try BudgetClient(server: server.address)
+    let charged = try await client.withReservation(Self.request) { open in
+      #expect(open.reservation?.amountUSD == 0.5 && open.deployment == nil)
+      return try await open.settle(costUSD: 0.25).budgetsCharged
+    }
+    #expect(charged == 2)
+    #expect(Self.asked(server) == ["reserve", "settle r1-1"])
+  }
+
+  @Test func itIsSettledOnce() async throws {
+    let server = try FakeServer { _ in .answer }
+    let client = try BudgetClient(server: server.address)
+    try await client.withReservation(Self.request) { open in
+      try await open.settle(costUSD: 0.25)
+      let error = await #expect(throws: BudgetClientError.self) {
+        try await open.settle(costUSD: 0.25)
+      }
+      #expect(error == .notApplied(.alreadySettled))
+    }
+    #expect(Self.asked(server) == ["reserve", "settle r1-1"])
+  }
+
+  @Test func whatIsNotSettledIsGivenBack() async throws {
+    let server = try FakeServer { _ in .answer }
+    let client = try BudgetClient(server: server.address)
+    try await client.withReservation(Self.request) { _ in }
+    await #expect(throws: Failed.self) {
+      try await client.withReservation(Self.request) { _ in throw Failed() }
+    }
+    #expect(Self.asked(server) == ["reserve", "release r1-1", "reserve", "release r1-3"])
+  }
+
+  @Test func aCancelledTaskGivesBackAndSettlesAllTheSame() async throws {
+    let server = try FakeServer { _ in .answer }
+    let client = try BudgetClient(server: server.address)
+    let leaving = Task {
+      try await client.withReservation(Self.request) { _ in
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        try Task.checkCancellation()
+      }
+    }
+    await #expect(throws: CancellationError.self) { try await leaving.value }
+    let settling = Task {
+      try await client.withReservation(Self.request) { open in
+        unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+        try await open.settle(costUSD: 0.25)
+      }
+    }
+    _ = try await settling.value
+    #expect(Self.asked(server) == ["reserve", "release r1-1", "reserve", "settle r1-3"])
+  }
+
+  @Test func afterARefusalItIsGivenBackAndAfterADoubtItIsNot() async throws {
+    for (code, expected) in [
+      (StatusCode.unavailable, ["reserve", "settle r1-1", "release r1-1"]),
+      (.unknown, ["reserve", "settle r1-1"]),
+    ] {
+      let server = try FakeServer { $0.isRecord ? .refuse(RPCStatus(code, "disk")) : .answer }
+      let client = try BudgetClient(server: server.address)
+      await #expect(throws: BudgetClientError.self) {
+        try await client.withReservation(Self.request) { open in
+          try await open.settle(costUSD: 0.25)
+        }
+      }
+      #expect(Self.asked(server) == expected)
+    }
+  }
+
+  @Test func withoutRoomTheBodyIsNotRun() async throws {
+    let status = RPCStatus(.resourceExhausted, "Would exceed budget for tag t: 1 + 0.5 > 1")
+    let server = try FakeServer { _ in .refuse(status) }
+    let client = try BudgetClient(server: server.address)
+    await #expect(throws: BudgetClientError.notApplied(.refused(status))) {
+      try await client.withReservation(Self.request) { _ in Issue.record("it was run") }
+    }
+    #expect(Self.asked(server) == ["reserve"])
+  }
+}
