@@ -1,0 +1,164 @@
+"""The Python client: conformance with the cases of all clients, its syntax, its wheel, its threads,
+tokens and encryption, against the real budgetd."""
+
+import ast
+import asyncio
+import re
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+
+import pytest
+
+from certificates import Certificates
+from conftest import LONG, ROOT, config_text, run
+
+CLIENTS = ROOT / "proto" / "clients"
+SOURCES = CLIENTS / "python" / "src"
+sys.path.insert(0, str(SOURCES))
+
+from budgetd import Candidate, Client, Denied, Invalid, SyncClient, Unavailable  # noqa: E402
+
+CONFIG = config_text({"openai": (1.0, "1d")})
+OPENAI = Candidate("d", provider="openai")
+
+
+def test_it_conforms(budgetd):
+    conformance = CLIENTS / "conformance"
+    driver = f"{sys.executable} {conformance / 'drivers' / 'python_driver.py'}"
+    done = run(sys.executable, conformance / "run.py", "--quiet", "--budgetd", budgetd,
+               "--driver", driver, timeout=6 * LONG)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_line_that_a_case_guards_is_there():
+    done = run(sys.executable, CLIENTS / "conformance" / "mutants.py", "--check", timeout=LONG)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES.rglob("*.py")), ids=lambda path: path.name)
+def test_the_syntax_is_that_of_python_3_9(path):
+    ast.parse(path.read_text(), feature_version=(3, 9))
+
+
+def test_the_wheel_holds_the_package_and_its_types(tmp_path):
+    done = run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-index",
+                "-w", tmp_path, CLIENTS / "python", timeout=LONG)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for path in SOURCES.rglob("*"):
+        if path.suffix in (".py", ".typed"):
+            assert str(path.relative_to(SOURCES)) in names
+    # Used from there alone.
+    subprocess.run([sys.executable, "-S", "-c", "import budgetd; budgetd.Candidate('x')"],
+                   env={"PYTHONPATH": str(wheel)}, cwd=tmp_path, check=True, timeout=LONG)
+
+
+def test_threads_share_one_client(start):
+    server = start(CONFIG)
+    with SyncClient("%s:%d" % server.rpc, on_unavailable="closed", filter_timeout=5) as budgets:
+        assert budgets.filter([OPENAI]).allowed == [0]
+
+        def record():
+            for _ in range(50):
+                budgets.record(0.001, provider="openai")
+
+        threads = [threading.Thread(target=record) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert budgets.flush(LONG) == 0
+        assert budgets.budgets().providers[0].spend == pytest.approx(0.4, abs=1e-12)
+        assert (budgets.stats.recorded, budgets.stats.duplicates) == (400, 0)
+        budgets.record(0.6, provider="openai")
+        answer = budgets.filter([OPENAI])
+        assert not answer and answer.denials[0].scope_name == "provider"
+
+
+def test_over_tls_with_a_token(start, tmp_path, budgetctl):
+    made = Certificates(tmp_path / "certificates")
+    certificate, key = made.server()
+    done = run(budgetctl, "access", "new", "router", "--role", "spend")
+    token = re.search(r"^bd_\S+$", done.stdout, re.MULTILINE)[0]
+    entry = done.stdout[done.stdout.index("  - name"):]
+    access = tmp_path / "access.yaml"
+    access.write_text("clients:\n" + entry)
+    access.chmod(0o600)
+    server = start(CONFIG, "--tls-cert", str(certificate), "--tls-key", str(key),
+                   "--access-file", str(access))
+    file = tmp_path / "token"
+    file.write_text(token + "\n")
+    address = "localhost:%d" % server.rpc[1]
+
+    async def ask(**options):
+        async with Client(address, on_unavailable="closed", filter_timeout=5, **options) as budgets:
+            assert (await budgets.filter([OPENAI])).allowed == [0]
+            return (await budgets.ping()).role
+
+    assert asyncio.run(ask(tls_ca=str(made.root), token_file=str(file))) == "spend"
+    with pytest.raises(Unavailable, match="UNAUTHENTICATED"):
+        asyncio.run(ask(tls_ca=str(made.root), token="x" * 40))
+    other, _ = made.new_root("other")
+    with pytest.raises(Unavailable, match="no encrypted connection to localhost"):
+        asyncio.run(ask(tls_ca=str(other), token_file=str(file)))
+    file.write_text("")
+    with pytest.raises(Invalid, match="is empty"):
+        asyncio.run(ask(tls_ca=str(made.root), token_file=str(file)))
+
+
+def test_over_a_unix_socket(start, tmp_path):
+    path = tmp_path / "socket"
+    start(CONFIG, listen=["127.0.0.1:0", f"unix:{path}"])
+
+    async def ask():
+        async with Client(f"unix:{path}", on_unavailable="closed", filter_timeout=5) as budgets:
+            return (await budgets.filter([OPENAI])).allowed
+
+    assert asyncio.run(ask()) == [0]
+
+
+def test_a_loop_that_stalls_uses_up_nobodys_time(start):
+    """A deadline counts from the write, and an answer that has come is looked at first."""
+    server = start(CONFIG)
+
+    async def ask():
+        async with Client("%s:%d" % server.rpc, on_unavailable="closed") as budgets:
+            await budgets.ping()
+            asked = asyncio.ensure_future(budgets.filter([OPENAI]))
+            asyncio.get_running_loop().call_soon(time.sleep, 0.3)  # before it is written
+            first = await asked
+            asked = asyncio.ensure_future(budgets.filter([OPENAI]))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            time.sleep(0.3)  # while its answer comes
+            return first, await asked, budgets.stats.unavailable
+
+    first, second, unavailable = asyncio.run(ask())
+    assert (first.allowed, second.allowed, unavailable) == ([0], [0], 0)
+
+
+def test_a_hold_is_released_where_it_is_left(start):
+    server = start(CONFIG)
+
+    async def ask():
+        async with Client("%s:%d" % server.rpc, on_unavailable="closed", reserve_timeout=5,
+                          filter_timeout=5) as budgets:
+            if "reserve_spend" not in (await budgets.ping()).methods:
+                pytest.skip("this budgetd has no reserve_spend")
+            async with budgets.reserve([OPENAI], amount=0.75) as hold:
+                assert hold.chosen == 0
+                with pytest.raises(Denied):
+                    await budgets.reserve(provider="openai", amount=0.5)
+            assert await budgets.flush(LONG) == 0
+            async with budgets.reserve([OPENAI], amount=0.75) as hold:
+                hold.settle(0.25)
+            assert await budgets.flush(LONG) == 0
+            (budget,) = (await budgets.budgets()).providers
+            assert (budget.spend, budget.reserved) == (0.25, 0.0)
+
+    asyncio.run(ask())

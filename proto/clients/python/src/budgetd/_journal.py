@@ -1,0 +1,218 @@
+"""What is owed, in files: ../README.md has the format, which all languages share."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import secrets
+import socket
+import struct
+import threading
+import zlib
+from typing import Dict, List, Optional, Tuple
+
+from ._errors import Invalid
+from ._wire import RECORD_SPEND, Malformed, fields
+
+HEADER = b"budgetd journal 1\n"
+OWED, DONE = 1, 2
+LONGEST_ENTRY = 1 << 20
+REWRITE_BYTES = 16 << 20
+_HEAD = struct.Struct(">II")
+_SIZE = struct.Struct(">H")
+
+log = logging.getLogger("budgetd")
+
+# A record that is owed: the address that may have it, and its Request.
+Entry = Tuple[str, bytes]
+
+
+def entry(payload: bytes) -> bytes:
+    return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def owed_entry(address: str, body: bytes) -> bytes:
+    name = address.encode()
+    return entry(bytes((OWED,)) + _SIZE.pack(len(name)) + name + body)
+
+
+def done_entry(key: str) -> bytes:
+    return entry(bytes((DONE,)) + key.encode("utf-8", "surrogatepass"))
+
+
+def key_of(body: bytes) -> str:
+    """The idempotency key of a Request that records."""
+    for number, value in fields(body):
+        if number == RECORD_SPEND and isinstance(value, bytes):
+            for inner, part in fields(value):
+                if inner == 6 and isinstance(part, bytes):
+                    return part.decode("utf-8", "surrogatepass")
+    raise Malformed("a record without a key")
+
+
+def read(data: bytes) -> Dict[str, Entry]:
+    """What a journal owes, by key, in the order in which it was written."""
+    owed: Dict[str, Entry] = {}
+    if not data.startswith(HEADER):
+        return owed
+    at = len(HEADER)
+    while len(data) - at >= _HEAD.size:
+        size, check = _HEAD.unpack_from(data, at)
+        payload = data[at + _HEAD.size:at + _HEAD.size + size]
+        # The end of a process cuts its last entry short: what stands before it counts.
+        if not 1 <= size <= LONGEST_ENTRY or len(payload) < size or zlib.crc32(payload) != check:
+            break
+        at += _HEAD.size + size
+        if payload[0] == DONE:
+            owed.pop(payload[1:].decode("utf-8", "surrogatepass"), None)
+        elif payload[0] == OWED and size >= 3:
+            length = _SIZE.unpack_from(payload, 1)[0]
+            name, body = payload[3:3 + length], payload[3 + length:]
+            try:
+                owed[key_of(body)] = (name.decode("utf-8", "replace"), body)
+            except Malformed as error:
+                log.error("budgetd: a journal's entry cannot be read: %s", error)
+    return owed
+
+
+class Journal:
+    """This process' file in the folder, and orphans' files. Any thread may write."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder, self._lock = folder, threading.Lock()
+        self._name = secrets.token_hex(8)
+        self._owed: Dict[str, Entry] = {}
+        self._owed_bytes = self._bytes = 0
+        self._adopted = 0
+        self._failing = False
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            # The socket first: a journal whose lock nobody answers is an orphan.
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.bind(self._path(".lock"))
+            self._socket.listen(128)
+            self._file = self._new_file(self._path(".journal"))
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise Invalid(f"the journal's folder {folder} cannot be used: {why}") from None
+
+    def _path(self, ending: str, name: Optional[str] = None) -> str:
+        return os.path.join(self._folder, (name or self._name) + ending)
+
+    def _new_file(self, path: str) -> int:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        os.write(file, HEADER)
+        self._bytes = len(HEADER)
+        return file
+
+    def owe(self, key: str, address: str, body: bytes) -> None:
+        with self._lock:
+            before = self._owed.pop(key, None)
+            if before is not None:
+                self._owed_bytes -= len(before[1])
+            self._owed[key] = (address, body)
+            self._owed_bytes += len(body)
+            self._append(owed_entry(address, body))
+
+    def done(self, key: str) -> None:
+        with self._lock:
+            before = self._owed.pop(key, None)
+            if before is None:
+                return
+            self._owed_bytes -= len(before[1])
+            if not self._owed:
+                self._cut()
+                return
+            self._append(done_entry(key))
+            if self._bytes > REWRITE_BYTES and self._owed_bytes < self._bytes // 4:
+                self._rewrite()
+
+    def _append(self, data: bytes) -> None:
+        try:
+            written = os.write(self._file, data)
+            if written < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._bytes += written
+            self._failing = False
+        except OSError as error:
+            self._failed(error)
+
+    def _cut(self) -> None:
+        try:
+            os.ftruncate(self._file, len(HEADER))
+            self._bytes = len(HEADER)
+        except OSError as error:
+            self._failed(error)
+
+    def _rewrite(self) -> None:
+        """The file without what is done. Its name stays: the socket is the lock, not the file."""
+        try:
+            file = self._new_file(self._path(".new"))
+            for address, body in self._owed.values():
+                data = owed_entry(address, body)
+                os.write(file, data)
+                self._bytes += len(data)
+            os.replace(self._path(".new"), self._path(".journal"))
+            os.close(self._file)
+            self._file = file
+        except OSError as error:
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        # Records go on: only the end of this process would lose what cannot be written now.
+        if not self._failing:
+            log.error("budgetd: the journal in %s cannot be written: %s", self._folder, error)
+        self._failing = True
+
+    def orphans(self) -> List[Tuple[str, Dict[str, Entry]]]:
+        """Takes over the journals that nobody owns: each one's file, and what it owes."""
+        found = []
+        for name in sorted(os.listdir(self._folder)):
+            if not name.endswith(".journal"):
+                continue
+            base = name[:-len(".journal")]
+            owner = base.partition("+")[0]
+            if owner == self._name or self._lives(owner):
+                continue
+            self._adopted += 1
+            taken = self._path(f"+{self._adopted}.journal")
+            try:
+                os.rename(os.path.join(self._folder, name), taken)
+                with open(taken, "rb") as file:
+                    found.append((taken, read(file.read())))
+                self._remove(self._path(".lock", owner))
+            except FileNotFoundError:
+                continue  # another process was quicker
+        return found
+
+    def forget(self, taken: str) -> None:
+        """An orphan's file whose records are all owed here."""
+        self._remove(taken)
+
+    def _lives(self, owner: str) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(self._path(".lock", owner))
+            except (ConnectionRefusedError, FileNotFoundError):
+                return False
+            except OSError:
+                return True  # its queue is full: it lives
+        return True
+
+    @staticmethod
+    def _remove(path: str) -> None:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+
+    def close(self) -> None:
+        """The file stays if it owes something: whoever starts here next sends it."""
+        with self._lock:
+            os.close(self._file)
+            if not self._owed:
+                self._remove(self._path(".journal"))
+            self._socket.close()
+            self._remove(self._path(".lock"))
