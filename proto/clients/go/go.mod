@@ -1,0 +1,3 @@
+module budgetd
+
+go 1.19

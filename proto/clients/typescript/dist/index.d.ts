@@ -1,0 +1,7 @@
+export type { Answer, Budget, Budgets, Candidate, Charged, Denial, Pong, Stats, } from "./answers";
+export type { FilterOptions, Recording, Reservation } from "./client";
+export { Client, Hold, newKey } from "./client";
+export type { Kind } from "./errors";
+export { BudgetError, ClosedError, DeniedError, InvalidError, OutboxFullError, RefusedError, UnavailableError, } from "./errors";
+export type { Options } from "./settings";
+export type { BudgetsWanted } from "./wire";

@@ -1,0 +1,43 @@
+/** CRC-32, which zlib has from Node 22.2 on only. */
+export declare function crc32(bytes: Uint8Array): number;
+/** A record as a journal has it: the address that may have it, and its Request. */
+export interface Note {
+    address: string;
+    request: Buffer;
+}
+/** What a file owes, by key, in the order in which it was written. */
+export declare function readJournal(data: Buffer): Map<string, Note>;
+/** This client's file in the folder, and orphans' files. */
+export declare class Journal {
+    private readonly folder;
+    private readonly log;
+    private readonly name;
+    private readonly lock;
+    private readonly owed;
+    private file;
+    private owedBytes;
+    private bytes;
+    private adopted;
+    private failing;
+    constructor(folder: string, log: (message: string) => void);
+    private path;
+    private newFile;
+    /** Notes a record before it is sent, and again where it goes to another address. */
+    owe(key: string, note: Note): void;
+    /** Notes that a record is answered. */
+    done(key: string): void;
+    private append;
+    /** The file without what is done. Its name stays: the socket is the lock, not the file. */
+    private rewrite;
+    private writing;
+    /** Takes over the journals that nobody owns: each one's file, and what it owes. */
+    orphans(): Promise<{
+        path: string;
+        owed: Map<string, Note>;
+    }[]>;
+    private lives;
+    /** Removes an orphan's file: what it owes is in this journal. */
+    forget(path: string): void;
+    /** The file stays if it owes something: whoever starts here next sends it. */
+    close(): void;
+}

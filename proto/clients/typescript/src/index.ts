@@ -1,0 +1,14 @@
+// The client of budgetd. README.md has the first request.
+
+export type {
+  Answer, Budget, Budgets, Candidate, Charged, Denial, Pong, Stats,
+} from "./answers";
+export type { FilterOptions, Recording, Reservation } from "./client";
+export { Client, Hold, newKey } from "./client";
+export type { Kind } from "./errors";
+export {
+  BudgetError, ClosedError, DeniedError, InvalidError, OutboxFullError, RefusedError,
+  UnavailableError,
+} from "./errors";
+export type { Options } from "./settings";
+export type { BudgetsWanted } from "./wire";

@@ -1,0 +1,190 @@
+// A client's settings, checked when the client is made.
+
+import { readFileSync } from "fs";
+import { isIP } from "net";
+import * as tls from "tls";
+import { InvalidError, systemText } from "./errors";
+
+/** What a client is told. Times are milliseconds. */
+export interface Options {
+  /** What filters and reservations do while no address answers. It has no default. */
+  onUnavailable: "open" | "closed";
+  /** How long `filter` waits after its request was written: 100. */
+  filterTimeoutMs?: number;
+  /** The same of `reserve` and `extend`: 1500, since a fleet may wait 1 s for room. */
+  reserveTimeoutMs?: number;
+  /** How long a record waits for its answer before it is sent again: 5000. */
+  recordTimeoutMs?: number;
+  /** How long `budgets` and `ping` wait: 5000. */
+  callTimeoutMs?: number;
+  /** A connection is made within: 1000. */
+  connectTimeoutMs?: number;
+  /** The first pause after a failure: 50. */
+  pauseMs?: number;
+  /** The longest pause: 5000. */
+  longestPauseMs?: number;
+  /** How many records may be owed: 100,000. */
+  outbox?: number;
+  /** A folder in which what is owed survives the end of the process. */
+  journal?: string;
+  /** Says who the client is. */
+  token?: string;
+  /** The same, read anew for each connection. */
+  tokenFile?: string;
+  /** The roots that the server's certificate has to lead to, a PEM file; absent: no encryption. */
+  tlsCa?: string;
+  /** The client's own certificate, a PEM file. */
+  tlsCert?: string;
+  /** Its key. */
+  tlsKey?: string;
+  /** The name that the server's certificate has to be for; absent: the address's host. */
+  serverName?: string;
+  /** Told of what no caller hears, such as a record that is refused. */
+  log?: (message: string) => void;
+}
+
+export interface Address {
+  text: string;
+  host: string;
+  port: number;
+  /** Of a Unix socket, else "". */
+  path: string;
+}
+
+function address(text: string): Address {
+  if (text.startsWith("unix:") && text.length > "unix:".length) {
+    return { text, host: "", port: 0, path: text.slice("unix:".length) };
+  }
+  const colon = text.lastIndexOf(":");
+  const port = text.slice(colon + 1);
+  const given = colon < 0 ? "" : text.slice(0, colon);
+  const host = given.startsWith("[") && given.endsWith("]") ? given.slice(1, -1) : given;
+  const isPort = /^[0-9]{1,5}$/.test(port) && Number(port) > 0 && Number(port) < 65536;
+  if (host === "" || !isPort || text.startsWith("unix:")) {
+    throw new InvalidError(`'${text}' is not an address: give host:port or unix:PATH`);
+  }
+  return { text, host, port: Number(port), path: "" };
+}
+
+export interface Security {
+  context: tls.SecureContext;
+  serverName: string | undefined;
+}
+
+export class Settings {
+  readonly addresses: Address[];
+  readonly opens: boolean;
+  readonly filterTimeoutMs: number;
+  readonly reserveTimeoutMs: number;
+  readonly recordTimeoutMs: number;
+  readonly callTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly pauseMs: number;
+  readonly longestPauseMs: number;
+  readonly outbox: number;
+  readonly journal: string | undefined;
+  readonly security: Security | undefined;
+  private readonly fixedToken: string | undefined;
+  private readonly tokenFile: string | undefined;
+  private readonly tell: (message: string) => void;
+
+  constructor(server: string | readonly string[], options: Options) {
+    const choice: unknown = options?.onUnavailable;
+    if (choice === undefined || choice === null) {
+      throw new InvalidError("on_unavailable is not given: open lets requests pass while budgetd " +
+        "is away, closed denies them");
+    }
+    if (choice !== "open" && choice !== "closed") {
+      throw new InvalidError(`on_unavailable is '${String(choice)}': give open or closed`);
+    }
+    const texts = (typeof server === "string" ? server.split(",") : [...server])
+      .map((text) => text.trim()).filter((text) => text !== "");
+    if (texts.length === 0) {
+      throw new InvalidError("no address is given: give host:port or unix:PATH");
+    }
+    this.opens = choice === "open";
+    this.addresses = texts.map(address);
+    this.filterTimeoutMs = options.filterTimeoutMs ?? 100;
+    this.reserveTimeoutMs = options.reserveTimeoutMs ?? 1500;
+    this.recordTimeoutMs = options.recordTimeoutMs ?? 5000;
+    this.callTimeoutMs = options.callTimeoutMs ?? 5000;
+    this.connectTimeoutMs = options.connectTimeoutMs ?? 1000;
+    this.pauseMs = options.pauseMs ?? 50;
+    this.longestPauseMs = options.longestPauseMs ?? 5000;
+    this.outbox = options.outbox ?? 100_000;
+    this.journal = options.journal;
+    this.fixedToken = options.token;
+    this.tokenFile = options.tokenFile;
+    this.tell = options.log ?? ((message): void => process.emitWarning(message));
+    this.security = options.tlsCa === undefined ? undefined : this.encryption(options);
+    this.token();
+  }
+
+  private encryption(options: Options): Security {
+    const local = this.addresses.find((one) => one.path !== "");
+    if (local !== undefined) {
+      throw new InvalidError(
+        `${local.text} is not encrypted: leave tls_ca away, or give host:port`);
+    }
+    const names = [options.tlsCa, options.tlsCert, options.tlsKey].filter((one) => one);
+    try {
+      const read = (path?: string): Buffer | undefined =>
+        path === undefined ? undefined : readFileSync(path);
+      const context = tls.createSecureContext({
+        ca: read(options.tlsCa), cert: read(options.tlsCert), key: read(options.tlsKey),
+        minVersion: "TLSv1.3",
+      });
+      return { context, serverName: options.serverName };
+    } catch (error) {
+      throw new InvalidError(
+        `the files for encryption cannot be used (${names.join(", ")}): ${systemText(error)}`);
+    }
+  }
+
+  /** The token, read anew: a file may have another by now. */
+  token(): string | undefined {
+    if (this.tokenFile === undefined) return this.fixedToken;
+    let token: string;
+    try {
+      token = readFileSync(this.tokenFile).toString("utf8").trim();
+    } catch (error) {
+      throw new InvalidError(
+        `the token file ${this.tokenFile} cannot be read: ${systemText(error)}`);
+    }
+    if (token === "") throw new InvalidError(`the token file ${this.tokenFile} is empty`);
+    return token;
+  }
+
+  log(message: string): void { this.tell(`budgetd: ${message}`); }
+}
+
+/** What tls.connect is told of names: no address may stand in the server's name. */
+export function checks(to: Address, security: Security): {
+  servername?: string;
+  checkServerIdentity: (host: string, certificate: object) => Error | undefined;
+} {
+  const name = security.serverName ?? to.host;
+  const check = (_: string, certificate: object): Error | undefined =>
+    tls.checkServerIdentity(name, certificate);
+  return isIP(name) === 0
+    ? { servername: name, checkServerIdentity: check } : { checkServerIdentity: check };
+}
+
+/** How long something that failed is left alone: longer each time, never all clients at once. */
+export class Pause {
+  private failures = 0;
+  until = 0;
+
+  constructor(private readonly first: number, private readonly longest: number) {}
+
+  failed(now: number): void {
+    const most = Math.min(this.longest, this.first * 2 ** this.failures);
+    this.failures++;
+    this.until = now + most * (0.5 + Math.random() / 2);
+  }
+
+  over(): void {
+    this.failures = 0;
+    this.until = 0;
+  }
+}
