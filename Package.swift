@@ -237,3 +237,9 @@ if Context.environment["BUDGETD_FUZZ"] != nil {
         swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
   }
 }
+
+// A build that runs only some tests leaves the others out: `BUDGETD_TESTS` names their targets.
+if let names = Context.environment["BUDGETD_TESTS"] {
+  let wanted = Set(names.split(whereSeparator: \.isWhitespace).map(String.init))
+  package.targets.removeAll { $0.type == .test && !wanted.contains($0.name) }
+}

@@ -10,6 +10,7 @@
 
 static bool ctls_reserve(struct ctls_output *_Nonnull output, size_t count) {
   if (output->room - output->used >= count) return true;
+  if (output->is_lent) return false;
   size_t room = output->room ? output->room : 4096;
   while (room - output->used < count) room *= 2;
   unsigned char *bytes = realloc(output->bytes, room);
@@ -17,6 +18,12 @@ static bool ctls_reserve(struct ctls_output *_Nonnull output, size_t count) {
   output->bytes = bytes;
   output->room = room;
   return true;
+}
+
+// Each thread has one queue of errors, and SSL_get_error looks at it: another's must not count. It is
+// empty almost always, and emptying it costs more than looking.
+static void ctls_forget_errors(void) {
+  if (ERR_peek_error()) ERR_clear_error();
 }
 
 // --- the BIO
@@ -284,8 +291,7 @@ enum ctls_outcome ctls_open(
   session->input_left = count;
   session->output = output;
   *opened = 0;
-  // Each thread has one queue of errors, and SSL_get_error looks at it: another's must not count.
-  ERR_clear_error();
+  ctls_forget_errors();
   if (!SSL_is_init_finished(session->ssl)) {
     int result = SSL_do_handshake(session->ssl);
     if (result != 1) outcome = ctls_judge(session, result, failure);
@@ -293,13 +299,14 @@ enum ctls_outcome ctls_open(
   if (outcome == CTLS_GOES_ON && SSL_is_init_finished(session->ssl)) {
     while (*opened < room) {
       size_t got = 0;
-      ERR_clear_error();
       int result = SSL_read_ex(session->ssl, place + *opened, room - *opened, &got);
       *opened += got;
       if (result != 1) {
         outcome = ctls_judge(session, result, failure);
         break;
       }
+      // Nothing is left to ask for: the question alone costs a third of an answer.
+      if (!session->input_left && !SSL_has_pending(session->ssl)) break;
     }
   }
   if (outcome == CTLS_GOES_ON && session->input_left) {
@@ -319,9 +326,9 @@ bool ctls_seal(
   session->output = output;
   size_t done = 0;
   bool is_fine = true;
+  ctls_forget_errors();
   while (done < count) {
     size_t taken = 0;
-    ERR_clear_error();
     if (SSL_write_ex(session->ssl, (const char *)bytes + done, count - done, &taken) != 1) {
       ctls_explain(failure);
       is_fine = false;
@@ -336,9 +343,9 @@ bool ctls_seal(
 void ctls_shutdown(
     struct ctls_session *_Nonnull session, struct ctls_output *_Nonnull output) {
   session->output = output;
-  ERR_clear_error();
+  ctls_forget_errors();
   if (SSL_is_init_finished(session->ssl)) SSL_shutdown(session->ssl);
-  ERR_clear_error();
+  ctls_forget_errors();
   session->output = NULL;
 }
 

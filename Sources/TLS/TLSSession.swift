@@ -19,6 +19,10 @@ import CTLS
   /// More than the ciphertext itself has: part of a record that came earlier is decrypted with it.
   public static let extraBytes = 2 * 16 * 1024
 
+  /// Bytes that one record takes, and what it has beside them at most; a change of keys is one more.
+  private static let recordBytes = 16 * 1024
+  private static let recordOverhead = 64
+
   /// The outcome of taking in ciphertext.
   public enum Opening: Equatable, Sendable {
     /// It goes on.
@@ -78,13 +82,21 @@ import CTLS
   /// as it does after a failure of `open`.
   public mutating func seal(_ bytes: ArraySlice<UInt8>, toSend: inout [UInt8]) -> Bool {
     if bytes.isEmpty { return true }
-    var output = unsafe ctls_output()
-    var failure = ctls_failure()
-    let isSealed = unsafe bytes.withUnsafeBytes { bytes in
-      guard let base = bytes.baseAddress else { return true }
-      return unsafe ctls_seal(session, base, bytes.count, &output, &failure)
+    // Straight to its place: a buffer of its own for each record costs more than a copy.
+    let room = bytes.count + (bytes.count / Self.recordBytes + 2) * Self.recordOverhead
+    var isSealed = false
+    toSend.append(addingCapacity: room) { place in
+      unsafe place.withUnsafeMutableBufferPointer { space, used in
+        var output = unsafe ctls_output(
+          bytes: space.baseAddress, used: 0, room: room, is_lent: true)
+        var failure = ctls_failure()
+        isSealed = unsafe bytes.withUnsafeBytes { bytes in
+          guard let base = bytes.baseAddress else { return true }
+          return unsafe ctls_seal(session, base, bytes.count, &output, &failure)
+        }
+        used = unsafe output.used
+      }
     }
-    unsafe Self.take(&output, to: &toSend)
     return isSealed
   }
 

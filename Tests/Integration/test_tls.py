@@ -222,6 +222,19 @@ class TestRefusals:
         eventually(lambda: self.counted(server) == {"plaintext": 2}, what="the count")
 
 
+def test_tls_and_http_at_the_port_in_the_clear(start, certificates):
+    server = start(CONFIG)
+    for _ in range(3):
+        s_client(server, "-CAfile", certificates.root)
+        with socket.create_connection(server.rpc, 10) as wire:
+            wire.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert b"pages and metrics are at --http" in wire.recv(4096)
+    eventually(lambda: "spoken to in TLS" in server.log and "spoken to in HTTP" in server.log,
+               what="the lines")
+    assert server.log.count("spoken to in TLS") == 1 and server.log.count("in HTTP") == 1
+    assert "--tls-cert" in server.log
+
+
 def test_a_cut_is_told_from_a_goodbye(start, certificates):
     server = start_secure(start, certificates)
     context = context_of(certificates)

@@ -31,6 +31,7 @@ enum AccessRefusal: String, CaseIterable {
 final class AccessDesk: Sendable {
   private let table: Locked<AccessTable>
   private let wrongTokens = Locked(WrongTokens())
+  private let foreignProtocols = Locked(ForeignProtocolNotes())
   private let strangers = Locked(Strangers())
   private let refusals = Locked<[AccessRefusal: Int]>([:])
   private let replies = Locked<ReplyMailbox?>(nil)
@@ -74,7 +75,12 @@ final class AccessDesk: Sendable {
     case .revoked: note(.revoked)
     // Counted when it was told to go.
     case .displaced: break
-    case .frameTooLarge, .frameTimedOut, .tooManyConnections, .tooManyOfClient, .draining: break
+    case .frameTooLarge(let length, _):
+      guard let spoken = ForeignProtocol(announced: length) else { break }
+      let now = MonotonicInstant.now()
+      guard foreignProtocols.withLock({ $0.isDue(spoken, at: now) }) else { break }
+      Self.queue.async { [log] in log.warning("\(spoken.sentence) (said once a minute)") }
+    case .frameTimedOut, .tooManyConnections, .tooManyOfClient, .draining: break
     }
   }
 

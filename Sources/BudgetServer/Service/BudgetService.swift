@@ -180,7 +180,8 @@ extension RPCStatus {
     case .frameTooLarge(let length, let bound):
       self.init(
         .resourceExhausted,
-        "a frame of \(length) bytes was announced; at most \(bound) are taken; closing")
+        (ForeignProtocol(announced: length)?.sentence
+          ?? "a frame of \(length) bytes was announced; at most \(bound) are taken") + "; closing")
     case .frameTimedOut(let bound):
       self.init(.deadlineExceeded, "a frame was not whole after \(bound); closing")
     case .tooManyConnections(let bound):

@@ -13,10 +13,11 @@
 struct ssl_st;
 struct ssl_ctx_st;
 
-// Ciphertext to be sent: grows as needed, emptied by the caller.
+// Ciphertext to be sent: grows as needed, emptied by the caller; or lent by him, and then it does not grow.
 struct ctls_output {
   unsigned char *_Nullable bytes;
   size_t used, room;
+  bool is_lent;
 };
 
 struct ctls_session {
