@@ -41,7 +41,8 @@ class Client:
     """One connection."""
 
     def __init__(self, address, timeout=20):
-        """`address`: a host and a port, or the path of a Unix socket."""
+        """`address`: a host and a port, or the path of a Unix socket. One with a `context` is spoken to
+        in TLS."""
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
@@ -49,6 +50,8 @@ class Client:
         else:
             self.socket = socket.create_connection(address, timeout)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context := getattr(address, "context", None):
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self.reader = self.socket.makefile("rb")
         self.last_call_id = 0
 

@@ -250,7 +250,8 @@ class ClusterService:
         if certificates:
             # Nodes tell each client the port that speaks as it does.
             self.tls_ports = free_ports(len(ports), offset=10_000)
-            options += ["--tls-cluster", "yes", *certificates.server_options()]
+            options += ["--tls-cluster", "yes", "--tls-replication", "yes",
+                        *certificates.server_options()]
             self.nodes = [Process(port, *options, "--tls-port", tls, tls=tls)
                           for port, tls in zip(ports, self.tls_ports)]
         else:
@@ -337,7 +338,7 @@ class ClusterService:
 
     def move_keys(self, source, target, *keys):
         for key in keys:
-            source.command("MIGRATE", HOST, target.port, key, 0, 5000)
+            source.command("MIGRATE", HOST, target.told, key, 0, 5000)
 
     def end_move(self, slot, source, target):
         name = target.command("CLUSTER", "MYID")
