@@ -226,6 +226,15 @@ let package = Package(
 
 // Fuzzing by libFuzzer, which brings its own `main`: only where deploy/fuzz asks for it.
 if Context.environment["BUDGETD_FUZZ"] != nil {
+  // The package manager has it count the edges of executables alone: everything else is what is looked into.
+  for target in package.targets where target.type == .regular {
+    let isSwift = target.swiftSettings?.isEmpty == false
+    if isSwift {
+      target.swiftSettings?.append(.unsafeFlags(["-sanitize=fuzzer"]))
+    } else {
+      target.cSettings = [.unsafeFlags(["-fsanitize=fuzzer-no-link"])]
+    }
+  }
   for (name, dependencies) in [
     ("FuzzFrames", ["BudgetWire", "WholeRequests"]), ("FuzzReplies", ["RedisStore"]),
     ("FuzzTLS", ["TLS"]),
