@@ -20,12 +20,16 @@ import Testing
 
   @Test func saidOnceAMinuteEach() {
     var notes = ForeignProtocolNotes()
-    var now = MonotonicInstant(nanoseconds: 0)
-    #expect(notes.isDue(.encryption, at: now) && !notes.isDue(.encryption, at: now))
-    #expect(notes.isDue(.http, at: now))
-    now = now.advanced(by: .milliseconds(59_999))
-    #expect(!notes.isDue(.encryption, at: now) && !notes.isDue(.http, at: now))
-    now = now.advanced(by: .milliseconds(1))
-    #expect(notes.isDue(.encryption, at: now) && !notes.isDue(.encryption, at: now))
+    func due(_ spoken: ForeignProtocol, after milliseconds: Int64) -> Bool {
+      let now = MonotonicInstant(nanoseconds: 0).advanced(by: .milliseconds(milliseconds))
+      return notes.isDue(spoken, at: now)
+    }
+    let first = [due(.encryption, after: 0), due(.encryption, after: 1), due(.http, after: 2)]
+    #expect(first == [true, false, true])
+    let early = [due(.encryption, after: 59_999), due(.http, after: 60_001)]
+    #expect(early == [false, false])
+    let late = [due(.encryption, after: 60_000), due(.encryption, after: 60_001)]
+    #expect(late == [true, false])
+    #expect(due(.http, after: 60_002))
   }
 }

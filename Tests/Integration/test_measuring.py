@@ -21,20 +21,37 @@ def script(name, *arguments, **environment):
     return result.stdout
 
 
-def test_bench_measures_every_work_and_shape(budgetd, budgetctl):
-    output = script("bench", "--seconds", "0.1", "--rounds", "1",
+def benched(budgetd, budgetctl, *options):
+    """{(work, shape): servers} of what deploy/bench printed, each figure of which is above 0."""
+    output = script("bench", "--seconds", "0.1", "--rounds", "1", *options,
                     BUDGETD_BIN=str(budgetd), BUDGETCTL_BIN=str(budgetctl))
-    rows = [line.split() for line in output.splitlines()[2:]]
     seen = {}
-    for work, shape, *server, rate, p50, p99, ratio in (
-            row if row[2] == "budgetd" else row + [None] for row in rows):
-        assert float(rate) > 0 and (ratio is None or float(ratio) > 0)
+    for row in [line.split() for line in output.splitlines()[2:]]:
+        # The last of a group is the others' peer, and has no ratio.
+        work, shape, *server, rate, p50, p99, cpu, ratio = (
+            row if row[2] == "budgetd" else row + [None])
+        assert float(rate) > 0 and float(cpu) > 0 and (ratio is None or float(ratio) > 0)
         seen.setdefault((work, shape), []).append(" ".join(server))
-    shapes = ["1x1", "64x1", "8x32", "8x128"]
+    return seen
+
+
+def each_shape(servers):
+    return {(work, shape): servers[work] for work in servers
+            for shape in ("1x1", "64x1", "8x32", "8x128")}
+
+
+def test_bench_measures_every_work_and_shape(budgetd, budgetctl):
     memory, both = ["budgetd memory"], ["budgetd memory", "budgetd commit"]
-    servers = {"filter": memory, "fresh": memory, "denied": ["budgetd no-money"], "model": memory,
-               "mget": ["redis"], "record": both, "charge": both, "incr": ["redis", "redis aof"]}
-    assert seen == {(work, shape): servers[work] for work in servers for shape in shapes}
+    assert benched(budgetd, budgetctl) == each_shape({
+        "filter": memory, "fresh": memory, "denied": ["budgetd no-money"], "model": memory,
+        "mget": ["redis"], "record": both, "charge": both, "incr": ["redis", "redis aof"]})
+
+
+def test_bench_measures_over_tls(budgetd, budgetctl):
+    both = ["budgetd memory", "budgetd tls"]
+    assert benched(budgetd, budgetctl, "--tls") == each_shape({
+        "filter": both, "fresh": ["budgetd tls"], "mget": ["redis tls"], "record": both,
+        "incr": ["redis tls"]})
 
 
 def test_scale_measures_budgets_and_connections(budgetd, budgetctl):
