@@ -134,6 +134,9 @@ let package = Package(
     tests(
       "BudgetClientTests",
       ["Locks", "BudgetClient", "BudgetWire", "Sockets", "TCPTransport", "WholeRequests"]),
+    .executableTarget(
+      name: "ConformanceDriver", dependencies: ["BudgetClient"], path: "Tests/ConformanceDriver",
+      swiftSettings: strict),
     tests(
       "BudgetEngineTests",
       ["Locks", "BudgetEngine", "BudgetModel", "CAllocationCount", "SeededRandom"]),

@@ -1,4 +1,4 @@
-"""The Go and TypeScript clients: conformance with the cases of all clients, what is committed of
+"""The Go, TypeScript and Swift clients: conformance with the cases of all clients, what is committed of
 them, their pages' first request, encryption and Unix sockets, against the real budgetd."""
 
 import importlib.util
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from certificates import Certificates
-from conftest import LONG, ROOT, config_text, run
+from conftest import LONG, ROOT, Server, config_text, run
 
 CLIENTS = ROOT / "proto" / "clients"
 GO, TYPESCRIPT = CLIENTS / "go", CLIENTS / "typescript"
@@ -74,11 +74,23 @@ def driver(request):
     return request.getfixturevalue(request.param)
 
 
-def test_it_conforms(driver, budgetd):
+def conform(budgetd, driver, *options):
     done = run(sys.executable, CLIENTS / "conformance" / "run.py", "--quiet", "--budgetd", budgetd,
-               "--driver", " ".join(driver), timeout=6 * LONG)
+               "--driver", " ".join(driver), *options, timeout=6 * LONG)
     print(done.stdout)
     need(done)
+
+
+def test_it_conforms(driver, budgetd):
+    conform(budgetd, driver)
+
+
+def test_the_swift_client_conforms_as_far_as_it_goes(budgetd):
+    driver = Path(budgetd).parent / "ConformanceDriver"
+    if not driver.exists():
+        pytest.skip(f"no {driver}: swift build")
+    conform(budgetd, [str(driver)], "--time-left", "--lacks",
+            CLIENTS / "conformance" / "drivers" / "swift_lacks.txt")
 
 
 class Driven:
@@ -140,6 +152,32 @@ def test_a_unix_socket(driver, start, tmp_path):
         assert client("record", cost=0.25, provider="openai")["key"]
         assert client("flush", timeout_ms=10_000) == {"owed": 0}
         assert client("budgets")["providers"][0]["spend"] == 0.25
+
+
+def test_every_record_counts_once_while_budgetd_is_killed(driver, budgetd, tmp_path):
+    """Filters beside them fail open or are answered; none hangs."""
+    records, cost = 1_500, 0.0001
+    server = Server(budgetd, tmp_path / "server", CONFIG)
+    address = "%s:%d" % server.rpc
+    try:
+        with Driven(driver) as client:
+            client.open(address, on_unavailable="open", longest_pause_ms=100,
+                        journal=str(tmp_path / "journal"))
+            for number in range(records):
+                assert client("record", cost=cost, provider="openai")["key"]
+                answer = client("filter", candidates=[{"id": "d", "provider": "openai"}])
+                assert answer["allowed"] == [0], answer
+                if number % 400 == 399:
+                    server.kill()
+                    server = Server(budgetd, tmp_path / "server", CONFIG, listen=address)
+            assert client("flush", timeout_ms=30_000) == {"owed": 0}
+            assert client("stats")["recorded"] == records
+            assert server.spend("openai") == pytest.approx(records * cost, abs=1e-12)
+            assert client("close", timeout_ms=1_000) == {"owed": 0}
+        assert list((tmp_path / "journal").iterdir()) == []
+        server.stop()
+    finally:
+        server.kill()
 
 
 def first_request(page, language):

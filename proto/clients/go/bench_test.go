@@ -2,6 +2,7 @@ package budgetd
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 )
@@ -22,9 +23,22 @@ func client(b *testing.B) *Client {
 	return client
 }
 
-func BenchmarkFilter(b *testing.B) {
+func BenchmarkFilterOfOne(b *testing.B) {
+	benchmarkFilter(b, FilterRequest{Candidates: []Candidate{{ID: "a", Model: "openai/gpt-4o"}}})
+}
+
+// As `budgetctl bench` asks.
+func BenchmarkFilterOfEightWithTags(b *testing.B) {
+	request := FilterRequest{Tags: []string{"team:a", "user:b"}}
+	for i := 0; i < 8; i++ {
+		id := fmt.Sprintf("deployment-%d", i)
+		request.Candidates = append(request.Candidates, Candidate{ID: id, Model: "openai/gpt-4o"})
+	}
+	benchmarkFilter(b, request)
+}
+
+func benchmarkFilter(b *testing.B, request FilterRequest) {
 	budgets := client(b)
-	request := FilterRequest{Candidates: []Candidate{{ID: "a", Model: "openai/gpt-4o"}}}
 	b.ReportAllocs()
 	b.SetParallelism(256)
 	b.RunParallel(func(each *testing.PB) {

@@ -43,6 +43,10 @@ function checkedCost(cost) {
     }
     return cost;
 }
+/** Whole milliseconds of 32 bits. */
+function checkedTime(ms = 0) {
+    return Math.min(Math.max(0, Math.round(ms) || 0), 4294967295);
+}
 /**
  * Budgets of one budgetd, or of several of one fleet. It connects when it is first used, and keeps
  * the process alive until `close`.
@@ -92,7 +96,7 @@ class Client {
     /** Holds an amount. Fails with `DeniedError` where there is no room. */
     async reserve(reservation) {
         const { candidates, amount, ttlMs, key, ...charged } = reservation;
-        const wish = { amount, ttlMs: ttlMs ?? 0, key: checkedKey(key) };
+        const wish = { amount, ttlMs: checkedTime(ttlMs), key: checkedKey(key) };
         const request = candidates === undefined
             ? wire.reserveRequest(charged, wish)
             : wire.choosingRequest({
@@ -144,7 +148,7 @@ class Client {
     }
     /** @internal */
     async extends(id, place, ttlMs) {
-        const asked = await this.ask(wire.extendRequest(id, ttlMs), this.settings.reserveTimeoutMs, wire.expiry, place);
+        const asked = await this.ask(wire.extendRequest(id, checkedTime(ttlMs)), this.settings.reserveTimeoutMs, wire.expiry, place);
         return asked.found;
     }
     /** Where the budgets stand: all pages together. */

@@ -29,6 +29,7 @@ export declare class Writer {
     get length(): number;
     /** A copy of what was written. */
     taken(): Buffer;
+    clear(): void;
     private room;
     varint(value: number): void;
     private key;

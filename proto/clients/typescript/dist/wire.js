@@ -28,9 +28,10 @@ class Writer {
     taken() {
         const taken = Buffer.allocUnsafe(this.used);
         this.bytes.copy(taken, 0, 0, this.used);
-        this.used = 0;
+        this.clear();
         return taken;
     }
+    clear() { this.used = 0; }
     room(count) {
         if (this.used + count <= this.bytes.length)
             return;
@@ -98,6 +99,11 @@ exports.Writer = Writer;
 // One at a time: nothing here waits.
 const inner = new Writer(1024);
 const message = new Writer(4096);
+/** A call that failed half-way, on an argument of another type, has left something. */
+function begin() {
+    inner.clear();
+    message.clear();
+}
 function request(method) {
     const body = message.taken();
     message.part(method, body);
@@ -116,6 +122,7 @@ function candidates(given) {
     }
 }
 function question(asked) {
+    begin();
     candidates(asked.candidates);
     for (const tag of asked.tags)
         message.entry(2, tag);
@@ -140,6 +147,7 @@ function choosingRequest(asked, wish) {
 }
 exports.choosingRequest = choosingRequest;
 function names(charged) {
+    begin();
     message.text(1, charged.provider);
     message.text(2, charged.deploymentId);
     message.text(3, charged.model);
@@ -166,17 +174,20 @@ function recordRequest(charged, cost, key, reservation) {
 }
 exports.recordRequest = recordRequest;
 function releaseRequest(reservation) {
+    begin();
     message.text(1, reservation);
     return request(exports.Method.release);
 }
 exports.releaseRequest = releaseRequest;
 function extendRequest(reservation, ttlMs) {
+    begin();
     message.text(1, reservation);
     message.number(2, ttlMs);
     return request(exports.Method.extend);
 }
 exports.extendRequest = extendRequest;
 function budgetsRequest(wanted, pageToken) {
+    begin();
     message.flag(2, wanted.deployments);
     message.flag(3, wanted.tags);
     message.text(5, pageToken);
@@ -186,11 +197,15 @@ function budgetsRequest(wanted, pageToken) {
 }
 exports.budgetsRequest = budgetsRequest;
 function authenticateRequest(token) {
+    begin();
     message.text(1, token);
     return request(exports.Method.authenticate);
 }
 exports.authenticateRequest = authenticateRequest;
-function pingRequest() { return request(exports.Method.ping); }
+function pingRequest() {
+    begin();
+    return request(exports.Method.ping);
+}
 exports.pingRequest = pingRequest;
 /** The bytes are no message of budget.v1. */
 class Malformed extends Error {

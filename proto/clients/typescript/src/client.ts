@@ -46,6 +46,11 @@ function checkedCost(cost: number): number {
   return cost;
 }
 
+/** Whole milliseconds of 32 bits. */
+function checkedTime(ms = 0): number {
+  return Math.min(Math.max(0, Math.round(ms) || 0), 0xffff_ffff);
+}
+
 /** What a filter is told besides the candidates. */
 export interface FilterOptions {
   tags?: readonly string[];
@@ -119,7 +124,7 @@ export class Client {
   /** Holds an amount. Fails with `DeniedError` where there is no room. */
   async reserve(reservation: Reservation): Promise<Hold> {
     const { candidates, amount, ttlMs, key, ...charged } = reservation;
-    const wish = { amount, ttlMs: ttlMs ?? 0, key: checkedKey(key) };
+    const wish = { amount, ttlMs: checkedTime(ttlMs), key: checkedKey(key) };
     const request = candidates === undefined
       ? wire.reserveRequest(charged, wish)
       : wire.choosingRequest({
@@ -176,7 +181,7 @@ export class Client {
   /** @internal */
   async extends(id: string, place: number, ttlMs: number): Promise<number> {
     const asked = await this.ask(
-      wire.extendRequest(id, ttlMs), this.settings.reserveTimeoutMs, wire.expiry, place);
+      wire.extendRequest(id, checkedTime(ttlMs)), this.settings.reserveTimeoutMs, wire.expiry, place);
     return asked.found;
   }
 

@@ -36,9 +36,11 @@ export class Writer {
   taken(): Buffer {
     const taken = Buffer.allocUnsafe(this.used);
     this.bytes.copy(taken, 0, 0, this.used);
-    this.used = 0;
+    this.clear();
     return taken;
   }
+
+  clear(): void { this.used = 0; }
 
   private room(count: number): void {
     if (this.used + count <= this.bytes.length) return;
@@ -115,6 +117,12 @@ export class Writer {
 const inner = new Writer(1024);
 const message = new Writer(4096);
 
+/** A call that failed half-way, on an argument of another type, has left something. */
+function begin(): void {
+  inner.clear();
+  message.clear();
+}
+
 function request(method: number): Buffer {
   const body = message.taken();
   message.part(method, body);
@@ -141,6 +149,7 @@ export interface Question {
 }
 
 function question(asked: Question): void {
+  begin();
   candidates(asked.candidates);
   for (const tag of asked.tags) message.entry(2, tag);
   message.text(3, asked.modelName);
@@ -165,6 +174,7 @@ export function choosingRequest(asked: Question, wish: Wish): Buffer {
 }
 
 function names(charged: Charged): void {
+  begin();
   message.text(1, charged.provider);
   message.text(2, charged.deploymentId);
   message.text(3, charged.model);
@@ -192,11 +202,13 @@ export function recordRequest(
 }
 
 export function releaseRequest(reservation: string): Buffer {
+  begin();
   message.text(1, reservation);
   return request(Method.release);
 }
 
 export function extendRequest(reservation: string, ttlMs: number): Buffer {
+  begin();
   message.text(1, reservation);
   message.number(2, ttlMs);
   return request(Method.extend);
@@ -210,6 +222,7 @@ export interface BudgetsWanted {
 }
 
 export function budgetsRequest(wanted: BudgetsWanted, pageToken: string): Buffer {
+  begin();
   message.flag(2, wanted.deployments);
   message.flag(3, wanted.tags);
   message.text(5, pageToken);
@@ -219,11 +232,15 @@ export function budgetsRequest(wanted: BudgetsWanted, pageToken: string): Buffer
 }
 
 export function authenticateRequest(token: string): Buffer {
+  begin();
   message.text(1, token);
   return request(Method.authenticate);
 }
 
-export function pingRequest(): Buffer { return request(Method.ping); }
+export function pingRequest(): Buffer {
+  begin();
+  return request(Method.ping);
+}
 
 /** The bytes are no message of budget.v1. */
 export class Malformed extends Error {}

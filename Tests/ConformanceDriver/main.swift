@@ -1,0 +1,17 @@
+import Foundation
+
+// Drives BudgetClient through the cases of all clients: proto/clients/conformance/README.md says how.
+// BudgetClient is the layer of calls: an outbox, a journal and several addresses are its user's, so
+// drivers/swift_lacks.txt there names the cases that it cannot be asked.
+
+let (commands, queue) = AsyncStream<Command>.makeStream()
+let driver = Driver()
+// Not on the main actor: the loop below holds its thread.
+Task.detached { await driver.run(commands) }
+while let line = readLine() {
+  guard let command = Command(line) else {
+    FileHandle.standardError.write(Data("not a command: \(line)\n".utf8))
+    exit(2)
+  }
+  queue.yield(command)
+}
