@@ -1,6 +1,7 @@
 """The Go, TypeScript and Swift clients: conformance with the cases of all clients, what is committed of
 them, their pages' first request, encryption and Unix sockets, against the real budgetd."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -102,15 +103,24 @@ class Driven:
         self.last = 0
 
     def __call__(self, op, **args):
+        number = self.begin(op, **args)
+        answer = json.loads(self.process.stdout.readline())
+        assert answer["id"] == number
+        return answer.get("result", answer.get("error"))
+
+    def begin(self, op, **args):
         self.last += 1
         self.process.stdin.write(json.dumps({"id": self.last, "op": op, "args": args}) + "\n")
         self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        assert answer["id"] == self.last
-        return answer.get("result", answer.get("error"))
+        return self.last
 
-    def open(self, address, **options):
-        assert self("open", addresses=[address], options={
+    def results(self, count):
+        """Of so many commands that were begun, in the order in which they ended."""
+        answers = [json.loads(self.process.stdout.readline()) for _ in range(count)]
+        return [answer["result"] for answer in answers]
+
+    def open(self, *addresses, **options):
+        assert self("open", addresses=addresses, options={
             "on_unavailable": "closed", "call_timeout_ms": 10_000, "connect_timeout_ms": 10_000,
             **options}) == {}
 
@@ -154,30 +164,39 @@ def test_a_unix_socket(driver, start, tmp_path):
         assert client("budgets")["providers"][0]["spend"] == 0.25
 
 
-def test_every_record_counts_once_while_budgetd_is_killed(driver, budgetd, tmp_path):
-    """Filters beside them fail open or are answered; none hangs."""
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_every_record_counts_once_while_budgetd_is_killed(driver, nodes, budgetd, tmp_path):
+    """Filters beside them fail open or are answered; none hangs. Two nodes without a Redis: what one
+    may have had must not go to the other."""
     records, cost = 1_500, 0.0001
-    server = Server(budgetd, tmp_path / "server", CONFIG)
-    address = "%s:%d" % server.rpc
-    try:
-        with Driven(driver) as client:
-            client.open(address, on_unavailable="open", longest_pause_ms=100,
-                        journal=str(tmp_path / "journal"))
-            for number in range(records):
-                assert client("record", cost=cost, provider="openai")["key"]
-                answer = client("filter", candidates=[{"id": "d", "provider": "openai"}])
-                assert answer["allowed"] == [0], answer
-                if number % 400 == 399:
-                    server.kill()
-                    server = Server(budgetd, tmp_path / "server", CONFIG, listen=address)
-            assert client("flush", timeout_ms=30_000) == {"owed": 0}
-            assert client("stats")["recorded"] == records
-            assert server.spend("openai") == pytest.approx(records * cost, abs=1e-12)
-            assert client("close", timeout_ms=1_000) == {"owed": 0}
+
+    def started(number, listen="127.0.0.1:0"):
+        return Server(budgetd, tmp_path / f"server{number}", CONFIG, listen=listen)
+
+    with contextlib.ExitStack() as stack:
+        servers = [started(number) for number in range(nodes)]
+        stack.callback(lambda: [server.kill() for server in servers])
+        client = stack.enter_context(Driven(driver))
+        client.open(*("%s:%d" % server.rpc for server in servers), on_unavailable="open",
+                    longest_pause_ms=100, journal=str(tmp_path / "journal"))
+        for batch in range(records // 50):
+            for _ in range(50):
+                client.begin("record", cost=cost, provider="openai")
+                client.begin("filter", candidates=[{"id": "d", "provider": "openai"}])
+            if batch % 6 == 5:
+                place = batch // 6 % nodes
+                servers[place].kill()
+                servers[place] = started(place, "%s:%d" % servers[place].rpc)
+            for result in client.results(100):
+                assert "key" in result or result["allowed"] == [0], result
+        assert client("flush", timeout_ms=30_000) == {"owed": 0}
+        assert client("stats")["recorded"] == records
+        spent = sum(server.spend("openai") for server in servers)
+        assert spent == pytest.approx(records * cost, abs=1e-12)
+        assert client("close", timeout_ms=1_000) == {"owed": 0}
         assert list((tmp_path / "journal").iterdir()) == []
-        server.stop()
-    finally:
-        server.kill()
+        for server in servers:
+            server.stop()
 
 
 def first_request(page, language):

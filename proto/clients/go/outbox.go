@@ -167,12 +167,16 @@ func (o *outbox) adopt() {
 func (o *outbox) run() {
 	defer close(o.stopped)
 	timer := time.NewTimer(time.Hour)
-	orphans := int64(0)
+	orphans, overdue := int64(0), int64(0)
 	for {
 		now := o.client.clock()
 		if o.journal != nil && now >= orphans {
 			o.adopt()
 			orphans = now + int64(orphanInterval)
+		}
+		if now >= overdue {
+			o.expire()
+			overdue = now + int64(overdueInterval)
 		}
 		wait, closed := o.turn()
 		if closed {
@@ -197,7 +201,6 @@ func (o *outbox) run() {
 
 // turn judges what has ended, sends what can be sent, and says when to look again.
 func (o *outbox) turn() (wait time.Duration, closed bool) {
-	o.expire()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
