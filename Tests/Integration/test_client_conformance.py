@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from certificates import Certificates
-from conftest import LONG, ROOT, Server, config_text, run
+from conftest import LONG, ROOT, Server, config_text, eventually, run
 
 CLIENTS = ROOT / "proto" / "clients"
 GO, TYPESCRIPT = CLIENTS / "go", CLIENTS / "typescript"
@@ -199,6 +200,23 @@ def test_every_record_counts_once_while_budgetd_is_killed(driver, nodes, budgetd
             server.stop()
 
 
+def test_filters_end_while_a_server_does_not_read(driver, start):
+    """It is stopped, and its socket is full: what cannot be written must not wait for it."""
+    server = start(CONFIG)
+    with Driven(driver) as client:
+        client.open("%s:%d" % server.rpc, on_unavailable="open", filter_timeout_ms=50)
+        assert client("ping")["ready"] is True
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(100):
+                client.begin("filter", candidates=[{"id": "d"}], tags=["x" * 200_000])
+            for result in client.results(100):
+                assert result["allowed"] == [0] and result["unavailable"], result
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        eventually(lambda: client("ping").get("ready"), what="the server reads again")
+
+
 def first_request(page, language):
     return re.search(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)[1]
 
@@ -211,7 +229,7 @@ def check_first_request(server, output):
 def test_the_first_request_of_the_go_page(go, start, tmp_path):
     server = start(CONFIG)
     source = first_request(GO / "README.md", "go")
-    assert len([line for line in source.splitlines() if line.strip()]) <= 24
+    assert len([line for line in source.splitlines() if line.strip()]) <= 26
     (tmp_path / "main.go").write_text(source.replace("127.0.0.1:7077", "%s:%d" % server.rpc))
     (tmp_path / "go.mod").write_text(
         f"module example\n\ngo 1.19\n\nrequire budgetd v0.0.0\n\nreplace budgetd => {GO}\n")

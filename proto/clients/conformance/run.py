@@ -160,6 +160,8 @@ class Case:
             for name, server in self.servers.items():
                 value = value.replace("{" + name + "}", server.address)
             return value.replace("{folder}", str(self.folder))
+        if isinstance(value, dict) and value.keys() == {"repeat", "times"}:
+            return value["repeat"] * value["times"]
         if isinstance(value, dict):
             return {key: self.filled(one) for key, one in value.items()}
         return [self.filled(one) for one in value] if isinstance(value, list) else value
@@ -184,7 +186,8 @@ class Case:
         return await asyncio.wait_for(asyncio.shield(future), SECONDS)
 
     async def do_call(self, step):
-        self.calls[step["call"]] = self.driver.begin(step["op"], step.get("args", {}))
+        self.calls[step["call"]] = self.driver.begin(
+            step["op"], self.filled(step.get("args", {})))
 
     async def do_result(self, step):
         answer = await self.within(self.calls[step["result"]])

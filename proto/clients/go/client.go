@@ -76,7 +76,7 @@ func New(settings Settings) (*Client, error) {
 			return nil, err
 		}
 	}
-	go c.outbox.run()
+	c.outbox.begin()
 	return c, nil
 }
 
@@ -97,6 +97,7 @@ func (c *Client) ask(
 	one.method, one.timeout, one.body = method, timeout, body
 	one.status, one.why, one.answer = nil, nil, 0
 	one.written.Store(0)
+	one.queued.Store(0)
 	if why := l.begin(one); why != nil {
 		return nil, why, nil
 	}
@@ -121,11 +122,7 @@ func (c *Client) ask(
 			return nil, nil, ctx.Err()
 		case <-one.timer.C:
 			// The time counts from the write. Before it the connection has a bound of its own.
-			waited, written := l.overdue(one)
-			if !written {
-				one.timer.Reset(timeout)
-				continue
-			}
+			waited := l.overdue(one)
 			if waited < timeout {
 				one.timer.Reset(timeout - waited)
 				continue
@@ -159,6 +156,12 @@ func (c *Client) askAny(
 func (c *Client) askEach(
 	ctx context.Context, links []*link, method int, body []byte, timeout time.Duration,
 ) (*call, *link, *failure, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := tooLong(method, body); err != nil {
+		return nil, nil, nil, err
+	}
 	var last *failure
 	for _, l := range links {
 		answer, why, err := c.ask(ctx, l, method, body, timeout)
@@ -266,7 +269,14 @@ func (c *Client) owe(spend Spend, reservation string, place int) (string, error)
 	if len(spend.Key) > 256 {
 		return "", invalid("the key has %d bytes: 1 to 256 are allowed", len(spend.Key))
 	}
-	return spend.Key, c.outbox.record(spend.Key, spend.appendTo(nil, reservation), place)
+	record := spend.appendTo(nil, reservation)
+	if err := tooLong(methodRecord, record); err != nil {
+		return "", err
+	}
+	if err := c.outbox.record(spend.Key, record, place); err != nil {
+		return "", err
+	}
+	return spend.Key, nil
 }
 
 // Flush waits until nothing is owed or the context ends, and says how many records are.

@@ -119,6 +119,15 @@ func refused(status *Status) *Error {
 	return &Error{Kind: KindRefused, Message: "the server answered " + status.String(), Status: status}
 }
 
+// tooLong is why a method's message is not sent: the server would close the connection.
+func tooLong(method int, body []byte) error {
+	count := varintLength(uint64(method)<<3) + varintLength(uint64(len(body))) + len(body)
+	if count <= maximumMethodBytes {
+		return nil
+	}
+	return invalid("the request has %d bytes: at most %d are allowed", count, maximumMethodBytes)
+}
+
 // A failure is why one try at one address has no result.
 type failure struct {
 	text   string

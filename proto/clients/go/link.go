@@ -14,6 +14,8 @@ const (
 	readBufferBytes = 64 << 10
 	// More than the server reads of a connection before it has answered some.
 	maximumCallsWaiting = 65_536
+	// What a server that does not read may leave unwritten.
+	maximumBytesWaiting = 8 << 20
 )
 
 // A call is one request to one address.
@@ -24,8 +26,9 @@ type call struct {
 	body []byte
 
 	id uint64
-	// When its frame was handed to the socket, on the client's clock; 0: not yet.
-	written atomic.Int64
+	// When its frame was ready for the socket, and when it was handed to it, on the client's clock;
+	// 0: not yet.
+	queued, written atomic.Int64
 	// The answer: a status, the method that it answers, that method's message.
 	status *Status
 	answer int
@@ -117,8 +120,7 @@ func (l *link) begin(c *call) *failure {
 func closedFailure() *failure { return &failure{text: "the client was closed", closed: true} }
 
 func (l *link) tooMany() *failure {
-	return &failure{text: fmt.Sprintf(
-		"%d calls wait for %s already, the most there may be", maximumCallsWaiting, l.address.text)}
+	return &failure{text: l.address.text + " takes nothing more: as many calls wait as may"}
 }
 
 // pausing is why the address is left alone now; nil: it is not.
@@ -153,10 +155,12 @@ func (l *link) usable() (now bool, wait time.Duration) {
 // enqueue puts the call's frame into the next write.
 func (l *link) enqueue(c *call) *failure {
 	connection := l.connection
-	if len(connection.underWay) >= maximumCallsWaiting {
+	if len(connection.underWay) >= maximumCallsWaiting ||
+		len(connection.outgoing) >= maximumBytesWaiting {
 		return l.tooMany()
 	}
 	connection.lastID++
+	c.queued.Store(l.clock())
 	c.id = connection.lastID
 	connection.underWay[c.id] = c
 	connection.outgoing = appendFrame(
@@ -185,10 +189,17 @@ func (l *link) abandon(c *call) bool {
 	return false
 }
 
-// overdue is how long the call has waited since its frame was written, if it was.
-func (l *link) overdue(c *call) (waited time.Duration, written bool) {
-	at := c.written.Load()
-	return time.Duration(l.clock() - at), at != 0
+// overdue is how long the call has waited since its frame was written. Where the server does not read,
+// since the frame was ready: the writer takes it at once but for that.
+func (l *link) overdue(c *call) time.Duration {
+	since := c.written.Load()
+	if since == 0 {
+		since = c.queued.Load()
+	}
+	if since == 0 {
+		return 0
+	}
+	return time.Duration(l.clock() - since)
 }
 
 // timedOut is the failure of a call that was abandoned for its time.
@@ -196,9 +207,9 @@ func (l *link) timedOut(c *call) *failure {
 	l.mu.Lock()
 	connection := l.connection
 	// A peer that is gone without a word would keep the connection for a quarter of an hour.
-	silent := connection != nil && connection.received < c.written.Load() && c.timeout >= time.Second
+	silent := connection != nil && connection.received < c.queued.Load() && c.timeout >= time.Second
 	l.mu.Unlock()
-	why := &failure{doubtful: true, text: fmt.Sprintf(
+	why := &failure{doubtful: c.written.Load() != 0, text: fmt.Sprintf(
 		"no answer from %s within %d ms", l.address.text, c.timeout/time.Millisecond)}
 	if silent {
 		connection.Close()

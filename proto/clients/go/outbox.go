@@ -164,10 +164,18 @@ func (o *outbox) adopt() {
 	}
 }
 
+// begin takes over what is owed in the journal's folder, and sends from then on.
+func (o *outbox) begin() {
+	if o.journal != nil {
+		o.adopt()
+	}
+	go o.run()
+}
+
 func (o *outbox) run() {
 	defer close(o.stopped)
 	timer := time.NewTimer(time.Hour)
-	orphans, overdue := int64(0), int64(0)
+	orphans, overdue := o.client.clock()+int64(orphanInterval), int64(0)
 	for {
 		now := o.client.clock()
 		if o.journal != nil && now >= orphans {
@@ -302,8 +310,7 @@ func (o *outbox) expire() {
 	var late []*owed
 	for _, lane := range o.lanes {
 		for one := range lane.underWay {
-			waited, written := lane.link.overdue(&one.call)
-			if written && waited >= one.call.timeout {
+			if lane.link.overdue(&one.call) >= one.call.timeout {
 				late = append(late, one)
 			}
 		}

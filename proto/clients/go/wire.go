@@ -11,7 +11,8 @@ import (
 // Requests are written in the order of their fields; what is empty is left out.
 
 const (
-	maximumRequestBytes  = 256 << 10
+	// The server takes 256 KiB; a call's number and timeout stand before the method.
+	maximumMethodBytes   = 256<<10 - 32
 	maximumResponseBytes = 1 << 20
 	lengthBytes          = 4
 )

@@ -95,7 +95,7 @@ def denials(of):
 
 async def main():
     logging.basicConfig(level=logging.CRITICAL)
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     driver, running = Driver(), set()

@@ -43,6 +43,14 @@ function checkedCost(cost) {
     }
     return cost;
 }
+/** The server takes 256 KiB; a call's number and timeout stand before the method. */
+function checkedRequest(request) {
+    const most = (256 << 10) - 32;
+    if (request.length > most) {
+        throw new errors_1.InvalidError(`the request has ${request.length} bytes: at most ${most} are allowed`);
+    }
+    return request;
+}
 /** Whole milliseconds of 32 bits. */
 function checkedTime(ms = 0) {
     return Math.min(Math.max(0, Math.round(ms) || 0), 4294967295);
@@ -135,7 +143,7 @@ class Client {
         if (this.closed)
             throw new errors_1.ClosedError();
         const checked = checkedKey(key);
-        const request = wire.recordRequest(charged, checkedCost(cost), checked, reservation);
+        const request = checkedRequest(wire.recordRequest(charged, checkedCost(cost), checked, reservation));
         this.outbox.record(checked, request, place);
         return checked;
     }
@@ -196,6 +204,7 @@ class Client {
     async ask(request, timeoutMs, read, only) {
         if (this.closed)
             throw new errors_1.ClosedError();
+        checkedRequest(request);
         const count = this.links.length;
         const first = only ?? this.preferred;
         let reason = "";

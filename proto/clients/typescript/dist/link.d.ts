@@ -37,6 +37,8 @@ export declare class Connection {
     call(request: Uint8Array, timeoutMs: number, ended: Ended): void;
     close(): void;
     private writeSoon;
+    /** From now on its time counts. */
+    private begins;
     private write;
     private arm;
     private expire;

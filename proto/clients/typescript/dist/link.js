@@ -19,7 +19,9 @@ class NoAnswer extends Error {
     }
 }
 exports.NoAnswer = NoAnswer;
-/** Calls of one timeout, in the order of their writes: the first is the first that is late. */
+// More than the server reads of a connection before it has answered some.
+const MOST_CALLS = 65536;
+/** Calls of one timeout, in the order in which their time began: the first is the first late one. */
 class Deadlines {
     timeoutMs;
     ids = [];
@@ -34,7 +36,7 @@ class Deadlines {
             const id = this.ids[this.head];
             const call = calls.get(id);
             if (call !== undefined)
-                return { id, call, late: call.written + this.timeoutMs };
+                return { id, call, late: call.since + this.timeoutMs };
             this.head++;
         }
         this.ids = [];
@@ -81,9 +83,19 @@ class Connection {
             ended(new NoAnswer(this.words(), false));
             return;
         }
+        if (this.calls.size >= MOST_CALLS || this.unwritten.length >= MOST_CALLS) {
+            ended(new NoAnswer(`${this.address} takes nothing more: as many calls wait as may`, false));
+            return;
+        }
         const id = ++this.lastId;
-        this.calls.set(id, { request, timeoutMs, ended, written: 0 });
+        const call = { request, timeoutMs, ended, written: false, since: 0 };
+        this.calls.set(id, call);
         this.unwritten.push(id);
+        if (this.full) {
+            // The server does not read: nothing else would end the call.
+            this.begins(id, call);
+            this.arm();
+        }
         this.writeSoon();
     }
     close() { this.socket.destroy(); }
@@ -94,25 +106,30 @@ class Connection {
         // After everything that this turn of the loop asks for.
         setImmediate(() => { this.write(); });
     }
+    /** From now on its time counts. */
+    begins(id, call) {
+        call.since = performance.now();
+        let deadlines = this.deadlines.get(call.timeoutMs);
+        if (deadlines === undefined) {
+            deadlines = new Deadlines(call.timeoutMs);
+            this.deadlines.set(call.timeoutMs, deadlines);
+        }
+        deadlines.push(id);
+    }
     write() {
         this.writing = false;
         if (!this.open)
             return;
         const ids = this.unwritten;
         this.unwritten = [];
-        const now = performance.now();
         for (const id of ids) {
             const call = this.calls.get(id);
             if (call === undefined)
                 continue;
-            call.written = now;
+            call.written = true;
+            if (call.since === 0)
+                this.begins(id, call);
             this.frames.frame(id, Math.max(1, Math.round(call.timeoutMs)), call.request);
-            let deadlines = this.deadlines.get(call.timeoutMs);
-            if (deadlines === undefined) {
-                deadlines = new Deadlines(call.timeoutMs);
-                this.deadlines.set(call.timeoutMs, deadlines);
-            }
-            deadlines.push(id);
         }
         if (this.frames.length === 0)
             return;
@@ -144,8 +161,8 @@ class Connection {
                     break;
                 this.calls.delete(first.id);
                 const timeoutMs = first.call.timeoutMs;
-                const silent = this.heard < first.call.written && timeoutMs >= 1000;
-                first.call.ended(new NoAnswer(`no answer from ${this.address} within ${Math.round(timeoutMs)} ms`, true));
+                const silent = this.heard < first.call.since && timeoutMs >= 1000;
+                first.call.ended(new NoAnswer(`no answer from ${this.address} within ${Math.round(timeoutMs)} ms`, first.call.written));
                 // A peer that is gone without a word would keep the connection for a quarter of an hour.
                 if (silent)
                     this.socket.destroy();
@@ -206,7 +223,7 @@ class Connection {
         const calls = [...this.calls.values()];
         this.calls.clear();
         for (const call of calls)
-            call.ended(new NoAnswer(this.words(), call.written !== 0));
+            call.ended(new NoAnswer(this.words(), call.written));
         this.onEnd();
     }
     words() {

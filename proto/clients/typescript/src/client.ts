@@ -46,6 +46,16 @@ function checkedCost(cost: number): number {
   return cost;
 }
 
+/** The server takes 256 KiB; a call's number and timeout stand before the method. */
+function checkedRequest(request: Buffer): Buffer {
+  const most = (256 << 10) - 32;
+  if (request.length > most) {
+    throw new InvalidError(
+      `the request has ${request.length} bytes: at most ${most} are allowed`);
+  }
+  return request;
+}
+
 /** Whole milliseconds of 32 bits. */
 function checkedTime(ms = 0): number {
   return Math.min(Math.max(0, Math.round(ms) || 0), 0xffff_ffff);
@@ -166,7 +176,8 @@ export class Client {
   ): string {
     if (this.closed) throw new ClosedError();
     const checked = checkedKey(key);
-    const request = wire.recordRequest(charged, checkedCost(cost), checked, reservation);
+    const request = checkedRequest(
+      wire.recordRequest(charged, checkedCost(cost), checked, reservation));
     this.outbox.record(checked, request, place);
     return checked;
   }
@@ -236,6 +247,7 @@ export class Client {
     only?: number,
   ): Promise<{ found: Found; place: number; code: number; message: string }> {
     if (this.closed) throw new ClosedError();
+    checkedRequest(request);
     const count = this.links.length;
     const first = only ?? this.preferred;
     let reason = "";

@@ -24,11 +24,16 @@ interface Call {
   request: Uint8Array;
   timeoutMs: number;
   ended: Ended;
-  /** When its frame was written; 0: not yet. */
-  written: number;
+  /** Whether its frame was handed to the socket. */
+  written: boolean;
+  /** When its time began; 0: not yet. */
+  since: number;
 }
 
-/** Calls of one timeout, in the order of their writes: the first is the first that is late. */
+// More than the server reads of a connection before it has answered some.
+const MOST_CALLS = 65_536;
+
+/** Calls of one timeout, in the order in which their time began: the first is the first late one. */
 class Deadlines {
   private ids: number[] = [];
   private head = 0;
@@ -42,7 +47,7 @@ class Deadlines {
     while (this.head < this.ids.length) {
       const id = this.ids[this.head] as number;
       const call = calls.get(id);
-      if (call !== undefined) return { id, call, late: call.written + this.timeoutMs };
+      if (call !== undefined) return { id, call, late: call.since + this.timeoutMs };
       this.head++;
     }
     this.ids = [];
@@ -89,9 +94,19 @@ export class Connection {
       ended(new NoAnswer(this.words(), false));
       return;
     }
+    if (this.calls.size >= MOST_CALLS || this.unwritten.length >= MOST_CALLS) {
+      ended(new NoAnswer(`${this.address} takes nothing more: as many calls wait as may`, false));
+      return;
+    }
     const id = ++this.lastId;
-    this.calls.set(id, { request, timeoutMs, ended, written: 0 });
+    const call = { request, timeoutMs, ended, written: false, since: 0 };
+    this.calls.set(id, call);
     this.unwritten.push(id);
+    if (this.full) {
+      // The server does not read: nothing else would end the call.
+      this.begins(id, call);
+      this.arm();
+    }
     this.writeSoon();
   }
 
@@ -104,23 +119,28 @@ export class Connection {
     setImmediate(() => { this.write(); });
   }
 
+  /** From now on its time counts. */
+  private begins(id: number, call: Call): void {
+    call.since = performance.now();
+    let deadlines = this.deadlines.get(call.timeoutMs);
+    if (deadlines === undefined) {
+      deadlines = new Deadlines(call.timeoutMs);
+      this.deadlines.set(call.timeoutMs, deadlines);
+    }
+    deadlines.push(id);
+  }
+
   private write(): void {
     this.writing = false;
     if (!this.open) return;
     const ids = this.unwritten;
     this.unwritten = [];
-    const now = performance.now();
     for (const id of ids) {
       const call = this.calls.get(id);
       if (call === undefined) continue;
-      call.written = now;
+      call.written = true;
+      if (call.since === 0) this.begins(id, call);
       this.frames.frame(id, Math.max(1, Math.round(call.timeoutMs)), call.request);
-      let deadlines = this.deadlines.get(call.timeoutMs);
-      if (deadlines === undefined) {
-        deadlines = new Deadlines(call.timeoutMs);
-        this.deadlines.set(call.timeoutMs, deadlines);
-      }
-      deadlines.push(id);
     }
     if (this.frames.length === 0) return;
     this.full = !this.socket.write(this.frames.taken());
@@ -150,9 +170,10 @@ export class Connection {
         if (first === undefined || first.late > now) break;
         this.calls.delete(first.id);
         const timeoutMs = first.call.timeoutMs;
-        const silent = this.heard < first.call.written && timeoutMs >= 1000;
+        const silent = this.heard < first.call.since && timeoutMs >= 1000;
         first.call.ended(new NoAnswer(
-          `no answer from ${this.address} within ${Math.round(timeoutMs)} ms`, true));
+          `no answer from ${this.address} within ${Math.round(timeoutMs)} ms`,
+          first.call.written));
         // A peer that is gone without a word would keep the connection for a quarter of an hour.
         if (silent) this.socket.destroy();
       }
@@ -205,7 +226,7 @@ export class Connection {
     if (this.timer !== undefined) clearTimeout(this.timer);
     const calls = [...this.calls.values()];
     this.calls.clear();
-    for (const call of calls) call.ended(new NoAnswer(this.words(), call.written !== 0));
+    for (const call of calls) call.ended(new NoAnswer(this.words(), call.written));
     this.onEnd();
   }
 

@@ -14,7 +14,9 @@ from ._connection import NoAnswer
 from ._errors import Closed, Denied, Invalid, Refused, Unavailable
 from ._link import Link
 from ._outbox import Outbox
-from ._settings import Settings, addresses, checked_cost, checked_key, milliseconds
+from ._settings import (
+    Settings, addresses, checked_cost, checked_key, checked_request, milliseconds,
+)
 from ._wire import Charged
 
 _DEFAULT_TTL = 120.0
@@ -137,7 +139,8 @@ class Client:
         if self._closed:
             raise Closed()
         key = checked_key(key or new_key())
-        body = _wire.record_spend(charged, checked_cost(cost), key, reservation)
+        body = checked_request(
+            _wire.record_spend(charged, checked_cost(cost), key, reservation))
         self._begin(required=False)
         self._outbox.owe(key, body, place)
         return key
@@ -236,6 +239,7 @@ class Client:
         single one twice."""
         if self._closed:
             raise Closed()
+        checked_request(body)
         if self._loop is None:
             self._begin()
         links = self._links

@@ -134,6 +134,14 @@ def checked_key(key: str) -> str:
     return key
 
 
+def checked_request(body: bytes) -> bytes:
+    # The server takes 256 KiB; a call's number and timeout stand before the method.
+    most = (256 << 10) - 32
+    if len(body) > most:
+        raise Invalid(f"the request has {len(body)} bytes: at most {most} are allowed")
+    return body
+
+
 def checked_cost(cost: float) -> float:
     # A NaN is no amount either: every comparison with it is false.
     if not 0 <= cost <= GREATEST_COST:
