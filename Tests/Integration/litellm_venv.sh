@@ -14,6 +14,16 @@ case ${BUDGETD_LITELLM:-reference} in
     exit 64
     ;;
 esac
+base=
+if [ "${2:-}" = proxy ]; then
+  list=litellm-proxy-requirements.txt
+  base=$(cd "$3" && pwd)
+  if [ -f "$base/unreachable" ]; then
+    mkdir -p "$venv"
+    cp "$base/unreachable" "$venv/unreachable"
+    exit 0
+  fi
+fi
 wanted=$(cd "$(dirname "$0")" && pwd)/$list
 
 if [ -x "$venv/bin/python" ] && cmp -s "$wanted" "$venv/requirements.txt"; then exit 0; fi
@@ -24,8 +34,15 @@ if "$venv/bin/pip" install -q --disable-pip-version-check --no-deps --no-compile
   -r "$wanted" >"$venv/pip.log" 2>&1; then
   "$venv/bin/pip" uninstall -q -y pip setuptools
   # The one import that is needed, compiled here once and not in each test's process.
-  LITELLM_LOCAL_MODEL_COST_MAP=True "$venv/bin/python" -c \
-    'import litellm.router_strategy.budget_limiter'
+  module=litellm.router_strategy.budget_limiter
+  if [ -n "$base" ]; then
+    packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    "$base/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+      >"$packages/litellm.pth"
+    module=litellm.proxy.proxy_server
+  fi
+  LITELLM_LOCAL_MODEL_COST_MAP=True LITELLM_MASTER_KEY=sk-none "$venv/bin/python" -c \
+    "import $module"
   cp "$wanted" "$venv/requirements.txt"
 elif grep -qiE 'connection|timed out|timeout|resolve|unreachable|proxy' "$venv/pip.log"; then
   echo "PyPI cannot be reached: the tests beside the real LiteLLM are skipped" |

@@ -29,7 +29,8 @@ STEPS = (
     "swift test --skip-build --sanitize=thread", "swift build --build-tests -c release",
     "swift test --skip-build -c release", "-m not alone", "-m alone",
 )
-ENVIRONMENTS = ("python3 -m venv .build-venv", "pip install", "litellm_venv.sh .build/litellm-venv")
+ENVIRONMENTS = ("python3 -m venv .build-venv", "pip install", "litellm_venv.sh .build/litellm-venv",
+                "litellm_venv.sh .build/litellm-proxy-venv")
 
 
 class Tree:

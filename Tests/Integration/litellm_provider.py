@@ -1,0 +1,139 @@
+"""A fake provider of LLMs on loopback: OpenAI's API as far as a LiteLLM proxy asks it.
+
+The path says which deployment was meant (`/d1/v1/chat/completions`), words of the last message what is
+to happen: `tokens=30` (how many the answer has), `wait=0.5` (seconds), `fail=d1` (500 from that
+deployment), `cut` (a stream ends in the middle)."""
+
+import json
+import re
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    # Fifty at once are the point of a test.
+    request_queue_size = 256
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Provider:
+    """Serves until `close`; `asked` lists (deployment, path) of each request."""
+
+    def __init__(self):
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
+                provider.answer(self, body)
+
+            def do_GET(self):
+                provider.answer(self, {})
+
+            def log_message(self, *_):
+                pass
+
+        self.asked, self.released = [], threading.Event()
+        self.server = Listener(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def base(self, deployment):
+        return f"http://127.0.0.1:{self.server.server_address[1]}/{deployment}/v1"
+
+    def close(self):
+        self.released.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def answer(self, handler, body):
+        _, deployment, path = handler.path.split("/", 2)
+        self.asked.append((deployment, path))
+        words = json.dumps(body.get("messages", body.get("input", "")))
+        tokens = int((re.search(r"tokens=(\d+)", words) or [0, 5])[1])
+        if waiting := re.search(r"wait=([\d.]+)", words):
+            time.sleep(float(waiting[1]))
+        if f"fail={deployment}" in words:
+            send(handler, 500, {"error": {"message": "the provider failed", "type": "server_error"}})
+        elif "embeddings" in path:
+            send(handler, 200, {
+                "object": "list", "model": body["model"], "usage": usage(0),
+                "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]})
+        elif "responses" in path:
+            send(handler, 200, responses_answer(body, tokens))
+        elif "images" in path:
+            send(handler, 200, {"created": 1, "data": [{"url": "http://x/y.png"}]})
+        elif "batches" in path:
+            send(handler, 200, {"id": path.rsplit("/", 1)[1], "object": "batch", "status": "completed",
+                                "endpoint": "/v1/chat/completions", "input_file_id": "f",
+                                "completion_window": "24h", "created_at": 1,
+                                "output_file_id": "o"})
+        elif body.get("stream"):
+            self.stream(handler, body, words, tokens)
+        else:
+            send(handler, 200, {
+                "id": "chatcmpl-1", "object": "chat.completion", "created": 1,
+                "model": body.get("model", "m"), "usage": usage(tokens),
+                "choices": [{"index": 0, "finish_reason": "stop",
+                             "message": {"role": "assistant", "content": "hello"}}]})
+
+    def stream(self, handler, body, words, tokens):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+
+        def chunk(**fields):
+            value = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,
+                     "model": body["model"], "choices": [], **fields}
+            data = f"data: {json.dumps(value)}\n\n".encode()
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            handler.wfile.flush()
+
+        try:
+            for place in range(4):
+                chunk(choices=[{"index": 0, "delta": {"role": "assistant", "content": "word "}}])
+                if "cut" in words and place == 2:
+                    handler.close_connection = True
+                    handler.connection.close()
+                    return
+                if "linger" in words:
+                    time.sleep(0.2)
+            chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+            chunk(usage=usage(tokens))
+            data = b"data: [DONE]\n\n"
+            handler.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(data), data))
+        except (BrokenPipeError, ConnectionError):
+            handler.close_connection = True
+
+
+def usage(tokens):
+    return {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
+
+
+def responses_answer(body, tokens):
+    return {
+        "id": "resp_1", "object": "response", "created_at": 1, "status": "completed",
+        "model": body["model"], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [],
+        "output": [{"type": "message", "id": "m", "status": "completed", "role": "assistant",
+                    "content": [{"type": "output_text", "text": "hello", "annotations": []}]}],
+        "usage": {"input_tokens": 10, "output_tokens": tokens, "total_tokens": 10 + tokens,
+                  "input_tokens_details": {"cached_tokens": 0},
+                  "output_tokens_details": {"reasoning_tokens": 0}}}
+
+
+def send(handler, status, value):
+    data = json.dumps(value).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)

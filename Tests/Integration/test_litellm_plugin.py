@@ -1,0 +1,477 @@
+"""budgetd in the place of LiteLLM's budget limiter, in the real proxy: every way a request can go, and
+every pitfall of LiteLLM's hooks. One proxy serves nearly all tests: it takes long to start.
+
+BUDGETD_LITELLM_REQUESTS=2000: so many mixed requests in place of 60, with budgetd killed five times and
+the proxy stopped once, and tests that need proxies of their own."""
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+import yaml
+
+from conftest import LONG, Server, eventually
+from litellm_provider import Provider
+from litellm_proxy import COST, SOURCES, Proxy, deployment, differences, proxy_program
+
+REQUESTS = int(os.environ.get("BUDGETD_LITELLM_REQUESTS", "60"))
+LONG_RUN = REQUESTS > 60
+LIMITS = {"openai": {"budget_limit": 1000.0, "time_period": "1d"},
+          "anthropic": {"budget_limit": 1000.0, "time_period": "1d"}}
+TAGS = {name: (1000.0, "1d") for name in ("team-a", "team-b", "team-spent", "team-closed")}
+
+
+def model_list(provider):
+    def budgeted(identifier, group, limit, **more):
+        return deployment(provider, identifier, group, max_budget=limit, budget_duration="1d",
+                          **more)
+
+    return [
+        budgeted("d1", "gpt", 1000.0), budgeted("d2", "gpt", 1000.0),
+        budgeted("spent", "small", 0.5), budgeted("spare", "fallback", 1000.0),
+        budgeted("first", "ordered", 1000.0), budgeted("emb", "embed", 1000.0,
+                                                      model="openai/text-embedding-3-small"),
+        budgeted("image", "image", 1000.0, model="openai/dall-e-3",
+                 input_cost_per_image=0.25, input_cost_per_pixel=0.0),
+        budgeted("free", "unpriced", 1000.0, model="openai/nobody-knows-this",
+                 input_cost_per_token=None, output_cost_per_token=None),
+        budgeted("tight", "tight", 10.0),
+    ]
+
+
+def proxy_config(provider, **settings):
+    models = model_list(provider)
+    for one in models:
+        one["litellm_params"] = {name: value for name, value in one["litellm_params"].items()
+                                 if value is not None}
+    return {
+        "model_list": models,
+        "router_settings": {"provider_budget_config": LIMITS, "num_retries": 2,
+                            "fallbacks": [{"small": ["fallback"]}, {"ordered": ["fallback"]}],
+                            "disable_cooldowns": False},
+        "litellm_settings": {
+            "callbacks": ["budgetd.litellm.budgets", "litellm_witness.witness"],
+            "cache": True, "cache_params": {"type": "local", "supported_call_types": ["acompletion"],
+                                            "mode": "default_off"}, **settings}}
+
+
+def node_config(provider):
+    """budgetd reads the proxy's own config; tags' budgets, which an unlicensed proxy does not start
+    with, stand in budgetd's file."""
+    config = proxy_config(provider)
+    config["litellm_settings"] = {"tag_budget_config": {
+        name: {"max_budget": limit, "budget_duration": window}
+        for name, (limit, window) in TAGS.items()}}
+    return yaml.safe_dump(config)
+
+
+class World:
+    """Provider, budgetd, a proxy that fails open."""
+
+    def __init__(self, program, directory):
+        self.provider = Provider()
+        self.config = node_config(self.provider)
+        self.program, self.directory = program, directory
+        self.server = Server(program, directory / "node", self.config)
+        self.address = "127.0.0.1:%d" % self.server.rpc[1]
+        self.proxies = []
+        self.open = self.proxy("open")
+
+    def proxy(self, choice, *arguments, **options):
+        """One more, on this budgetd unless it is told another; not ready yet."""
+        config = options.pop("config", None) or proxy_config(self.provider)
+        folder = self.directory / f"proxy{len(self.proxies)}"
+        address = options.pop("address", self.address)
+        self.proxies.append(Proxy(folder, config, address, choice, *arguments, **options))
+        return self.proxies[-1]
+
+    def restart(self):
+        """The same budgetd at the same address."""
+        self.server = Server(self.program, self.directory / "node", self.config,
+                             listen=self.address)
+
+    def agrees(self):
+        """LiteLLM's own log and budgetd agree on every budget, and nothing is held."""
+        try:
+            eventually(lambda: not differences(self.server, *self.proxies), LONG)
+        except AssertionError:
+            raise AssertionError(differences(self.server, *self.proxies)) from None
+
+    def spend(self, cost, provider="", deployment="", tag=""):
+        """Spent by somebody else: written down beside what LiteLLM's log says."""
+        self.server.record(provider, cost, deployment_id=deployment, tags=[tag] if tag else [])
+        if deployment:
+            provider = "openai"  # as the model list has it
+        with open(self.open.witness_path, "a") as file:
+            file.write(json.dumps({"cost": cost, "provider": provider, "deployment": deployment,
+                                   "tags": [tag] if tag else []}) + "\n")
+
+    def close(self):
+        for one in (*self.proxies, self.provider):
+            one.close()
+        self.server.kill()
+
+
+@pytest.fixture(scope="module")
+def world(budgetd, tmp_path_factory):
+    proxy_program()
+    made = World(budgetd, tmp_path_factory.mktemp("litellm"))
+    try:
+        made.open.wait()
+        yield made
+    finally:
+        made.close()
+
+
+def spent(world, name, scope="deployments"):
+    return world.server.spend(name, scope)
+
+
+@contextlib.contextmanager
+def adding(world, cost, name="team-a", scope=None):
+    """What the block asks for is recorded with this cost, once."""
+    scope = scope or ("tags" if name in TAGS else "deployments")
+    before = spent(world, name, scope)
+    yield
+    eventually(lambda: abs(spent(world, name, scope) - before - cost) < 1e-9, LONG,
+               f"{name} has {cost} more than {before}")
+
+
+def tagged(*tags):
+    return {"metadata": {"tags": list(tags)}}
+
+
+def test_chat_is_recorded_for_provider_deployment_and_tags(world):
+    with adding(world, COST), adding(world, COST, "team-b"), adding(world, COST, "openai",
+                                                                    "providers"):
+        status, answer = world.open.chat("gpt", **tagged("team-a", "team-b"))
+        assert status == 200, answer
+    world.agrees()
+
+
+def test_a_stream_is_recorded_at_its_end(world):
+    with adding(world, COST + 0.02):
+        status, lines = world.open.stream("gpt", "tokens=15", **tagged("team-a"))
+        assert status == 200 and lines[-1] == "data: [DONE]"
+
+
+def test_embeddings(world):
+    with adding(world, 0.01):
+        status, answer = world.open.ask("/v1/embeddings", {
+            "model": "embed", "input": "hello", **tagged("team-a")})
+        assert status == 200, answer
+
+
+def test_responses(world):
+    with adding(world, COST):
+        status, answer = world.open.ask("/v1/responses", {
+            "model": "gpt", "input": "hello", "litellm_metadata": {"tags": ["team-a"]}})
+        assert status == 200, answer
+
+
+def test_messages(world):
+    with adding(world, COST):
+        status, answer = world.open.ask("/v1/messages", {
+            "model": "gpt", "max_tokens": 100, "messages": [{"role": "user", "content": "hello"}],
+            "litellm_metadata": {"tags": ["team-a"]}})
+        assert status == 200, answer
+
+
+def test_images(world):
+    before = len(world.open.events())
+    status, answer = world.open.ask("/v1/images/generations", {
+        "model": "image", "prompt": "a house", **tagged("team-a")})
+    assert status == 200, answer
+    eventually(lambda: len(world.open.events()) > before, LONG, "LiteLLM's event")
+    world.agrees()
+
+
+def test_a_retry_costs_once(world):
+    """The first deployment fails, the second serves: one cost, for the second."""
+    before = spent(world, "d1")
+    with adding(world, COST, "d2"), adding(world, COST):
+        status, answer = world.open.chat("gpt", "fail=d1", **tagged("team-a"))
+        assert status == 200, answer
+    assert spent(world, "d1") == before
+    world.agrees()
+
+
+def test_a_fallback_is_charged_to_who_served(world):
+    with adding(world, COST, "spare"):
+        status, answer = world.open.chat("ordered", "fail=first", **tagged("team-a"))
+        assert status == 200, answer
+    world.agrees()
+
+
+def test_a_request_that_fails_costs_nothing(world):
+    before = spent(world, "openai", "providers")
+    status, _ = world.open.chat("gpt", "fail=d1 fail=d2", **tagged("team-a"))
+    assert status == 500
+    assert spent(world, "openai", "providers") == before
+    world.agrees()
+
+
+def test_a_client_that_leaves_its_stream_is_charged_as_litellm_says(world):
+    before = len(world.open.events())
+    world.open.stream("gpt", "linger", leave_after=1, **tagged("team-a"))
+    eventually(lambda: len(world.open.events()) > before, LONG, "LiteLLM's event")
+    world.agrees()
+
+
+def test_a_stream_that_its_provider_cuts_is_charged_as_litellm_says(world):
+    before = len(world.open.events())
+    world.open.stream("gpt", "cut", **tagged("team-a"))
+    eventually(lambda: len(world.open.events()) > before, LONG, "LiteLLM's event")
+    world.agrees()
+
+
+def test_a_cached_answer_costs_nothing_again(world):
+    cached = {"cache": {"use-cache": True}, **tagged("team-a")}
+    with adding(world, COST):
+        assert world.open.chat("gpt", "a question", **cached)[0] == 200
+    before, asked = len(world.open.events()), len(world.provider.asked)
+
+    def again():
+        assert world.open.chat("gpt", "a question", **cached)[0] == 200
+        return len(world.provider.asked) == asked
+
+    assert again(), "the answer came from the cache"
+    eventually(lambda: len(world.open.events()) > before, LONG, "LiteLLM's event")
+    world.agrees()
+
+
+def test_a_client_cannot_silence_the_record(world):
+    with adding(world, COST):
+        assert world.open.chat("gpt", **{"no-log": True}, **tagged("team-a"))[0] == 200
+
+
+def test_a_client_cannot_choose_the_key(world):
+    """Two requests with one call id are two costs."""
+    with adding(world, 2 * COST):
+        for _ in range(2):
+            status, answer = world.open.ask(
+                "/v1/chat/completions",
+                {"model": "gpt", "messages": [{"role": "user", "content": "x"}],
+                 **tagged("team-a")}, **{"x-litellm-call-id": "the-same", "x-request-id": "same"})
+            assert status == 200, answer
+
+
+def test_a_model_without_a_price_is_said_once(world):
+    for _ in range(2):
+        assert world.open.chat("unpriced", **tagged("team-a"))[0] == 200
+    eventually(lambda: "no price for" in world.open.log, LONG, "the warning")
+    assert world.open.log.count("LiteLLM has no price for") == 1
+    world.agrees()
+
+
+def test_a_spent_deployment_is_left_to_its_fallback(world):
+    world.spend(0.5, deployment="spent")
+    with adding(world, COST, "spare"):
+        assert world.open.chat("small", **tagged("team-a"))[0] == 200
+    assert ("spent", "v1/chat/completions") not in world.provider.asked
+
+
+def test_a_spent_budget_answers_429_at_once_with_litellms_words(world):
+    world.spend(1000.0, tag="team-spent")
+    asked, begun = len(world.provider.asked), time.monotonic()
+    status, answer = world.open.chat("gpt", **tagged("team-spent"))
+    took = time.monotonic() - begun
+    assert status == 429, answer
+    assert "No deployments available - crossed budget" in str(answer)
+    assert took < 3, f"{took:.2f} s: it was retried"
+    assert len(world.provider.asked) == asked
+    # No deployment is cooled down by it.
+    assert world.open.chat("gpt", **tagged("team-a"))[0] == 200
+    world.agrees()
+
+
+def test_a_request_that_names_a_deployment_by_its_id_is_refused_too(world):
+    asked = len(world.provider.asked)
+    status, answer = world.open.chat("d1", **tagged("team-spent"))
+    assert status == 429, answer
+    assert len(world.provider.asked) == asked
+    with adding(world, COST):
+        assert world.open.chat("d1", **tagged("team-a"))[0] == 200
+
+
+def test_the_proxys_page_is_budgetds(world):
+    """LiteLLM's limiter does nothing: the page shows what others have spent too."""
+    world.spend(2.5, "anthropic")
+
+    def shown():
+        status, page = world.open.get("/provider/budgets")
+        assert status == 200, page
+        return page["providers"]
+
+    eventually(lambda: shown()["anthropic"]["spend"] == 2.5, LONG, "the page has it")
+    rows = shown()
+    assert rows["openai"]["spend"] == pytest.approx(spent(world, "openai", "providers"))
+    assert rows["openai"]["budget_limit"] == 1000.0 and rows["openai"]["budget_reset_at"]
+
+
+def test_many_at_once(world):
+    with adding(world, 40 * COST), concurrent.futures.ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda n: (world.open.stream if n % 2 else world.open.chat)(
+            "gpt", "wait=0.05", **tagged("team-a"))[0], range(40)))
+        assert answers == [200] * 40
+    world.agrees()
+
+
+def test_holds_keep_a_budget_within_its_limit(world):
+    """Fifty at once, each of up to a dollar, against ten dollars."""
+    if "reserve_spend" not in world.server.call(ping={}).ping.methods:
+        pytest.skip("this budgetd has no reserve_spend")
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: world.open.chat(
+            "tight", "wait=0.3 tokens=495", max_tokens=495, timeout=2 * LONG)[0], range(50)))
+    served = answers.count(200)
+    assert set(answers) <= {200, 429} and 1 <= served
+    world.agrees()
+
+
+def one_of_a_mix(world, number, chance):
+    """One request of a kind; the status is not looked at, the sums are."""
+    tags = tagged(*chance.sample(("team-a", "team-b", "other"), chance.randrange(3)))
+    words = f"{number} tokens={chance.randrange(1, 50)} wait={chance.choice((0, 0, 0.05))}"
+    kind = chance.randrange(12)
+    proxy = world.open
+    if kind < 3:
+        proxy.chat(chance.choice(("gpt", "d1", "ordered")), words, **tags)
+    elif kind < 5:
+        proxy.stream("gpt", words, **tags)
+    elif kind == 5:
+        proxy.ask("/v1/embeddings", {"model": "embed", "input": words, **tags})
+    elif kind == 6:
+        proxy.chat("gpt", f"{words} fail={chance.choice(('d1', 'd2', 'd1 fail=d2'))}", **tags)
+    elif kind == 7:
+        proxy.chat("ordered", f"{words} fail=first", **tags)
+    elif kind == 8:
+        proxy.stream("gpt", words + " cut", **tags)
+    elif kind == 9:
+        proxy.stream("gpt", words + " linger", leave_after=chance.randrange(1, 4), **tags)
+    elif kind == 10:
+        proxy.chat("gpt", "a question of the mix", cache={"use-cache": True}, **tags)
+    else:
+        proxy.chat("gpt", words, **tagged("team-spent"))
+
+
+def test_a_mix_with_budgetd_killed_adds_up(world):
+    """LiteLLM's own log beside budgetd: no difference on any budget, every hold closed."""
+    seed = int(os.environ.get("BUDGETD_SEED", "0")) or time.time_ns() % 10**6
+    print(f"BUDGETD_SEED={seed}")
+    chance, kills = random.Random(seed), 5 if LONG_RUN else 1
+    part = REQUESTS // (kills + 1)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        for turn in range(kills + 1):
+            futures = [pool.submit(one_of_a_mix, world, part * turn + n,
+                                   random.Random(chance.random())) for n in range(part)]
+            if turn < kills:
+                eventually(lambda: sum(one.done() for one in futures) >= part // 3, 8 * LONG,
+                           "some are done")
+                world.server.kill()
+                eventually(lambda: sum(one.done() for one in futures) >= part // 2, 8 * LONG,
+                           "more are done")
+                world.restart()
+            for one in futures:
+                one.result()
+    world.agrees()
+    events = world.open.events()
+    keys = [one["key"] for one in events if one.get("cost") and one.get("key")]
+    print(f"{len(events)} events of LiteLLM's, {len(keys)} with a cost and an attempt")
+    assert len(set(keys)) == len(keys)
+
+
+def test_without_its_settings_the_plug_in_does_not_load():
+    """The proxy loads it when it starts, and ends with these words."""
+    for variable, value, words in (
+            ("BUDGETD_ON_UNAVAILABLE", None, "BUDGETD_ON_UNAVAILABLE is not set: give open"),
+            ("BUDGETD_ON_UNAVAILABLE", "maybe", "BUDGETD_ON_UNAVAILABLE is 'maybe': give open"),
+            ("BUDGETD_ADDRESS", None, "BUDGETD_ADDRESS is not set"),
+            ("BUDGETD_ADDRESS", "localhost", "'localhost' is not an address"),
+            ("BUDGETD_ESTIMATE", "most", "BUDGETD_ESTIMATE is 'most': give learned or greatest"),
+            ("BUDGETD_JOURNAL", "/dev/null/x", "the journal's folder /dev/null/x cannot be used")):
+        environment = {"PYTHONPATH": str(SOURCES), "BUDGETD_ADDRESS": "127.0.0.1:1",
+                       "BUDGETD_ON_UNAVAILABLE": "open", variable: value}
+        done = subprocess.run(
+            [sys.executable, "-c", "import budgetd.litellm"], capture_output=True, text=True,
+            env={name: one for name, one in environment.items() if one is not None}, timeout=LONG)
+        assert done.returncode == 1 and words in done.stderr, done.stderr
+
+
+if LONG_RUN:
+    def test_a_proxy_that_fails_closed_answers_503(world):
+        closed = world.proxy("closed").wait()
+        assert closed.chat("gpt", **tagged("team-closed"))[0] == 200
+        world.server.kill()
+        status, answer = closed.chat("gpt", **tagged("team-closed"))
+        assert status == 503 and "budgetd does not answer" in str(answer), answer
+        status, answer = closed.chat("d1", **tagged("team-closed"))
+        assert status == 503, answer
+        world.restart()
+        eventually(lambda: closed.chat("gpt", **tagged("team-closed"))[0] == 200, LONG,
+                   "served again")
+        world.agrees()
+
+    def test_a_proxy_that_is_stopped_leaves_its_records_to_the_next(world):
+        world.server.kill()
+        before = len(world.open.events())
+        for _ in range(5):
+            assert world.open.chat("gpt", **tagged("team-a"))[0] == 200
+        eventually(lambda: len(world.open.events()) >= before + 5, LONG, "LiteLLM's events")
+        world.open.end()
+        folder = f"/tmp/bdj{world.open.port}"
+        assert any(os.path.getsize(f"{folder}/{name}") > 300 for name in os.listdir(folder)
+                   if name.endswith(".journal")), "nothing is in the journal"
+        world.restart()
+        world.open.start()
+        world.open.wait()
+        assert world.open.chat("gpt", **tagged("team-a"))[0] == 200
+        world.agrees()
+
+    def test_two_workers(world):
+        proxy = world.proxy("open", "--num_workers", "2").wait()
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(lambda _: proxy.chat("gpt", **tagged("team-a"))[0], range(60)))
+        assert answers == [200] * 60
+        world.agrees()
+
+    def test_without_its_choice_the_proxy_does_not_start(world):
+        proxy = world.proxy(None)
+        eventually(lambda: proxy.process.poll() is not None, 4 * LONG, "it ends")
+        assert proxy.process.returncode != 0
+        assert "BUDGETD_ON_UNAVAILABLE is not set" in proxy.log
+
+    def test_two_nodes_of_which_one_dies(world):
+        """Nodes without a Redis: what each was told adds up to what LiteLLM says."""
+        other = Server(world.program, world.directory / "other", world.config)
+        try:
+            addresses = f"127.0.0.1:{other.rpc[1]},{world.address}"
+            proxy = world.proxy("closed", address=addresses).wait()
+            first = proxy.chat("gpt", **tagged("team-b"))[0]
+            eventually(lambda: other.spend("team-b", "tags") > 0, LONG, "told to the first")
+            other.kill()
+            with concurrent.futures.ThreadPoolExecutor(10) as pool:
+                answers = list(pool.map(lambda _: proxy.chat("gpt", **tagged("team-b"))[0],
+                                        range(30)))
+            assert [first, *answers] == [200] * 31
+            other = Server(world.program, world.directory / "other", world.config,
+                           listen="127.0.0.1:%d" % other.rpc[1])
+
+            def together():
+                return {name: world.server.spend(name, "tags") + other.spend(name, "tags")
+                        for name in TAGS}
+
+            sums = Counter()
+            for one in world.proxies:
+                sums.update(one.costs())
+            eventually(lambda: all(abs(sums["tags", name] - spend) < 1e-9
+                                   for name, spend in together().items()), LONG, "both together")
+        finally:
+            other.kill()

@@ -1,0 +1,216 @@
+"""What the plug-in uses of LiteLLM beside its hooks, all in one place."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import litellm
+from litellm.integrations.custom_logger import CustomLogger
+from litellm.router_strategy.budget_limiter import RouterBudgetLimiting
+from litellm.router_strategy.tag_based_routing import get_tags_from_request_kwargs
+
+from .. import Budget, Candidate, Invalid
+
+MOST_TAGS = 256
+# The proxy makes 429 of an error with this text, and LiteLLM's own limiter says it.
+CROSSED = "No deployments available - crossed budget"
+
+log = logging.getLogger("budgetd")
+
+
+def same_hooks(ours: type, names: Tuple[str, ...]) -> None:
+    """A hook that LiteLLM calls with an argument that ours does not take would only be logged, and
+    its spend be lost: said at the start instead."""
+    for name in names:
+        theirs = inspect.signature(getattr(CustomLogger, name)).parameters
+        parameters = inspect.signature(getattr(ours, name)).parameters.values()
+        mine = {one.name for one in parameters}
+        takes_more = any(one.kind is one.VAR_KEYWORD for one in parameters)
+        missing = [one for one in theirs if one not in mine and one != "self"]
+        if missing and not takes_more:
+            raise Invalid(f"this LiteLLM calls {name} with {', '.join(missing)}, which budgetd's "
+                          "plug-in does not know: it needs a newer plug-in")
+
+
+def bucket(kwargs: Mapping[str, Any]) -> Dict[str, Any]:
+    """The metadata in which the proxy keeps what it knows of a request."""
+    for name in ("litellm_metadata", "metadata"):
+        found = kwargs.get(name)
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def tags_of(kwargs: Optional[Mapping[str, Any]]) -> List[str]:
+    """The request's tags, as LiteLLM's own limiter finds them."""
+    try:
+        found = get_tags_from_request_kwargs(kwargs or {}, metadata_variable_name=None)
+    except TypeError:  # an older signature
+        found = get_tags_from_request_kwargs(kwargs or {})
+    tags = [tag for tag in found or () if isinstance(tag, str)]
+    if len(tags) > MOST_TAGS:
+        log.warning("budgetd: a request has %d tags, the first %d count", len(tags), MOST_TAGS)
+    return tags[:MOST_TAGS]
+
+
+def as_name(text: object) -> str:
+    """A model's public name, where it is one that budgetd takes."""
+    if not isinstance(text, str) or len(text.encode("utf-8", "replace")) > 256:
+        return ""
+    return text if text.isprintable() else ""
+
+
+def provider_of(parameters: Mapping[str, Any]) -> str:
+    """The provider that LiteLLM would use."""
+    try:
+        return str(litellm.get_llm_provider(
+            model=parameters.get("model") or "",
+            custom_llm_provider=parameters.get("custom_llm_provider"),
+            api_base=parameters.get("api_base"))[1] or "")
+    except Exception:
+        # LiteLLM knows none: budgetd derives it from its model list, or there is none.
+        return str(parameters.get("custom_llm_provider") or "")
+
+
+class Deployments:
+    """Candidates of LiteLLM's deployments, each made once, and the provider of each."""
+
+    def __init__(self) -> None:
+        self._made: Dict[str, Tuple[Tuple[Any, ...], Candidate]] = {}
+
+    def candidate(self, deployment: Mapping[str, Any]) -> Candidate:
+        parameters = deployment.get("litellm_params") or {}
+        identifier = str((deployment.get("model_info") or {}).get("id") or "")
+        model = str(parameters.get("model") or "")
+        group = str(deployment.get("model_name") or "")
+        known = (model, group, parameters.get("custom_llm_provider"), parameters.get("api_base"))
+        made = self._made.get(identifier)
+        if made is not None and made[0] == known and identifier:
+            return made[1]
+        found = Candidate(identifier, group, model, provider_of(parameters))
+        if len(self._made) >= 100_000:
+            self._made.clear()
+        self._made[identifier] = (known, found)
+        return found
+
+    def provider(self, identifier: str) -> str:
+        """Of a deployment that was a candidate; filters and records have to name the same."""
+        made = self._made.get(identifier)
+        return made[1].provider if made is not None else ""
+
+
+def deployment_of(kwargs: Mapping[str, Any]) -> Tuple[str, str, str]:
+    """The attempt's deployment, the model that was asked for, the model that is called."""
+    metadata = bucket(kwargs)
+    info = kwargs.get("model_info") or metadata.get("model_info") or {}
+    identifier = info.get("id") if isinstance(info, Mapping) else None
+    return (str(identifier or ""), as_name(metadata.get("model_group")),
+            str(kwargs.get("model") or ""))
+
+
+def by_id(model: object) -> Optional[Dict[str, Any]]:
+    """The deployment that a request names by its id: LiteLLM asks no filter about it."""
+    router = the_router()
+    if router is None or not isinstance(model, str) or model in router.model_names:
+        return None
+    try:
+        found = router.get_deployment(model_id=model)
+    except Exception:
+        return None
+    return found.model_dump() if found is not None else None
+
+
+def the_router() -> Any:
+    try:
+        from litellm.proxy.proxy_server import llm_router
+    except ImportError:
+        return None
+    return llm_router
+
+
+def greatest_cost(kwargs: Mapping[str, Any], group: str) -> Optional[float]:
+    """LiteLLM's own estimate of the most that the request can cost; None where it has none."""
+    try:
+        from litellm.proxy.spend_tracking.budget_reservation import estimate_request_max_cost
+
+        body = dict(kwargs)
+        if group:
+            body["model"] = group
+        route = "/v1/embeddings" if "input" in body and "messages" not in body \
+            else "/v1/chat/completions"
+        cost = estimate_request_max_cost(request_body=body, route=route, llm_router=the_router())
+        return float(cost) if cost is not None else None
+    except Exception as error:
+        log.warning("budgetd: LiteLLM has no estimate of a request's greatest cost: %s", error)
+        return None
+
+
+def batch_of(kwargs: Mapping[str, Any], response: object, cost: float) -> Optional[str]:
+    """A finished batch tells its whole cost at each poll: its id, to charge it once."""
+    try:
+        from litellm.router_utils.batch_utils import batch_id_to_charge_once
+    except ImportError:
+        return None
+    return batch_id_to_charge_once(kwargs.get("call_type"), response, cost)
+
+
+def limiters() -> List[RouterBudgetLimiting]:
+    """LiteLLM's own limiters. A subclass is another thing: the proxy's budgets of keys."""
+    return [one for one in litellm.callbacks if type(one) is RouterBudgetLimiting]
+
+
+async def _passes(*, healthy_deployments: Any, **_: Any) -> Any:
+    return healthy_deployments
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+def replace(limiter: RouterBudgetLimiting, page: Any) -> None:
+    """LiteLLM's limiter goes on existing, for the page of the proxy that asks it, and does nothing
+    else: on one Redis everything would count twice. `page` gives the budget of a provider. Its
+    object is changed, not the list it is in: the proxy may be walking through that."""
+    if getattr(limiter, "_budgetd", False):
+        return
+
+    async def spend(provider: str) -> Optional[float]:
+        budget: Optional[Budget] = await page(provider)
+        return budget.spend if budget is not None else None
+
+    async def reset(provider: str) -> Optional[str]:
+        budget: Optional[Budget] = await page(provider)
+        if budget is None or budget.resets_at_ms is None:
+            return None
+        from datetime import datetime, timezone
+
+        return datetime.fromtimestamp(budget.resets_at_ms / 1000, timezone.utc).isoformat()
+
+    changed: Any = limiter
+    changed.async_filter_deployments = _passes
+    changed.async_log_success_event = _nothing
+    changed._get_current_provider_spend = spend
+    changed._get_current_provider_budget_reset_at = reset
+    changed._budgetd = True
+    log.info("budgetd: LiteLLM's own budget limiter does nothing from now on")
+
+
+def refusal(message: str, model: str) -> Exception:
+    """An error that is neither retried nor cools a deployment down; fallbacks still run."""
+    return litellm.BadRequestError(message=message, model=model, llm_provider="")
+
+
+def remaining_budgets(budgets: List[Budget]) -> None:
+    """LiteLLM's own metric of providers' remaining budgets."""
+    try:
+        from litellm.router_utils.cooldown_callbacks import get_prometheus_logger_from_callbacks
+
+        prometheus = get_prometheus_logger_from_callbacks()
+    except ImportError:
+        return
+    for one in budgets if prometheus is not None else ():
+        if one.limit is not None:
+            prometheus.track_provider_remaining_budget(
+                provider=one.name, spend=one.spend, budget_limit=one.limit)
