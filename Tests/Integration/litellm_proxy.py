@@ -93,7 +93,7 @@ class Proxy:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 return self.get("/health/liveliness")[0] == 200
 
-        eventually(ready, 4 * LONG, "the proxy takes requests")
+        eventually(ready, 10 * LONG, "the proxy takes requests")
         return self
 
     def ask(self, path, body, timeout=LONG, **headers):

@@ -444,7 +444,7 @@ if LONG_RUN:
 
     def test_without_its_choice_the_proxy_does_not_start(world):
         proxy = world.proxy(None)
-        eventually(lambda: proxy.process.poll() is not None, 4 * LONG, "it ends")
+        eventually(lambda: proxy.process.poll() is not None, 10 * LONG, "it ends")
         assert proxy.process.returncode != 0
         assert "BUDGETD_ON_UNAVAILABLE is not set" in proxy.log
 

@@ -4,6 +4,7 @@ tokens and encryption, against the real budgetd."""
 import ast
 import asyncio
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -140,6 +141,27 @@ def test_a_loop_that_stalls_uses_up_nobodys_time(start):
 
     first, second, unavailable = asyncio.run(ask())
     assert (first.allowed, second.allowed, unavailable) == ([0], [0], 0)
+
+
+def test_a_server_that_does_not_read_takes_nobodys_time():
+    """Its socket is full: what cannot be written has a deadline too, and a record was never sent."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+    async def ask():
+        budgets = Client("127.0.0.1:%d" % listener.getsockname()[1], on_unavailable="open",
+                         filter_timeout=0.3, record_timeout=0.3)
+        candidate = Candidate("x" * 50_000)
+        asked = [asyncio.ensure_future(budgets.filter([candidate])) for _ in range(200)]
+        await asyncio.sleep(0.1)
+        asked += [asyncio.ensure_future(budgets.filter([candidate])) for _ in range(200)]
+        answers = await asyncio.wait_for(asyncio.gather(*asked), LONG)
+        await budgets.close(0)
+        return answers
+
+    with listener:
+        answers = asyncio.run(ask())
+    assert all(one.allowed == [0] and "no answer from" in one.unavailable for one in answers)
 
 
 def test_a_hold_is_released_where_it_is_left(start):

@@ -10,6 +10,10 @@ from . import _wire
 from ._settings import milliseconds
 
 
+# So many calls may wait for a server that does not read.
+MOST_UNWRITTEN = 65_536
+
+
 class NoAnswer(Exception):
     """A call without an answer of its own."""
 
@@ -48,11 +52,19 @@ class Connection(asyncio.Protocol):
         if not self.open:
             future.set_exception(NoAnswer(self._lost(), False))
             return future
+        if self._paused and len(self._unwritten) >= MOST_UNWRITTEN:
+            words = f"{self._address} takes nothing more: as many calls wait as may"
+            future.set_exception(NoAnswer(words, False))
+            return future
         self._last_call += 1
         number = self._last_call
         self._calls[number] = future
         self._unwritten.append((number, timeout, body))
-        if not self._writing and not self._paused:
+        if self._paused:
+            # A server that does not read may never let it be written: its deadline begins now.
+            heapq.heappush(self._deadlines, (self._loop.time() + timeout, number, timeout))
+            self._arm()
+        elif not self._writing:
             self._writing = True
             self._loop.call_soon(self._write)
         return future
@@ -61,8 +73,9 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def _write(self) -> None:
-        """Everything that was asked for in this turn, in one write. Deadlines begin here."""
+    def _write(self, begun: bool = False) -> None:
+        """Everything that was asked for in this turn, in one write. Deadlines begin here, unless
+        they have `begun` while the socket was full."""
         self._writing = False
         if self._transport is None or not self.open:
             return
@@ -74,10 +87,12 @@ class Connection(asyncio.Protocol):
             if number not in self._calls:
                 continue
             frames.append(_wire.frame(number, milliseconds(timeout), body))
-            heapq.heappush(self._deadlines, (now + timeout, number, timeout))
+            if not begun:
+                heapq.heappush(self._deadlines, (now + timeout, number, timeout))
         if frames:
             self._transport.write(b"".join(frames))
-            self._arm()
+            if self._deadlines:
+                self._arm()
 
     def _arm(self) -> None:
         earliest = self._deadlines[0][0]
@@ -91,12 +106,15 @@ class Connection(asyncio.Protocol):
     def _expire(self) -> None:
         self._timer = None
         now = self._loop.time()
+        unwritten = {number for number, _, _ in self._unwritten} if self._paused else ()
         while self._deadlines and self._deadlines[0][0] <= now:
             _, number, timeout = heapq.heappop(self._deadlines)
             future = self._calls.pop(number, None)
             if future is not None and not future.done():
                 words = f"no answer from {self._address} within {milliseconds(timeout)} ms"
-                future.set_exception(NoAnswer(words, True))
+                future.set_exception(NoAnswer(words, number not in unwritten))
+        if unwritten:
+            self._unwritten = [one for one in self._unwritten if one[0] in self._calls]
         # Calls that were answered meanwhile leave their deadlines behind.
         while self._deadlines and self._deadlines[0][1] not in self._calls:
             heapq.heappop(self._deadlines)
@@ -113,7 +131,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         if self._unwritten:
-            self._write()
+            self._write(begun=True)
 
     def data_received(self, data: bytes) -> None:
         if self._received:
