@@ -10,13 +10,29 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+// deploy/package sets the variable: what it packs has Swift's runtime and hiredis inside. Debian has no
+// package of the former, and each release of Debian and Ubuntu another soname of the latter. Only the
+// last step differs, so objects that are there are linked again. They were compiled against the shared
+// runtime, whose modules do not name the archives that the static one is made of.
+let isStandalone = Context.environment["BUDGETD_STANDALONE"] != nil
+let runtime: [LinkerSetting] =
+  isStandalone
+  ? [
+    .unsafeFlags([
+      "-static-stdlib", "-lFoundation", "-lCoreFoundation", "-lFoundationInternationalization",
+      "-lFoundationEssentials", "-l_FoundationCollections", "-l_FoundationICU",
+      "-l_FoundationCShims",
+    ])
+  ] : []
+
 /// A module of the house, with its page.
 func module(
-  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []
+  _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [],
+  links: [LinkerSetting] = []
 ) -> Target {
   .target(
     name: name, dependencies: dependencies, exclude: ["README.md"], resources: resources,
-    swiftSettings: strict)
+    swiftSettings: strict, linkerSettings: links)
 }
 
 /// The tests of a module.
@@ -50,13 +66,13 @@ let package = Package(
         "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetServer", "BudgetWire", "JSONWriting",
         "LiteLLMConfig",
         "RedisStore", "SecretFiles", "Sockets", "TCPTransport", "TLS", argumentParser, logging,
-      ], exclude: ["README.md"], swiftSettings: strict),
+      ], exclude: ["README.md"], swiftSettings: strict, linkerSettings: runtime),
     .executableTarget(
       name: "budgetctl",
       dependencies: [
         "Access", "BudgetClient", "BudgetModel", "BudgetSimulation", "Documents", "JSONWriting",
         "LiteLLMConfig", "LoadTest", argumentParser,
-      ], exclude: ["README.md"], swiftSettings: strict),
+      ], exclude: ["README.md"], swiftSettings: strict, linkerSettings: runtime),
 
     // 5: the node in its fleet
     module(
@@ -102,7 +118,9 @@ let package = Package(
     module("LiteLLMConfig", ["BudgetModel", "Digest", "Documents", "TimeZones"]),
     module("PrometheusText", ["BudgetModel"]),
     module("SpendLedger", ["BudgetModel", "CProcessor", "CSQLite", "Digest", "Locks"]),
-    module("RedisStore", ["BudgetModel", "CHiredis", "Locks", "Sockets", "TLS"]),
+    module(
+      "RedisStore", ["BudgetModel", "CHiredis", "Locks", "Sockets", "TLS"],
+      links: [.linkedLibrary(isStandalone ? ":libhiredis.a" : "hiredis")]),
     module("TCPTransport", ["BudgetModel", "Locks", "Sockets", "TLS"]),
 
     // 2 and 1: the engine, documents, the nouns

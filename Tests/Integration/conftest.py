@@ -23,7 +23,7 @@ READY = re.compile(
 )
 # Two workers that take a file each end together if the longest files come first.
 LONGEST_FILES = (
-    "test_fleet_litellm", "test_memory_bounds", "test_ledger_files", "test_fleet_faults",
+    "test_package", "test_fleet_litellm", "test_memory_bounds", "test_ledger_files", "test_fleet_faults",
     "test_fleet_machinery", "test_http_probes", "test_disk_faults", "test_http",
     "test_window_texts", "test_prometheus", "test_reloads", "test_errors_and_bounds",
 )

@@ -22,12 +22,13 @@ SCRIPTS = ("deploy/install-packages", "deploy/mutants", "proto/generate.sh",
            "Tests/Integration/litellm_venv.sh")
 # A text of each step's command, in their order.
 STEPS = (
-    "install-packages build test", "swift format lint", "node --check", "mutants --check",
+    "install-packages build package test", "swift format lint", "node --check", "mutants --check",
     "generate.sh --check",
     "swift build --build-tests --explicit-target-dependency-import-check error",
     "swift test --skip-build", "swift build --build-tests --sanitize=thread",
     "swift test --skip-build --sanitize=thread", "swift build --build-tests -c release",
-    "swift test --skip-build -c release", "-m not alone", "-m alone",
+    "swift test --skip-build -c release", "swift build --product budgetd --disable-local-rpath",
+    "swift build --product budgetctl --disable-local-rpath", "-m not alone", "-m alone",
 )
 ENVIRONMENTS = ("python3 -m venv .build-venv", "pip install", "litellm_venv.sh .build/litellm-venv",
                 "litellm_venv.sh .build/litellm-proxy-venv")
