@@ -200,6 +200,42 @@ def test_every_record_counts_once_while_budgetd_is_killed(driver, nodes, budgetd
             server.stop()
 
 
+def python_driver():
+    return [sys.executable, str(CLIENTS / "conformance" / "drivers" / "python_driver.py")]
+
+
+@pytest.mark.parametrize("first, second", [
+    ("go", "typescript"), ("typescript", "python"), ("python", "go"),
+])
+def test_a_journal_goes_from_one_language_to_another(request, first, second, start, tmp_path):
+    """Nobody takes what a process that lives owes; when it is killed, whoever starts next sends it."""
+    drivers = {"python": python_driver(), "go": request.getfixturevalue("go"),
+               "typescript": request.getfixturevalue("typescript")}
+    server = start(CONFIG)
+    address, away = "%s:%d" % server.rpc, f"unix:{tmp_path}/nobody"
+    journal = tmp_path / "journal"
+    options = {"on_unavailable": "open", "journal": str(journal)}
+    keys = [f"key-{number}-ä" for number in range(20)]
+    with contextlib.ExitStack() as stack:
+        owing = Driven(drivers[first])
+        stack.callback(owing.process.kill)
+        owing.open(away, **options)
+        for key in keys:
+            assert owing("record", cost=0.03125, provider="openai", key=key) == {"key": key}
+        for _ in range(2):
+            with Driven(drivers[second]) as other:
+                other.open(address, **options)
+                assert other("flush", timeout_ms=10_000) == {"owed": 0}
+                assert other("stats")["recorded"] == (0 if owing.process.returncode is None else 20)
+                assert other("close", timeout_ms=1_000) == {"owed": 0}
+            if owing.process.returncode is None:
+                assert server.spend("openai") == 0
+                owing.process.kill()
+                owing.process.wait()
+    assert server.spend("openai") == 20 * 0.03125
+    assert list(journal.iterdir()) == []
+
+
 def test_filters_end_while_a_server_does_not_read(driver, start):
     """It is stopped, and its socket is full: what cannot be written must not wait for it."""
     server = start(CONFIG)
@@ -252,6 +288,39 @@ def test_the_go_sources_are_formatted_and_vetted():
     tool("go", "golang-go")
     assert need(run("gofmt", "-l", GO, timeout=LONG)) == ""
     need(run("go", "vet", "./...", cwd=GO, timeout=6 * LONG, env=go_environment()))
+
+
+CONSUMER = """
+import { Budgets, Client, DeniedError, Hold } from "budgetd";
+
+async function first(): Promise<Budgets> {
+  const budgets = new Client(["127.0.0.1:7077"], { onUnavailable: "closed", journal: "/tmp/j" });
+  try {
+    const hold: Hold = await budgets.reserve({ candidates: [{ id: "d1" }], tags: ["t"] });
+    const key: string = hold.settle(0.25);
+    await hold[Symbol.asyncDispose]();
+    return key === "" ? Promise.reject(hold.unavailable) : await budgets.budgets({ tags: true });
+  } catch (error) {
+    if (error instanceof DeniedError) error.denials.map(({ name, spend, limit }) => [name, spend, limit]);
+    throw error;
+  } finally {
+    await budgets.close();
+  }
+}
+first();
+// @ts-expect-error
+new Client("127.0.0.1:7077", {});
+"""
+
+
+def test_the_types_serve_a_strict_consumer_without_the_types_of_node(tmp_path):
+    tool("tsc", "node-typescript")
+    (tmp_path / "consumer.ts").write_text(CONSUMER)
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "budgetd").symlink_to(TYPESCRIPT)
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": {
+        "strict": True, "noEmit": True, "target": "es2022", "module": "commonjs", "types": []}}))
+    need(run("tsc", "--project", ".", cwd=tmp_path, timeout=6 * LONG))
 
 
 def test_what_is_committed_is_compiled_from_the_sources(tmp_path):

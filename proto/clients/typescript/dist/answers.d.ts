@@ -76,6 +76,13 @@ export interface Budgets {
     total: Budget[];
     reconciledAt: number;
 }
+/** Which budgets are wanted besides those of providers. */
+export interface BudgetsWanted {
+    deployments?: boolean;
+    tags?: boolean;
+    models?: boolean;
+    pools?: boolean;
+}
 /** Who answers, and how it is. */
 export interface Pong {
     version: string;

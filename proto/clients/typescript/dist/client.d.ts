@@ -1,6 +1,11 @@
-import type { Answer, Budgets, Candidate, Charged, Denial, Pong, Stats } from "./answers";
-import type { Options } from "./settings";
-import * as wire from "./wire";
+import type { Answer, Budgets, BudgetsWanted, Candidate, Charged, Denial, Pong, Stats } from "./answers";
+import type { Options } from "./options";
+declare global {
+    interface SymbolConstructor {
+        readonly dispose: unique symbol;
+        readonly asyncDispose: unique symbol;
+    }
+}
 /** A UUIDv7: what makes a record's repetition harmless. */
 export declare function newKey(): string;
 /** What a filter is told besides the candidates. */
@@ -51,7 +56,7 @@ export declare class Client {
      */
     record(cost: number, recording: Recording): string;
     /** Where the budgets stand: all pages together. */
-    budgets(wanted?: wire.BudgetsWanted): Promise<Budgets>;
+    budgets(wanted?: BudgetsWanted): Promise<Budgets>;
     /** Who answers, and how it is. */
     ping(): Promise<Pong>;
     /** What the client has done so far. */

@@ -1,4 +1,4 @@
-import type { Budgets, Candidate, Charged, Denial, Pong } from "./answers";
+import type { Budgets, BudgetsWanted, Candidate, Charged, Denial, Pong } from "./answers";
 export declare const Method: {
     readonly filter: 10;
     readonly record: 11;
@@ -63,12 +63,6 @@ export declare function reserveRequest(charged: Charged, wish: Wish): Buffer;
 export declare function recordRequest(charged: Charged, cost: number, key: string, reservation: string): Buffer;
 export declare function releaseRequest(reservation: string): Buffer;
 export declare function extendRequest(reservation: string, ttlMs: number): Buffer;
-export interface BudgetsWanted {
-    deployments?: boolean;
-    tags?: boolean;
-    models?: boolean;
-    pools?: boolean;
-}
 export declare function budgetsRequest(wanted: BudgetsWanted, pageToken: string): Buffer;
 export declare function authenticateRequest(token: string): Buffer;
 export declare function pingRequest(): Buffer;

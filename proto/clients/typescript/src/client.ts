@@ -1,14 +1,24 @@
 // The client: filters, holds, records.
 
 import { randomFillSync } from "crypto";
-import type { Answer, Budgets, Candidate, Charged, Denial, Pong, Stats } from "./answers";
+import type {
+  Answer, Budgets, BudgetsWanted, Candidate, Charged, Denial, Pong, Stats,
+} from "./answers";
 import { ClosedError, DeniedError, InvalidError, RefusedError, statusText } from "./errors";
 import { UnavailableError } from "./errors";
 import { Link, NoAnswer } from "./link";
 import { Outbox } from "./outbox";
-import type { Options } from "./settings";
+import type { Options } from "./options";
 import { Settings } from "./settings";
 import * as wire from "./wire";
+
+declare global {
+  // As TypeScript from 5.2 on has them in a library of its own, and Node from 20 on.
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+    readonly asyncDispose: unique symbol;
+  }
+}
 
 const STANDARD_TTL_MS = 120_000;
 const GREATEST_COST = 9_000_000_000;
@@ -197,7 +207,7 @@ export class Client {
   }
 
   /** Where the budgets stand: all pages together. */
-  async budgets(wanted: wire.BudgetsWanted = {}): Promise<Budgets> {
+  async budgets(wanted: BudgetsWanted = {}): Promise<Budgets> {
     const budgets: Budgets = {
       providers: [], deployments: [], tags: [], models: [], pools: [], total: [], reconciledAt: 0,
     };

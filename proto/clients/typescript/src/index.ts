@@ -1,7 +1,7 @@
 // The client of budgetd. README.md has the first request.
 
 export type {
-  Answer, Budget, Budgets, Candidate, Charged, Denial, Pong, Stats,
+  Answer, Budget, Budgets, BudgetsWanted, Candidate, Charged, Denial, Pong, Stats,
 } from "./answers";
 export type { FilterOptions, Recording, Reservation } from "./client";
 export { Client, Hold, newKey } from "./client";
@@ -10,5 +10,4 @@ export {
   BudgetError, ClosedError, DeniedError, InvalidError, OutboxFullError, RefusedError,
   UnavailableError,
 } from "./errors";
-export type { Options } from "./settings";
-export type { BudgetsWanted } from "./wire";
+export type { Options } from "./options";

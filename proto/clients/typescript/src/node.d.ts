@@ -1,10 +1,5 @@
 // The little of Node that the client uses. Its own types (@types/node) are a dependency.
 
-interface SymbolConstructor {
-  readonly dispose: unique symbol;
-  readonly asyncDispose: unique symbol;
-}
-
 interface Timer { unref(): Timer; }
 declare function setTimeout(act: () => void, milliseconds: number): Timer;
 declare function clearTimeout(timer: Timer): void;

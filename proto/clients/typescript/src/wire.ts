@@ -1,7 +1,9 @@
 // budget.v1 by hand: requests to bytes, responses from bytes. proto/budget/v1/budget.proto says what
 // the numbers mean. Fields leave in the order of their numbers, defaults are left out.
 
-import type { Budget, Budgets, Candidate, Charged, Denial, Pong } from "./answers";
+import type {
+  Budget, Budgets, BudgetsWanted, Candidate, Charged, Denial, Pong,
+} from "./answers";
 
 export const Method = {
   filter: 10, record: 11, budgets: 12, reserve: 13, release: 14, authenticate: 20, ping: 21,
@@ -212,13 +214,6 @@ export function extendRequest(reservation: string, ttlMs: number): Buffer {
   message.text(1, reservation);
   message.number(2, ttlMs);
   return request(Method.extend);
-}
-
-export interface BudgetsWanted {
-  deployments?: boolean;
-  tags?: boolean;
-  models?: boolean;
-  pools?: boolean;
 }
 
 export function budgetsRequest(wanted: BudgetsWanted, pageToken: string): Buffer {
