@@ -284,10 +284,15 @@ def test_the_first_request_of_the_typescript_page(start, tmp_path):
     check_first_request(server, need(done))
 
 
-def test_the_go_sources_are_formatted_and_vetted():
+def test_the_go_sources_are_formatted_and_vetted_and_pass_their_own_tests():
     tool("go", "golang-go")
     assert need(run("gofmt", "-l", GO, timeout=LONG)) == ""
-    need(run("go", "vet", "./...", cwd=GO, timeout=6 * LONG, env=go_environment()))
+    for command in (["vet"], ["test", "-vet=off"]):
+        need(run("go", *command, "./...", cwd=GO, timeout=6 * LONG, env=go_environment()))
+
+
+def test_the_typescript_client_passes_its_own_tests():
+    need(run(node(), "--test", *sorted(TYPESCRIPT.glob("test/*.js")), cwd=TYPESCRIPT, timeout=2 * LONG))
 
 
 CONSUMER = """

@@ -1,6 +1,9 @@
 package budgetd
 
-import "time"
+import (
+	"log"
+	"time"
+)
 
 // What becomes of filters and reservations while no address answers. There is no default: decide it
 // before the day comes.
@@ -38,7 +41,7 @@ type Settings struct {
 	Token, TokenFile string
 	// nil: connections are in the clear.
 	TLS *TLS
-	// Told of what no caller hears, such as a record that is refused; nil: nobody is.
+	// Told of what no caller hears, such as a record that is refused; nil: log.Print is.
 	Log func(message string)
 }
 
@@ -74,7 +77,7 @@ func (s Settings) checked() (Settings, error) {
 		s.Outbox = 100_000
 	}
 	if s.Log == nil {
-		s.Log = func(string) {}
+		s.Log = func(message string) { log.Print(message) }
 	}
 	if s.TokenFile != "" {
 		if _, err := readToken(s.TokenFile); err != nil {
