@@ -47,14 +47,14 @@ func readAnswer(bytes []byte) (Answer, hold, error) {
 	return answer, held, r.err
 }
 
-// What a response says of a reservation.
+// A hold is a reservation as a response tells of it.
 type hold struct {
 	id        string
 	expiresAt int64
 	reserved  float64
 	chosen    int
 	denials   []Denial
-	// Where the server supplied them.
+	// Those that the server supplied.
 	candidates []Candidate
 	omitted    int
 }

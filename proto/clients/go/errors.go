@@ -78,7 +78,7 @@ const (
 type Error struct {
 	Kind    Kind
 	Message string
-	// Where the server sent one.
+	// The server's, if it sent one.
 	Status *Status
 	// Of KindDenied: which budgets denied which candidate.
 	Denials        []Denial

@@ -16,7 +16,7 @@ import (
 	"syscall"
 )
 
-// What is owed, in files: ../README.md has the format, which all languages share.
+// Owed records in files: ../README.md has the format, which all languages share.
 
 const (
 	journalHeader       = "budgetd journal 1\n"

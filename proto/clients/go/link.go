@@ -14,7 +14,7 @@ const (
 	readBufferBytes = 64 << 10
 	// More than the server reads of a connection before it has answered some.
 	maximumCallsWaiting = 65_536
-	// What a server that does not read may leave unwritten.
+	// So much may stay unwritten while a server does not read.
 	maximumBytesWaiting = 8 << 20
 )
 

@@ -38,7 +38,7 @@ type Answer struct {
 	DenialsOmitted int
 	// The candidates, where the server supplied them.
 	Candidates []Candidate
-	// Where every candidate is over budget: the reasons in a sentence, as LiteLLM says it.
+	// The reasons in a sentence, as LiteLLM says it, if every candidate is over budget.
 	Message string
 	// Why budgetd did not answer, and every candidate is allowed for it (Open); nil: it did.
 	Unavailable error
@@ -136,7 +136,7 @@ type Pong struct {
 	IdempotencyHorizon int64
 	// The methods that the server has, by their field in Request.
 	Methods []string
-	// What the connection may do.
+	// Says what the connection may do.
 	Role            string
 	InsecureNetwork bool
 }

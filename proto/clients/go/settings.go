@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What becomes of filters and reservations while no address answers. There is no default: decide it
-// before the day comes.
+// Filters and reservations end so while no address answers. There is no default: decide it before the
+// day comes.
 const (
 	// Open lets requests pass: every candidate is allowed, and a hold holds nothing.
 	Open = "open"

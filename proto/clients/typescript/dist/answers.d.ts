@@ -8,7 +8,7 @@ export interface Candidate {
     model?: string;
     /** Absent: the model list's for the id, else derived from the model. */
     provider?: string;
-    /** What a reservation holds for it; absent: the reservation's amount. */
+    /** A reservation holds so much for it; absent: the reservation's amount. */
     estimate?: number;
     /** Whether it costs nothing. */
     free?: boolean;
@@ -28,7 +28,7 @@ export interface Denial {
     /** 1 provider, 2 deployment, 3 tag, 4 model, 5 pool, 6 total. */
     scope: number;
     name: string;
-    /** What was compared with the limit. */
+    /** The amount that was compared with the limit. */
     spend: number;
     limit: number;
     resetsAt?: number;
@@ -95,7 +95,7 @@ export interface Pong {
     methods: string[];
     role: string;
 }
-/** What a client has done since it was made. */
+/** Counts of what a client has done since it was made. */
 export interface Stats {
     /** Records that are not answered yet. */
     owed: number;

@@ -1,3 +1,3 @@
 "use strict";
-// What goes in and comes out. Money is in US dollars, times are Unix milliseconds.
+// Values that go in and come out. Money is in US dollars, times are Unix milliseconds.
 Object.defineProperty(exports, "__esModule", { value: true });

@@ -8,7 +8,7 @@ declare global {
 }
 /** A UUIDv7: what makes a record's repetition harmless. */
 export declare function newKey(): string;
-/** What a filter is told besides the candidates. */
+/** A filter's options, besides the candidates. */
 export interface FilterOptions {
     tags?: readonly string[];
     /** The public model name that was asked for; without candidates, those configured for it count. */
@@ -16,7 +16,7 @@ export interface FilterOptions {
     /** US dollars that the request may cost. */
     estimate?: number;
 }
-/** What is to be held, and for whom: the first of the candidates with room, or what is named. */
+/** An amount to be held, and for whom: the first of the candidates with room, or what is named. */
 export interface Reservation extends Charged {
     candidates?: readonly Candidate[];
     /** US dollars; absent: budgetd's estimate. */
@@ -59,7 +59,7 @@ export declare class Client {
     budgets(wanted?: BudgetsWanted): Promise<Budgets>;
     /** Who answers, and how it is. */
     ping(): Promise<Pong>;
-    /** What the client has done so far. */
+    /** Counts of what the client has done so far. */
     get stats(): Stats;
     /** Waits until no record is owed, so many milliseconds at most; how many still are. */
     flush(timeoutMs?: number): Promise<number>;

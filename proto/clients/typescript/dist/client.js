@@ -175,7 +175,7 @@ class Client {
     async ping() {
         return (await this.ask(wire.pingRequest(), this.settings.callTimeoutMs, wire.pong)).found;
     }
-    /** What the client has done so far. */
+    /** Counts of what the client has done so far. */
     get stats() { return { ...this.counts, owed: this.outbox.owed }; }
     /** Waits until no record is owed, so many milliseconds at most; how many still are. */
     flush(timeoutMs) { return this.outbox.flush(timeoutMs); }

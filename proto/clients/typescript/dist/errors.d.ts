@@ -1,5 +1,5 @@
 import type { Denial } from "./answers";
-/** What a caller can do about an error. */
+/** Says what a caller can do about an error. */
 export declare type Kind = "denied" | "refused" | "unavailable" | "outbox_full" | "closed" | "invalid";
 /** Any error of this package. */
 export declare class BudgetError extends Error {

@@ -5,7 +5,7 @@ export interface Note {
     address: string;
     request: Buffer;
 }
-/** What a file owes, by key, in the order in which it was written. */
+/** The records that a file owes, by key, in the order in which it was written. */
 export declare function readJournal(data: Buffer): Map<string, Note>;
 /** This client's file in the folder, and orphans' files. */
 export declare class Journal {

@@ -1,5 +1,5 @@
 "use strict";
-// What is owed, in files: ../../README.md has the format, which all languages share.
+// Owed records in files: ../../README.md has the format, which all languages share.
 Object.defineProperty(exports, "__esModule", { value: true });
 exports.Journal = exports.readJournal = exports.crc32 = void 0;
 const crypto_1 = require("crypto");
@@ -42,7 +42,7 @@ function owedEntry(note) {
     head.writeUInt16BE(address.length, 1);
     return entry(Buffer.concat([head, address, note.request]));
 }
-/** What a file owes, by key, in the order in which it was written. */
+/** The records that a file owes, by key, in the order in which it was written. */
 function readJournal(data) {
     const owed = new Map();
     if (!data.subarray(0, HEADER.length).equals(HEADER))

@@ -1,6 +1,6 @@
-/** What a client is told. Times are milliseconds. */
+/** A client's options. Times are milliseconds. */
 export interface Options {
-    /** What filters and reservations do while no address answers. It has no default. */
+    /** Says what filters and reservations do while no address answers. It has no default. */
     onUnavailable: "open" | "closed";
     /** How long `filter` waits after its request was written: 100. */
     filterTimeoutMs?: number;

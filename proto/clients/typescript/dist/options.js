@@ -1,3 +1,3 @@
 "use strict";
-// What a client may be told.
+// The options of a client.
 Object.defineProperty(exports, "__esModule", { value: true });

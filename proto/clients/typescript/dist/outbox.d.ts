@@ -23,7 +23,7 @@ export declare class Outbox {
     private wake;
     /** Sends what may be sent now, and sees to it that it is called for the rest. */
     private pump;
-    /** What a lane in a pause has never sent goes to one that is in none. */
+    /** Lets go to a lane without a pause what one in a pause has never sent. */
     private move;
     private send;
     private answered;

@@ -29,7 +29,7 @@ class Queue {
         return first;
     }
 }
-/** What is to be sent to one address. */
+/** Everything that goes to one address. */
 class Lane {
     link;
     waiting = new Queue();
@@ -122,7 +122,7 @@ class Outbox {
             clearTimeout(this.timer);
         this.timer = setTimeout(() => { this.wake(); }, Math.max(1, Math.ceil(soonest - now)));
     }
-    /** What a lane in a pause has never sent goes to one that is in none. */
+    /** Lets go to a lane without a pause what one in a pause has never sent. */
     move(from, now) {
         const to = this.lanes.find((lane) => lane !== from && lane.pause.until <= now && lane.link.pausing(now) === 0);
         if (to === undefined)

@@ -33,7 +33,7 @@ export declare class Settings {
     token(): string | undefined;
     log(message: string): void;
 }
-/** What tls.connect is told of names: no address may stand in the server's name. */
+/** Names, as tls.connect takes them: no address may stand in the server's name. */
 export declare function checks(to: Address, security: Security): {
     servername?: string;
     checkServerIdentity: (host: string, certificate: object) => Error | undefined;

@@ -103,7 +103,7 @@ class Settings {
     log(message) { this.tell(`budgetd: ${message}`); }
 }
 exports.Settings = Settings;
-/** What tls.connect is told of names: no address may stand in the server's name. */
+/** Names, as tls.connect takes them: no address may stand in the server's name. */
 function checks(to, security) {
     const name = security.serverName ?? to.host;
     const check = (_, certificate) => tls.checkServerIdentity(name, certificate);

@@ -1,4 +1,4 @@
-// What goes in and comes out. Money is in US dollars, times are Unix milliseconds.
+// Values that go in and come out. Money is in US dollars, times are Unix milliseconds.
 
 /** A deployment that a request may go to. */
 export interface Candidate {
@@ -10,7 +10,7 @@ export interface Candidate {
   model?: string;
   /** Absent: the model list's for the id, else derived from the model. */
   provider?: string;
-  /** What a reservation holds for it; absent: the reservation's amount. */
+  /** A reservation holds so much for it; absent: the reservation's amount. */
   estimate?: number;
   /** Whether it costs nothing. */
   free?: boolean;
@@ -32,7 +32,7 @@ export interface Denial {
   /** 1 provider, 2 deployment, 3 tag, 4 model, 5 pool, 6 total. */
   scope: number;
   name: string;
-  /** What was compared with the limit. */
+  /** The amount that was compared with the limit. */
   spend: number;
   limit: number;
   resetsAt?: number;
@@ -105,7 +105,7 @@ export interface Pong {
   role: string;
 }
 
-/** What a client has done since it was made. */
+/** Counts of what a client has done since it was made. */
 export interface Stats {
   /** Records that are not answered yet. */
   owed: number;

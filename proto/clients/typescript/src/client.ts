@@ -71,7 +71,7 @@ function checkedTime(ms = 0): number {
   return Math.min(Math.max(0, Math.round(ms) || 0), 0xffff_ffff);
 }
 
-/** What a filter is told besides the candidates. */
+/** A filter's options, besides the candidates. */
 export interface FilterOptions {
   tags?: readonly string[];
   /** The public model name that was asked for; without candidates, those configured for it count. */
@@ -80,7 +80,7 @@ export interface FilterOptions {
   estimate?: number;
 }
 
-/** What is to be held, and for whom: the first of the candidates with room, or what is named. */
+/** An amount to be held, and for whom: the first of the candidates with room, or what is named. */
 export interface Reservation extends Charged {
   candidates?: readonly Candidate[];
   /** US dollars; absent: budgetd's estimate. */
@@ -225,7 +225,7 @@ export class Client {
     return (await this.ask(wire.pingRequest(), this.settings.callTimeoutMs, wire.pong)).found;
   }
 
-  /** What the client has done so far. */
+  /** Counts of what the client has done so far. */
   get stats(): Stats { return { ...this.counts, owed: this.outbox.owed }; }
 
   /** Waits until no record is owed, so many milliseconds at most; how many still are. */

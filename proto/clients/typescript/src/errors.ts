@@ -3,7 +3,7 @@
 import { getSystemErrorMap } from "util";
 import type { Denial } from "./answers";
 
-/** What a caller can do about an error. */
+/** Says what a caller can do about an error. */
 export type Kind = "denied" | "refused" | "unavailable" | "outbox_full" | "closed" | "invalid";
 
 /** Any error of this package. */

@@ -1,4 +1,4 @@
-// What is owed, in files: ../../README.md has the format, which all languages share.
+// Owed records in files: ../../README.md has the format, which all languages share.
 
 import { randomBytes } from "crypto";
 import * as fs from "fs";
@@ -46,7 +46,7 @@ function owedEntry(note: Note): Buffer {
   return entry(Buffer.concat([head, address, note.request]));
 }
 
-/** What a file owes, by key, in the order in which it was written. */
+/** The records that a file owes, by key, in the order in which it was written. */
 export function readJournal(data: Buffer): Map<string, Note> {
   const owed = new Map<string, Note>();
   if (!data.subarray(0, HEADER.length).equals(HEADER)) return owed;

@@ -48,7 +48,7 @@ class Queue {
   }
 }
 
-/** What is to be sent to one address. */
+/** Everything that goes to one address. */
 class Lane {
   waiting = new Queue();
   sent = 0;
@@ -139,7 +139,7 @@ export class Outbox {
     this.timer = setTimeout(() => { this.wake(); }, Math.max(1, Math.ceil(soonest - now)));
   }
 
-  /** What a lane in a pause has never sent goes to one that is in none. */
+  /** Lets go to a lane without a pause what one in a pause has never sent. */
   private move(from: Lane, now: number): void {
     const to = this.lanes.find((lane) =>
       lane !== from && lane.pause.until <= now && lane.link.pausing(now) === 0);

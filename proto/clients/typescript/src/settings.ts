@@ -121,7 +121,7 @@ export class Settings {
   log(message: string): void { this.tell(`budgetd: ${message}`); }
 }
 
-/** What tls.connect is told of names: no address may stand in the server's name. */
+/** Names, as tls.connect takes them: no address may stand in the server's name. */
 export function checks(to: Address, security: Security): {
   servername?: string;
   checkServerIdentity: (host: string, certificate: object) => Error | undefined;
