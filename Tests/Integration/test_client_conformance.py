@@ -105,7 +105,7 @@ class Driven:
 
     def __call__(self, op, **args):
         number = self.begin(op, **args)
-        answer = json.loads(self.process.stdout.readline())
+        answer = self.answer()
         assert answer["id"] == number
         return answer.get("result", answer.get("error"))
 
@@ -115,10 +115,12 @@ class Driven:
         self.process.stdin.flush()
         return self.last
 
+    def answer(self):
+        return json.loads(self.process.stdout.readline())
+
     def results(self, count):
         """Of so many commands that were begun, in the order in which they ended."""
-        answers = [json.loads(self.process.stdout.readline()) for _ in range(count)]
-        return [answer["result"] for answer in answers]
+        return [self.answer()["result"] for _ in range(count)]
 
     def open(self, *addresses, **options):
         assert self("open", addresses=addresses, options={
@@ -198,6 +200,31 @@ def test_every_record_counts_once_while_budgetd_is_killed(driver, nodes, budgetd
         assert list((tmp_path / "journal").iterdir()) == []
         for server in servers:
             server.stop()
+
+
+def test_holds_of_many_at_once(driver, start):
+    """A budget for ten of fifty: ten are held, settled or released, and nothing stays reserved."""
+    server = start(CONFIG)
+    with Driven(driver) as client:
+        client.open("%s:%d" % server.rpc, reserve_timeout_ms=10_000)
+        if "reserve_spend" not in client("ping")["methods"]:
+            pytest.skip("this budgetd has no reserve_spend")
+        names = {client.begin("reserve", hold=f"h{number}", amount=0.1,
+                              candidates=[{"id": "d", "provider": "openai"}]): f"h{number}"
+                 for number in range(50)}
+        answers = [client.answer() for _ in names]
+        held = [names[one["id"]] for one in answers if "result" in one]
+        denied = [one["error"] for one in answers if "error" in one]
+        assert (len(held), len(denied)) == (10, 40), answers
+        assert all(one["kind"] == "denied" and one["denials"] for one in denied)
+        for number, hold in enumerate(held):
+            if number % 2:
+                client("release", hold=hold)
+            else:
+                assert client("settle", hold=hold, cost=0.0625)["key"]
+        assert client("flush", timeout_ms=10_000) == {"owed": 0}
+        budget = server.budgets()["providers"]["openai"]
+        assert (budget.spend_usd, budget.reserved_usd) == (5 * 0.0625, 0)
 
 
 def python_driver():
