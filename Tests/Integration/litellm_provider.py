@@ -71,6 +71,12 @@ class Provider:
             send(handler, 200, responses_answer(body, tokens))
         elif "images" in path:
             send(handler, 200, {"created": 1, "data": [{"url": "http://x/y.png"}]})
+        elif "files" in path:
+            # What a batch has written: two answers.
+            line = {"id": "r", "custom_id": "c", "response": {"status_code": 200, "body": {
+                "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o",
+                "choices": [], "usage": usage(5)}}}
+            send(handler, 200, line, line)
         elif "batches" in path:
             send(handler, 200, {"id": path.rsplit("/", 1)[1], "object": "batch", "status": "completed",
                                 "endpoint": "/v1/chat/completions", "input_file_id": "f",
@@ -130,8 +136,8 @@ def responses_answer(body, tokens):
                   "output_tokens_details": {"reasoning_tokens": 0}}}
 
 
-def send(handler, status, value):
-    data = json.dumps(value).encode()
+def send(handler, status, *values):
+    data = "\n".join(map(json.dumps, values)).encode()
     handler.send_response(status)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", str(len(data)))

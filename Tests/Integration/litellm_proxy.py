@@ -150,9 +150,14 @@ class Proxy:
 
     def costs(self):
         """By (scope, name), of everything that cost something."""
-        sums = collections.Counter()
+        sums, batches = collections.Counter(), set()
         for event in self.events():
             cost = event["cost"] or 0.0
+            # A finished batch says its whole cost at each poll.
+            if event.get("batch") in batches:
+                continue
+            if event.get("batch") and cost:
+                batches.add(event["batch"])
             sums["providers", event["provider"]] += cost
             sums["deployments", event["deployment"]] += cost
             for tag in event["tags"]:

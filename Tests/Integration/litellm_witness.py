@@ -9,18 +9,20 @@ from litellm.router_strategy.tag_based_routing import get_tags_from_request_kwar
 
 
 class _PROXY_Witness(CustomLogger):
-    def note(self, kwargs, status):
+    def note(self, kwargs, status, response=None):
         payload = kwargs.get("standard_logging_object") or {}
         line = {"status": status, "cost": payload.get("response_cost"), "tags":
                 get_tags_from_request_kwargs(kwargs), "deployment": payload.get("model_id"),
                 "provider": payload.get("custom_llm_provider"), "group": payload.get("model_group"),
                 "call": kwargs.get("call_type"), "cached": payload.get("cache_hit"),
+                "batch": getattr(response, "id", None)
+                if kwargs.get("call_type") == "aretrieve_batch" else None,
                 "key": kwargs.get("budgetd_key"), "error": str(kwargs.get("exception"))[:200]}
         with open(os.environ["WITNESS"], "a") as file:
             file.write(json.dumps(line) + "\n")
 
     async def async_log_success_event(self, kwargs, response_obj, start_time, end_time):
-        self.note(kwargs, "success")
+        self.note(kwargs, "success", response_obj)
 
     async def async_log_failure_event(self, kwargs, response_obj, start_time, end_time):
         self.note(kwargs, "failure")

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -57,7 +58,7 @@ def proxy_config(provider, **settings):
                             "fallbacks": [{"small": ["fallback"]}, {"ordered": ["fallback"]}],
                             "disable_cooldowns": False},
         "litellm_settings": {
-            "callbacks": ["budgetd.litellm.budgets", "litellm_witness.witness"],
+            "callbacks": ["budgetd.litellm.budgets", "litellm_witness.witness", "prometheus"],
             "cache": True, "cache_params": {"type": "local", "supported_call_types": ["acompletion"],
                                             "mode": "default_off"}, **settings}}
 
@@ -82,7 +83,8 @@ class World:
         self.server = Server(program, directory / "node", self.config)
         self.address = "127.0.0.1:%d" % self.server.rpc[1]
         self.proxies = []
-        self.open = self.proxy("open")
+        self.open = self.proxy("open", OPENAI_API_KEY="x",
+                               OPENAI_API_BASE=self.provider.base("through").removesuffix("/v1"))
 
     def proxy(self, choice, *arguments, **options):
         """One more, on this budgetd unless it is told another; not ready yet."""
@@ -301,6 +303,36 @@ def test_a_request_that_names_a_deployment_by_its_id_is_refused_too(world):
         assert world.open.chat("d1", **tagged("team-a"))[0] == 200
 
 
+def test_a_pass_through_endpoint_is_refused_too(world):
+    """LiteLLM asks no filter about it."""
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}
+    asked, before = len(world.provider.asked), len(world.open.events())
+    status, answer = world.open.ask("/openai/v1/chat/completions", {
+        **body, "litellm_metadata": {"tags": ["team-spent"]}})
+    assert status == 429 and "crossed budget" in str(answer), answer
+    assert len(world.provider.asked) == asked
+    status, answer = world.open.ask("/openai/v1/chat/completions", body)
+    assert status == 200 and world.provider.asked[-1][0] == "through", answer
+    eventually(lambda: len(world.open.events()) > before, LONG, "LiteLLM's event")
+    world.agrees()
+
+
+def test_a_batch_that_is_polled_five_times_is_charged_once(world):
+    before, spend = len(world.open.events()), spent(world, "openai", "providers")
+    for _ in range(5):
+        status, answer = world.open.get("/v1/batches/batch_1?provider=openai")
+        assert status == 200 and answer["status"] == "completed", answer
+
+    def polls():
+        return [one["cost"] for one in world.open.events()[before:] if one.get("batch")]
+
+    eventually(lambda: len(polls()) == 5, LONG, "LiteLLM's events")
+    costs = polls()
+    assert costs[0] > 0 and costs == costs[:1] * 5, costs
+    world.agrees()
+    assert spent(world, "openai", "providers") == pytest.approx(spend + costs[0], abs=1e-12)
+
+
 def test_the_proxys_page_is_budgetds(world):
     """LiteLLM's limiter does nothing: the page shows what others have spent too."""
     world.spend(2.5, "anthropic")
@@ -314,6 +346,19 @@ def test_the_proxys_page_is_budgetds(world):
     rows = shown()
     assert rows["openai"]["spend"] == pytest.approx(spent(world, "openai", "providers"))
     assert rows["openai"]["budget_limit"] == 1000.0 and rows["openai"]["budget_reset_at"]
+
+
+def test_metrics_stand_beside_litellms(world):
+    status, data = world.open.get("/metrics/")
+    assert status == 200, data
+    text = data.decode()
+    recorded = re.search(r"^budgetd_litellm_recorded_total (\S+)$", text, re.MULTILINE)
+    assert float(recorded[1]) > 5
+    assert re.search(r"^budgetd_litellm_denied_total [1-9]", text, re.MULTILINE)
+    assert re.search(r"^budgetd_litellm_owed 0", text, re.MULTILINE)
+    assert re.search(r"^budgetd_litellm_lost_total 0", text, re.MULTILINE)
+    # Of the page that the test before this one has read.
+    assert 'litellm_provider_remaining_budget_metric{api_provider="anthropic"}' in text
 
 
 def test_many_at_once(world):

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shlex
 import signal
+import socket
 import struct
 import sys
 import tempfile
@@ -107,7 +108,7 @@ class Case:
         self.case, self.folder = case, pathlib.Path(folder)
         self.budgetd, self.messages = options.budgetd, options.messages
         self.driver, self.time_left = Driver(shlex.split(options.driver)), options.time_left
-        self.servers, self.calls, self.names = {}, {}, {}
+        self.servers, self.calls, self.names, self.locks = {}, {}, {}, []
 
     async def run(self):
         try:
@@ -127,6 +128,8 @@ class Case:
             await self.driver.end(kill=True)
             for server in self.servers.values():
                 await server.end()
+            for lock in self.locks:
+                lock.close()
 
     def made(self, name, given):
         if "budgetd" not in given:
@@ -347,6 +350,11 @@ class Case:
             folder.mkdir(exist_ok=True)
             data = JOURNAL + b"".join(map(self.entry, step["entries"]))
             data += bytes.fromhex(step.get("garbage", ""))
+            if step.get("lives"):
+                lock = socket.socket(socket.AF_UNIX)
+                lock.bind(str(folder / f"{step['write']}.lock"))
+                lock.listen()
+                self.locks.append(lock)
             path = folder / f"{step['write']}.journal"
             path.write_bytes(data)
             path.chmod(0o600)  # a token may stand in it

@@ -85,7 +85,7 @@ class Journal:
         self._owed: Dict[str, Entry] = {}
         self._owed_bytes = self._bytes = 0
         self._adopted = 0
-        self._failing = False
+        self._failing = self._closed = False
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             # The socket first: a journal whose lock nobody answers is an orphan.
@@ -118,7 +118,7 @@ class Journal:
     def done(self, key: str) -> None:
         with self._lock:
             before = self._owed.pop(key, None)
-            if before is None:
+            if before is None or self._closed:
                 return
             self._owed_bytes -= len(before[1])
             if not self._owed:
@@ -129,6 +129,8 @@ class Journal:
                 self._rewrite()
 
     def _append(self, data: bytes) -> None:
+        if self._closed:
+            return  # its descriptor's number may be another file's by now
         try:
             written = os.write(self._file, data)
             if written < len(data):
@@ -211,6 +213,7 @@ class Journal:
     def close(self) -> None:
         """The file stays if it owes something: whoever starts here next sends it."""
         with self._lock:
+            self._closed = True
             os.close(self._file)
             if not self._owed:
                 self._remove(self._path(".journal"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -22,6 +23,9 @@ HOOKS = (
 # Names in the proxy's metadata of a request, and in the details that its events bring.
 KEY, KEYS, NO_ROOM, FILTERED, WORDS = (
     "budgetd_key", "budgetd_keys", "budgetd_no_room", "budgetd_filtered", "budgetd_refusal")
+# Calls that ask about something and spend nothing: without a hold, which would teach budgetd that such
+# requests cost nothing.
+ASKING = re.compile("retrieve|list|cancel|delete|file|batch|get_")
 SWEEP_SECONDS, PAGE_SECONDS = 15.0, 1.0
 MOST_UNPRICED = 1000
 
@@ -129,7 +133,7 @@ class _PROXY_Budgets(CustomLogger):
         identifier, group, model = _litellm.deployment_of(kwargs)
         metadata = _litellm.bucket(kwargs)
         hold = None
-        if self._holds:
+        if self._holds and not ASKING.search(str(getattr(call_type, "value", call_type))):
             hold = await self._held(client, kwargs, identifier, group, model)
         attempt = Attempt(identifier, hold)
         # What an attempt before this one still holds is ended by its own event; if that has come
@@ -220,7 +224,9 @@ class _PROXY_Budgets(CustomLogger):
         model = str(kwargs.get("model") or payload.get("model") or "")
         if not cost:
             cost = self._unpriced_cost(model, payload, hold)
-        if not cost and hold is None:
+        if not cost and (hold is None or not payload.get("total_tokens")):
+            if hold is not None:
+                hold.release()
             return
         key = key or (attempt.key if attempt is not None else _own_key(kwargs))
         identifier = str(payload.get("model_id") or "")
@@ -325,20 +331,20 @@ class _PROXY_Budgets(CustomLogger):
                 for attempt in self._attempts.to_extend():
                     assert attempt.hold is not None
                     await attempt.hold.extend(EXTEND_BY)
-                page = await self._read_page()
-                if page is not None:
-                    _litellm.remaining_budgets(page.providers)
+                await self._read_page()
             except BudgetError as error:
                 log.debug("budgetd: %s", error)
             except Exception:
                 log.exception("budgetd: the sweep goes on")
 
     async def _read_page(self) -> Optional[Budgets]:
+        """Where the budgets stand, a second old at most; LiteLLM's own metric hears of it."""
         read, page = self._page
         if page is None or time.monotonic() - read > PAGE_SECONDS:
             client = await self._budgets()
             page = await client.budgets()
             self._page = (time.monotonic(), page)
+            _litellm.remaining_budgets(page.providers)
         return page
 
     async def _provider(self, name: str) -> Optional[Budget]:
