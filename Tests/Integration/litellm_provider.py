@@ -1,7 +1,7 @@
 """A fake provider of LLMs on loopback: OpenAI's API as far as a LiteLLM proxy asks it.
 
-The path says which deployment was meant (`/d1/v1/chat/completions`), words of the last message what is
-to happen: `tokens=30` (how many the answer has), `wait=0.5` (seconds), `fail=d1` (500 from that
+The path says which deployment was meant (`/d1/v1/chat/completions`), words of the last message what
+is to happen: `tokens=30` (how many the answer has), `wait=0.5` (seconds), `fail=d1` (500 from that
 deployment), `cut` (a stream ends in the middle)."""
 
 import json
@@ -62,7 +62,7 @@ class Provider:
         if waiting := re.search(r"wait=([\d.]+)", words):
             time.sleep(float(waiting[1]))
         if f"fail={deployment}" in words:
-            send(handler, 500, {"error": {"message": "the provider failed", "type": "server_error"}})
+            send(handler, 500, {"error": {"message": "it failed", "type": "server_error"}})
         elif "embeddings" in path:
             send(handler, 200, {
                 "object": "list", "model": body["model"], "usage": usage(0),
@@ -78,10 +78,10 @@ class Provider:
                 "choices": [], "usage": usage(5)}}}
             send(handler, 200, line, line)
         elif "batches" in path:
-            send(handler, 200, {"id": path.rsplit("/", 1)[1], "object": "batch", "status": "completed",
-                                "endpoint": "/v1/chat/completions", "input_file_id": "f",
-                                "completion_window": "24h", "created_at": 1,
-                                "output_file_id": "o"})
+            send(handler, 200, {
+                "id": path.rsplit("/", 1)[1], "object": "batch", "status": "completed",
+                "endpoint": "/v1/chat/completions", "input_file_id": "f", "created_at": 1,
+                "completion_window": "24h", "output_file_id": "o"})
         elif body.get("stream"):
             self.stream(handler, body, words, tokens)
         else:

@@ -1,5 +1,5 @@
-"""A callback of the proxy under test that writes down what LiteLLM itself says each request cost: the
-witness beside budgetd. One line an event, in the file that WITNESS names."""
+"""A callback of the proxy under test that writes down what LiteLLM itself says each request cost:
+the witness beside budgetd. One line an event, in the file that WITNESS names."""
 
 import json
 import os

@@ -1,8 +1,8 @@
-"""budgetd in the place of LiteLLM's budget limiter, in the real proxy: every way a request can go, and
-every pitfall of LiteLLM's hooks. One proxy serves nearly all tests: it takes long to start.
+"""budgetd in the place of LiteLLM's budget limiter, in the real proxy: every way a request can go,
+and every pitfall of LiteLLM's hooks. One proxy serves nearly all tests: it takes long to start.
 
-BUDGETD_LITELLM_REQUESTS=2000: so many mixed requests in place of 60, with budgetd killed five times and
-the proxy stopped once, and tests that need proxies of their own."""
+BUDGETD_LITELLM_REQUESTS=2000: so many mixed requests in place of 60, with budgetd killed five times
+and the proxy stopped once, and tests that need proxies of their own."""
 
 import concurrent.futures
 import contextlib
@@ -59,8 +59,9 @@ def proxy_config(provider, **settings):
                             "disable_cooldowns": False},
         "litellm_settings": {
             "callbacks": ["budgetd.litellm.budgets", "litellm_witness.witness", "prometheus"],
-            "cache": True, "cache_params": {"type": "local", "supported_call_types": ["acompletion"],
-                                            "mode": "default_off"}, **settings}}
+            "cache": True, "cache_params": {
+                "type": "local", "supported_call_types": ["acompletion"], "mode": "default_off"},
+            **settings}}
 
 
 def node_config(provider):

@@ -144,7 +144,7 @@ def test_a_loop_that_stalls_uses_up_nobodys_time(start):
 
 
 def test_a_server_that_does_not_read_takes_nobodys_time():
-    """Its socket is full: what cannot be written has a deadline too, and a record was never sent."""
+    """Its socket is full: what cannot be written has a deadline too."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 

@@ -1,7 +1,7 @@
 """Messages of budget.proto as JSON-like values, from the file itself: for the runner's servers.
 
-Written are fields in the order of their numbers, without what has its default value; lists of numbers
-are packed. That is what clients send, byte for byte.
+Written are fields in the order of their numbers, without what has its default value; lists of
+numbers are packed. That is what clients send, byte for byte.
 """
 
 import re

@@ -23,8 +23,8 @@ HOOKS = (
 # Names in the proxy's metadata of a request, and in the details that its events bring.
 KEY, KEYS, NO_ROOM, FILTERED, WORDS = (
     "budgetd_key", "budgetd_keys", "budgetd_no_room", "budgetd_filtered", "budgetd_refusal")
-# Calls that ask about something and spend nothing: without a hold, which would teach budgetd that such
-# requests cost nothing.
+# Calls that ask about something and spend nothing: without a hold, which would teach budgetd that
+# such requests cost nothing.
 ASKING = re.compile("retrieve|list|cancel|delete|file|batch|get_")
 SWEEP_SECONDS, PAGE_SECONDS = 15.0, 1.0
 MOST_UNPRICED = 1000
@@ -113,7 +113,7 @@ class _PROXY_Budgets(CustomLogger):
     def _unasked(
         self, error: BudgetError, metadata: Dict[str, Any], model: str, count: int,
     ) -> List[int]:
-        """budgetd refuses to say: its token, or this request. The same choice as when it is away."""
+        """budgetd refuses to say: its token, this request. The same choice as when it is away."""
         if self._environment.options["on_unavailable"] == "closed":
             self.metrics.closed += 1
             raise self._refused(metadata, _closed(error), model)
@@ -243,7 +243,8 @@ class _PROXY_Budgets(CustomLogger):
                 self._client.record(cost, **fields)
         except BudgetError as error:
             self.metrics.lost += 1
-            log.critical("budgetd: $%s of %s are not recorded: %s", cost, identifier or model, error)
+            log.critical("budgetd: $%s of %s are not recorded: %s", cost, identifier or model,
+                         error)
 
     def _unpriced_cost(
         self, model: str, payload: Mapping[str, Any], hold: Optional[Hold],
