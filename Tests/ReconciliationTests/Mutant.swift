@@ -24,7 +24,7 @@ struct Mutant: CustomTestStringConvertible, Sendable {
     return text
   }
 
-  static let all: [Mutant] = ofTheScript + ofTheEdges + ofSwift
+  static let all: [Mutant] = ofTheScript + ofTheEdges + ofClaims + ofSwift
 
   private static let ofTheScript = [
     Mutant(
@@ -124,6 +124,82 @@ struct Mutant: CustomTestStringConvertible, Sendable {
     Mutant(
       testDescription: "a spend key may be less than its marker",
       changes: [("if k and k + num(grow) < num(sum)", "if false and num(grow) < num(sum)")]),
+  ]
+
+  private static let ofClaims = [
+    Mutant(
+      testDescription: "claims without numbers",
+      changes: [("if c.q and c.q >= q then return", "if false then return")]),
+    Mutant(
+      testDescription: "no learning after a loss",
+      changes: [("if known > num(total) + eps(known) or (qa > 0", "if false and (qa > 0")]),
+    Mutant(
+      testDescription: "a lost claim of one's own is no loss",
+      changes: [("or (qa > 0 and (not c.q or c.q < qa)) then", "then")]),
+    Mutant(
+      testDescription: "raises while learning", changes: [("if now < c.lt then", "if false then")]),
+    Mutant(
+      testDescription: "learning goes on for as long as a field says",
+      changes: [
+        (
+          "c.lt = math.min(tonumber(h[1] or '') or 0, now + 2000)",
+          "c.lt = tonumber(h[1] or '') or 0"
+        )
+      ]),
+    Mutant(
+      testDescription: "a claim that is kept is bounded by the limit",
+      changes: [
+        (
+          "if less(used, limit) then free = sub(limit, used) end",
+          "if less(used, limit) then free = sub(limit, used) else mine = ZERO end"
+        )
+      ]),
+    Mutant(
+      testDescription: "others' claims are not counted",
+      changes: [
+        (
+          "local used = bounded(add(bounded(add(total, c.others)), mine))",
+          "local used = add(total, mine)"
+        )
+      ]),
+    Mutant(
+      testDescription: "claims go with their window",
+      changes: [
+        (
+          "if not same then create() end",
+          "if not same then create(); redis.call('DEL', M .. 'h') end"
+        )
+      ]),
+    Mutant(
+      testDescription: "a claim of nothing is deleted",
+      changes: [
+        (
+          "for _, f in ipairs(c.dead) do",
+          "if mine == ZERO then c.dead[#c.dead + 1] = origin end for _, f in ipairs(c.dead) do"
+        ),
+        ("int(q) .. ' ' .. mine", "mine == ZERO and '' or int(q) .. ' ' .. mine"),
+      ]),
+    Mutant(
+      testDescription: "claims that have ended count",
+      changes: [("or over[f] or x < now then", "or over[f] then")]),
+    Mutant(
+      testDescription: "nobody looks whether a claim has ended",
+      changes: [("and now <= c.ends and gone == ''", "and gone == ''")]),
+    Mutant(
+      testDescription: "ended lives keep their claims",
+      changes: [("or over[f] or x < now", "or x < now")]),
+    Mutant(
+      testDescription: "all of what is free goes ahead",
+      changes: [("num(free) / (2 * c.n)", "num(free)")]),
+    Mutant(
+      testDescription: "a surplus below the unit is granted",
+      changes: [("and not less(text, ARGV[16]) and", "and")]),
+    Mutant(
+      testDescription: "the claims' key ends with the last call's claim",
+      changes: [("if redis.call('PTTL', H) < life + 60000 then", "if true then")]),
+    Mutant(
+      testDescription: "claims of any size",
+      changes: [("return s and #s <= 28 and split(s)", "return s and split(s)")]),
   ]
 
   private static let ofSwift = [

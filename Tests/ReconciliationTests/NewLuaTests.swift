@@ -21,7 +21,12 @@ import Testing
         let words = Self.disturbance(&random, old.now).map { Array($0.utf8) }
         #expect(old.perform(words) == new.perform(words))
       }
-      let call = random.chance(0.3) ? Self.many(&random) : Self.single(&random)
+      let call =
+        switch random.below(10) {
+        case ..<3: Self.many(&random)
+        case ..<6: Self.claiming(&random, step)
+        default: Self.single(&random)
+        }
       let (one, other) = (old.evaluate(call), new.evaluate(call))
       if one.refusal != nil || other.refusal != nil {
         // A fault of Lua's own would name its line.
@@ -30,10 +35,15 @@ import Testing
         #expect(one == other, "step \(step)")
       }
       for value in one.array ?? [one] { codes.insert(Self.code(value.array?.first ?? value)) }
+      if call.keys.count == 3, let state = one.array?.dropLast(5).last {
+        codes.insert("claim " + Self.code(state))
+      }
       try #require(old.entries == new.entries, "step \(step)")
     }
     #expect(
-      codes.isSuperset(of: ["NEW", "OK", "KLOST", "STALE", "BDARG", "RESET"]), "\(codes.sorted())")
+      codes.isSuperset(of: ["NEW", "OK", "KLOST", "STALE", "BDARG", "RESET", "claim OK"]),
+      "\(codes.sorted())")
+    #expect(!codes.isDisjoint(with: ["claim OLD", "claim LEARN"]))
   }
 
   private static func code(_ value: RedisValue) -> String {
@@ -46,7 +56,8 @@ import Testing
     return random.pick([
       ["DEL", key], ["SET", key, "0.5"], ["SET", key, "nan"], ["DEL", "{\(key)}:bd"],
       ["SET", key, "12.5", "PXAT", "\(now + 5)"], ["HSET", "{\(key)}:bd", "sum", "x"],
-      ["INCRBYFLOAT", key, "1e-7"],
+      ["INCRBYFLOAT", key, "1e-7"], ["DEL", "{\(key)}:bdh"],
+      ["HSET", "{\(key)}:bdh", "1.1", "1 x 5", "x", "0"],
     ])
   }
 
@@ -76,6 +87,24 @@ import Testing
       for _ in 0...random.below(2) { words += amounts(&random) }
     }
     return RedisScriptCall(keys: keys([key]), arguments: words.map { Array($0.utf8) })
+  }
+
+  private static func claiming(_ random: inout SeededRandom, _ step: Int) -> RedisScriptCall {
+    let key = random.pick(["a", "b"])
+    var words = ["SYNC"] + window(&random) + [random.pick(["0", "1"]), "-"]
+    words += [
+      "\(random.below(2)).1", "\(step / 100 + random.below(4))",
+      "\(random.chance(0.9) ? 0 : step)",
+      random.pick(["0.000000000000", "1.500000000000", "0.333333333333", "x"]),
+      "\(random.pick([50, 5_000, 60_000]))", random.pick(["0", "0", "0", "0", "1e15"]),
+      random.pick(["-", "10.000000000000", "9000000001.000000000000"]),
+      random.pick(["0.000000000000", "3.100000000000"]), "0.000000000000",
+      random.pick(["", "0.100000000001", "1.000000000000,2.000000000000"]),
+      random.pick(["", "", "", "1.1", "0.0,2.1"]),
+    ]
+    for _ in 0..<random.below(3) { words += amounts(&random) }
+    return RedisScriptCall(
+      keys: keys([key]) + [Array("{\(key)}:bdh".utf8)], arguments: words.map { Array($0.utf8) })
   }
 
   private static func many(_ random: inout SeededRandom) -> RedisScriptCall {

@@ -42,10 +42,13 @@ import Testing
         #expect(keys.complaint(tag) == nil, "\(name)")
         let slot = RedisSlot.of(keys.spendKey(tag))
         #expect(RedisSlot.of(keys.markKey(tag)) == slot, "\(name)")
+        let claims = RedisKeys.claimsKey(besideMark: keys.markKey(tag))
+        #expect(RedisSlot.of(claims) == slot, "\(name)")
       }
     }
     let team = RedisKeys(namespace: nil).markKey(key(.tag, "{team}", "1d"))
     #expect(text(team) == "tag_spend:{team}:1d:bd")
+    #expect(text(RedisKeys.claimsKey(besideMark: team)) == "tag_spend:{team}:1d:bdh")
   }
 
   @Test func namesWithoutAClearSlotAreRefused() throws {

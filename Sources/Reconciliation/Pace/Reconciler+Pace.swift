@@ -34,12 +34,14 @@ extension BudgetState {
     guard let adopted, adopted.isOpen(at: now) else { return nil }
     var due: Duration?
     if let limit, position != nil, rate > 0 {
-      let remaining = (limit - (total ?? .zero)).dollars
+      let reserved = claims.map { $0.others + $0.use.beyondSpend } ?? .zero
+      let remaining = (limit - (total ?? .zero) - reserved).dollars
       if remaining > 0 {
         let seconds = settings.unseenPart * remaining / (2 * rate)
         due = .milliseconds(Int64(min(seconds, 3_600) * 1_000))
       }
     }
+    if let back = claims?.due(mode, settings.claims) { due = min(due ?? back, back) }
     // Before a window ends its last spend should be with the fleet.
     let left = adopted.end.unixMilliseconds - now.unixMilliseconds - Self.lastPassMilliseconds
     if left > 0, confirmed > .zero || hasNews {

@@ -56,6 +56,11 @@ struct BudgetState {
   var shown: FleetView?
   /// The record is newer than what the node remembers.
   var isUnremembered = false
+  /// This node's claim on it; nil: nothing was ever reserved here.
+  var claims: BudgetClaims?
+  /// How reservations in it are kept within its limit, and whether any is denied.
+  var mode = ClaimMode.shared
+  var isBounding = true
   /// Of a dynamic budget that this pass looks at; nil: the budget is an entry's.
   var dynamic: Dynamic?
   /// The fleet's spend per second, dollars, by the last two different totals.
@@ -67,9 +72,16 @@ struct BudgetState {
     rule = budget.rule
     origin = budget.origin
     limit = budget.limit
+    mode = budget.mode
+    isBounding = budget.isBounding
     self.keys = keys
     self.position = position
     announces = budget.key.scope == .provider && budget.origin == .liteLLM
+  }
+
+  /// The configuration says so of it.
+  mutating func take(_ budget: FleetBudget) {
+    (limit, rule, mode, isBounding) = (budget.limit, budget.rule, budget.mode, budget.isBounding)
   }
 
   /// The fleet's window.
@@ -151,6 +163,7 @@ struct BudgetState {
     }
     record = nil
     total = nil
+    claims?.endWindow()
     mergedAt = nil
     shown = nil
     rateBase = nil

@@ -27,6 +27,12 @@ public struct PassReport: Sendable {
   public var away = 0
   /// Why something of the pass could not be done; nil: all was.
   public var awayReason: String?
+  /// Calls that claimed something.
+  public var claimed = 0
+  /// Those of them that found the fleet learning what it has lost.
+  public var learning = 0
+  /// Why the store's user may not keep claims; nil: it may, or nobody has tried.
+  public var claimsRefusal: String?
   /// In how long the next pass is due.
   public var nextPass = Duration.zero
   /// Whether that one need not look at all budgets.
@@ -60,6 +66,18 @@ public struct PassReport: Sendable {
 
   mutating func noteAway(_ refusal: RedisRefusal) {
     awayReason = awayReason ?? refusal.text
+  }
+
+  /// A call that claimed something was answered.
+  mutating func note(_ claim: ClaimReply.State?) {
+    guard let claim else { return }
+    claimed += 1
+    if claim == .learning { learning += 1 }
+  }
+
+  /// A call was refused that claimed something: one key of another type is told of.
+  mutating func claimRefused(_ refusal: RedisRefusal, for state: BudgetState) {
+    if refusal.isAboutOneKey { fault(state.key, state.keys.words(refusal)) }
   }
 
   mutating func fault(_ key: BudgetKey, _ reason: String, isShared: Bool = false) {

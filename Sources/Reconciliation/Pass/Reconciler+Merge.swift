@@ -7,15 +7,21 @@ extension Reconciler {
     _ chosen: [Int], _ node: some FleetNode, _ store: inout some FleetStore,
     _ report: inout PassReport
   ) throws(PassFailure) {
-    var merges: [MergeBatch.Merge] = []
-    for index in chosen
-    where !states[index].isAway && states[index].needsMerge(settings, at: report.time) {
+    let merges = chosen.filter { !states[$0].isAway }.flatMap { index in
       // Those of entries each go alone, so their slots are of no use.
-      let slot = states[index].dynamic.map { _ in store.slot(of: states[index].keys.spend) }
-      for call in states[index].mergeCalls {
-        merges.append(.init(index: index, call: call, keys: states[index].keys, slot: slot))
-      }
+      calls(
+        for: index,
+        slot: states[index].dynamic.map { _ in store.slot(of: states[index].keys.spend) },
+        node, needsMerge: states[index].needsMerge(settings, at: report.time))
     }
+    try send(merges, node, &store, &report)
+  }
+
+  /// Runs the script for each, in slices.
+  mutating func send(
+    _ merges: [MergeBatch.Merge], _ node: some FleetNode, _ store: inout some FleetStore,
+    _ report: inout PassReport
+  ) throws(PassFailure) {
     var start = 0
     while start < merges.count {
       let batch = MergeBatch(merges[start..<min(start + settings.mergeBound, merges.count)])
@@ -29,7 +35,14 @@ extension Reconciler {
         throw .unexpectedReply(command: "EVALSHA")
       }
       for (merge, answer) in answers {
+        if let refusal = answer.refusal, merge.offer != nil,
+          claimBook.passOver(refusal, for: &states[merge.index], at: node.now())
+        {
+          report.claimRefused(refusal, for: states[merge.index])
+          continue
+        }
         try take(answer, to: merge.call, at: merge.index, &report)
+        report.note(claimBook.take(answer, to: merge, for: &states[merge.index], node))
       }
       start += batch.count
     }
@@ -106,20 +119,24 @@ extension BudgetState {
     return now.unixMilliseconds - mergedAt.unixMilliseconds >= settings.markerCheckMilliseconds
   }
 
-  /// The calls for one budget: one, unless it has very many origins.
-  var mergeCalls: [MergeCall] {
+  /// The calls for one budget: one, unless it has very many origins. The last one has the claim, so
+  /// that the spend beside it has been told by then.
+  func mergeCalls(claiming claim: ClaimCall? = nil) -> [MergeCall] {
     guard let record, let own = windows[record.start] else { return [] }
     let window = Window(start: record.start, end: record.end)
     let parts = own.parts.filter { $0.value > .zero }.sorted { $0.key < $1.key }.map {
       MergeCall.Part(
         origin: $0.key, cumulative: $0.value, confirmed: record.confirmed[$0.key] ?? .zero)
     }
-    return stride(from: 0, to: parts.count, by: MergeCall.maximumParts).map { first in
-      MergeCall(
+    // A claim may come before the first spend.
+    let end = max(parts.count, claim == nil ? 0 : 1)
+    return stride(from: 0, to: end, by: MergeCall.maximumParts).map { first in
+      let last = min(first + MergeCall.maximumParts, parts.count)
+      return MergeCall(
         window: window, length: rule.milliseconds(of: window),
         highest: record.highest, isForced: foreignCount >= 2,
         epoch: String(UInt32.random(in: .min ... .max), radix: 16),
-        parts: Array(parts[first..<min(first + MergeCall.maximumParts, parts.count)]))
+        parts: Array(parts[first..<last]), claim: last == parts.count ? claim : nil)
     }
   }
 }
@@ -135,6 +152,9 @@ extension BudgetKeys {
     if refusal.text.contains("BDTYPE the spend key") {
       return "its spend key \(text(spend)) in Redis holds no number: delete that key, and the "
         + "nodes make it again"
+    }
+    if refusal.text.contains("BDARG bad claim") {
+      return "its claims were not understood"
     }
     if refusal.text.contains("BDRANGE") {
       return "the nodes' spend in its marker \(text(mark)) in Redis adds up to 10^24 $ "

@@ -8,9 +8,9 @@ extension Reconciler {
   mutating func hearClock(
     _ node: some FleetNode, _ store: inout some FleetStore, _ report: inout PassReport
   ) throws(PassFailure) {
-    let replies = try perform([Self.words("TIME")], &store)
-    guard let time = Self.time(replies[0]) else {
-      throw failure(of: replies[0], to: "TIME")
+    let replies = try store.answers(to: [Self.words("TIME")])
+    guard let time = replies[0].time else {
+      throw PassFailure(replies[0], to: "TIME")
     }
     do throws(ClockDoubt) {
       try node.heard(time, roundTrip: store.lastRoundTrip)
@@ -38,7 +38,7 @@ extension Reconciler {
           + Self.words("-inf", "\(now - 86_400_000)"))
     }
     let replies = try read(chosen, after: commands, &store, &report)
-    try countNodes(replies[0], replies[1], &report)
+    try report.countNodes(replies[0], replies[1], known: nodeCount)
   }
 
   /// Reads the spend and start keys of budgets; gives the replies to what goes before.
@@ -62,21 +62,6 @@ extension Reconciler {
         spend: found.values[2 * place], start: found.values[2 * place + 1], at: index, &report)
     }
     return found.replies
-  }
-
-  /// How many nodes live. A key that cannot be used costs only that: what was last known holds.
-  private func countNodes(
-    _ added: RedisValue, _ counted: RedisValue, _ report: inout PassReport
-  ) throws(PassFailure) {
-    if let refusal = added.refusal ?? counted.refusal {
-      report.nodes = nodeCount
-      if refusal.kind == .nodeAway { return report.noteAway(refusal) }
-      guard refusal.isAboutOneKey else { throw .refused(refusal) }
-      report.nodesFault = "\(refusal)"
-      return
-    }
-    guard let living = counted.integer else { throw failure(of: counted, to: "ZCOUNT") }
-    report.nodes = max(1, Int(clamping: living))
   }
 
   private mutating func take(
@@ -105,32 +90,54 @@ extension Reconciler {
     states[index].isAway = true
     report.noteAway(refusal)
   }
+}
 
-  func perform(
-    _ commands: [[[UInt8]]], _ store: inout some FleetStore
-  ) throws(PassFailure) -> [RedisValue] {
+extension PassFailure {
+  /// The pass's failure for a reply of the wrong kind.
+  init(_ reply: RedisValue, to command: String) {
+    self = reply.refusal.map { .refused($0) } ?? .unexpectedReply(command: command)
+  }
+}
+
+extension RedisValue {
+  /// The instant in TIME's reply; nil: it is something else.
+  var time: Timestamp? {
+    guard let parts = array, parts.count == 2,
+      let seconds = parts[0].bytes.flatMap({ Int64(String(decoding: $0, as: UTF8.self)) }),
+      let micros = parts[1].bytes.flatMap({ Int64(String(decoding: $0, as: UTF8.self)) }),
+      (0...253_402_300_799).contains(seconds), (0..<1_000_000).contains(micros)
+    else { return nil }
+    return Timestamp(unixMilliseconds: seconds * 1_000 + micros / 1_000)
+  }
+}
+
+extension FleetStore {
+  /// The reply to each command.
+  mutating func answers(to commands: [[[UInt8]]]) throws(PassFailure) -> [RedisValue] {
     let replies: [RedisValue]
     do throws(RedisError) {
-      replies = try store.perform(commands)
+      replies = try perform(commands)
     } catch {
       throw .store(error)
     }
     guard replies.count == commands.count else { throw .unexpectedReply(command: "a pipeline") }
     return replies
   }
+}
 
-  /// The pass's failure for a reply of the wrong kind.
-  func failure(of reply: RedisValue, to command: String) -> PassFailure {
-    if let refusal = reply.refusal { return .refused(refusal) }
-    return .unexpectedReply(command: command)
-  }
-
-  static func time(_ reply: RedisValue) -> Timestamp? {
-    guard let parts = reply.array, parts.count == 2,
-      let seconds = parts[0].bytes.flatMap({ Int64(String(decoding: $0, as: UTF8.self)) }),
-      let micros = parts[1].bytes.flatMap({ Int64(String(decoding: $0, as: UTF8.self)) }),
-      (0...253_402_300_799).contains(seconds), (0..<1_000_000).contains(micros)
-    else { return nil }
-    return Timestamp(unixMilliseconds: seconds * 1_000 + micros / 1_000)
+extension PassReport {
+  /// How many nodes live. A key that cannot be used costs only that: what was last known holds.
+  fileprivate mutating func countNodes(
+    _ added: RedisValue, _ counted: RedisValue, known: Int
+  ) throws(PassFailure) {
+    if let refusal = added.refusal ?? counted.refusal {
+      nodes = known
+      if refusal.kind == .nodeAway { return noteAway(refusal) }
+      guard refusal.isAboutOneKey else { throw .refused(refusal) }
+      nodesFault = "\(refusal)"
+      return
+    }
+    guard let living = counted.integer else { throw PassFailure(counted, to: "ZCOUNT") }
+    nodes = max(1, Int(clamping: living))
   }
 }

@@ -48,8 +48,9 @@ extension Reconciler {
     _ open: [Int], _ adoptions: inout [(index: Int, adoption: WindowAdoption)],
     _ store: inout some FleetStore, _ report: inout PassReport
   ) throws(PassFailure) -> [Int] {
-    let replies = try perform(questions(open), &store)
-    guard let now = Self.time(replies[0]) else { throw failure(of: replies[0], to: "TIME") }
+    let replies = try store.answers(
+      to: [[Array("TIME".utf8)]] + open.flatMap { states[$0].keys.windowQuestions })
+    guard let now = replies[0].time else { throw PassFailure(replies[0], to: "TIME") }
     // The next pass judges it: no window is decided on by a clock that nobody has judged.
     let step = (now.unixMilliseconds - report.time.unixMilliseconds).magnitude
     guard step <= UInt64(settings.clockStepMilliseconds) else {
@@ -69,7 +70,7 @@ extension Reconciler {
       }
       let first = answer.startIndex
       guard let left = answer[first + 1].integer, let spendLeft = answer[first + 3].integer else {
-        throw failure(of: answer[first + 1], to: "PTTL")
+        throw PassFailure(answer[first + 1], to: "PTTL")
       }
       guard answer[first].bytes == answer[first + 2].bytes else {
         // Somebody has just written it: one window's start and another one's end make none.
@@ -114,7 +115,7 @@ extension Reconciler {
     _ report: inout PassReport
   ) throws(PassFailure) {
     if writes.isEmpty { return }
-    for (write, reply) in zip(writes, try perform(writes.map(\.command), &store)) {
+    for (write, reply) in zip(writes, try store.answers(to: writes.map(\.command))) {
       if let refusal = reply.refusal { try passOver(refusal, at: write.index, &report) }
     }
   }
@@ -130,35 +131,12 @@ extension Reconciler {
     if let value, value == states[index].ignoredStart { startKey = .otherLength }
     if case .window(let window) = startKey, states[index].origin == .liteLLM,
       StartKey.isSkewed(window, length: length),
-      isOfAnotherText(window.start, than: states[index].key)
+      states.contains(where: { $0.hasOtherText(than: states[index].key, from: window.start) })
     {
       startKey = .otherLength
     }
     states[index].ignoredStart = startKey == .otherLength ? value : nil
     return startKey
-  }
-
-  private func isOfAnotherText(_ start: Timestamp, than key: BudgetKey) -> Bool {
-    states.contains { other in
-      other.position == nil && other.key.scope == key.scope && other.key.name == key.name
-        && other.key != key
-        && (other.record?.start == start || other.endedStart == start
-          || other.windows[start] != nil)
-    }
-  }
-
-  private func questions(_ open: [Int]) -> [[[UInt8]]] {
-    var commands = [[Array("TIME".utf8)]]
-    for index in open {
-      let keys = states[index].keys
-      commands.append([Array("GET".utf8), keys.start])
-      commands.append([Array("PTTL".utf8), keys.start])
-      commands.append([Array("GET".utf8), keys.start])
-      commands.append([Array("PTTL".utf8), keys.spend])
-      commands.append(
-        [Array("HMGET".utf8), keys.mark] + MarkerHead.fields.map { Array($0.utf8) })
-    }
-    return commands
   }
 
   /// The node has adopted the window.
@@ -207,7 +185,8 @@ extension BudgetState {
   func isUnsettled(at now: Timestamp) -> Bool {
     if isContested || !locals(at: now).isEmpty { return true }
     // Windows of a calendar have no start key: a spend key tells that somebody has charged one.
-    if rule.rollingLength == nil { return adopted == nil && total != nil }
+    // Reservations need one that everybody has.
+    if rule.rollingLength == nil { return adopted == nil && (total != nil || claims != nil) }
     guard let adopted else { return startText != nil }
     guard let text = startText else { return true }
     return StoreNumber.instant(String(decoding: text, as: UTF8.self)) != adopted.start
@@ -261,7 +240,25 @@ extension RedisRefusal {
   var isAboutOneKey: Bool { kind == .wrongType || kind == .other }
 }
 
+extension BudgetState {
+  /// Whether it is the same budget under another window text, which had a window from `start`.
+  fileprivate func hasOtherText(than key: BudgetKey, from start: Timestamp) -> Bool {
+    position == nil && self.key.scope == key.scope && self.key.name == key.name
+      && self.key != key
+      && (record?.start == start || endedStart == start || windows[start] != nil)
+  }
+}
+
 extension BudgetKeys {
+  /// The commands that tell which window there is.
+  fileprivate var windowQuestions: [[[UInt8]]] {
+    [
+      [Array("GET".utf8), start], [Array("PTTL".utf8), start], [Array("GET".utf8), start],
+      [Array("PTTL".utf8), spend],
+      [Array("HMGET".utf8), mark] + MarkerHead.fields.map { Array($0.utf8) },
+    ]
+  }
+
   /// Sets the start key, unless somebody else was first.
   func startCommand(_ window: Window) -> [[UInt8]] {
     [Array("SET".utf8), start, Array(StoreNumber.text(window.start).utf8), Array("NX".utf8)]

@@ -36,12 +36,15 @@ public struct Reconciler {
   var urgent: [Int] = []
   /// When the last pass over all budgets was.
   var lastWholePass: Timestamp?
+  /// The memory that calls about claims share.
+  var claimBook: ClaimBook
 
   /// Knows nothing yet.
   public init(settings: ReconcilerSettings, keys: RedisKeys) {
     self.settings = settings
     redisKeys = keys
     dynamic = DynamicRest(settings, keys: keys)
+    claimBook = ClaimBook(settings)
   }
 
   /// Does one pass. `isUrgent`: only for budgets near their limit or their window's end, as the pass
@@ -78,6 +81,7 @@ public struct Reconciler {
     }
     try hearClock(node, &store, &report)
     endWindows(Array(states.indices), at: report.time, &report)
+    noteUse(of: node)
     let chosen = isUrgent ? urgent : choose()
     try pull(chosen, &store, node, &report)
     nodeCount = report.nodes
@@ -85,6 +89,7 @@ public struct Reconciler {
     try merge(chosen, node, &store, &report)
     show(chosen, node, at: report.time)
     remember(node, at: report.time, all: false)
+    report.claimsRefusal = claimBook.refusal
     pace(chosen, isUrgent: isUrgent, &report)
     try passDynamic(occasion, node, &store, &report)
   }
@@ -96,6 +101,7 @@ public struct Reconciler {
   /// writes. The next pass looks at every marker.
   public mutating func linkWasMade() {
     for index in states.indices { states[index].mergedAt = nil }
+    claimBook.linkWasMade()
     dynamic.linkWasMade()
   }
 
@@ -115,11 +121,11 @@ public struct Reconciler {
     for (position, budget) in budgets.budgets.enumerated() {
       if let index = known[budget.key], kept[index].origin == budget.origin {
         kept[index].position = position
-        kept[index].limit = budget.limit
-        kept[index].rule = budget.rule
+        kept[index].take(budget)
       } else if var state = dynamic.giveUp(budget) {
         known[budget.key] = kept.count
-        (state.position, state.limit, state.rule) = (position, budget.limit, budget.rule)
+        state.position = position
+        state.take(budget)
         kept.append(state)
       } else if let keys = BudgetKeys(budget.key, budget.origin, in: redisKeys) {
         known[budget.key] = kept.count

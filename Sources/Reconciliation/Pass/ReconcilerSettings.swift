@@ -36,6 +36,9 @@ public struct ReconcilerSettings: Sendable {
   /// Resting dynamic budgets that one pass goes through in turns.
   public var visitBound = 100_000
 
+  /// How budgets are claimed for reservations.
+  public var claims = ClaimTerms()
+
   /// The standard ones.
   public init() {}
 }

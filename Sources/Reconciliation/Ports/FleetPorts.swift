@@ -41,6 +41,29 @@ public protocol FleetNode {
 
   /// The fleet time now, as the engine has it.
   func now() -> Timestamp
+
+  /// The name of this life of the node, as its ledger's totals bear it.
+  var origin: String { get }
+
+  /// Ended lives of this node's directory, whose claims are this node's to end. None where the
+  /// directory may be a copy: the other one's may be alive.
+  var endedLives: [String] { get }
+
+  /// Budgets of which this node holds something back, or for which a reservation waits.
+  func budgetsInUse() -> [BudgetKey]
+
+  /// Has the claims of a budget changed by what the node uses of it, as one step: no reservation
+  /// comes in between. Not where the budget's open window is another one.
+  func changeClaims(
+    of key: BudgetKey, inWindowFrom start: Timestamp,
+    _ change: (NodeUse, inout NodeClaims) -> Void)
+
+  /// The amounts that wait for room in a budget, first come first; the call that follows lists them.
+  func takeWaiting(for key: BudgetKey) -> [PicoUSD]
+
+  /// A call about the budget was answered: those that wait are tried again. `wasListed`: those that
+  /// were listed and still lack room are refused.
+  func answerWaiting(for key: BudgetKey, wasListed: Bool)
 }
 
 /// The node could not do it now; the next pass tries again.
@@ -102,6 +125,10 @@ public struct FleetBudget: Hashable, Sendable {
   public var rule: WindowRule
   /// Whose keys it has in the store.
   public var origin: BudgetOrigin
+  /// How reservations in it are kept within the limit.
+  public var mode = ClaimMode.shared
+  /// Whether reservations in it are denied at all.
+  public var isBounding = true
 
   /// Makes a budget.
   public init(key: BudgetKey, limit: PicoUSD?, rule: WindowRule, origin: BudgetOrigin) {

@@ -12,6 +12,8 @@ struct MergeBatch {
     var keys: BudgetKeys
     /// The slot of its keys, where it may go in one call with others of it; nil: it goes alone.
     var slot: Int?
+    /// The claim that goes beside the spend.
+    var offer: BudgetClaims.Offer?
   }
 
   /// The merges that may go in one call.
@@ -33,7 +35,9 @@ struct MergeBatch {
     var together: [Company: [Merge]] = [:]
     var order: [Company] = []
     for merge in merges {
-      guard let slot = merge.slot, merge.call.parts.count == 1, !merge.call.isForced else {
+      guard let slot = merge.slot, merge.call.parts.count == 1, !merge.call.isForced,
+        merge.call.claim == nil
+      else {
         groups.append(([merge], false))
         scriptCalls.append(
           merge.call.scriptCall(spendKey: merge.keys.spend, markKey: merge.keys.mark))

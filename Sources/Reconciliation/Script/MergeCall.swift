@@ -23,18 +23,25 @@ struct MergeCall {
   /// A random word, kept in the marker if this call makes it.
   var epoch: String
   var parts: [Part]
+  /// The node's claim beyond this spend; nil: the call claims nothing.
+  var claim: ClaimCall?
 
   func scriptCall(spendKey: [UInt8], markKey: [UInt8]) -> RedisScriptCall {
     var words = [
       "SYNC", "\(window.start.unixMilliseconds)", "\(window.end.unixMilliseconds)", "\(length)",
       epoch, highest.exactText, isForced ? "F" : "-",
     ]
+    var keys = [spendKey, markKey]
+    if let claim {
+      keys.append(RedisKeys.claimsKey(besideMark: markKey))
+      words += claim.words
+    }
     for part in parts {
       words.append(part.origin)
       words.append(part.cumulative.twelveDecimals)
       words.append(part.confirmed.twelveDecimals)
     }
-    return RedisScriptCall(keys: [spendKey, markKey], arguments: words.map { Array($0.utf8) })
+    return RedisScriptCall(keys: keys, arguments: words.map { Array($0.utf8) })
   }
 }
 
@@ -79,11 +86,14 @@ struct MergeReply: Equatable {
   var added: PicoUSD
   /// The marker's total of each origin asked for, in their order.
   var stored: [PicoUSD]
+  /// The claims, where the call claimed something and its window was agreed on.
+  var claim: ClaimReply?
 
-  /// Reads a reply; nil: it has another shape.
-  init?(_ value: RedisValue) {
+  /// Reads a reply; nil: it has another shape. `claimsAfter`: the number of the call's parts, where it
+  /// had claims.
+  init?(_ value: RedisValue, claimsAfter parts: Int? = nil) {
     guard let fields = value.array, fields.count >= 10 else { return nil }
-    let texts = fields.compactMap { $0.bytes.map { String(decoding: $0, as: UTF8.self) } }
+    var texts = fields.compactMap { $0.bytes.map { String(decoding: $0, as: UTF8.self) } }
     guard texts.count == fields.count, let outcome = Outcome(rawValue: texts[0]),
       let start = StoreNumber.milliseconds(texts[1]), let end = StoreNumber.milliseconds(texts[2]),
       let now = StoreNumber.milliseconds(texts[7]),
@@ -102,6 +112,12 @@ struct MergeReply: Equatable {
     self.sum = sum
     self.now = now
     self.added = added
+    // Told by their number: a call whose window was not agreed on has left no claim.
+    if let parts, texts.count == 10 + parts + ClaimReply.fields {
+      guard let claim = ClaimReply(texts.suffix(ClaimReply.fields)) else { return nil }
+      self.claim = claim
+      texts.removeLast(ClaimReply.fields)
+    }
     stored = []
     for text in texts.dropFirst(10) {
       guard let amount = PicoUSD(twelveDecimals: text) else { return nil }
@@ -114,7 +130,8 @@ extension MergeReply {
   /// Reads the reply to `call`. One of many calls at once is answered with the spend key's value
   /// alone where the marker has all that was sent.
   static func read(_ value: RedisValue, to call: MergeCall) -> MergeReply? {
-    value.bytes == nil ? MergeReply(value) : MergeReply(total: value, to: call)
+    if value.bytes != nil { return MergeReply(total: value, to: call) }
+    return MergeReply(value, claimsAfter: call.claim.map { _ in call.parts.count })
   }
 
   private init?(total value: RedisValue, to call: MergeCall) {

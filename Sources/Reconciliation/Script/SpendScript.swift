@@ -21,11 +21,21 @@ public enum SpendScript {
     --   sum  of all c:*                                       t    K after our last write
     --   prev the open window that this one replaced           rk   K when M was made
     --   rf   windows that end by then are over: a reset       e    a random word for this life of M
+    -- KEYS[3] H  claims on what is left, in K's slot: a hash; left out: the call claims nothing
+    --   <origin> "q a x"   in its call number q it claimed a beyond its spend, until x on this clock
+    --   s n  sum and number of the claims above 0             x    none ends before
+    --   lt   until then no claim is raised                    w    the window they were last used in
     -- ARGV[1] SYNC | RESET   [2] w   [3] fin   [4] length in ms   [5] a random word
     -- ARGV[6] K when this node was last told what of its own M holds, 0: never
     -- ARGV[7] '-', or F: K expires late and the start key was read again unchanged
-    -- ARGV[8..] triples: origin, its cumulative spend, what was confirmed of it
+    -- With H: [8] the living origin   [9] the number of the call: it grows   [10] that of the last
+    --   answered call which left a claim, 0: none   [11] the claim it keeps: always granted
+    --   [12] for how long, ms   [13] the total it was told last, 0: never   [14] the limit or '-'
+    --   [15] how much more it would like   [16] less than that is of no use
+    --   [17] amounts that wait, in order, by comma   [18] ended lives of the node, by comma
+    -- ARGV[8.. or 19..] triples: origin, its cumulative spend, what was confirmed of it
     -- reply {code, w, fin, prev, rf, K, sum, now, epoch, added, stored ...}
+    --   with H, where the window was agreed on, then {state, claim, others' claims, free, claimants, lt}
     -- Or many budgets' calls of one window, each with one origin and no flag, keys K M K M ...:
     -- ARGV[1] MANY   [2] w   [3] fin   [4] length   [5] a random word   then of each budget four:
     --   K when this node was last told, origin, its cumulative spend, what was confirmed of it
@@ -72,17 +82,110 @@ public enum SpendScript {
     local function int(n) return string.format('%.0f', n) end
     local function eps(x) return 1e-12 + math.abs(x) * 1e-12 end
 
+    -- An amount of a claim: less than 10^15 dollars, so that no sum of claims is too long to be read.
+    local function part(s) return s and #s <= 28 and split(s) end
+    -- A sum that is too long to be read is above every limit.
+    local function bounded(s)
+      return split(s) and s or string.rep('9', 24) .. '.' .. string.rep('9', 12)
+    end
+
+    -- Whether the eleven arguments of a claim can be used.
+    local function claimable(ARGV)
+      if #ARGV < 18 or not tonumber(ARGV[9]) or not tonumber(ARGV[10]) or not tonumber(ARGV[13])
+          or not string.find(ARGV[12], '^%d+$') or not string.find(ARGV[8], '.', 1, true)
+          or not part(ARGV[11]) or not part(ARGV[15]) or not part(ARGV[16])
+          or (ARGV[14] ~= '-' and not split(ARGV[14])) then return false end
+      for x in string.gmatch(ARGV[17], '[^,]+') do
+        if not part(x) then return false end
+      end
+      return true
+    end
+    -- What H holds: number and amount of the caller's claim, others' sum, claimants with the caller.
+    local function claims(H, origin, gone, now)
+      local h = redis.call('HMGET', H, 'lt', 's', 'n', 'x', origin)
+      local q, a = string.match(h[5] or '', '^(%d+) (%S+) %d+$')
+      if not part(a) then q, a = nil, nil end
+      local c = {q = tonumber(q or ''), others = ZERO, n = 1, ends = tonumber(h[4] or ''), dead = {}}
+      c.lt = math.min(tonumber(h[1] or '') or 0, now + 2000)  -- this clock may have gone back
+      local count = tonumber(h[3] or '')
+      if h[2] and split(h[2]) and count and c.ends and now <= c.ends and gone == ''
+          and (not h[5] or c.q) then
+        c.others, c.n = h[2], count + 1
+        if c.q and less(ZERO, a) then
+          -- Less than the caller's own: somebody has spoilt it.
+          c.others, c.n = less(h[2], a) and ZERO or sub(h[2], a), count
+        end
+        return c
+      end
+      -- A claim may have ended: everybody's are looked at.
+      local all, over = redis.call('HGETALL', H), {}
+      for life in string.gmatch(gone, '[^,]+') do over[life] = true end
+      c.ends = nil
+      for i = 1, #all, 2 do
+        local f = all[i]
+        if f ~= origin and string.find(f, '.', 1, true) then
+          local fq, fa, x = string.match(all[i + 1], '^(%d+) (%S+) (%d+)$')
+          x = tonumber(x or '')
+          if not fq or not part(fa) or over[f] or x < now then c.dead[#c.dead + 1] = f
+          else
+            if less(ZERO, fa) then c.others, c.n = add(c.others, fa), c.n + 1 end
+            c.ends = math.min(c.ends or x, x)
+          end
+        end
+      end
+      return c
+    end
+    -- The caller's claim from now on. What it holds already it may keep: it is out. More it gets only
+    -- while the fleet's spend and everybody's claims stay within the limit.
+    local function raise(H, c, ARGV, w, now, total)
+      local origin, q, qa, mine = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
+      local life, known, limit = tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
+      -- A later call of this origin was here before: it has said what is claimed.
+      if c.q and c.q >= q then return {'OLD', ZERO, c.others, ZERO, int(c.n), int(c.lt)} end
+      if known > num(total) + eps(known) or (qa > 0 and (not c.q or c.q < qa)) then
+        c.lt = now + 2000                       -- something was lost: let everybody speak first
+      end
+      local state, free = 'OK', ZERO
+      if limit ~= '-' then
+        local used = bounded(add(bounded(add(total, c.others)), mine))
+        if less(used, limit) then free = sub(limit, used) end
+        if now < c.lt then
+          state = 'LEARN'
+        else
+          for x in string.gmatch(ARGV[17], '[^,]+') do
+            if not less(free, x) then mine, free = add(mine, x), sub(free, x) end
+          end
+          local extra = math.min(num(ARGV[15]), num(free) / (2 * c.n))
+          local text = string.format('%.6f000000', math.floor(extra * 1e6) / 1e6)
+          if less(ZERO, text) and not less(text, ARGV[16]) and not less(free, text) then
+            mine, free = add(mine, text), sub(free, text)
+          end
+        end
+      end
+      for _, f in ipairs(c.dead) do redis.call('HDEL', H, f) end
+      local ends = now + life
+      -- A claim of nothing stays too, for its number: a call that comes late must not raise it again.
+      redis.call('HSET', H, origin, int(q) .. ' ' .. mine .. ' ' .. int(ends), 'w', int(w),
+        'lt', int(c.lt), 's', add(c.others, mine), 'n', int(less(ZERO, mine) and c.n or c.n - 1),
+        'x', int(math.min(c.ends or ends, ends)))
+      if redis.call('PTTL', H) < life + 60000 then redis.call('PEXPIREAT', H, int(ends + 60000)) end
+      return {state, mine, c.others, free, int(c.n), int(c.lt)}
+    end
+
     local function one(KEYS, ARGV)
-    local K, M = KEYS[1], KEYS[2]
+    local K, M, H = KEYS[1], KEYS[2], KEYS[3]
+    local first = H and 19 or 8
 
     -- 1. arguments: refused before anything is read
     local op, w, fin, len = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
     local seen = tonumber(ARGV[6])
-    if not (w and fin and len and seen) or len <= 0 or #ARGV < 7 or (#ARGV - 7) % 3 ~= 0
+    if not (w and fin and len and seen) or len <= 0 or #ARGV < first - 1
+        or (#ARGV - first + 1) % 3 ~= 0
         or (op ~= 'SYNC' and op ~= 'RESET') or (op == 'RESET' and #ARGV > 7) then
       return redis.error_reply('BDARG bad arguments')
     end
-    for i = 8, #ARGV, 3 do
+    if H and not claimable(ARGV) then return redis.error_reply('BDARG bad claim') end
+    for i = first, #ARGV, 3 do
       if not split(ARGV[i + 1]) or not split(ARGV[i + 2]) then
         return redis.error_reply('BDARG bad amount')
       end
@@ -104,6 +207,7 @@ public enum SpendScript {
     local kp = redis.call('PTTL', K)
     local kexp = kp >= 0 and now + kp or nil
     local slack = math.min(5000, math.floor(len / 4))
+    local c = H and claims(H, ARGV[8], ARGV[18], now)
     local function reply(code, added, ...)
       return {code, int(w), int(fin), prev, rf, redis.call('GET', K) or '', sum, int(now), epoch,
         added, ...}
@@ -162,7 +266,7 @@ public enum SpendScript {
 
     -- 5. merge
     local stored, set, news = {}, {}, ZERO
-    for i = 8, #ARGV, 3 do
+    for i = first, #ARGV, 3 do
       local f, cum, acked = 'c:' .. ARGV[i], ARGV[i + 1], ARGV[i + 2]
       local have = same and redis.call('HGET', M, f) or false
       if have and not split(have) then
@@ -220,7 +324,17 @@ public enum SpendScript {
       if not same then create() end
       redis.call('HSET', M, 'sum', sum, 't', t, unpack(set))
     end
-    return reply(code, grow, unpack(stored))
+    local answer = reply(code, grow, unpack(stored))
+    if not H then return answer end
+
+    -- 8. claims
+    local total = ZERO
+    if answer[6] ~= '' then total = decimal(answer[6], tonumber(answer[6]))
+    elseif same then total = decimal(t, tonumber(t) or 0) end
+    total = bounded(total)
+    if less(total, sum) then total = sum end
+    for _, x in ipairs(raise(H, c, ARGV, w, now, total)) do answer[#answer + 1] = x end
+    return answer
     end
 
     if ARGV[1] ~= 'MANY' then return one(KEYS, ARGV) end

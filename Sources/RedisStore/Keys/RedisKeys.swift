@@ -41,6 +41,10 @@ public struct RedisKeys: Hashable, Sendable {
     beside(spendKey(key, origin), "bd")
   }
 
+  /// The key of the nodes' claims on what is left of a budget, in the cluster slot of its spend, from
+  /// the key of their shares.
+  public static func claimsKey(besideMark mark: [UInt8]) -> [UInt8] { mark + [UInt8(ascii: "h")] }
+
   /// The key of the fleet's nodes.
   public var nodesKey: [UInt8] { named("budgetd:nodes") }
 

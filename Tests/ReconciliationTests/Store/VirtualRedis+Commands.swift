@@ -35,6 +35,7 @@ extension VirtualRedis {
     case ("INCRBYFLOAT", 3): return increase(words[1], by: command[2])
     case ("HSET", 4...): return setFields(words[1], Array(command[2...]))
     case ("HGET", 3), ("HMGET", 3...): return fields(name, words)
+    case ("HGETALL", 2), ("HDEL", 3...): return allFields(name, words)
     case ("ZADD", 4): return add(words)
     case ("ZCOUNT", 4), ("ZREMRANGEBYSCORE", 4): return range(name, words)
     default: return Self.error("ERR unknown command or wrong number of arguments for '\(name)'")
@@ -126,6 +127,23 @@ extension VirtualRedis {
     }
     let values = words[2...].map { fields[$0].map { RedisValue.bytes($0) } ?? .null }
     return name == "HGET" ? values[0] : .array(values)
+  }
+
+  private func allFields(_ name: String, _ words: [String]) -> RedisValue {
+    guard let entry = live(words[1]) else { return name == "HDEL" ? .integer(0) : .array([]) }
+    guard case .hash(let fields) = entry.value else { return Self.wrongType }
+    guard name == "HDEL" else {
+      return .array(
+        fields.sorted { $0.key < $1.key }.flatMap {
+          [.bytes(Array($0.key.utf8)), .bytes($0.value)]
+        }
+      )
+    }
+    let rest = fields.filter { !words[2...].contains($0.key) }
+    if rest.count < fields.count {
+      put(words[1], rest.isEmpty ? nil : Entry(value: .hash(rest), expiry: entry.expiry))
+    }
+    return .integer(Int64(fields.count - rest.count))
   }
 
   private func members(_ key: String) -> [String: Double]? {

@@ -1,0 +1,167 @@
+public import BudgetModel
+
+/// Reservations that wait for room in budgets, until a call about those was answered.
+///
+/// A value: whoever has it says what time it is, tries reservations again when told to, and answers
+/// them. Times are what has passed since some instant.
+public struct WaitingRoom: Sendable {
+  /// A reservation that waits.
+  public typealias Ticket = UInt64
+
+  /// A budget without room for a reservation, and how much it needs there.
+  public struct Lack: Hashable, Sendable {
+    /// Whose room.
+    public var key: BudgetKey
+    /// The amount, with what it adds to the cushion.
+    public var amount: PicoUSD
+
+    /// Makes one.
+    public init(_ key: BudgetKey, _ amount: PicoUSD) {
+      self.key = key
+      self.amount = amount
+    }
+  }
+
+  /// The fate of a reservation that was tried again.
+  public enum Outcome: Sendable {
+    /// It was held, or denied by what is spent.
+    case decided
+    /// It still lacks room.
+    case lacking([Lack])
+  }
+
+  private struct Waiter {
+    var lacks: [Lack]
+    /// Budgets whose last call listed it.
+    var listed: Set<BudgetKey> = []
+    var deadline: Duration
+  }
+
+  private struct Refusal {
+    var amount: PicoUSD
+    var until: Duration
+  }
+
+  private let terms: ClaimTerms
+  private var waiters: [Ticket: Waiter] = [:]
+  /// First come, first.
+  private var lists: [BudgetKey: [Ticket]] = [:]
+  private var refusals: [BudgetKey: Refusal] = [:]
+
+  /// Makes an empty room.
+  public init(_ terms: ClaimTerms = ClaimTerms()) { self.terms = terms }
+
+  /// How many wait.
+  public var count: Int { waiters.count }
+
+  /// Budgets for which something waits.
+  public var budgets: [BudgetKey] { Array(lists.keys) }
+
+  /// Whether so much was refused a moment ago: asking again would find the same.
+  public func isRefused(_ lack: Lack, at now: Duration) -> Bool {
+    refusals[lack.key].map { now < $0.until && lack.amount >= $0.amount } ?? false
+  }
+
+  /// A reservation waits for all that it lacks, until `deadline` at most.
+  public mutating func enter(_ ticket: Ticket, lacking lacks: [Lack], until deadline: Duration) {
+    waiters[ticket] = Waiter(lacks: lacks, deadline: deadline)
+    for lack in lacks { lists[lack.key, default: []].append(ticket) }
+  }
+
+  /// The amounts that wait for a budget, for the call that lists them.
+  public mutating func takeWaiting(for key: BudgetKey) -> [PicoUSD] {
+    guard let list = lists[key] else { return [] }
+    return list.prefix(terms.waitingBound).map { ticket in
+      waiters[ticket]?.listed.insert(key)
+      return waiters[ticket]?.lacks.first { $0.key == key }?.amount ?? .zero
+    }
+  }
+
+  /// A call about the budget was answered: each that waits for it is tried again, in order. `wasListed`:
+  /// the call could have been granted what it listed, so that whoever was listed and still lacks room
+  /// is refused. Returns those that are refused.
+  public mutating func answered(
+    _ key: BudgetKey, wasListed: Bool, at now: Duration, trying: (Ticket) -> Outcome
+  ) -> [Ticket] {
+    var refused: [Ticket] = []
+    for ticket in lists[key] ?? [] {
+      guard let waiter = waiters[ticket] else { continue }
+      switch trying(ticket) {
+      case .decided: leave(ticket)
+      case .lacking(let lacks):
+        let listed = waiter.listed
+        if wasListed, listed.contains(key), let lack = lacks.first(where: { $0.key == key }) {
+          refusals[key] = Refusal(
+            amount: lack.amount, until: now + terms.refusalMemory)
+          leave(ticket)
+          refused.append(ticket)
+        } else {
+          moves(ticket, to: lacks)
+        }
+      }
+    }
+    return refused
+  }
+
+  /// It lacks something else than before; its places in lists where it stays are the same.
+  private mutating func moves(_ ticket: Ticket, to lacks: [Lack]) {
+    guard let before = waiters[ticket] else { return }
+    waiters[ticket]?.lacks = lacks
+    let (old, new) = (Set(before.lacks.map(\.key)), Set(lacks.map(\.key)))
+    for key in old.subtracting(new) { take(ticket, from: key) }
+    for lack in lacks where !old.contains(lack.key) { lists[lack.key, default: []].append(ticket) }
+  }
+
+  /// It waits no more.
+  public mutating func leave(_ ticket: Ticket) {
+    guard let waiter = waiters.removeValue(forKey: ticket) else { return }
+    for lack in waiter.lacks { take(ticket, from: lack.key) }
+  }
+
+  private mutating func take(_ ticket: Ticket, from key: BudgetKey) {
+    lists[key]?.removeAll { $0 == ticket }
+    if lists[key]?.isEmpty == true { lists[key] = nil }
+  }
+
+  /// Takes out those that have waited for as long as they may.
+  public mutating func takeOverdue(at now: Duration) -> [Ticket] {
+    let overdue = waiters.filter { $0.value.deadline <= now }.map(\.key).sorted()
+    for ticket in overdue { leave(ticket) }
+    refusals = refusals.filter { now < $0.value.until }
+    return overdue
+  }
+
+  /// Takes out all: the store is away, and nothing that waits would be answered.
+  public mutating func takeAll() -> [Ticket] {
+    let all = waiters.keys.sorted()
+    waiters = [:]
+    lists = [:]
+    return all
+  }
+
+  /// When the next one has waited for as long as it may; nil: nobody waits.
+  public var nextDeadline: Duration? { waiters.values.map(\.deadline).min() }
+}
+
+/// The pace of calls on demand. A value: time is told to it.
+public struct DemandPace: Sendable {
+  private let terms: ClaimTerms
+  private var lastCall: Duration?
+  private var learnsUntil: Duration?
+
+  /// Makes the pace of a node that has not called yet.
+  public init(_ terms: ClaimTerms = ClaimTerms()) { self.terms = terms }
+
+  /// A call was made; `learning`: it found the fleet learning.
+  public mutating func called(at now: Duration, learning: Bool) {
+    lastCall = now
+    learnsUntil = learning ? now + terms.learningTime : nil
+  }
+
+  /// In how long the next one may be made.
+  public func wait(at now: Duration) -> Duration {
+    guard let lastCall else { return .zero }
+    let isLearning = learnsUntil.map { now < $0 } ?? false
+    return max(.zero, lastCall + (isLearning ? terms.learningGap : terms.demandGap) - now)
+  }
+}

@@ -1,0 +1,152 @@
+import BudgetModel
+import RedisStore
+import Testing
+
+@testable import Reconciliation
+
+/// How passes and calls on demand carry claims.
+@Suite struct ClaimPassTests {
+  /// A store that answers as the script does, and refuses what it is told to.
+  private struct Store: FleetStore {
+    let redis: VirtualRedis
+    var refusal: RedisRefusal?
+    var calls: [RedisScriptCall] = []
+    var lastRoundTrip: Duration { .zero }
+
+    init() throws { redis = try VirtualRedis(script: SpendScript.text, now: ClaimWorld.start) }
+
+    mutating func perform(_ commands: [[[UInt8]]]) -> [RedisValue] {
+      commands.map { redis.perform($0) }
+    }
+
+    mutating func evaluate(_ calls: [RedisScriptCall]) -> [RedisValue] {
+      self.calls += calls
+      return calls.map { call in
+        if let refusal, call.keys.count == 3 { return .error(refusal) }
+        return redis.evaluate(call)
+      }
+    }
+  }
+
+  private final class Node: FleetNode {
+    let base: SimulatedNode
+    let redis: VirtualRedis
+    var claims = NodeClaims()
+    var held = PicoUSD.zero
+    var waiting: [PicoUSD] = []
+    var answers: [Bool] = []
+    var endedLives: [String] = []
+
+    init(_ redis: VirtualRedis, mode: ClaimMode = .strict) {
+      var budget = FleetBudget(
+        key: BudgetKey(scope: .provider, name: "openai", windowText: "1d"),
+        limit: PicoUSD(dollars: 10), windowLength: .seconds(86_400))
+      budget.mode = mode
+      self.redis = redis
+      base = SimulatedNode(place: 0, budgets: [budget])
+      base.start(
+        skew: 0, at: redis.now, settings: ReconcilerSettings(), keys: RedisKeys(namespace: nil))
+      claims.ceiling = .zero
+    }
+
+    var nodeID: String { base.nodeID }
+    var origin: String { base.origin }
+    func budgets(otherThan generation: UInt64?) -> FleetBudgets? {
+      generation == 1 ? nil : FleetBudgets(generation: 1, budgets: base.budgets)
+    }
+    func news() -> LedgerNews { base.news(at: now()) }
+    func adopt(_ adoptions: [WindowAdoption]) {
+      for adoption in adoptions { base.adopt(adoption, at: now()) }
+    }
+    func show(_ views: [FleetView], of generation: UInt64) {}
+    func showDynamic(_ views: [DynamicView]) {}
+    func remember(_ records: [FleetRecord]) {}
+    func heard(_ time: Timestamp, roundTrip: Duration) {}
+    func now() -> Timestamp { Timestamp(unixMilliseconds: redis.now) }
+    func budgetsInUse() -> [BudgetKey] {
+      held > .zero || !waiting.isEmpty ? [base.budgets[0].key] : []
+    }
+    func changeClaims(
+      of key: BudgetKey, inWindowFrom start: Timestamp,
+      _ change: (NodeUse, inout NodeClaims) -> Void
+    ) {
+      guard base.open[0]?.start == start else { return }
+      var use = NodeUse(committed: base.ledger.windows[0][start]?.sum ?? .zero)
+      (use.held, use.open) = (held, held > .zero ? 1 : 0)
+      change(use, &claims)
+    }
+    func takeWaiting(for key: BudgetKey) -> [PicoUSD] { waiting }
+    func answerWaiting(for key: BudgetKey, wasListed: Bool) { answers.append(wasListed) }
+  }
+
+  private let dollar = PicoUSD(dollars: 1)
+
+  private func reconciler() -> Reconciler {
+    Reconciler(settings: ReconcilerSettings(), keys: RedisKeys(namespace: nil))
+  }
+
+  @Test func aNodeWithoutReservationsClaimsNothing() throws {
+    var store = try Store()
+    let node = Node(store.redis)
+    var reconciler = reconciler()
+    node.base.queue.append((1, 0, dollar))
+    _ = node.base.commit(at: node.now())
+    for _ in 0..<3 {
+      _ = try reconciler.pass(node, &store)
+      store.redis.now += 1_000
+    }
+    #expect(!store.calls.isEmpty && store.calls.allSatisfy { $0.keys.count == 2 })
+    #expect(store.redis.hash("{provider_spend:openai:1d}:bdh") == nil)
+  }
+
+  @Test func whatWaitsIsAskedForOnDemand() throws {
+    var store = try Store()
+    let node = Node(store.redis)
+    var reconciler = reconciler()
+    _ = try reconciler.pass(node, &store)
+    node.waiting = [dollar, PicoUSD(dollars: 20)]
+    node.endedLives = ["00000000.00000099"]
+    store.calls = []
+    let report = try reconciler.callOnDemand(node, &store)
+    #expect(store.calls.count == 1 && report.claimed == 1 && report.learning == 0)
+    #expect(node.claims.ceiling == dollar && node.answers == [true])
+    // Ended lives are told once.
+    let gone = store.calls.map { String(decoding: $0.arguments[17], as: UTF8.self) }
+    #expect(gone == ["00000000.00000099"])
+    (node.waiting, node.held) = ([], dollar)
+    _ = try reconciler.callOnDemand(node, &store)
+    #expect(store.calls.count == 1, "nothing waits")
+    store.redis.now += 6_000
+    _ = try reconciler.pass(node, &store)
+    #expect(store.calls.last?.arguments[17] == [] && store.calls.last?.arguments[8] == [0x32])
+    #expect(node.claims.usableUntil.unixMilliseconds >= store.redis.now + 8_900)
+  }
+
+  @Test func spendGoesOnWhereClaimsMayNotBeKept() throws {
+    for refusal in [
+      RedisRefusal(kind: .noPermission, text: "NOPERM no"),
+      RedisRefusal(kind: .wrongType, text: "WRONGTYPE no"),
+    ] {
+      var store = try Store()
+      let node = Node(store.redis)
+      var reconciler = reconciler()
+      _ = try reconciler.pass(node, &store)
+      store.refusal = refusal
+      node.held = dollar
+      node.base.queue.append((1, 0, dollar))
+      _ = node.base.commit(at: node.now())
+      let first = try reconciler.pass(node, &store)
+      #expect(first.claimed == 0 && first.merged == 0)
+      #expect((first.claimsRefusal != nil) == (refusal.kind == .noPermission))
+      #expect(first.faultCount == (refusal.kind == .noPermission ? 0 : 1))
+      store.redis.now += 1_000
+      let second = try reconciler.pass(node, &store)
+      #expect(second.merged == 1 && store.redis.text("provider_spend:openai:1d") == "1")
+      // Tried again: over a new link, or after a minute.
+      store.refusal = nil
+      reconciler.linkWasMade()
+      store.redis.now += 60_000
+      #expect(try reconciler.pass(node, &store).claimed == 1)
+    }
+  }
+}
