@@ -36,10 +36,20 @@ def suite_folder(suite):
     return folder
 
 
-class Tree:
-    """Entered from outside by `run` and `start`; `files` are its files."""
+def control_group():
+    """A new one, for a systemd that is not the machine's."""
+    rows = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    (place,) = (row[1] for row in rows if row[2] == "cgroup2" and row[1].startswith("/sys/fs"))
+    group = Path(place) / f"budgetd-test-{os.getpid()}"
+    group.mkdir()
+    return group
 
-    def __init__(self, suite, work):
+
+class Tree:
+    """Entered from outside by `run` and `start`; `files` are its files. With `boots` its first process is
+    the suite's systemd."""
+
+    def __init__(self, suite, work, boots=False):
         assert os.geteuid() == 0, "packages are installed by root: run these tests as root"
         base = suite_folder(suite) if suite else Path("/")
         self.log = work / "tree.log"
@@ -48,8 +58,12 @@ class Tree:
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
         if not self.is_online:
             command.append("--net")
+        self.group = control_group() if boots else None
+        if boots:
+            command = ["sh", "-c", f'echo $$ >{self.group}/cgroup.procs && exec "$@"', "sh",
+                       *command, "--cgroup", "--uts", "--ipc"]
         self.process = subprocess.Popen(
-            [*command, sys.executable, __file__, base, work],
+            [*command, sys.executable, __file__, base, work, "boot" if boots else "stay"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(self.log, "wb"))
         assert self.process.stdout.readline() == b"ready\n", self.log.read_text()
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
@@ -90,6 +104,10 @@ class Tree:
         os.kill(self.first, signal.SIGKILL)
         self.process.wait(LONG)
         self.process.stdout.close()
+        if self.group:
+            for path in sorted(self.group.rglob("*/"), reverse=True):
+                path.rmdir()
+            self.group.rmdir()
 
 
 @pytest.fixture(params=["", *SUITES], ids=lambda suite: suite or "machine")
@@ -99,8 +117,8 @@ def tree(request, tmp_path):
     one.close()
 
 
-def be_first(base, work):
-    """Lays a layer in memory over the files of `base` and stays."""
+def be_first(base, work, what):
+    """Lays a layer in memory over the files of `base`, and stays or becomes systemd."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def mount(source, target, kind, options="", flags=0):
@@ -120,13 +138,24 @@ def be_first(base, work):
           f"lowerdir={base},upperdir={layer}/upper,workdir={layer}/work")
     mount("proc", root / "proc", "proc")
     bind = 1 << 12
-    mount("/dev", root / "dev", "none", flags=bind)
     for folder, mode in (("run", "755"), ("tmp", "1777"), ("home", "755")):
         mount("tmpfs", root / folder, "tmpfs", f"mode={mode}")
     for folder in TOOLCHAINS:
         if (root / folder).is_dir():
             mount("tmpfs", root / folder, "tmpfs")
-    os.chroot(root)
+    if what == "boot":
+        devices(mount, bind, root / "dev")
+        mount("sysfs", root / "sys", "sysfs")
+        mount("cgroup2", root / "sys/fs/cgroup", "cgroup2")
+        # systemd gives services roots of their own, which wants a root that is a mount, and shared.
+        (root / "run/old").mkdir()
+        os.chdir(root)
+        subprocess.run(["pivot_root", ".", "run/old"], check=True)
+        libc.umount2(b"/run/old", 2)
+        mount("none", "/", "none", flags=(1 << 14) | (1 << 20))
+    else:
+        mount("/dev", root / "dev", "none", flags=bind)
+        os.chroot(root)
     os.chdir("/")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         get_flags, set_flags, up = 0x8913, 0x8914, 1
@@ -134,11 +163,27 @@ def be_first(base, work):
         flags = struct.unpack("16sh14x", answer)[1] | up
         fcntl.ioctl(one, set_flags, struct.pack("16sh14x", b"lo", flags))
     print("ready", flush=True)
+    if what == "boot":
+        os.execve("/lib/systemd/systemd", ["systemd"],
+                  {"container": "other", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
     while True:
         try:
             os.wait()  # The first process buries the others.
         except ChildProcessError:
             signal.pause()
+
+
+def devices(mount, bind, folder):
+    """Those that a service may see: systemd makes itself copies of each."""
+    mount("tmpfs", folder, "tmpfs", "mode=755")
+    for name in ("null", "zero", "full", "random", "urandom", "tty"):
+        (folder / name).touch()
+        mount(f"/dev/{name}", folder / name, "none", flags=bind)
+    for name in ("shm", "pts", "mqueue", "hugepages"):
+        (folder / name).mkdir()
+    mount("devpts", folder / "pts", "devpts", "newinstance,ptmxmode=0666,mode=620")
+    for name, target in (("fd", "/proc/self/fd"), ("ptmx", "pts/ptmx")):
+        (folder / name).symlink_to(target)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import LONG, ROOT, run
-from package_tree import tree  # noqa: F401 (a fixture)
+from conftest import LONG, ROOT, eventually, run
+from package_tree import SUITES, Tree, tree  # noqa: F401 (a fixture)
 
 DEPLOY = ROOT / "deploy"
 PACK_SECONDS = 300
@@ -228,6 +228,61 @@ def test_installed_started_upgraded_removed_and_purged(packages, tree, tmp_path)
     assert left == ""
 
 
+def under_systemd(packages, suite, work):
+    """The package where the suite's systemd is process 1: what it forbids, hands over and keeps open."""
+    tree = Tree(suite, work, boots=True)
+    try:
+        eventually(lambda: (tree.files / "run/systemd/notify").exists(), LONG, "systemd is there")
+        tree.run("systemctl is-system-running --wait || true")
+        install(tree, older(packages[0], work), "older.deb")
+        assert tree.run("systemctl is-active budgetd").strip() == "active"
+        _, budgets, record, filtered, edit = first_steps()
+        tree.run(record)
+        assert "denied" in tree.run(filtered, status=2)
+        config = tree.files / "etc/budgetd/config.yaml"
+        config.write_text(config.read_text().replace("budget_limit: 100 ", "budget_limit: 200 "))
+        tree.run(edit.split("&& sudo ")[1])
+        tree.run(f"for i in $(seq 100); do {filtered} && exit; sleep 0.1; done; exit 1")
+
+        # A secret of systemd's, whose file nobody else reads.
+        tree.run("budgetctl access new me --role admin >/tmp/told && sed -n 2p /tmp/told >/tmp/token && "
+                 "chmod 600 /tmp/token && mkdir -p /etc/credstore && "
+                 "(echo clients:; sed -n '/  - name/,$p' /tmp/told) >/etc/credstore/budgetd.access.yaml && "
+                 "chmod 600 /etc/credstore/budgetd.access.yaml && cp /etc/default/budgetd /tmp/default && "
+                 "echo BUDGETD_ACCESS_FILE=/run/credentials/budgetd.service/access.yaml >>/etc/default/budgetd "
+                 "&& systemctl restart budgetd")
+        assert "UNAUTHENTICATED" in tree.run(budgets, status=1)
+        assert "$200.00 / 1d" in tree.run(f"BUDGETD_TOKEN_FILE=/tmp/token {budgets}")
+        tree.run("cp /tmp/default /etc/default/budgetd")
+
+        # An upgrade restarts it.
+        before = tree.run("pidof budgetd")
+        install(tree, packages[0], "newer.deb")
+        assert tree.run("systemctl is-active budgetd").strip() == "active"
+        assert tree.run("pidof budgetd") != before and "$100.00" in tree.run(budgets)
+
+        # With sockets that outlive it nobody is refused. A connection that was taken and had asked nothing
+        # yet is closed by a drain: the same record again adds nothing twice.
+        units = "budgetd.socket budgetd-http.socket budgetd-unix.socket"
+        tree.run(f"systemctl stop budgetd && systemctl enable --now {units} && systemctl start budgetd")
+        tree.run("for i in $(seq 6); do systemctl restart budgetd; sleep 0.2; done & for i in $(seq 40); do "
+                 "until budgetctl --timeout 30 record --provider openai --cost 1 --key restart-$i; do "
+                 "test $? = 70 || exit 1; done; done; wait")
+        assert "$140.00" in tree.run(f"{budgets} --server unix:/run/budgetd/rpc.sock")
+        tree.run("dpkg --purge budgetd")
+        assert tree.run("systemctl --failed --no-legend") == ""
+        assert tree.run("rm -r /etc/credstore && find /etc /run /var/lib -xdev -name '*budgetd*' "
+                        "-not -path '*/dpkg/*'") == ""
+    finally:
+        tree.close()
+
+
+if SUITES:
+    @pytest.mark.parametrize("suite", SUITES)
+    def test_systemd_runs_it(packages, suite, tmp_path):
+        under_systemd(packages, suite, tmp_path)
+
+
 def test_the_archive_runs_from_any_folder(packages, tree):
     (tree.files / "tmp/archive.tar.gz").write_bytes(packages[1].read_bytes())
     if tree.is_online:
@@ -280,6 +335,7 @@ def test_variables_are_options(budgetd, file):
     told = json.loads(checked(budgetd, "--experimental-dump-help"))
     options = {name["name"] for one in told["command"]["arguments"] for name in one["names"]}
     variables = {f"BUDGETD_{name.upper().replace('-', '_')}" for name in options}
-    variables |= {"BUDGETD_SERVER"}
+    variables |= {"BUDGETD_SERVER"} | set(re.findall(
+        r"^#   (BUDGETD_[A-Z_]+)", (DEPLOY / "package").read_text(), re.MULTILINE))
     named = set(re.findall(r"BUDGETD_[A-Z0-9_]+", (DEPLOY / file).read_text()))
     assert named - variables == set() and named
