@@ -43,7 +43,7 @@ def model_list(provider):
                  input_cost_per_image=0.25, input_cost_per_pixel=0.0),
         budgeted("free", "unpriced", 1000.0, model="openai/nobody-knows-this",
                  input_cost_per_token=None, output_cost_per_token=None),
-        budgeted("tight", "tight", 10.0),
+        budgeted("tight", "tight", 10.0), budgeted("capped", "capped", 10.0),
     ]
 
 
@@ -370,16 +370,21 @@ def test_many_at_once(world):
     world.agrees()
 
 
-def test_holds_keep_a_budget_within_its_limit(world):
-    """Fifty at once, each of up to a dollar, against ten dollars."""
+def fifty_at_once(world, proxy, name="tight"):
+    """Each of up to 495 tokens, a dollar, against ten dollars: how many the provider was asked."""
     if "reserve_spend" not in world.server.call(ping={}).ping.methods:
         pytest.skip("this budgetd has no reserve_spend")
+    before = world.provider.asked.count((name, "v1/chat/completions"))
     with concurrent.futures.ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda _: world.open.chat(
-            "tight", "wait=0.3 tokens=495", max_tokens=495, timeout=2 * LONG)[0], range(50)))
-    served = answers.count(200)
-    assert set(answers) <= {200, 429} and 1 <= served
+        answers = list(pool.map(lambda _: proxy.chat(
+            name, "wait=0.3 tokens=495", max_tokens=495, timeout=4 * LONG)[0], range(50)))
+    assert set(answers) <= {200, 429}
     world.agrees()
+    return world.provider.asked.count((name, "v1/chat/completions")) - before
+
+
+def test_holds_are_all_closed(world):
+    assert fifty_at_once(world, world.open) >= 1
 
 
 def one_of_a_mix(world, number, chance):
@@ -480,6 +485,12 @@ if LONG_RUN:
         world.open.wait()
         assert world.open.chat("gpt", **tagged("team-a"))[0] == 200
         world.agrees()
+
+    def test_the_greatest_cost_is_held(world):
+        """Ten dollars, a dollar each: at most ten reach the provider."""
+        proxy = world.proxy("closed", BUDGETD_ESTIMATE="greatest").wait()
+        assert 1 <= fifty_at_once(world, proxy, "capped") <= 10
+        assert spent(world, "capped") <= 10.0
 
     def test_two_workers(world):
         proxy = world.proxy("open", "--num_workers", "2").wait()
