@@ -10,14 +10,17 @@ public final class BudgetEngine: Sendable {
   let shards: BudgetShards
   let installed: Locked<InstalledCatalog>
   let dynamic: DynamicBudgets
+  let reservations: Reservations
+  /// What requests are expected to cost.
+  public let estimates: CostEstimates
   private let generation: Atomic<UInt64>
 
   /// Starts with `configuration`: provider windows open at `now`, with nothing spent anywhere.
   public convenience init(
     configuration: BudgetConfiguration, dynamicBudgets: Int = defaultDynamicBudgets,
-    at now: Timestamp
+    reservations settings: ReservationSettings = ReservationSettings(), at now: Timestamp
   ) {
-    self.init(restoring: [], dynamicBudgets: dynamicBudgets)
+    self.init(restoring: [], dynamicBudgets: dynamicBudgets, reservations: settings)
     _ = reload(configuration, at: now)
   }
 
@@ -25,9 +28,12 @@ public final class BudgetEngine: Sendable {
   /// `reload` then carries them on, or closes them, as it would any others. A window whose text
   /// means nothing is left out. At most `dynamicBudgets` are live at a time.
   public init(
-    restoring windows: [BudgetWindowState], dynamicBudgets: Int = defaultDynamicBudgets
+    restoring windows: [BudgetWindowState], dynamicBudgets: Int = defaultDynamicBudgets,
+    reservations settings: ReservationSettings = ReservationSettings()
   ) {
-    shards = BudgetShards()
+    shards = BudgetShards(notesHolds: settings.notesHolds)
+    reservations = Reservations(settings)
+    estimates = CostEstimates(settings.defaultEstimate)
     dynamic = DynamicBudgets(bound: dynamicBudgets)
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
     let empty = BudgetCatalog(

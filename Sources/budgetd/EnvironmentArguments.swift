@@ -6,7 +6,7 @@ enum EnvironmentArguments {
   /// Options with a value, by name.
   static let valued = [
     "backup-dir", "backups-kept", "backup-reserve-bytes", "keys-kept",
-    "dynamic-budgets",
+    "dynamic-budgets", "max-open-reservations", "default-estimate",
     "config", "listen", "http", "metrics-deployments", "metrics-tags", "data-dir", "durability",
     "redis", "redis-password-file", "redis-sentinel-password-file", "redis-ca", "redis-cert",
     "redis-key", "redis-server-name", "redis-verify", "node-id",

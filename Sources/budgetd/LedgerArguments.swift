@@ -1,4 +1,5 @@
 import ArgumentParser
+import BudgetModel
 import BudgetServer
 
 /// How much is kept: copies of the ledger, idempotency keys, and budgets that names get from patterns.
@@ -33,6 +34,18 @@ struct LedgerArguments: ParsableArguments {
       valueName: "count"))
   var dynamicBudgets = 1_000_000
 
+  @Option(
+    help: ArgumentHelp(
+      "Reservations that may be open at a time; past it requests for one are answered UNAVAILABLE. One "
+        + "takes up to 200 bytes of memory.", valueName: "count"))
+  var maxOpenReservations = 1_000_000
+
+  @Option(
+    help: ArgumentHelp(
+      "Dollars that a request is expected to cost of which nothing is known, where it reserves without "
+        + "an amount; twice that is kept back at first.", valueName: "usd"))
+  var defaultEstimate = 0.01
+
   func validate() throws {
     if let backupDir, backupDir.isEmpty {
       throw ValidationError("--backup-dir '': give a directory")
@@ -46,7 +59,17 @@ struct LedgerArguments: ParsableArguments {
     try check("backups-kept", Int64(backupsKept), 0...10_000)
     try check("backup-reserve-bytes", backupReserveBytes, 0...Int64.max)
     try check("dynamic-budgets", Int64(dynamicBudgets), 0...100_000_000)
+    try check("max-open-reservations", Int64(maxOpenReservations), 1...1_000_000_000)
+    guard Self.estimate(defaultEstimate) != nil else {
+      throw ValidationError(
+        "--default-estimate \(defaultEstimate): give a cost in dollars from 0.000001 to 1000000")
+    }
     try check("keys-kept", Int64(keysKept), 1_000...1_000_000_000)
+  }
+
+  private static func estimate(_ dollars: Double) -> PicoUSD? {
+    guard dollars >= 0.000001 else { return nil }
+    return try? PicoUSD(dollars: dollars, atMost: PicoUSD(dollars: 1_000_000))
   }
 
   /// Sets the bounds in the server's options.
@@ -56,5 +79,7 @@ struct LedgerArguments: ParsableArguments {
     options.backupReserveBytes = backupReserveBytes
     options.keysKept = keysKept
     options.dynamicBudgets = dynamicBudgets
+    options.maximumOpenReservations = maxOpenReservations
+    if let estimate = Self.estimate(defaultEstimate) { options.defaultEstimate = estimate }
   }
 }

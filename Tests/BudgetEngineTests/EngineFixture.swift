@@ -6,9 +6,13 @@ struct EngineFixture {
   let engine: BudgetEngine
   var decision = FilterDecision()
 
-  init(_ budgets: [BudgetDefinition], deployments: [ConfiguredDeployment] = []) {
+  init(
+    _ budgets: [BudgetDefinition], deployments: [ConfiguredDeployment] = [],
+    reservations: ReservationSettings = ReservationSettings()
+  ) {
     engine = BudgetEngine(
-      configuration: Self.configuration(budgets, deployments: deployments), at: at(0))
+      configuration: Self.configuration(budgets, deployments: deployments),
+      reservations: reservations, at: at(0))
   }
 
   static func configuration(

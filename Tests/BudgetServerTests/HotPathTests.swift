@@ -187,6 +187,10 @@ import Testing
       _ amount: PicoUSD, key: RecordKey?, to charged: borrowing ChargedSlots, token: LedgerToken,
       at now: Timestamp
     ) -> RecordAnswer { .recorded }
+    func settle(
+      _ record: SettlingRecord, to charged: borrowing ChargedSlots, token: LedgerToken,
+      at now: Timestamp
+    ) -> RecordAnswer { .recorded }
     func expect(_ key: UInt128) {}
     func backUp(named name: String, token: LedgerToken) {}
     func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool { false }

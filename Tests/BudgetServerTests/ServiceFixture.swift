@@ -61,6 +61,21 @@ final class InstantRecorder: SpendRecorder {
     return answer
   }
 
+  func settle(
+    _ record: SettlingRecord, to charged: borrowing ChargedSlots, token: LedgerToken,
+    at now: Timestamp
+  ) -> RecordAnswer {
+    records.withLock { $0.append(Taken(amount: record.amount, key: record.key, token: token)) }
+    let answer = answer.withLock { $0 }
+    guard answer == .recorded else { return answer }
+    let begun = engine.addPending(
+      record.amount, to: copy charged, settling: record.reservation, at: now)
+    guard case .pending(let settlement) = begun else { return .outdated }
+    engine.commit(record.amount, of: copy charged, at: now)
+    engine.settled(settlement.word, cost: record.amount)
+    return answer
+  }
+
   func backUp(named name: String, token: LedgerToken) { backupCount.withLock { $0 += 1 } }
 
   func standing(at now: Timestamp) -> RecorderStanding {

@@ -16,8 +16,8 @@ extension ChargedSlots {
     if entries.isEmpty {
       var found = 0
       catalog.dynamic.forEach(scope, name) { row in
-        guard catalog.patterns.pattern(of: row.window, in: group) != nil else { return }
-        addDynamic(slot: row.slot, life: row.life)
+        guard let pattern = catalog.patterns.pattern(of: row.window, in: group) else { return }
+        addDynamic(DynamicPlace(slot: row.slot, life: row.life, pattern: pattern))
         found += 1
       }
       if found == group.count { return }
@@ -47,19 +47,21 @@ extension ChargedSlots {
   private mutating func add(
     _ making: DynamicMaking, _ name: NameBytes, of engine: BudgetEngine
   ) {
+    let pattern = Int32(making.pattern)
     if let row = making.catalog.dynamic.budget(making.scope, name, window: making.window) {
-      return addDynamic(slot: row.slot, life: row.life)
+      return addDynamic(DynamicPlace(slot: row.slot, life: row.life, pattern: pattern))
     }
     let made = engine.installed.withLock { installed -> DynamicMaking.Made in
       guard installed.catalog.generation == making.catalog.generation else { return .stale }
       return installed.make(making, name)
     }
     switch made {
-    case .budget(let slot, let life): addDynamic(slot: slot, life: life)
+    case .budget(let slot, let life):
+      addDynamic(DynamicPlace(slot: slot, life: life, pattern: pattern))
     case .noRoom:
       let overflow = making.catalog.patterns.overflows[making.pattern]
       making.catalog.dynamic.countOverflow(overflow)
-      addDynamic(slot: overflow, life: 0)
+      addDynamic(DynamicPlace(slot: overflow, life: 0, pattern: pattern))
     case .stale: isStale = true
     }
   }

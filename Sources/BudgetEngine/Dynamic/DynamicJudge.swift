@@ -104,6 +104,7 @@ struct DynamicJudge {
       (denial.slot, denial.life, denial.home) = (check.slot, check.life, state.home)
       denial.spend = state.spend
       denial.withheld = state.withheld
+      denial.reserved = state.reserved
       denial.resetsAt = state.resetsAt
     } else {
       denial.resetsAt = patterns.definitions[number].rule.standingWindow(at: asking.now)?.end

@@ -75,7 +75,7 @@ public struct DynamicReading {
     if reports.isEmpty { return [] }
     var nearest = reports.map { _ in NearestBudgets(count: count) }
     dynamic.forEachLive { row, name in
-      guard let (number, state) = standing(row, name) else { return }
+      guard let (number, state, kept) = standing(row, name) else { return }
       let spend = state.spend(at: now) + state.others(at: now)
       reports[number].live += 1
       reports[number].spend += spend
@@ -83,7 +83,9 @@ public struct DynamicReading {
         reports[number].exhausted += 1
       }
       if count > 0 {
-        nearest[number].offer(nearness(spend, number)) { report(on: name.text, state, number) }
+        nearest[number].offer(nearness(spend, number)) {
+          report(on: name.text, state, kept, number)
+        }
       }
     }
     for number in reports.indices { reports[number].nearest = nearest[number].reports }
@@ -98,12 +100,12 @@ public struct DynamicReading {
   /// The pattern and the state of a budget that is in force.
   private func standing(
     _ row: DynamicTable.Row, _ name: NameBytes
-  ) -> (pattern: Int, state: SlotState)? {
+  ) -> (pattern: Int, state: SlotState, kept: PicoUSD)? {
     guard let number = catalog.pattern(giving: row.scope, name, window: row.window) else {
       return nil
     }
-    let state = shards.state(of: row.slot)
-    return state.life == row.life ? (number, state) : nil
+    let (state, kept) = shards.stateAndKept(of: row.slot)
+    return state.life == row.life ? (number, state, kept) : nil
   }
 
   /// The live budgets of the patterns of that scope and name that are nearest to their limits: by the
@@ -118,9 +120,9 @@ public struct DynamicReading {
     if asked.isEmpty || count <= 0 { return [] }
     var nearest = NearestBudgets(count: count)
     dynamic.forEachLive { row, name in
-      guard let (number, state) = standing(row, name), asked.contains(number) else { return }
+      guard let (number, state, kept) = standing(row, name), asked.contains(number) else { return }
       let spend = state.spend(at: now) + state.others(at: now)
-      nearest.offer(nearness(spend, number)) { report(on: name.text, state, number) }
+      nearest.offer(nearness(spend, number)) { report(on: name.text, state, kept, number) }
     }
     return nearest.reports
   }
@@ -130,7 +132,7 @@ public struct DynamicReading {
     var rows: [DynamicTable.Row] = []
     dynamic.forEach(scope, name) { rows.append($0) }
     return rows.compactMap { row in
-      standing(row, name).map { report(on: name.text, $0.state, $0.pattern) }
+      standing(row, name).map { report(on: name.text, $0.state, $0.kept, $0.pattern) }
     }.sorted { $0.rule.isShorter(than: $1.rule) }
   }
 
@@ -147,9 +149,9 @@ public struct DynamicReading {
       if entries.contains(where: { $0.isLike(pattern.rule) }) { return nil }
       let window = patterns.windows[Int(patterns.members[place])]
       let row = dynamic.budget(scope, name, window: window)
-      let state = row.map { shards.state(of: $0.slot) }.flatMap { $0.life == row?.life ? $0 : nil }
+      let (state, kept) = standing(row)
       let (limit, mode) = (pattern.policy.limit, pattern.policy.mode)
-      let compared = state?.committedAndPending(at: now) ?? .zero
+      let compared = (state?.committedAndPending(at: now) ?? .zero) + kept
       let isForWantOfRoom = state == nil && patterns.full == .deny && dynamic.isFull
       let isReached =
         limit.map {
@@ -159,11 +161,18 @@ public struct DynamicReading {
         BudgetVerdict(
           key: BudgetKey(scope: scope, name: name.text, windowText: pattern.key.windowText),
           limit: limit, compared: compared, pending: state?.pending ?? .zero,
-          withheld: state?.withheld(at: now) ?? .zero,
+          withheld: state?.withheld(at: now) ?? .zero, reserved: kept,
           resetsAt: state?.resetsAt(at: now) ?? pattern.rule.standingWindow(at: now)?.end,
           denies: mode == .freeze || mode == .enforce && isReached), mode
       )
     }
+  }
+
+  /// The state of a budget, and what is kept back there; nothing where it was lost.
+  private func standing(_ row: DynamicTable.Row?) -> (state: SlotState?, kept: PicoUSD) {
+    guard let row else { return (nil, .zero) }
+    let (state, kept) = shards.stateAndKept(of: row.slot)
+    return state.life == row.life ? (state, kept) : (nil, .zero)
   }
 
   /// The same of the public model name of a candidate.
@@ -183,25 +192,30 @@ public struct DynamicReading {
     var windows: [BudgetWindowState] = []
     if dynamic.live == 0 || dynamic.live > most { return windows }
     dynamic.forEachLive { row, name in
-      guard let (number, state) = standing(row, name), state.end != SlotState.never else { return }
+      guard let (number, state, kept) = standing(row, name), state.end != SlotState.never else {
+        return
+      }
       let pending = countsPending ? state.pending : .zero
       windows.append(
         BudgetWindowState(
-          key: report(on: name.text, state, number).report.key, start: state.start,
+          key: report(on: name.text, state, kept, number).report.key, start: state.start,
           end: state.end, spend: state.spend + pending, others: state.others))
     }
     return windows
   }
 
-  private func report(on name: String, _ state: SlotState, _ number: Int) -> DynamicReport {
+  private func report(
+    on name: String, _ state: SlotState, _ kept: PicoUSD, _ number: Int
+  ) -> DynamicReport {
     let pattern = catalog.patterns.definitions[number]
-    let report = BudgetReport(
+    var report = BudgetReport(
       key: BudgetKey(
         scope: pattern.key.scope, name: name, windowText: pattern.key.windowText),
       limit: pattern.policy.limit, mode: pattern.policy.mode, origin: .own,
       spend: state.spend(at: now) + state.others(at: now), ownSpend: state.spend(at: now),
       resetsAt: state.resetsAt(at: now), startedAt: state.startedAt(at: now),
       charged: state.charged)
+    report.reserved = kept
     return DynamicReport(report: report, rule: pattern.rule)
   }
 }

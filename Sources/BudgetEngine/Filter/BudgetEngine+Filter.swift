@@ -16,9 +16,17 @@ extension BudgetEngine {
     _ question: FilterQuestion, in catalog: BudgetCatalog, at now: Timestamp,
     into decision: inout FilterDecision
   ) {
+    let asking = FilterAsking(catalog: catalog, estimate: question.estimate, now: now)
+    filter(question, asking, into: &decision)
+  }
+
+  /// As `filter`; the estimate is that of `asking`.
+  @inline(__always)
+  func filter(
+    _ question: FilterQuestion, _ asking: FilterAsking, into decision: inout FilterDecision
+  ) {
     decision.begin()
     decision.candidateCount = question.candidates.count
-    let asking = FilterAsking(catalog: catalog, estimate: question.estimate, now: now)
     askCommon(question, asking, into: &decision)
     let isCommonOpen = decision.common.isEmpty
     var provider = Slot.none
@@ -168,15 +176,15 @@ extension BudgetEngine {
     if asking.asksGates && asking.catalog.isOpenItself(slot) { return nil }
     let (limit, mode) = (asking.catalog.limits[Int(slot)], asking.catalog.mode(of: slot))
     if limit == BudgetCatalog.unlimited, mode != .freeze { return nil }
-    let (spend, withheld, resetsAt) = shards.standing(of: slot, at: asking.now)
-    guard asking.denies(spend, limit: limit, mode) else { return nil }
+    let standing = shards.standing(of: slot, at: asking.now)
+    guard asking.denies(standing.spend, limit: limit, mode) else { return nil }
     if mode == .shadow {
       shards.countShadowed(slot)
       return nil
     }
     return BudgetDenial(
-      candidate: 0, scope: scope, slot: slot, spend: spend, withheld: withheld, limit: limit,
-      mode: mode, resetsAt: resetsAt)
+      candidate: 0, scope: scope, slot: slot, spend: standing.spend, withheld: standing.withheld,
+      reserved: standing.reserved, limit: limit, mode: mode, resetsAt: standing.resetsAt)
   }
 }
 

@@ -232,6 +232,11 @@ private struct Sentence {
       denial.withheld.appendPythonText(to: &text)
       text.append(" withheld: the store is away, outage policy share)")
     }
+    if denial.reserved > .zero {
+      text.append(" ($")
+      denial.reserved.appendPythonText(to: &text)
+      text.append(" reserved)")
+    }
     text.append("\n")
   }
 
@@ -259,6 +264,7 @@ extension BudgetDenial {
   public func isSameDenial(as other: BudgetDenial) -> Bool {
     slot == other.slot && life == other.life && isForWantOfRoom == other.isForWantOfRoom
       && scope == other.scope && spend == other.spend && limit == other.limit
-      && withheld == other.withheld && resetsAt == other.resetsAt && mode == other.mode
+      && withheld == other.withheld && reserved == other.reserved && resetsAt == other.resetsAt
+      && mode == other.mode
   }
 }

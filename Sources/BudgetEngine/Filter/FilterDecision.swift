@@ -15,10 +15,12 @@ public struct BudgetDenial: Hashable, Sendable {
   var home = SlotState.noHome
   /// Whether it denies since no more dynamic budgets fit.
   public var isForWantOfRoom = false
-  /// The amount compared with the limit: spend, others' too, pending and withheld.
+  /// The amount compared with the limit: spend, others' too, pending, withheld and reserved.
   public var spend: PicoUSD
   /// How much of that an outage policy has set aside: nobody has spent it.
   public var withheld = PicoUSD.zero
+  /// How much of it reservations keep back: nobody has spent it yet.
+  public var reserved = PicoUSD.zero
   /// The budget's limit; of a frozen budget without one `BudgetDenial.noLimit`.
   public var limit: PicoUSD
   /// Whether it denies for what is spent, or is frozen.

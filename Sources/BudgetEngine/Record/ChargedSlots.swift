@@ -6,7 +6,8 @@ public struct ChargedSlots: Sendable {
   public private(set) var slots: [Int32] = []
   /// Whether the provider is another than the model list's for the deployment.
   public private(set) var contradictsModelList = false
-  /// The lives of the slots that belong to dynamic budgets: charged only while they last.
+  /// The slots that patterns give, with the lives of those that belong to dynamic budgets: charged
+  /// only while they last.
   private(set) var lives: [DynamicPlace] = []
   /// Whether a name of the cost matched a pattern: another time it may be charged elsewhere.
   public internal(set) var dependsOnPatterns = false
@@ -14,10 +15,13 @@ public struct ChargedSlots: Sendable {
   /// budget was to be made: all is to be looked up anew.
   public internal(set) var isStale = false
 
-  /// A dynamic budget among `slots`.
+  /// A budget among `slots` that a pattern gives.
   struct DynamicPlace: Sendable {
     var slot: Int32
+    /// 0: any.
     var life: UInt32
+    /// The pattern's number in the catalog.
+    var pattern: Int32
   }
 
   /// Makes an empty list.
@@ -60,11 +64,14 @@ public struct ChargedSlots: Sendable {
 
   /// Adds one budget that a pattern gives, unless it is there. `life` 0: the slot is an entry's or
   /// the pattern's own, whatever its life.
-  mutating func addDynamic(slot: Int32, life: UInt32) {
-    if slots.contains(slot) { return }
-    slots.append(slot)
-    if life != 0 { lives.append(DynamicPlace(slot: slot, life: life)) }
+  mutating func addDynamic(_ place: DynamicPlace) {
+    if slots.contains(place.slot) { return }
+    slots.append(place.slot)
+    lives.append(place)
   }
+
+  /// The pattern that gives `slot`; nil: an entry does.
+  func pattern(of slot: Int32) -> Int32? { lives.first { $0.slot == slot }?.pattern }
 
   /// The life that `slot` has to be in; 0: any.
   func life(of slot: Int32) -> UInt32 { lives.first { $0.slot == slot }?.life ?? 0 }

@@ -17,6 +17,8 @@ public struct BudgetReport: Hashable, Sendable {
   public var spend: PicoUSD
   /// How much of that this node has spent.
   public var ownSpend: PicoUSD
+  /// How much reservations keep back beside it, this node's and, as far as it has heard, others'.
+  public var reserved = PicoUSD.zero
   /// When the open window ends; nil where none is open.
   public var resetsAt: Timestamp?
   /// When it began, under the same condition.
@@ -38,7 +40,9 @@ extension BudgetEngine {
   /// The state of `budget` at `now`.
   public func report(on budget: CatalogBudget, at now: Timestamp) -> BudgetReport {
     let isShadow = budget.definition.policy.mode == .shadow
-    var report = BudgetReport(budget.definition, shards.state(of: budget.slot), at: now)
+    let (state, kept) = shards.stateAndKept(of: budget.slot)
+    var report = BudgetReport(budget.definition, state, at: now)
+    report.reserved = kept
     if isShadow { report.shadowed = shards.shadowed(budget.slot) }
     return report
   }
@@ -139,12 +143,14 @@ public struct BudgetVerdict: Hashable, Sendable {
   public var key: BudgetKey
   /// Its limit; nil: unlimited.
   public var limit: PicoUSD?
-  /// The amount compared with the limit: spend, others' too, pending and withheld.
+  /// The amount compared with the limit: spend, others' too, pending, withheld and reserved.
   public var compared: PicoUSD
   /// How much of that waits to be recorded.
   public var pending: PicoUSD
   /// How much of it an outage policy has set aside: nobody has spent it.
   public var withheld: PicoUSD
+  /// How much of it reservations keep back: nobody has spent it yet.
+  public var reserved = PicoUSD.zero
   /// When the open window ends; nil where none is open.
   public var resetsAt: Timestamp?
   /// Whether the budget denies the request.
@@ -157,12 +163,12 @@ extension BudgetEngine {
   public func verdict(
     of budget: CatalogBudget, estimate: PicoUSD, at now: Timestamp
   ) -> BudgetVerdict {
-    let state = shards.state(of: budget.slot)
-    let compared = state.committedAndPending(at: now)
+    let (state, kept) = shards.stateAndKept(of: budget.slot)
+    let compared = state.committedAndPending(at: now) + kept
     let limit = budget.definition.limit
     return BudgetVerdict(
       key: budget.definition.key, limit: limit, compared: compared, pending: state.pending,
-      withheld: state.withheld(at: now), resetsAt: state.resetsAt(at: now),
+      withheld: state.withheld(at: now), reserved: kept, resetsAt: state.resetsAt(at: now),
       denies: budget.definition.policy.mode == .freeze
         || budget.definition.policy.mode == .enforce
           && (limit.map { FilterAsking.denies(compared, limit: $0, estimate: estimate) } ?? false)

@@ -7,51 +7,31 @@ import Locks
 /// else inside it: a view of several slots is consistent slot by slot, not as a whole.
 final class BudgetShards: Sendable {
   /// One shard: the states of its slots behind a lock, in cache lines of its own.
-  private struct Shard: ~Copyable {
-    let slots = Locked<[Place]>([])
+  struct Shard: ~Copyable {
+    let slots = Locked(ShardSlots())
     /// How often each budget that only watches would have denied.
     let shadowed = Locked<[Int32: UInt64]>([:])
     private let distance = InlineArray<4, UInt64>(repeating: 0)
   }
 
-  /// A slot's state, and the block that its gate is in.
-  private struct Place {
-    var state: SlotState
-    /// The gate's word, so that the block is touched only when that changes.
-    var gate: UInt64 = 0
-    let gates: SlotGates
-
-    /// Changes the state in place, and the gate with it. Read through the array instead, the state
-    /// would be copied with its references once more for each change.
-    @inline(__always)
-    mutating func update<Result>(
-      gateAt index: Int, _ change: (inout SlotState) -> Result
-    ) -> Result {
-      let result = change(&state)
-      let word = state.gate
-      if word != gate {
-        gate = word
-        gates.set(index, word)
-      }
-      return result
-    }
-  }
-
   static let count = 64
-  private static let mask = count - 1
-  private static let shift = count.trailingZeroBitCount
+  static let mask = count - 1
 
   /// In place: an object for each shard would have its references counted by every thread.
-  private let shards = InlineArray<64, Shard> { _ in Shard() }
+  let shards = InlineArray<64, Shard> { _ in Shard() }
   /// The gates of all slots, block by block; grows with the slots.
   private let blocks = Locked<[SlotGates]>([])
+  /// Whether somebody writes down what reservations keep back.
+  let notesHolds: Bool
+
+  init(notesHolds: Bool = false) { self.notesHolds = notesHolds }
 
   /// Makes room for `count` slots in all, exactly: grown one by one, the states of a large
   /// configuration could take twice the memory they need.
   func reserve(slots count: Int) {
     for index in 0..<Self.count {
       let own = count > index ? (count - index - 1) / Self.count + 1 : 0
-      shards[index].slots.withLock { $0.reserveCapacity(own) }
+      shards[index].slots.withLock { $0.places.reserveCapacity(own) }
     }
   }
 
@@ -64,14 +44,7 @@ final class BudgetShards: Sendable {
       if Int(slot) >> SlotGates.shift == blocks.count { blocks.append(SlotGates()) }
       return blocks[Int(slot) >> SlotGates.shift]
     }
-    shards[Int(slot) & Self.mask].slots.withLock { slots in
-      precondition(slots.count == Int(slot) >> Self.shift, "slots are handed out in order")
-      if slots.count == slots.capacity {
-        // By an eighth: doubled, states could take twice the memory they need.
-        slots.reserveCapacity(slots.count + slots.count / 8 + 8)
-      }
-      slots.append(Place(state: state, gates: gates))
-    }
+    shards[Int(slot) & Self.mask].slots.withLock { $0.append(slot: slot, state, gates) }
   }
 
   /// Makes `slot`, which was given back, the slot of a budget that has no window yet.
@@ -85,20 +58,20 @@ final class BudgetShards: Sendable {
 
   /// The state of `slot` as it stands.
   func state(of slot: Int32) -> SlotState {
-    shards[Int(slot) & Self.mask].slots.withLock { $0[Int(slot) >> Self.shift].state }
+    shards[Int(slot) & Self.mask].slots.withLock { $0.places[ShardSlots.place(of: slot)].state }
   }
 
-  /// The amount that filtering compares with `slot`'s limit at `now`, how much of that is set
-  /// aside, and when the open window ends.
-  func standing(
-    of slot: Int32, at now: Timestamp
-  ) -> (spend: PicoUSD, withheld: PicoUSD, resetsAt: Timestamp?) {
+  /// The state of `slot`, and what is kept back there.
+  func stateAndKept(of slot: Int32) -> (state: SlotState, kept: PicoUSD) {
     shards[Int(slot) & Self.mask].slots.withLock { slots in
-      let state = slots[Int(slot) >> Self.shift].state
-      return (
-        state.committedAndPending(at: now), state.withheld(at: now), state.resetsAt(at: now)
-      )
+      let state = slots.places[ShardSlots.place(of: slot)].state
+      return (state, slots.holds.kept(at: state.holds))
     }
+  }
+
+  /// The budget that has `slot` as filtering sees it at `now`.
+  func standing(of slot: Int32, at now: Timestamp) -> SlotStanding {
+    shards[Int(slot) & Self.mask].slots.withLock { $0.standing(of: slot, at: now) }
   }
 
   /// The same of the budget that has `slot` in its life `life`; nil where another one has it.
@@ -106,11 +79,8 @@ final class BudgetShards: Sendable {
     of slot: Int32, life: UInt32, at now: Timestamp
   ) -> SlotStanding? {
     shards[Int(slot) & Self.mask].slots.withLock { slots in
-      let state = slots[Int(slot) >> Self.shift].state
-      guard state.life == life else { return nil }
-      return SlotStanding(
-        spend: state.committedAndPending(at: now), withheld: state.withheld(at: now),
-        resetsAt: state.resetsAt(at: now), home: state.home)
+      guard slots.places[ShardSlots.place(of: slot)].state.life == life else { return nil }
+      return slots.standing(of: slot, at: now)
     }
   }
 
@@ -128,20 +98,6 @@ final class BudgetShards: Sendable {
   func update<Result: Sendable>(
     _ slot: Int32, _ change: (inout SlotState) -> Result
   ) -> Result {
-    shards[Int(slot) & Self.mask].slots.withLock { slots in
-      slots[Int(slot) >> Self.shift].update(gateAt: Int(slot) & (SlotGates.count - 1), change)
-    }
+    shards[Int(slot) & Self.mask].slots.withLock { $0.update(slot, change) }
   }
-}
-
-/// A dynamic budget as filtering sees it.
-struct SlotStanding: Sendable {
-  /// The amount compared with the limit.
-  var spend: PicoUSD
-  /// How much of that is set aside.
-  var withheld: PicoUSD
-  /// When the open window ends.
-  var resetsAt: Timestamp?
-  /// The budget's row.
-  var home: UInt32
 }

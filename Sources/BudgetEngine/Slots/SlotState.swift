@@ -40,6 +40,8 @@ struct SlotState: Sendable {
   private(set) var pendingRecords: UInt32
   /// The row of a dynamic budget; `noHome` where the budget is an entry's.
   var home: UInt32
+  /// The place of what reservations keep back, in the shard's table; `Slot.none`: nothing.
+  var holds: Int32
 
   /// The row of a budget that is not dynamic.
   static let noHome = UInt32.max
@@ -63,18 +65,21 @@ struct SlotState: Sendable {
     pendingRecords = 0
     life = 1
     home = Self.noHome
+    holds = Slot.none
   }
 
   /// The state of the slot's next owner, with windows of `rule`: no reference to this one fits it.
   func next(rule: WindowRule) -> SlotState {
+    precondition(holds == Slot.none, "a slot is given away with holds in it")
     var next = SlotState(rule: rule)
     next.life = life == .max ? 1 : life + 1
     return next
   }
 
-  /// Whether a dynamic budget is over: its window has ended and nothing waits to be charged.
+  /// Whether a dynamic budget is over: its window has ended, nothing waits to be charged, and no
+  /// reservation keeps something back.
   func hasEnded(at now: Timestamp) -> Bool {
-    pendingRecords == 0 && pending == .zero && !isOpen(at: now)
+    pendingRecords == 0 && pending == .zero && !isOpen(at: now) && holds == Slot.none
   }
 
   /// A dynamic budget takes the slot over, in the row `home`.
@@ -153,10 +158,10 @@ struct SlotState: Sendable {
   /// The most that filtering may compare with the limit, at whatever time, until this state changes.
   var mostCompared: PicoUSD { max(spend + others + withheld, withheldNext) + pending }
 
-  /// The slot's gate: open while no request without an estimate can be denied, at whatever time. An
-  /// ended window still counts here. That only costs an unneeded lock.
-  var gate: UInt64 {
-    guard mostCompared < limit, mode != .freeze else { return 0 }
+  /// The slot's gate while `kept` is kept back: open while no request without an estimate can be
+  /// denied, at whatever time. An ended window still counts here. That only costs an unneeded lock.
+  func gate(keeping kept: PicoUSD) -> UInt64 {
+    guard mostCompared + kept < limit, mode != .freeze else { return 0 }
     return SlotGates.open(generation: generation, hasNext: hasNext)
   }
 
@@ -281,7 +286,7 @@ struct SlotState: Sendable {
   /// Whether nothing is queued for the slot and no window with something in it is open: what it
   /// holds is of no interest to its budget any more.
   func isIdle(at now: Timestamp) -> Bool {
-    pendingRecords == 0 && pending == .zero
+    pendingRecords == 0 && pending == .zero && holds == Slot.none
       && (!isOpen(at: now) || spend == .zero && others == .zero)
   }
 

@@ -88,6 +88,31 @@ final class LedgerRecorder: SpendRecorder {
     return answer
   }
 
+  func settle(
+    _ settling: SettlingRecord, to charged: borrowing ChargedSlots, token: LedgerToken,
+    at now: Timestamp
+  ) -> RecordAnswer {
+    let amount = settling.amount
+    let begun = engine.addPending(
+      amount, to: copy charged, settling: settling.reservation, at: now)
+    guard case .pending(let settlement) = begun else { return .outdated }
+    var record = LedgerRecord(amount: amount, key: settling.key, token: token)
+    record.settlement = settlement.word
+    record.isKeyImplied = settling.isKeyImplied
+    let isAnswered = answersAtOnce
+    if isAnswered { record.token = Self.answered }
+    var answer = isAnswered ? accept(record, charged, at: now) : submit(record, charged)
+    if answer == .refused(.mismatch), settling.isKeyImplied {
+      record.key = nil
+      answer = accept(record, charged, at: now)
+    }
+    if answer != .deferred, answer != .recorded {
+      engine.unsettled(settlement.word, at: now)
+      engine.abandon(amount, of: charged)
+    }
+    return answer
+  }
+
   /// Under `memory`, while the disk keeps up and nothing is wrong with it.
   private var answersAtOnce: Bool {
     durability == .memory && ledger.isReady && !ledger.isHalfFull
@@ -273,10 +298,12 @@ extension LedgerRecorder: LedgerClient {
       batch.forEach { index, record, slots in
         switch record.outcome {
         case .recorded:
+          if record.settlement != 0 { engine.settled(record.settlement, cost: record.amount) }
           sums.add(record.amount, to: slots)
           spent.add(record.amount, isBudgeted: !slots.isEmpty)
         case .unknown: hasDoubt = true
-        default: engine.abandon(record.amount, of: batch.slots(at: index))
+        case .mismatch where record.isKeyImplied && recordsAgain(batch, index, record): return
+        default: abandon(batch, index)
         }
         if record.token != Self.answered {
           answer(batch, index, in: &answers)
@@ -295,6 +322,22 @@ extension LedgerRecorder: LedgerClient {
     unkept.tell(log)
   }
 
+  /// A reservation was settled before at another cost, and this one is a part of the bill too: it goes
+  /// to the ledger again, without the key. Meanwhile it stays pending. False: it could not be queued.
+  private func recordsAgain(
+    _ batch: LedgerBatch, _ index: Int, _ record: LedgerBatch.Record
+  ) -> Bool {
+    var again = LedgerRecord(amount: record.amount, token: record.token)
+    again.settlement = record.settlement
+    return ledger.submit(again, charging: Array(batch.slots(at: index))) == .queued
+  }
+
+  /// A record is definitely not on disk: what it would have settled is kept back again.
+  private func abandon(_ batch: LedgerBatch, _ index: Int) {
+    engine.unsettled(batch.settlement(at: index), at: batch.now)
+    engine.abandon(batch.amount(at: index), of: batch.slots(at: index))
+  }
+
   /// Counted before the replies go out: who was answered finds it in the metrics.
   private func add(_ spent: SpendTotals) {
     self.spent.withLock {
@@ -311,10 +354,11 @@ extension LedgerRecorder: LedgerClient {
     for index in 0..<batch.count where before.outcome(at: index) == .unknown {
       let (amount, slots) = (batch.amount(at: index), batch.slots(at: index))
       if batch.outcome(at: index) == .recorded {
+        engine.settled(batch.settlement(at: index), cost: amount)
         engine.commit(amount, of: slots, at: batch.now)
         spent.add(amount, isBudgeted: !slots.isEmpty)
       } else {
-        engine.abandon(amount, of: slots)
+        abandon(batch, index)
         if before.token(at: index) == Self.answered {
           unkept.add(amount, batch.outcome(at: index))
         }

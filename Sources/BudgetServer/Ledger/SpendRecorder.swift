@@ -11,6 +11,12 @@ protocol SpendRecorder: AnyObject, Sendable {
     at now: Timestamp
   ) -> RecordAnswer
 
+  /// As `record` of one that settles a reservation.
+  func settle(
+    _ record: SettlingRecord, to charged: borrowing ChargedSlots, token: LedgerToken,
+    at now: Timestamp
+  ) -> RecordAnswer
+
   /// A record with this digest of its key comes in a moment. A hint: it changes nothing.
   func expect(_ key: UInt128)
 
@@ -24,6 +30,16 @@ protocol SpendRecorder: AnyObject, Sendable {
 
   /// The state of the keeping of spend, for Ping.
   func standing(at now: Timestamp) -> RecorderStanding
+}
+
+/// A cost that ends a reservation.
+struct SettlingRecord {
+  var amount: PicoUSD
+  var key: RecordKey?
+  /// Whether the key was made of the reservation's name, since the request has none: the same cost again
+  /// is a duplicate, another one is recorded in full.
+  var isKeyImplied: Bool
+  var reservation: ReservationID
 }
 
 /// The outcome of a record, as far as it is known at once.

@@ -42,6 +42,7 @@ public final class BudgetServer: Sendable {
   private let audit: AuditLog
   private let pace: SpendSampling
   private let upkeep: DynamicUpkeep
+  private let reservations: ReservationUpkeep
   private let requests: AllRequestCounts
   /// Writes down what comes by; nil: nothing does.
   private let trace: TrafficTrace?
@@ -94,13 +95,15 @@ public final class BudgetServer: Sendable {
           ? LedgerSync.windows(opening)
           : FleetRestoring.windows(opening, besides: LedgerSync.windows(opening), at: now),
         config.accepted.budgets, at: now),
-      dynamicBudgets: options.dynamicBudgets)
+      dynamicBudgets: options.dynamicBudgets,
+      reservations: options.reservations(node: options.nodeID ?? opening.nodeID))
     let requests = AllRequestCounts()
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
       durability: options.durability, bounds: options.wire, requests: requests, log: log)
     ledger.start(recorder)
     let report = engine.reload(config.accepted.budgets, at: now)
+    engine.inherit(opening.held, at: now)
     LedgerSync.write(report, to: ledger, at: now)
     ledger.note(config.accepted.budgets.notedLimits, isComplete: true, at: now)
     // A crash in the next moment must find the windows as they are now.
@@ -120,6 +123,7 @@ public final class BudgetServer: Sendable {
     let identity = NodeIdentity(
       version: Self.version, nodeID: options.nodeID ?? opening.nodeID)
     upkeep = DynamicUpkeep(engine, time, log: log)
+    reservations = ReservationUpkeep(engine, ledger, time)
     let context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
@@ -242,6 +246,7 @@ public final class BudgetServer: Sendable {
     FreedMemory.release()
     readiness.clocks?.start()
     upkeep.start()
+    reservations.start()
     pace.start { [requests] in requests.totals.requests }
     transport.start()
   }
@@ -336,6 +341,7 @@ public final class BudgetServer: Sendable {
       // Waits for the disk and for the store, so not on a thread that others need.
       DispatchQueue.global().async { [self] in
         isEnding.withLock { $0 = true }
+        reservations.finish()
         if let lastPass {
           recorder.ledger.settle()
           lastPass(Self.lastPassDuration)

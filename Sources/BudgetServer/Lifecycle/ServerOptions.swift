@@ -59,6 +59,10 @@ public struct ServerOptions: Sendable {
   public var keysKept = 20_000_000
   /// How many budgets that names get from patterns may be live at a time.
   public var dynamicBudgets = 1_000_000
+  /// How many reservations may be open at a time.
+  public var maximumOpenReservations = 1_000_000
+  /// The cost that is expected of a request of which nothing is known.
+  public var defaultEstimate = PicoUSD(pico: 10_000_000_000)
   /// The source of the Redis that nodes agree through. Unless it is one that the node can reach
   /// from a thread of its caller's, `off`: the node is alone.
   public var redis = RedisChoice.off

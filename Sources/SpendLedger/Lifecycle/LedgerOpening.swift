@@ -1,3 +1,5 @@
+public import BudgetModel
+
 /// The state in which the ledger was found when it was opened.
 public struct LedgerOpening: Sendable {
   /// Eight hexadecimal digits, made with the database; a copy of the directory has the same.
@@ -11,6 +13,8 @@ public struct LedgerOpening: Sendable {
   public var openWindows: [SpentWindow]
   /// The fleet's windows as they are remembered, with those that have ended within the last hour.
   public var fleet: [FleetWindow]
+  /// What reservations of earlier lives keep back: those of them that have not ended.
+  public var held: [HeldBudget]
   /// The fleet time now: never before a time at which this ledger has recorded.
   public var time: RecoveredTime
   /// Keys that are remembered.

@@ -33,8 +33,8 @@ enum LedgerThread {
       .success(
         LedgerOpening(
           nodeID: ledger.reading.meta.nodeID, origin: ledger.origin, windows: ledger.windows,
-          openWindows: ledger.openWindows, fleet: ledger.fleet, time: ledger.time,
-          keyCount: ledger.reading.keyCount, isNew: ledger.isNew,
+          openWindows: ledger.openWindows, fleet: ledger.fleet, held: ledger.held,
+          time: ledger.time, keyCount: ledger.reading.keyCount, isNew: ledger.isNew,
           wasCopied: ledger.wasCopied, duration: .nanoseconds(took))))
     return writer
   }

@@ -65,6 +65,7 @@ public final class SpendLedger: Sendable {
       opening.windows = []
       opening.openWindows = []
       opening.fleet = []
+      opening.held = []
     }
   }
 
@@ -147,6 +148,10 @@ public final class SpendLedger: Sendable {
   public func noteClosed(_ key: BudgetKey, at now: Timestamp) {
     shared.queue.add(.closed(key, now))
   }
+
+  /// What reservations keep back in these budgets, all of it: the next start finds it
+  /// (`LedgerOpening.held`). On disk with the next commit, or within the fold interval.
+  public func note(_ held: [HeldBudget]) { shared.queue.add(.held(held)) }
 
   /// Waits until all that was queued or noted before is on disk; false: it could not be written.
   @discardableResult

@@ -8,6 +8,7 @@ enum LedgerCommand: Sendable {
   case opened([BudgetWindow])
   case closed(BudgetKey, Timestamp)
   case limits(LimitNotes)
+  case held([HeldBudget])
   case settle(reply: Promise<Bool>)
   /// The thread says that it goes round.
   case answer(@Sendable () -> Void)
@@ -20,7 +21,7 @@ enum LedgerCommand: Sendable {
   /// Whether it only tells something: nobody waits for it.
   var isNote: Bool {
     switch self {
-    case .opened, .closed, .rename, .limits: true
+    case .opened, .closed, .rename, .limits, .held: true
     case .start, .settle, .answer, .changes, .adopt, .remember, .history, .backup: false
     }
   }
@@ -29,7 +30,7 @@ enum LedgerCommand: Sendable {
   /// first.
   var followsRecords: Bool {
     switch self {
-    case .settle, .changes, .adopt, .remember, .history: true
+    case .settle, .changes, .adopt, .remember, .history, .held: true
     case .start, .answer, .rename, .opened, .closed, .limits, .backup: false
     }
   }

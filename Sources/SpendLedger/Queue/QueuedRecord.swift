@@ -6,6 +6,7 @@ struct QueuedRecord {
   var digest: UInt128
   var fingerprint: UInt128
   var token: LedgerToken
+  var settlement: UInt64
   /// When its UUIDv7 was made; `noTime` for other keys.
   var keyMadeAt: Int64
   var firstSlot: Int32
@@ -13,6 +14,7 @@ struct QueuedRecord {
   var hasKey: Bool
   /// Its key was claimed when it was queued.
   var isClaimed: Bool
+  var isKeyImplied: Bool
 
   static let noTime = Int64.min
 
@@ -21,6 +23,8 @@ struct QueuedRecord {
     digest = record.key?.digest ?? 0
     fingerprint = record.key?.fingerprint ?? 0
     token = record.token
+    settlement = record.settlement
+    isKeyImplied = record.isKeyImplied
     keyMadeAt = record.key?.madeAt?.unixMilliseconds ?? Self.noTime
     self.firstSlot = Int32(firstSlot)
     self.slotCount = Int32(slotCount)

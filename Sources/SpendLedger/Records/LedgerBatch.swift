@@ -31,6 +31,10 @@ public struct LedgerBatch: Sendable {
     public let amount: PicoUSD
     /// The caller's own word for it.
     public let token: LedgerToken
+    /// The caller's own word for the reservation that it settles; 0: none.
+    public let settlement: UInt64
+    /// Whether its key is the reservation's name.
+    public let isKeyImplied: Bool
     /// The outcome.
     public let outcome: LedgerOutcome
   }
@@ -42,7 +46,10 @@ public struct LedgerBatch: Sendable {
     for index in places.indices {
       let record = records[Int(places[index])]
       body(
-        index, Record(amount: record.amount, token: record.token, outcome: outcomes[index]),
+        index,
+        Record(
+          amount: record.amount, token: record.token, settlement: record.settlement,
+          isKeyImplied: record.isKeyImplied, outcome: outcomes[index]),
         slots.extracting(record.slotRange))
     }
   }
@@ -52,6 +59,9 @@ public struct LedgerBatch: Sendable {
 
   /// The record's amount.
   public func amount(at index: Int) -> PicoUSD { records[Int(places[index])].amount }
+
+  /// The word for the reservation that the record settles; 0: none.
+  public func settlement(at index: Int) -> UInt64 { records[Int(places[index])].settlement }
 
   /// The record's token.
   public func token(at index: Int) -> LedgerToken { records[Int(places[index])].token }

@@ -8,6 +8,11 @@ public struct LedgerRecord: Sendable {
   public var key: RecordKey?
   /// The caller's own, handed back with the outcome.
   public var token: LedgerToken
+  /// The caller's own word for the reservation that it settles, handed back as well; 0: none.
+  public var settlement: UInt64 = 0
+  /// Whether the caller made the key of the reservation's name: one that was seen before with other
+  /// fields is no reason to record nothing, and the caller hears that it may record it without.
+  public var isKeyImplied = false
 
   /// Makes a record.
   public init(amount: PicoUSD, key: RecordKey? = nil, token: LedgerToken) {

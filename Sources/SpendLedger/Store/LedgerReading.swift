@@ -136,6 +136,17 @@ struct LedgerReading {
     }
   }
 
+  /// What is kept back at `now` by reservations of earlier lives.
+  static func held(
+    _ store: LedgerStore, budgets: [Int64: BudgetKey], at now: Timestamp
+  ) throws(LedgerError) -> [HeldBudget] {
+    do throws(SQLiteError) {
+      return try store.held.sums(endingAfter: now.unixMilliseconds / 1_000, budgets)
+    } catch {
+      throw error.ledgerError(path: store.path)
+    }
+  }
+
   /// Whether the window's balances hold the batch already.
   private func isFolded(_ batch: Int64, of budget: Int64) -> Bool {
     folds[FoldQueue.block(of: budget)].map { batch <= $0 } ?? false

@@ -51,6 +51,7 @@ final class LedgerStatements {
       SELECT id FROM budget WHERE id BETWEEN ? AND ?
         AND NOT EXISTS (SELECT 1 FROM window_spend WHERE window_spend.budget = budget.id)
         AND NOT EXISTS (SELECT 1 FROM fleet_window WHERE fleet_window.budget = budget.id)
+        AND NOT EXISTS (SELECT 1 FROM held WHERE held.budget = budget.id)
       """)
     nextBudget = try connection.prepare("SELECT min(id) FROM budget WHERE id >= ?")
     setFold = try connection.prepare(

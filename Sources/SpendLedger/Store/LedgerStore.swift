@@ -10,6 +10,7 @@ final class LedgerStore {
   let fleet: FleetStatements
   let history: HistoryStatements
   let limits: LimitStatements
+  let held: HeldStatements
 
   /// Opens an existing database and checks it. A file that is refused is not touched: nothing is
   /// written here but the steps of a migration.
@@ -27,6 +28,7 @@ final class LedgerStore {
       fleet = try FleetStatements(connection)
       history = try HistoryStatements(connection)
       limits = try LimitStatements(connection)
+      held = try HeldStatements(connection)
     } catch {
       if let error = error as? LedgerError { throw error }
       if let error = error as? SQLiteError { throw error.ledgerError(path: path) }
@@ -160,6 +162,7 @@ final class LedgerStore {
           amount: min(sum, PicoUSD.maximumTotal)))
       try statements.deleteBalance(row.key, origin: row.origin)
     }
+    try held.deleteAll(ofBudget: id)
     try statements.deleteBudget(id: id)
   }
 
@@ -177,6 +180,7 @@ final class LedgerStore {
       let reading = try LedgerReading.read(self, .init(keyBound: .max)) { _ in }
       _ = try LedgerReading.image(self, budgets: reading.budgets, at: .latest)
       _ = try LedgerReading.fleet(self, budgets: reading.budgets, endingFrom: .min)
+      _ = try LedgerReading.held(self, budgets: reading.budgets, at: .latest)
     } catch {
       throw .unreadable("\(error)")
     }

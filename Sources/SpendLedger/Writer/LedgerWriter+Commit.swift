@@ -57,9 +57,11 @@ extension LedgerWriter {
   }
 
   func writeBudgets(_ store: LedgerStore) throws(SQLiteError) {
+    held.begin(&budgets)
     for (id, key) in budgets.unwritten {
       try store.statements.insertBudget(id: id, StoredBudget(key))
     }
+    try held.write(to: store)
   }
 
   /// Folds a slice: its blocks hold all batches up to `batch` then.
@@ -94,6 +96,7 @@ extension LedgerWriter {
   func written(_ slice: FoldQueue.Slice?, marks: Bool) {
     schedule.committed(marks: marks, at: SystemCalls.monotonicNanoseconds())
     budgets.written()
+    held.written()
     balances.begin(batch: log.last + 1, at: schedule.lastTake)
     if let slice {
       balances.folded(slice)

@@ -13,7 +13,8 @@ extension LedgerWriter {
     guard client != nil, !hasFailed else { return 3_600 * WriterSchedule.second }
     let standing = WriterSchedule.Standing(
       isRefusing: isRefusing, hasPostponed: !postponed.isEmpty,
-      unfoldedSince: balances.queue.waitingSince, hasUnwritten: hasUnwritten,
+      unfoldedSince: balances.queue.waitingSince, heldSince: loss == nil ? held.since : nil,
+      hasUnwritten: hasUnwritten,
       logFrames: logFrames, isForgettingDue: log.isForgettingDue, isCopying: copying != nil)
     return schedule.wait(standing, at: SystemCalls.monotonicNanoseconds())
   }
@@ -29,7 +30,8 @@ extension LedgerWriter {
       isLast && (hasUnwritten || !balances.queue.isEmpty)
       ? .all : isIdle && dueSlice(through: log.last, at: began) != nil ? .due : .nothing
     let marks = isLast || schedule.isIdleMarkDue(isRefusing: isIdle && isRefusing, at: began)
-    if folding != .nothing || marks { write(folding: folding, marks: marks, at: now) }
+    let holds = schedule.areHoldsDue(held.since, isLast: isLast, at: began)
+    if folding != .nothing || marks || holds { write(folding: folding, marks: marks, at: now) }
     guard reopening == nil else { return }
     if schedule.takesUpkeep(isLast: isLast, at: began) { forget(at: now) }
     guard reopening == nil else { return }

@@ -31,6 +31,7 @@ final class LedgerWriter {
   var schedule: WriterSchedule
   var plan = BatchPlan()
   var row = BatchWriter()
+  var held = HeldRows()
 
   /// Whether the next `changes` tell everything: what was told before may be void.
   var tellsEverything = true

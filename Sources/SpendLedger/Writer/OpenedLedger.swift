@@ -9,6 +9,7 @@ struct OpenedLedger {
   var windows: [SpentWindow]
   var openWindows: [SpentWindow] = []
   var fleet: [FleetWindow]
+  var held: [HeldBudget] = []
   var time: RecoveredTime
   var isNew: Bool
   var wasCopied: Bool
@@ -53,12 +54,13 @@ struct OpenedLedger {
     let fleet = try LedgerReading.fleet(
       store, budgets: reading.budgets,
       endingFrom: time.time.unixMilliseconds - FleetWindow.mattersAfterEnd)
+    let held = try LedgerReading.held(store, budgets: reading.budgets, at: time.time)
     let nodeID = reading.meta.nodeID.isEmpty ? randomHex() : reading.meta.nodeID
     let place = "\(SystemCalls.machineID)/\(SystemCalls.status(of: path)?.inode ?? 0)"
     var opened = OpenedLedger(
       store: store, reading: reading, originID: (reading.origins.keys.max() ?? 0) + 1,
       origin: nodeID + "." + randomHex(), windows: found.newest, openWindows: found.open,
-      fleet: fleet, time: time, isNew: isNew,
+      fleet: fleet, held: held, time: time, isNew: isNew,
       wasCopied: !reading.meta.place.isEmpty && reading.meta.place != place)
     opened.reading.meta.nodeID = nodeID
     opened.reading.meta.foldedThrough = reading.lastBatch ?? reading.meta.foldedThrough
@@ -108,6 +110,7 @@ struct OpenedLedger {
           amount: (before?.amount ?? .zero) + charged.amount))
     }
     try statements.removeFolds()
+    try store.held.deleteEnded(by: time.time.unixMilliseconds / 1_000)
   }
 
   private static func randomHex() -> String {

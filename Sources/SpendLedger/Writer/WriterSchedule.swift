@@ -61,6 +61,8 @@ struct WriterSchedule {
     var hasPostponed = false
     /// Since when balances wait for their fold; nil: none do.
     var unfoldedSince: Int64?
+    /// Since when sums of reservations do.
+    var heldSince: Int64?
     /// Rows that no fold brings forward wait for one all the same.
     var hasUnwritten = false
     var logFrames = 0
@@ -78,6 +80,7 @@ struct WriterSchedule {
     if standing.unfoldedSince != nil || standing.hasUnwritten {
       wake = min(wake, foldDue(waitingSince: standing.unfoldedSince))
     }
+    if let since = standing.heldSince { wake = min(wake, foldDue(waitingSince: since)) }
     if standing.logFrames > 0 { wake = min(wake, lastCommit + Self.second) }
     if standing.isForgettingDue { wake = min(wake, lastUpkeep + foldInterval) }
     return max(wake - now, 0)
@@ -103,6 +106,12 @@ struct WriterSchedule {
 
   /// A block that was charged since then is not folded yet.
   func foldsBlocks(at now: Int64) -> Int64 { now - foldInterval }
+
+  /// Whether sums of reservations that wait since `since` have a transaction of their own: none came
+  /// by that took them along.
+  func areHoldsDue(_ since: Int64?, isLast: Bool, at now: Int64) -> Bool {
+    since.map { isLast || isFoldDue(waitingSince: $0, at: now) } ?? false
+  }
 
   mutating func folded(took duration: Int64, at now: Int64) {
     lastFold = now

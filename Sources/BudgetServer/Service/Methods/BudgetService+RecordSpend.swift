@@ -31,12 +31,26 @@ extension BudgetService {
       trace.submitted(
         try traced(head, cost: charge.amount, in: catalog), token: token, at: now)
     }
-    let answer = context.recorder.record(
-      charge.amount, key: charge.key, to: charges.charged, token: token, at: now)
+    let answer = take(charge, token: token, at: now)
     if let trace = context.trace, answer != .deferred {
       trace.settled(token, recordedAt: answer == .recorded ? now : nil)
     }
     return answer
+  }
+
+  @inline(__always)
+  private func take(
+    _ charge: ChargeResolver.Charge, token: LedgerToken, at now: Timestamp
+  ) -> RecordAnswer {
+    guard let reservation = charge.reservation else {
+      return context.recorder.record(
+        charge.amount, key: charge.key, to: charges.charged, token: token, at: now)
+    }
+    return context.recorder.settle(
+      SettlingRecord(
+        amount: charge.amount, key: charge.key, isKeyImplied: charge.isKeyImplied,
+        reservation: reservation),
+      to: charges.charged, token: token, at: now)
   }
 
   /// Returns whether it was answered.

@@ -26,6 +26,23 @@ struct ChargeResolver {
     var amount: PicoUSD
     /// Nil: it is not deduplicated.
     var key: RecordKey?
+    /// The reservation that it settles; nil: it names none that a node could have made.
+    var reservation: ReservationID?
+    /// Whether the key is the reservation's name, since the request has none.
+    var isKeyImplied = false
+  }
+
+  /// A record without its names.
+  private struct Judged {
+    var identity: KeyIdentity?
+    var amount: PicoUSD
+    var reservation: ReservationID?
+    var isKeyImplied = false
+
+    func charge(_ key: RecordKey?) -> Charge {
+      Charge(
+        amount: amount, key: key, reservation: reservation, isKeyImplied: isKeyImplied)
+    }
   }
 
   /// Reads the record of `head`; `charged` has its budgets.
@@ -42,19 +59,20 @@ struct ChargeResolver {
     }
     // Names that are met count also where the record is refused.
     defer { reader.names.count() }
-    let (identity, amount) = try judge(view)
+    let judged = try judge(view)
+    let (identity, amount) = (judged.identity, judged.amount)
     let slots = reader.names.slots(CandidateNames(view), in: catalog)
     keys.begin(RecordFields(view, cost: amount))
     try charge(slots, view, in: catalog, &reader.names)
-    return Charge(
-      amount: amount, key: identity.map { keys.key($0, modelName: view.modelName) })
+    return judged.charge(identity.map { keys.key($0, modelName: view.modelName) })
   }
 
   private mutating func resolve(
     _ record: PlainRecord, in catalog: BudgetCatalog, _ names: inout RequestNames
   ) throws(ServiceRefusal) -> Charge {
     defer { names.count() }
-    let (identity, amount) = try judge(record)
+    let judged = try judge(record)
+    let (identity, amount) = (judged.identity, judged.amount)
     // The text of a known whole has no reservation and no public model name.
     let isWhole = record.reservationID.isEmpty && record.modelName.isEmpty
     let whole = isWhole ? record.subjectAndTags : .absent
@@ -73,7 +91,7 @@ struct ChargeResolver {
     if let known, !names.hasFindings, !charged.dependsOnPatterns {
       memo.remember(names: known, as: charged, keys.text)
     }
-    return Charge(amount: amount, key: identity.map { $0.key(with: keys.text) })
+    return judged.charge(identity.map { $0.key(with: keys.text) })
   }
 
   /// The budgets of provider and deployment; `keys` has the text of the record up to its tags.
@@ -102,13 +120,30 @@ struct ChargeResolver {
   /// Judges key, reservation and cost, before any name is looked up.
   private func judge(
     _ record: some RecordSpendFields
-  ) throws(ServiceRefusal) -> (identity: KeyIdentity?, amount: PicoUSD) {
+  ) throws(ServiceRefusal) -> Judged {
     let identity = try identity(of: record.idempotencyKey)
     try ServiceRefusal.check(record.reservationID, field: "reservation_id")
     guard let dollars = record.costUSD else {
       throw ServiceRefusal(.invalidArgument, "cost_usd is absent: send 0 for a free request")
     }
-    return (identity, try ServiceRefusal.amount(dollars, field: "cost_usd"))
+    var judged = Judged(
+      identity: identity, amount: try ServiceRefusal.amount(dollars, field: "cost_usd"))
+    if record.reservationID.isEmpty { return judged }
+    judged.reservation = ReservationID(record.reservationID)
+    if identity == nil, judged.reservation != nil {
+      judged.identity = impliedIdentity(of: record.reservationID)
+      judged.isKeyImplied = true
+    }
+    return judged
+  }
+
+  /// The identity of a record that has no key, by the reservation that it settles.
+  private func impliedIdentity(of reservation: NameBytes) -> KeyIdentity {
+    var bytes = Array("settle:".utf8)
+    reservation.append(to: &bytes)
+    let identity = NameBytes.with(bytes) { KeyIdentity(of: $0) }
+    recorder.expect(identity.digest)
+    return identity
   }
 
   /// Puts the budgets of `slots` and of the record's tags into `charged`, and the tags into `keys`.

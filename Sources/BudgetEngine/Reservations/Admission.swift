@@ -1,0 +1,205 @@
+import BudgetModel
+
+/// One budget as a reservation finds it: looked at under its lock, judged while all are held.
+struct SlotRoom: Sendable {
+  let slot: Int32
+  /// The life that the slot has to be in; 0: any.
+  let life: UInt32
+  let scope: BudgetScope
+  let limit: PicoUSD
+  let mode: BudgetMode
+  /// The slot that counts what a budget that only watches would have denied.
+  var countedAt: Int32
+  /// Whether the name found no room for a budget of its own, and is denied for that.
+  var isForWantOfRoom = false
+  /// Whether what is spent counts: not for a free candidate, unless its provider or itself.
+  var isAsked = true
+
+  /// Spend, others' too, pending and withheld.
+  var compared = PicoUSD.zero
+  var withheld = PicoUSD.zero
+  /// This node's spend with what waits to be recorded.
+  var own = PicoUSD.zero
+  var held = PicoUSD.zero
+  var variance = CostVariance.none
+  var cushion = PicoUSD.zero
+  var claims = SlotClaims()
+  var resetsAt: Timestamp?
+  var home = SlotState.noHome
+  var verdict = Verdict.admits
+  /// Whether a budget that only watches would have denied.
+  private(set) var wouldDeny = false
+
+  enum Verdict: Sendable {
+    case admits
+    case denies
+    /// There is room, and the fleet is to be asked for it.
+    case lacks
+  }
+
+  /// Whether the limit is of account.
+  private var isLimited: Bool { limit != BudgetCatalog.unlimited && mode == .enforce && isAsked }
+
+  /// What is left of the limit beside what is kept back.
+  private var rest: PicoUSD { limit - compared - held - cushion - claims.others }
+
+  /// The most that an estimate may keep back here, cushion and all: a cold estimate must not lock a
+  /// small budget. Nil: as much as it likes, or it is judged like any other.
+  var greatestEstimate: PicoUSD? {
+    guard isLimited, held == .zero, cushion == .zero, rest > .zero else { return nil }
+    return rest
+  }
+
+  /// What the budget keeps back once `variance` is added.
+  private func kept(adding variance: CostVariance) -> PicoUSD {
+    let cushion = variance == .none ? cushion : (self.variance + variance).cushion
+    return held + cushion + claims.others
+  }
+
+  /// Whether the budget has no room for `reserved`, or would not, if it only watches.
+  func isShort(of reserved: ReservedAmount) -> Bool {
+    if mode == .freeze || isForWantOfRoom { return true }
+    guard limit != BudgetCatalog.unlimited, isAsked else { return false }
+    return compared >= limit || compared + kept(adding: reserved.variance) + reserved.amount > limit
+  }
+
+  mutating func judge(_ reserved: ReservedAmount, at now: Timestamp) {
+    verdict = .admits
+    let isShort = isShort(of: reserved)
+    wouldDeny = isShort && mode == .shadow
+    if isShort, mode != .shadow {
+      verdict = .denies
+    } else if isLimited, let ceiling = claims.ceiling {
+      let needed = own + kept(adding: reserved.variance) - claims.others + reserved.amount
+      if needed > ceiling || now > claims.usableUntil { verdict = .lacks }
+    }
+  }
+
+  /// The denial of `reserved`.
+  func denial(_ reserved: ReservedAmount, candidate: UInt32) -> BudgetDenial {
+    let kept = kept(adding: reserved.variance)
+    var denial = BudgetDenial(
+      candidate: candidate, scope: scope, slot: slot, spend: compared + kept, withheld: withheld,
+      reserved: kept, limit: limit, mode: mode, resetsAt: resetsAt)
+    denial.life = life
+    denial.home = home
+    denial.isForWantOfRoom = isForWantOfRoom
+    return denial
+  }
+}
+
+/// A lane's scratch for requests for reservations; reused from one to the next.
+public struct ReservationAttempt: Sendable {
+  /// How many denials to list; the rest is counted.
+  public var maximumDenials = Int.max
+  /// After `denied`: every budget that lacks room.
+  public private(set) var denials: [BudgetDenial] = []
+  /// How many denials are past the bound.
+  public private(set) var denialsOmitted: UInt32 = 0
+  /// After `deferred`: the slots of the budgets that the fleet is to be asked for.
+  public private(set) var lacking: [Int32] = []
+  /// The budgets concerned, in the order of their locks.
+  var rooms: [SlotRoom] = []
+  var candidate: UInt32?
+  /// Whether some budget that all candidates have in common denied the last attempt.
+  private(set) var isDeniedForAll = false
+
+  /// Makes an empty one.
+  public init() {}
+
+  mutating func begin(candidate: UInt32?) {
+    if !denials.isEmpty { denials.removeAll(keepingCapacity: true) }
+    if !lacking.isEmpty { lacking.removeAll(keepingCapacity: true) }
+    if !rooms.isEmpty { rooms.removeAll(keepingCapacity: true) }
+    denialsOmitted = 0
+    isDeniedForAll = false
+    self.candidate = candidate
+  }
+
+  /// The verdict of all budgets together, once each was looked at.
+  mutating func judge(
+    _ asked: ReservedAmount, at now: Timestamp
+  ) -> (verdict: SlotRoom.Verdict, amount: ReservedAmount) {
+    let reserved = fitted(asked)
+    var verdict = SlotRoom.Verdict.admits
+    for index in rooms.indices {
+      rooms[index].judge(reserved, at: now)
+      switch rooms[index].verdict {
+      case .admits: break
+      case .denies: verdict = .denies
+      case .lacks: if verdict == .admits { verdict = .lacks }
+      }
+    }
+    return (verdict, reserved)
+  }
+
+  /// An estimate as it fits the budgets in which nothing is reserved.
+  private func fitted(_ asked: ReservedAmount) -> ReservedAmount {
+    guard asked.isEstimated else { return asked }
+    var greatest: PicoUSD?
+    for index in rooms.indices {
+      guard let bound = rooms[index].greatestEstimate else { continue }
+      greatest = min(greatest ?? bound, bound)
+    }
+    guard let greatest else { return asked }
+    var fitted = asked
+    fitted.amount = min(asked.amount, greatest)
+    let cushion = greatest - fitted.amount
+    if asked.variance.cushion > cushion { fitted.variance = CostVariance(ofCushion: cushion) }
+    return fitted
+  }
+
+  /// Lists the budgets that deny.
+  mutating func noteDenials(_ reserved: ReservedAmount) {
+    for index in rooms.indices where rooms[index].verdict == .denies {
+      if rooms[index].scope == .tag || rooms[index].scope == .total { isDeniedForAll = true }
+      if denials.count < maximumDenials {
+        denials.append(rooms[index].denial(reserved, candidate: candidate ?? 0))
+      } else {
+        denialsOmitted += 1
+      }
+    }
+  }
+
+  mutating func noteLacking() {
+    for index in rooms.indices where rooms[index].verdict == .lacks {
+      lacking.append(rooms[index].slot)
+    }
+  }
+
+  /// Adds the budgets of `charged`, in the order of their locks. `isFree`: of a candidate that costs
+  /// nothing, which only its own provider and deployment and what is frozen keep out.
+  mutating func add(_ charged: borrowing ChargedSlots, in catalog: BudgetCatalog, isFree: Bool) {
+    for index in charged.slots.indices {
+      var room = SlotRoom(
+        charged.slots[index], pattern: charged.pattern(of: charged.slots[index]),
+        life: charged.life(of: charged.slots[index]), in: catalog)
+      if isFree { room.isAsked = room.scope == .provider || room.scope == .deployment }
+      rooms.append(room)
+      // A few, and nearly in order: moved into place one by one.
+      var place = rooms.count - 1
+      while place > 0, BudgetShards.precedes(room.slot, rooms[place - 1].slot) {
+        rooms.swapAt(place, place - 1)
+        place -= 1
+      }
+    }
+  }
+}
+
+extension SlotRoom {
+  fileprivate init(_ slot: Int32, pattern: Int32?, life: UInt32, in catalog: BudgetCatalog) {
+    guard let pattern = pattern.map({ Int($0) }) else {
+      self.init(
+        slot: slot, life: 0, scope: catalog.keys.scope(of: slot),
+        limit: catalog.limits[Int(slot)], mode: catalog.mode(of: slot), countedAt: slot)
+      return
+    }
+    let patterns = catalog.patterns
+    let isOverflow = life == 0 && slot == patterns.overflows[pattern]
+    self.init(
+      slot: slot, life: life, scope: patterns.definitions[pattern].key.scope,
+      limit: isOverflow ? BudgetCatalog.unlimited : patterns.limits[pattern],
+      mode: patterns.modes[pattern], countedAt: patterns.overflows[pattern])
+    isForWantOfRoom = isOverflow && mode == .enforce && patterns.full == .deny
+  }
+}

@@ -1,0 +1,159 @@
+import BudgetModel
+
+/// A filter that reserves: what it wants beside its question, and a lane's scratch for it. Reused
+/// from request to request.
+public struct CandidateRound: Sendable {
+  /// The configuration and the time.
+  public var moment: ReservationMoment
+  /// The amount for each candidate of the question, in its order; that of a free one is of no
+  /// account: nothing is kept back for it.
+  public var amounts: [ReservedAmount] = []
+  /// How long the reservation lasts, in milliseconds.
+  public var ttl = ReservationAsk.defaultTTL
+  /// What tells a retry; nil: it is never taken for one.
+  public var key: ReservationKey?
+  var attempt = ReservationAttempt()
+  var charged = ChargedSlots()
+
+  /// Makes one; the rest is set for each request.
+  public init(_ moment: ReservationMoment) { self.moment = moment }
+
+  /// Begins another request. Storage is kept.
+  public mutating func begin(_ moment: ReservationMoment) {
+    self.moment = moment
+    if !amounts.isEmpty { amounts.removeAll(keepingCapacity: true) }
+    ttl = ReservationAsk.defaultTTL
+    key = nil
+  }
+
+  /// The denials of the last candidate that was tried.
+  var denials: [BudgetDenial] { attempt.denials }
+  /// After `deferred`: the slots of the budgets that the fleet is to be asked for.
+  public var lacking: [Int32] { attempt.lacking }
+}
+
+extension BudgetEngine {
+  /// Decides which candidates may be used, by what is spent and kept back, as a filter without an
+  /// estimate, and reserves for the first of them that has room for its amount in every budget.
+  ///
+  /// Those before it leave `decision.allowed`, each with its denials; those behind it stay there. A
+  /// retry is answered with the choice that was made before, without a look at any budget. Where names
+  /// of the question match patterns, `charges` looks up the budgets of the candidate at a position as
+  /// those of a record.
+  public func filterAndReserve(
+    _ question: FilterQuestion, _ round: inout CandidateRound, into decision: inout FilterDecision,
+    charges: (Int, inout ChargedSlots) -> Void
+  ) -> ReservationAnswer {
+    precondition(
+      round.amounts.count == question.candidates.count, "an amount for each candidate")
+    if let key = round.key, let known = known(key) {
+      return tell(known, question, into: &decision)
+    }
+    let (catalog, now) = (round.moment.catalog, round.moment.now)
+    filter(
+      question, FilterAsking(catalog: catalog, estimate: .zero, now: now), into: &decision)
+    var search = CandidateSearch()
+    for position in decision.allowed.indices {
+      let candidate = Int(decision.allowed[position])
+      if search.isHopeless(round.amounts[candidate], question.candidates[candidate]) {
+        search.deny(again: candidate, question, into: &decision)
+        continue
+      }
+      let answer = tryToReserve(candidate, question, &round, charges)
+      switch answer {
+      case .denied: search.note(candidate, question, round, into: &decision)
+      case .known: return tell(answer, question, into: &decision)
+      case .held, .clash, .outdated, .full, .deferred:
+        search.end(behind: position, into: &decision)
+        return answer
+      }
+    }
+    search.end(behind: decision.allowed.count, into: &decision)
+    return .denied
+  }
+
+  /// A retry gets its first answer's choice.
+  private func tell(
+    _ known: ReservationAnswer, _ question: FilterQuestion, into decision: inout FilterDecision
+  ) -> ReservationAnswer {
+    decision.begin()
+    decision.candidateCount = question.candidates.count
+    if case .known(let reservation) = known, let candidate = reservation.candidate {
+      decision.allowed.append(candidate)
+    }
+    return known
+  }
+
+  private func tryToReserve(
+    _ candidate: Int, _ question: FilterQuestion, _ round: inout CandidateRound,
+    _ charges: (Int, inout ChargedSlots) -> Void
+  ) -> ReservationAnswer {
+    let catalog = round.moment.catalog
+    round.charged.begin()
+    if question.dependsOnPatterns {
+      charges(candidate, &round.charged)
+      if round.charged.isStale { return .outdated }
+    } else {
+      round.charged.add(question.candidates[candidate], in: catalog)
+      for tag in question.tags { round.charged.addTag(slot: tag, in: catalog) }
+      round.charged.addTotal(in: catalog)
+    }
+    let isFree = question.candidates[candidate].isFree
+    var ask = ReservationAsk(round.amounts[candidate], ttl: round.ttl, key: round.key)
+    if isFree { ask.amount = ReservedAmount(.zero) }
+    round.attempt.maximumDenials = question.maximumDenials
+    round.attempt.begin(candidate: UInt32(truncatingIfNeeded: candidate))
+    round.attempt.add(round.charged, in: catalog, isFree: isFree)
+    return reserve(ask, at: round.moment.now, with: &round.attempt)
+  }
+}
+
+/// The way through the candidates of one request.
+private struct CandidateSearch {
+  /// The candidates that were tried and denied.
+  private var denied: [UInt32] = []
+  /// The smallest amount that a budget of all candidates has denied, and by whom.
+  private var hopeless: ReservedAmount?
+  private var common: [BudgetDenial] = []
+
+  /// Whether what all candidates have in common, tags and the total, has no room for `amount` either.
+  func isHopeless(_ amount: ReservedAmount, _ candidate: CandidateSlots) -> Bool {
+    guard let hopeless, !candidate.isFree, amount.isEstimated == hopeless.isEstimated else {
+      return false
+    }
+    return amount.amount >= hopeless.amount && amount.variance >= hopeless.variance
+  }
+
+  mutating func note(
+    _ candidate: Int, _ question: FilterQuestion, _ round: CandidateRound,
+    into decision: inout FilterDecision
+  ) {
+    denied.append(UInt32(truncatingIfNeeded: candidate))
+    for denial in round.attempt.denials { decision.deny(denial, atMost: question.maximumDenials) }
+    decision.denialsOmitted += round.attempt.denialsOmitted
+    guard round.attempt.isDeniedForAll, !question.candidates[candidate].isFree else { return }
+    hopeless = round.amounts[candidate]
+    common = round.attempt.denials.filter { $0.scope == .tag || $0.scope == .total }
+  }
+
+  /// The same budgets deny another candidate.
+  mutating func deny(
+    again candidate: Int, _ question: FilterQuestion, into decision: inout FilterDecision
+  ) {
+    denied.append(UInt32(truncatingIfNeeded: candidate))
+    for var denial in common {
+      denial.candidate = UInt32(truncatingIfNeeded: candidate)
+      decision.deny(denial, atMost: question.maximumDenials)
+    }
+  }
+
+  /// The candidates that were denied are not allowed; denials come in the candidates' order.
+  func end(behind position: Int, into decision: inout FilterDecision) {
+    guard !denied.isEmpty else { return }
+    // Those that were tried come first in `allowed`, all of them denied.
+    decision.allowed.removeFirst(min(position, decision.allowed.count))
+    var places = Array(decision.denials.enumerated())
+    places.sort { ($0.element.candidate, $0.offset) < ($1.element.candidate, $1.offset) }
+    decision.denials = places.map(\.element)
+  }
+}

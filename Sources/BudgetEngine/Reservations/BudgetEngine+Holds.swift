@@ -1,0 +1,89 @@
+public import BudgetModel
+import Locks
+
+extension BudgetEngine {
+  /// The parts of `budget` at one instant.
+  public func use(of budget: CatalogBudget, at now: Timestamp) -> BudgetUse {
+    shards.use(of: budget.slot, at: now)
+  }
+
+  /// The same of a budget that a name has from a pattern; nil: it has none by now.
+  public func use(ofDynamic key: BudgetKey, at now: Timestamp) -> BudgetUse? {
+    // Under the lock: it could be given back in between, and its slot handed out again.
+    installed.withLock { installed in
+      installed.slot(of: key).map { shards.use(of: $0, at: now) }
+    }
+  }
+
+  /// Changes what the fleet says of `budget`, after a look at its parts at the same instant: nothing
+  /// is reserved or recorded there in between.
+  public func changeClaims(
+    of budget: CatalogBudget, at now: Timestamp, _ change: (BudgetUse, inout SlotClaims) -> Void
+  ) {
+    shards.changeClaims(of: budget.slot, at: now, change)
+  }
+
+  /// The same of a budget that a name has from a pattern; false: it has none by now.
+  @discardableResult
+  public func changeClaims(
+    ofDynamic key: BudgetKey, at now: Timestamp, _ change: (BudgetUse, inout SlotClaims) -> Void
+  ) -> Bool {
+    installed.withLock { installed in
+      guard let slot = installed.slot(of: key) else { return false }
+      shards.changeClaims(of: slot, at: now, change)
+      return true
+    }
+  }
+
+  /// The budgets whose holds have changed since they were taken, `most` at most, with all that is kept
+  /// back in them: to be written down, so that the next life of the node goes on counting it. Nothing,
+  /// unless the settings say that somebody does so.
+  public func takeChangedHolds(atMost most: Int) -> [HeldBudget] {
+    installed.withLock { installed in
+      var changed: [HeldBudget] = []
+      shards.takeChanged(atMost: most) { slot, state, sums in
+        changed.append(HeldBudget(key: installed.key(of: slot, state), sums: sums))
+      }
+      return changed
+    }
+  }
+
+  /// Takes over what an earlier life of the node kept back; a budget that no entry and no pattern
+  /// gives any more is passed over. To be called once, under the first configuration.
+  public func inherit(_ budgets: [HeldBudget], at now: Timestamp) {
+    var ends: [Reservations.InheritedEnd] = []
+    installed.withLock { installed in
+      for budget in budgets {
+        let sums = budget.sums.filter { !$0.hasEnded(at: now) && $0.amount > .zero }
+        guard !sums.isEmpty, let slot = installed.slot(inheriting: budget.key, shards, at: now)
+        else { continue }
+        shards.inherit(sums, in: slot)
+        for sum in sums {
+          ends.append(Reservations.InheritedEnd(endsSeconds: sum.endsSeconds, slot: slot))
+        }
+      }
+    }
+    reservations.noteInherited(ends)
+  }
+}
+
+extension InstalledCatalog {
+  /// The slot of the budget that goes by `key`; of a name that has none yet from a pattern, a new one:
+  /// what is kept back there keeps it.
+  fileprivate mutating func slot(
+    inheriting key: BudgetKey, _ shards: BudgetShards, at now: Timestamp
+  ) -> Int32? {
+    if let slot = slot(of: key) { return slot }
+    guard let window = registry.keys.knownWindow(text: key.windowText) else { return nil }
+    let catalog = catalog
+    return NameBytes.with(key.name) { name in
+      guard let pattern = catalog.pattern(giving: key.scope, name, window: window) else {
+        return nil
+      }
+      let making = DynamicMaking(
+        pattern: pattern, scope: key.scope, catalog: catalog, shards: shards, now: now)
+      guard case .budget(let slot, _) = make(making, name) else { return nil }
+      return slot
+    }
+  }
+}

@@ -1,0 +1,164 @@
+public import BudgetModel
+import Locks
+
+extension BudgetEngine {
+  /// Keeps an amount back in all budgets that a cost would be charged to, or in none.
+  ///
+  /// A budget denies where what is spent reaches its limit, or where that, what is kept back already
+  /// and the amount do not fit under it; a frozen one always. No limit never denies, nor does a budget
+  /// that only watches. Precondition: the amount is not negative, `ask.ttl` within its bounds, and
+  /// `charged` was looked up in `moment.catalog`.
+  public func reserve(
+    _ ask: ReservationAsk, over charged: ChargedSlots, at moment: ReservationMoment,
+    with attempt: inout ReservationAttempt
+  ) -> ReservationAnswer {
+    attempt.begin(candidate: nil)
+    if charged.isStale { return .outdated }
+    attempt.add(charged, in: moment.catalog, isFree: false)
+    return reserve(ask, at: moment.now, with: &attempt)
+  }
+
+  /// The same over the budgets of `attempt`.
+  func reserve(
+    _ ask: ReservationAsk, at now: Timestamp, with attempt: inout ReservationAttempt
+  ) -> ReservationAnswer {
+    precondition(ask.amount.amount >= .zero, "less than nothing cannot be reserved")
+    precondition(ReservationAsk.ttlBounds.contains(ask.ttl), "a reservation's time is bounded")
+    let until = Timestamp(unixMilliseconds: now.unixMilliseconds + ask.ttl)
+    let slab = reservations.slab(for: ask.key)
+    return reservations.with(slab) { contents in
+      if let key = ask.key, let place = contents.place(of: key) {
+        return known(key, at: place, slab, in: &contents)
+      }
+      guard reservations.begin() else {
+        contents.counts.full += 1
+        return .full(bound: reservations.settings.openBound)
+      }
+      switch shards.hold(&attempt, ask.amount, until: until, at: now) {
+      case .held(let amount):
+        let entry = ReservationEntry(
+          amount, until: until, key: ask.key, candidate: attempt.candidate)
+        let index = contents.add(entry, over: attempt.rooms.lazy.map(\.slot), at: now)
+        return .held(reservation(at: index, slab, in: contents))
+      case .denied(let amount):
+        attempt.noteDenials(amount)
+        contents.counts.denied += 1
+        reservations.ended()
+        return .denied
+      case .lacking:
+        attempt.noteLacking()
+        contents.counts.deferred += 1
+        reservations.ended()
+        return .deferred
+      case .outdated:
+        reservations.ended()
+        return .outdated
+      }
+    }
+  }
+
+  private func known(
+    _ key: ReservationKey, at place: Int32, _ slab: Int, in contents: inout ReservationSlab
+  ) -> ReservationAnswer {
+    guard contents[place].key.fingerprint == key.fingerprint else { return .clash }
+    contents.counts.known += 1
+    return .known(reservation(at: place, slab, in: contents))
+  }
+
+  private func reservation(
+    at index: Int32, _ slab: Int, in contents: ReservationSlab
+  ) -> Reservation {
+    let entry = contents[index]
+    return reservations.reservation(
+      entry, at: Reservations.Place(slab: slab, index: index, life: entry.life))
+  }
+
+  /// The reservation that was made by `key`, and not long over; nil: there is none.
+  func known(_ key: ReservationKey) -> ReservationAnswer? {
+    let slab = reservations.slab(for: key)
+    return reservations.with(slab) { contents in
+      contents.place(of: key).map { known(key, at: $0, slab, in: &contents) }
+    }
+  }
+
+  /// Ends an open reservation without a record; false: it is not open, or not known.
+  public func release(_ id: ReservationID, at now: Timestamp) -> Bool {
+    guard let place = place(of: id) else { return false }
+    return reservations.with(place.slab) { contents in
+      guard contents.isOpen(place.index, life: place.life) else { return false }
+      end(place.index, as: .released, in: &contents)
+      return true
+    }
+  }
+
+  /// Lets an open reservation last `ttl` from now at least, and gives its end; nil: it is not open, or
+  /// not known.
+  public func extend(_ id: ReservationID, by ttl: Int64, at now: Timestamp) -> Timestamp? {
+    precondition(ReservationAsk.ttlBounds.contains(ttl), "a reservation's time is bounded")
+    guard let place = place(of: id) else { return nil }
+    return reservations.with(place.slab) { contents -> Timestamp? in
+      guard contents.isOpen(place.index, life: place.life) else { return nil }
+      let before = contents[place.index]
+      let until = max(
+        before.until, Timestamp(unixMilliseconds: now.unixMilliseconds + ttl))
+      guard until > before.until else { return until }
+      let ends = HeldSum.seconds(from: until)
+      contents.forEachSlot(of: place.index) { shards.extend(before.hold, of: $0, to: ends) }
+      contents.extend(place.index, until: until, at: now)
+      return until
+    }
+  }
+
+  /// Whether `id` is of this node, in whichever life.
+  public func isOwn(_ id: ReservationID) -> Bool { reservations.isOwn(id) }
+
+  /// The place of a reservation of this life; nil: it is of another one, or another node's.
+  func place(of id: ReservationID) -> Reservations.Place? {
+    guard id.life == reservations.settings.life, reservations.isOwn(id) else { return nil }
+    return Reservations.Place(word: id.place)
+  }
+
+  /// Takes a reservation's holds out, and ends it.
+  func end(
+    _ index: Int32, as state: ReservationEntry.State, in contents: inout ReservationSlab
+  ) {
+    let hold = contents[index].hold
+    contents.forEachSlot(of: index) { shards.free(hold, of: $0) }
+    contents.end(index, as: state)
+    reservations.ended()
+  }
+
+  /// Ends reservations whose time is over, `most` at most, and says how many: fewer than `most`, and
+  /// none is left. To be called so often that nobody waits for long, with as many at a time as nobody
+  /// notices.
+  @discardableResult
+  public func expireReservations(atMost most: Int, at now: Timestamp) -> Int {
+    var count = 0
+    reservations.forEachSlabInTurn { slab in
+      count += reservations.with(slab) { contents in
+        var ended = 0
+        while count + ended < most, let index = contents.due(at: now) {
+          end(index, as: .expired, in: &contents)
+          ended += 1
+        }
+        return ended
+      }
+      return count < most
+    }
+    if count < most {
+      let slots = reservations.takeInheritedEnds(atMost: most - count, at: now)
+      for slot in slots { shards.dropEnded(in: slot, at: now) }
+      count += slots.count
+    }
+    return count
+  }
+
+  /// How many reservations are open. One atomic load.
+  public var openReservations: Int { reservations.open }
+
+  /// Counts of reservations. Costs some microseconds.
+  public var reservationCounts: ReservationCounts { reservations.counts }
+
+  /// How reservations are made and named.
+  public var reservationSettings: ReservationSettings { reservations.settings }
+}

@@ -1,0 +1,254 @@
+public import BudgetModel
+import Locks
+
+/// What reservations do to the slots of their budgets.
+extension BudgetShards {
+  /// The order in which locks are taken, and slots within one.
+  static func precedes(_ left: Int32, _ right: Int32) -> Bool {
+    let (leftShard, rightShard) = (left & Int32(mask), right & Int32(mask))
+    return leftShard == rightShard ? left < right : leftShard < rightShard
+  }
+
+  /// What became of a try to hold.
+  enum Holding: Sendable {
+    case held(ReservedAmount)
+    case denied(ReservedAmount)
+    case lacking
+    /// A slot is another budget's by now.
+    case outdated
+  }
+
+  /// Keeps `asked` back in all budgets of `attempt`, or in none: their shards are locked one after
+  /// the other, each budget is looked at, all are judged together, and what is kept back is there
+  /// before the first lock is let go. Nobody ever sees a hold that is taken back.
+  func hold(
+    _ attempt: inout ReservationAttempt, _ asked: ReservedAmount, until: Timestamp,
+    at now: Timestamp
+  ) -> Holding {
+    let holding = hold(&attempt, HoldAsk(asked: asked, until: until, now: now), from: 0)
+    for index in attempt.rooms.indices where attempt.rooms[index].wouldDeny {
+      countShadowed(attempt.rooms[index].countedAt)
+    }
+    return holding
+  }
+
+  private struct HoldAsk {
+    let asked: ReservedAmount
+    let until: Timestamp
+    let now: Timestamp
+  }
+
+  private func hold(
+    _ attempt: inout ReservationAttempt, _ ask: HoldAsk, from start: Int
+  ) -> Holding {
+    guard start < attempt.rooms.count else {
+      let (verdict, amount) = attempt.judge(ask.asked, at: ask.now)
+      switch verdict {
+      case .admits: return .held(amount)
+      case .denies: return .denied(amount)
+      case .lacks: return .lacking
+      }
+    }
+    let shard = Int(attempt.rooms[start].slot) & Self.mask
+    return shards[shard].slots.withLock { slots in
+      var end = start
+      while end < attempt.rooms.count, Int(attempt.rooms[end].slot) & Self.mask == shard {
+        guard slots.look(at: &attempt.rooms[end], at: ask.now) else { return .outdated }
+        end += 1
+      }
+      let holding = hold(&attempt, ask, from: end)
+      guard case .held(let amount) = holding else { return holding }
+      let hold = SlotHolds.Hold(amount, until: ask.until)
+      for index in start..<end {
+        slots.add(hold, to: attempt.rooms[index].slot, isNoted: notesHolds)
+      }
+      return holding
+    }
+  }
+
+  /// Takes a hold out of `slot`.
+  func free(_ hold: SlotHolds.Hold, of slot: Int32) {
+    shards[Int(slot) & Self.mask].slots.withLock {
+      $0.remove(hold, from: slot, isNoted: notesHolds)
+    }
+  }
+
+  /// Puts a hold back that was taken out: it was admitted before.
+  func restore(_ hold: SlotHolds.Hold, to slot: Int32) {
+    shards[Int(slot) & Self.mask].slots.withLock { $0.add(hold, to: slot, isNoted: notesHolds) }
+  }
+
+  /// A hold ends later.
+  func extend(_ hold: SlotHolds.Hold, of slot: Int32, to endsSeconds: Int64) {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      slots.updateHolds(slot, isNoted: notesHolds) { _, holds in
+        holds.extend(hold, to: endsSeconds, isNoted: notesHolds)
+      }
+    }
+  }
+
+  /// Counts `amount` as pending in `slot` and takes `hold` out of it, if it has one, in one step:
+  /// nobody sees both or neither. False, and nothing is done, where the slot is in another life.
+  func settle(
+    _ amount: PicoUSD, freeing hold: SlotHolds.Hold?, in slot: Int32, life: UInt32
+  ) -> Bool {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      let state = slots.places[ShardSlots.place(of: slot)].state
+      guard life == 0 || state.life == life else { return false }
+      guard let hold else {
+        slots.update(slot) { $0.addPending(amount) }
+        return true
+      }
+      slots.updateHolds(slot, isNoted: notesHolds) { state, holds in
+        state.addPending(amount)
+        holds.remove(hold, isNoted: notesHolds)
+      }
+      return true
+    }
+  }
+
+  /// Takes `settle` back.
+  func unsettle(_ amount: PicoUSD, restoring hold: SlotHolds.Hold?, in slot: Int32) {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      guard let hold else { return slots.update(slot) { $0.dropPending(amount) } }
+      slots.updateHolds(slot, isNoted: notesHolds) { state, holds in
+        holds.add(hold, isNoted: notesHolds)
+        state.dropPending(amount)
+      }
+    }
+  }
+
+  /// An earlier life's hold of `slot` is an open one from now on; nil: there is none.
+  func adopt(_ hold: SlotHolds.Hold, in slot: Int32, at now: Timestamp) -> SlotHolds.Hold? {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      guard slots.places[ShardSlots.place(of: slot)].state.holds != Slot.none else { return nil }
+      return slots.updateHolds(slot, isNoted: notesHolds) { _, holds in
+        holds.adopt(hold, at: now, isNoted: notesHolds)
+      }
+    }
+  }
+
+  /// Takes over what an earlier life kept back in `slot`.
+  func inherit(_ sums: [HeldSum], in slot: Int32) {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      slots.updateHolds(slot, isNoted: notesHolds) { _, holds in
+        for sum in sums { holds.inherit(sum) }
+      }
+    }
+  }
+
+  /// Takes out what has ended of it.
+  func dropEnded(in slot: Int32, at now: Timestamp) {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      // By then a settle may have taken all of it, and the slot may be another budget's.
+      guard slots.places[ShardSlots.place(of: slot)].state.holds != Slot.none else { return }
+      slots.updateHolds(slot, isNoted: notesHolds) { _, holds in _ = holds.dropEnded(at: now) }
+    }
+  }
+
+  /// The budget's parts at one instant.
+  func use(of slot: Int32, at now: Timestamp) -> BudgetUse {
+    shards[Int(slot) & Self.mask].slots.withLock { $0.use(of: slot, at: now) }
+  }
+
+  /// Changes what the fleet says of `slot`, after a look at the budget's parts at the same instant.
+  func changeClaims(
+    of slot: Int32, at now: Timestamp, _ change: (BudgetUse, inout SlotClaims) -> Void
+  ) {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      let use = slots.use(of: slot, at: now)
+      slots.updateHolds(slot, isNoted: false) { _, holds in change(use, &holds.claims) }
+    }
+  }
+
+  /// Calls `body`, under each shard's lock, with the slots whose sums have changed since they were
+  /// taken, `most` at most, their states and sums.
+  func takeChanged(atMost most: Int, _ body: (Int32, SlotState, [HeldSum]) -> Void) {
+    var left = most
+    for shard in 0..<Self.count where left > 0 {
+      shards[shard].slots.withLock { slots in
+        while left > 0, let slot = slots.holds.changed.popLast() {
+          left -= 1
+          let state = slots.places[ShardSlots.place(of: slot)].state
+          slots.holds[state.holds].isChanged = false
+          body(slot, state, slots.holds[state.holds].allSums)
+          slots.dropHoldsIfEmpty(slot)
+        }
+      }
+    }
+  }
+}
+
+extension ShardSlots {
+  /// Puts the budget as it stands into `room`; false where its slot is another budget's.
+  fileprivate func look(at room: inout SlotRoom, at now: Timestamp) -> Bool {
+    let state = places[Self.place(of: room.slot)].state
+    guard room.life == 0 || state.life == room.life else { return false }
+    room.compared = state.committedAndPending(at: now)
+    room.withheld = state.withheld(at: now)
+    room.own = state.spend(at: now) + state.pending
+    room.resetsAt = state.resetsAt(at: now)
+    room.home = state.home
+    if state.holds != Slot.none { holds.look(at: state.holds, into: &room) }
+    return true
+  }
+
+  fileprivate mutating func add(_ hold: SlotHolds.Hold, to slot: Int32, isNoted: Bool) {
+    updateHolds(slot, isNoted: isNoted) { _, holds in holds.add(hold, isNoted: isNoted) }
+  }
+
+  fileprivate mutating func remove(_ hold: SlotHolds.Hold, from slot: Int32, isNoted: Bool) {
+    updateHolds(slot, isNoted: isNoted) { _, holds in holds.remove(hold, isNoted: isNoted) }
+  }
+
+  fileprivate func use(of slot: Int32, at now: Timestamp) -> BudgetUse {
+    let state = places[Self.place(of: slot)].state
+    var use = BudgetUse(
+      spend: state.spend(at: now), others: state.others(at: now),
+      withheld: state.withheld(at: now), pending: state.pending)
+    guard state.holds != Slot.none else { return use }
+    let holds = holds[state.holds]
+    use.held = holds.held
+    use.cushion = holds.cushion
+    use.claims = holds.claims
+    use.openReservations = Int(holds.count)
+    use.lastEndSeconds = max(
+      holds.sums.last?.endsSeconds ?? .min, holds.inherited.last?.endsSeconds ?? .min)
+    return use
+  }
+}
+
+extension SlotHolds.Hold {
+  init(_ reserved: ReservedAmount, until: Timestamp) {
+    let seconds = HeldSum.seconds(from: until)
+    self.init(
+      amount: reserved.amount, variance: reserved.variance, untilSeconds: seconds,
+      endsSeconds: seconds)
+  }
+}
+
+/// The parts of one budget on this node, at one instant.
+public struct BudgetUse: Sendable {
+  /// Committed in the open window.
+  public var spend: PicoUSD
+  /// The same of others, as far as this node has heard.
+  public var others: PicoUSD
+  /// Set aside by an outage policy.
+  public var withheld: PicoUSD
+  /// Queued, and not committed yet.
+  public var pending: PicoUSD
+  /// Kept back by reservations, those of earlier lives too.
+  public var held = PicoUSD.zero
+  /// What their costs may come to beyond that.
+  public var cushion = PicoUSD.zero
+  /// The fleet's word on the budget.
+  public var claims = SlotClaims()
+  /// How many reservations of this life are open there.
+  public var openReservations = 0
+  /// When the last of them ends, in seconds since 1970, where their sums are written down; else the
+  /// smallest number.
+  public var lastEndSeconds = Int64.min
+
+  /// What the node needs beyond its committed spend.
+  public var use: PicoUSD { pending + held + cushion }
+}

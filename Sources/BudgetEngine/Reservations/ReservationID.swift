@@ -1,0 +1,129 @@
+public import BudgetModel
+
+/// A reservation's name, as clients have it: `r1-<life>-<place>-<until>-<pico>-<node>`, numbers to the
+/// base of 36. It describes itself, so that a settle finds its part after a restart. It is no secret
+/// and proves nothing: a forged one can at most end a hold early.
+public struct ReservationID: Hashable, Sendable {
+  /// The life of the process that made it.
+  public let life: UInt32
+  /// The place in that process.
+  public let place: UInt64
+  /// When it was to end when it was made, in seconds since 1970, rounded up.
+  public let untilSeconds: Int64
+  /// The amount that it keeps back.
+  public let amount: PicoUSD
+  /// The node that made it.
+  public let node: String
+
+  /// The longest text of one, in bytes.
+  public static let maximumLength = 160
+  private static let prefix: [UInt8] = Array("r1".utf8)
+  private static let hyphen = UInt8(ascii: "-")
+  private static let base: UInt128 = 36
+  private static let latest = UInt128(Timestamp.latest.unixMilliseconds / 1_000 + 1)
+
+  init(life: UInt32, place: UInt64, until: Timestamp, amount: PicoUSD, node: String) {
+    self.life = life
+    self.place = place
+    untilSeconds = HeldSum.seconds(from: until)
+    self.amount = amount
+    self.node = node
+  }
+
+  /// Reads a text; nil: no node of this version has made it.
+  public init?(_ text: NameBytes) {
+    guard text.count <= Self.maximumLength else { return nil }
+    var reader = Reader(text: text)
+    guard reader.takePrefix(), let life = reader.number(), let place = reader.number(),
+      let until = reader.number(), let pico = reader.number(), let node = reader.rest(),
+      life <= UInt32.max, place <= UInt64.max, until <= Self.latest,
+      pico <= PicoUSD.maximumRecord.pico.magnitude
+    else { return nil }
+    self.life = UInt32(life)
+    self.place = UInt64(place)
+    untilSeconds = Int64(until)
+    amount = PicoUSD(pico: Int128(pico))
+    self.node = node
+  }
+
+  /// Appends the text, UTF-8.
+  public func append(to bytes: inout [UInt8]) {
+    bytes.append(contentsOf: Self.prefix)
+    for number in [UInt128(life), UInt128(place), UInt128(untilSeconds), amount.pico.magnitude] {
+      bytes.append(Self.hyphen)
+      Self.append(number, to: &bytes)
+    }
+    bytes.append(Self.hyphen)
+    bytes.append(contentsOf: node.utf8)
+  }
+
+  /// The text.
+  public var text: String {
+    var bytes: [UInt8] = []
+    append(to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  private static func append(_ number: UInt128, to bytes: inout [UInt8]) {
+    let start = bytes.count
+    var rest = number
+    repeat {
+      let digit = UInt8(rest % base)
+      bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit)
+      rest /= base
+    } while rest > 0
+    bytes[start...].reverse()
+  }
+
+  /// Takes a text apart. Each number has one form: two texts never name the same reservation.
+  private struct Reader {
+    let text: NameBytes
+    private var position = 0
+
+    init(text: NameBytes) { self.text = text }
+
+    mutating func takePrefix() -> Bool {
+      for byte in prefix {
+        guard position < text.count, text[position] == byte else { return false }
+        position += 1
+      }
+      return takeHyphen()
+    }
+
+    private mutating func takeHyphen() -> Bool {
+      guard position < text.count, text[position] == hyphen else { return false }
+      position += 1
+      return true
+    }
+
+    /// A number and the hyphen behind it.
+    mutating func number() -> UInt128? {
+      let start = position
+      var value: UInt128 = 0
+      while position < text.count, let digit = Self.digit(text[position]) {
+        if position > start, value == 0 { return nil }
+        let (product, isTooLarge) = value.multipliedReportingOverflow(by: base)
+        if isTooLarge { return nil }
+        let (sum, overflows) = product.addingReportingOverflow(UInt128(digit))
+        if overflows { return nil }
+        value = sum
+        position += 1
+      }
+      return position > start && takeHyphen() ? value : nil
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt8? {
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+      case UInt8(ascii: "a")...UInt8(ascii: "z"): byte - UInt8(ascii: "a") + 10
+      default: nil
+      }
+    }
+
+    /// The node's name, which may have hyphens of its own.
+    func rest() -> String? {
+      let node = text[position..<text.count]
+      return node.isEmpty || node.fault != nil ? nil : node.text
+    }
+  }
+}

@@ -1,0 +1,209 @@
+public import BudgetModel
+
+/// What reservations keep back in one budget, and what nodes of a fleet may take of it. Beside the
+/// state of its slot, since most budgets have none of it.
+struct SlotHolds: Sendable {
+  /// One reservation's part.
+  struct Hold {
+    var amount: PicoUSD
+    var variance: CostVariance
+    var untilSeconds: Int64
+    var endsSeconds: Int64
+
+    var sum: HeldSum {
+      HeldSum(untilSeconds: untilSeconds, endsSeconds: endsSeconds, amount: amount)
+    }
+  }
+
+  /// The sum of all open holds, those of earlier lives too.
+  private(set) var held = PicoUSD.zero
+  /// How far the costs of this life's may lie from their amounts, and what that keeps back.
+  private(set) var variance = CostVariance.none
+  private(set) var cushion = PicoUSD.zero
+  /// How many of this life are open.
+  private(set) var count: Int32 = 0
+  /// This life's by their ends, in order; empty where nobody writes them down.
+  private(set) var sums: [HeldSum] = []
+  /// Those of earlier lives of the node, whose reservations nobody knows any more.
+  private(set) var inherited: [HeldSum] = []
+  /// What the fleet says.
+  var claims = SlotClaims()
+  /// Whether the sums have changed since they were written down.
+  var isChanged = false
+
+  /// The amount that is compared with the limit beside what is spent or waits to be recorded.
+  var kept: PicoUSD { held + cushion + claims.others }
+
+  /// Whether the budget does without it.
+  var isEmpty: Bool {
+    count == 0 && inherited.isEmpty && !isChanged && claims == SlotClaims()
+  }
+
+  mutating func add(_ hold: Hold, isNoted: Bool) {
+    held += hold.amount
+    count += 1
+    setVariance(variance + hold.variance)
+    if isNoted { Self.add(hold.sum, to: &sums) }
+    checkInvariants()
+  }
+
+  mutating func remove(_ hold: Hold, isNoted: Bool) {
+    held -= hold.amount
+    count -= 1
+    setVariance(variance - hold.variance)
+    if isNoted { Self.remove(hold.sum, from: &sums) }
+    checkInvariants()
+  }
+
+  /// The hold ends later: only what is written down of it changes.
+  mutating func extend(_ hold: Hold, to endsSeconds: Int64, isNoted: Bool) {
+    guard isNoted else { return }
+    Self.remove(hold.sum, from: &sums)
+    var later = hold
+    later.endsSeconds = endsSeconds
+    Self.add(later.sum, to: &sums)
+  }
+
+  mutating func inherit(_ sum: HeldSum) {
+    held += sum.amount
+    Self.add(sum, to: &inherited)
+    checkInvariants()
+  }
+
+  /// A reservation of an earlier life is known again: its part is an open hold from now on. Nil where
+  /// no sum with that end has so much left.
+  mutating func adopt(_ hold: Hold, at now: Timestamp, isNoted: Bool) -> Hold? {
+    let found = inherited.first {
+      $0.untilSeconds == hold.untilSeconds && $0.amount >= hold.amount && !$0.hasEnded(at: now)
+    }
+    guard let found, hold.amount > .zero else { return nil }
+    var adopted = hold
+    adopted.endsSeconds = found.endsSeconds
+    Self.remove(adopted.sum, from: &inherited)
+    held -= hold.amount
+    add(adopted, isNoted: isNoted)
+    return adopted
+  }
+
+  /// Takes out what has ended of earlier lives' holds; false: nothing has.
+  mutating func dropEnded(at now: Timestamp) -> Bool {
+    var isDropped = false
+    for sum in inherited where sum.hasEnded(at: now) {
+      held -= sum.amount
+      isDropped = true
+    }
+    inherited.removeAll { $0.hasEnded(at: now) }
+    checkInvariants()
+    return isDropped
+  }
+
+  /// All that is kept back, by its ends.
+  var allSums: [HeldSum] {
+    var all = sums
+    for sum in inherited { Self.add(sum, to: &all) }
+    return all
+  }
+
+  private mutating func setVariance(_ variance: CostVariance) {
+    // Nearly always amounts are certain: no root is taken.
+    guard variance != self.variance else { return }
+    self.variance = variance
+    cushion = variance.cushion
+  }
+
+  // MARK: - Sums by their ends
+
+  private static func precedes(_ left: HeldSum, _ right: HeldSum) -> Bool {
+    (left.endsSeconds, left.untilSeconds) < (right.endsSeconds, right.untilSeconds)
+  }
+
+  /// The place of the first sum that does not end before `sum`.
+  private static func place(of sum: HeldSum, in sums: [HeldSum]) -> Int {
+    var (low, high) = (0, sums.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if precedes(sums[middle], sum) { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  private static func add(_ sum: HeldSum, to sums: inout [HeldSum]) {
+    guard sum.amount > .zero else { return }
+    let place = place(of: sum, in: sums)
+    if place < sums.count, !precedes(sum, sums[place]) {
+      sums[place].amount += sum.amount
+    } else {
+      sums.insert(sum, at: place)
+    }
+  }
+
+  private static func remove(_ sum: HeldSum, from sums: inout [HeldSum]) {
+    guard sum.amount > .zero else { return }
+    let place = place(of: sum, in: sums)
+    precondition(
+      place < sums.count && !precedes(sum, sums[place]), "a hold that was never noted")
+    sums[place].amount -= sum.amount
+    if sums[place].amount == .zero { sums.remove(at: place) }
+  }
+
+  /// Kept in release builds: a budget that breaks one of these would admit or deny wrongly.
+  private func checkInvariants() {
+    precondition(held >= .zero && count >= 0, "more was freed than held")
+    precondition(count > 0 || variance == .none, "a cushion without holds")
+  }
+}
+
+/// The fleet's word on one budget, as far as this node has heard.
+public struct SlotClaims: Hashable, Sendable {
+  /// What others may take beyond what they have spent.
+  public var others = PicoUSD.zero
+  /// The sum up to which this node may spend and reserve; nil: it asks nobody.
+  public var ceiling: PicoUSD?
+  /// The last instant at which the ceiling holds.
+  public var usableUntil = Timestamp.latest
+  /// When a reservation was last refused for want of room.
+  public var lastRefusedAt: Timestamp?
+
+  /// Nothing is claimed.
+  public init() {}
+}
+
+/// The holds of one shard's slots; places are handed out again.
+struct HoldTable: Sendable {
+  private var holds: [SlotHolds] = []
+  private var free: [Int32] = []
+  /// The slots whose sums have changed since they were taken.
+  var changed: [Int32] = []
+
+  /// What is kept back by the holds at `place`; nothing where there is no place.
+  @inline(__always)
+  func kept(at place: Int32) -> PicoUSD {
+    place == Slot.none ? .zero : holds[Int(place)].kept
+  }
+
+  subscript(place: Int32) -> SlotHolds {
+    get { holds[Int(place)] }
+    _modify { yield &holds[Int(place)] }
+  }
+
+  /// Puts what is kept back at `place` into `room`; its lists are not touched.
+  func look(at place: Int32, into room: inout SlotRoom) {
+    let index = Int(place)
+    room.held = holds[index].held
+    room.variance = holds[index].variance
+    room.cushion = holds[index].cushion
+    room.claims = holds[index].claims
+  }
+
+  mutating func add() -> Int32 {
+    if let place = free.popLast() { return place }
+    holds.append(SlotHolds())
+    return Int32(holds.count - 1)
+  }
+
+  mutating func remove(_ place: Int32) {
+    precondition(holds[Int(place)].isEmpty, "holds are lost")
+    holds[Int(place)] = SlotHolds()
+    free.append(place)
+  }
+}

@@ -1,0 +1,82 @@
+import BudgetEngine
+import BudgetModel
+import Dispatch
+import Locks
+import SpendLedger
+
+/// Ends reservations whose time is over, and has the ledger write down what is kept back: slices on a
+/// timer of its own.
+final class ReservationUpkeep: Sendable {
+  private struct State {
+    /// When something was open last, as this process counts its looks.
+    var quietLooks = 0
+    var isOver = false
+  }
+
+  private weak let engine: BudgetEngine?
+  private weak let ledger: SpendLedger?
+  private let time: any TimeSource
+  private let state = Locked(State())
+
+  /// So many are ended, or written down, under the same locks.
+  private static let slice = 256
+  /// With a tick of the wheels it keeps the promise that a hold ends at most 128 ms late.
+  private static let pause = 0.04
+  /// Once nothing has been open for so many looks, it looks less often: a reservation lasts a second at
+  /// least.
+  private static let quietLooks = 1_500
+  private static let quietPause = 1.0
+
+  init(_ engine: BudgetEngine, _ ledger: SpendLedger, _ time: any TimeSource) {
+    self.engine = engine
+    self.ledger = ledger
+    self.time = time
+    state.withLock { $0.quietLooks = Self.quietLooks }
+  }
+
+  /// Begins, and goes on for as long as the engine lives, until `finish`.
+  func start() {
+    let isQuiet = state.withLock { $0.quietLooks >= Self.quietLooks }
+    let pause = isQuiet ? Self.quietPause : Self.pause
+    DispatchQueue.global(qos: .userInitiated).asyncAfter(deadline: .now() + pause) { [self] in
+      guard let engine, !state.withLock({ $0.isOver }) else { return }
+      look(engine, at: time.now())
+      start()
+    }
+  }
+
+  /// One look.
+  func look(_ engine: BudgetEngine, at now: Timestamp) {
+    let isQuiet = engine.openReservations == 0
+    state.withLock { $0.quietLooks = isQuiet ? min($0.quietLooks + 1, Self.quietLooks) : 0 }
+    while engine.expireReservations(atMost: Self.slice, at: now) == Self.slice {}
+    note(engine)
+  }
+
+  private func note(_ engine: BudgetEngine) {
+    guard let ledger else { return }
+    while true {
+      let changed = engine.takeChangedHolds(atMost: Self.slice)
+      if !changed.isEmpty { ledger.note(changed) }
+      if changed.count < Self.slice { return }
+    }
+  }
+
+  /// All that is kept back is with the ledger, and nothing more comes. Called once no request can.
+  func finish() {
+    state.withLock { $0.isOver = true }
+    if let engine { note(engine) }
+  }
+}
+
+extension ServerOptions {
+  /// How reservations are made on the node of that name.
+  func reservations(node: String) -> ReservationSettings {
+    var settings = ReservationSettings()
+    settings.node = node
+    settings.openBound = maximumOpenReservations
+    settings.defaultEstimate = defaultEstimate
+    settings.notesHolds = true
+    return settings
+  }
+}

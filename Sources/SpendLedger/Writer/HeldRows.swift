@@ -1,0 +1,36 @@
+import BudgetModel
+
+/// What reservations keep back, as it is to be written with the next transaction: of each budget the
+/// last word.
+struct HeldRows {
+  private var waiting: [BudgetKey: [HeldSum]] = [:]
+  /// The same by number, while a transaction is under way.
+  private var rows: [(budget: Int64, sums: [HeldSum])] = []
+  /// Since when the oldest waits, as an instant of monotonic time in nanoseconds; nil: nothing does.
+  private(set) var since: Int64?
+
+  mutating func note(_ budgets: [HeldBudget], at now: Int64) {
+    for held in budgets { waiting[held.key] = held.sums }
+    if since == nil, !waiting.isEmpty { since = now }
+  }
+
+  /// Finds the budgets' numbers, new ones where they are not known: their rows are to be written
+  /// first.
+  mutating func begin(_ numbers: inout BudgetNumbers) {
+    rows.removeAll()
+    for (key, sums) in waiting where !sums.isEmpty || numbers[key] != nil {
+      rows.append((numbers.number(of: key), sums))
+    }
+  }
+
+  func write(to store: LedgerStore) throws(SQLiteError) {
+    for row in rows { try store.held.replace(row.sums, ofBudget: row.budget) }
+  }
+
+  /// The transaction is on disk.
+  mutating func written() {
+    waiting.removeAll()
+    rows.removeAll()
+    since = nil
+  }
+}

@@ -1,0 +1,209 @@
+import BudgetModel
+import Testing
+
+@testable import BudgetEngine
+
+/// Windows, modes, reloads, patterns and earlier lives of reservations.
+@Suite struct ReservationRuleTests {
+  @Test func aHoldGoesOnInTheNextWindow() throws {
+    let fixture = EngineFixture([try budget(.provider, "p", 100, "10s")])
+    let charged = fixture.charged(provider: "p")
+    fixture.record(90, provider: "p", at: at(1))
+    let reservation = try #require(fixture.held(10, charged, at: at(2)))
+    #expect(fixture.held(1, charged, at: at(2)) == nil)
+    // The window is over, the request is not: it is charged in the next one.
+    #expect(fixture.reserved(.provider, "p", at: at(60)) == 10)
+    #expect(fixture.held(91, charged, at: at(60)) == nil)
+    _ = try #require(fixture.held(90, charged, at: at(60)))
+    #expect(!fixture.passes("p", at: at(60)))
+    #expect(fixture.record(10, charged, settling: reservation.id, at: at(61)) == .freed)
+    #expect(fixture.report(.provider, "p", at: at(61))?.spend.pico == 10)
+    #expect(!fixture.passes("p", at: at(61)))
+  }
+
+  @Test func aBudgetThatOnlyWatchesCounts() throws {
+    let fixture = EngineFixture([
+      try DynamicHouse.entry(.tag, "watch", 10, "1d", .shadow),
+      try DynamicHouse.entry(.tag, "ice", nil, "1d", .freeze),
+      try DynamicHouse.entry(.tag, "free", nil, "1d"),
+    ])
+    let watched = fixture.charged(tags: ["watch", "free"])
+    let reservation = try #require(fixture.held(50, watched, at: at(0)))
+    #expect(fixture.report(.tag, "watch", at: at(0))?.shadowed == 1)
+    #expect(fixture.reserved(.tag, "watch", at: at(0)) == 50)
+    #expect(fixture.reserve(1, fixture.charged(tags: ["ice", "free"]), at: at(0)) == .denied)
+    #expect(fixture.reserved(.tag, "free", at: at(0)) == 50)
+    #expect(fixture.record(1, watched, settling: reservation.id, at: at(0)) == .freed)
+  }
+
+  @Test func aReloadLeavesHoldsWhereTheyAre() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 100, "1d")])
+    let charged = fixture.charged(tags: ["t"])
+    let first = try #require(fixture.held(40, charged, at: at(0)))
+    let second = try #require(fixture.held(10, charged, at: at(0)))
+    // Windows of another length: another slot. The holds stay on the old one until they end.
+    _ = fixture.reload([try budget(.tag, "t", 100, "2d")], at: at(1))
+    #expect(fixture.reserved(.tag, "t", at: at(1)) == 0)
+    let now = fixture.charged(tags: ["t"])
+    #expect(now.slots != charged.slots)
+    #expect(fixture.record(30, now, settling: first.id, at: at(2)) == .freed)
+    #expect(fixture.report(.tag, "t", at: at(2))?.spend.pico == 30)
+    // Dropped altogether, and back: nobody else gets the slot while something is kept back in it.
+    _ = fixture.reload([], at: at(3))
+    _ = fixture.reload([try budget(.tag, "x", 100, "1d")], at: at(4))
+    #expect(fixture.charged(tags: ["x"]).slots != charged.slots)
+    #expect(fixture.engine.release(second.id, at: at(5)))
+    #expect(fixture.engine.openReservations == 0)
+  }
+
+  @Test func aLimitThatIsLoweredDeniesWhatDoesNotFit() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 100, "1d")])
+    let charged = fixture.charged(tags: ["t"])
+    _ = try #require(fixture.held(60, charged, at: at(0)))
+    _ = fixture.reload([try budget(.tag, "t", 50, "1d")], at: at(1))
+    #expect(!fixture.passes("", tags: ["t"], at: at(1)))
+    #expect(fixture.held(1, charged, at: at(1)) == nil)
+  }
+
+  @Test func aReservationMakesAndKeepsABudgetOfAPattern() throws {
+    let house = DynamicHouse([try DynamicHouse.pattern(.tag, "user-*", 100, "10s")])
+    let fixture = EngineFixture(house.engine)
+    let names = DynamicHouse.Names(tags: ["user-1"])
+    let charged = house.charged(names, in: house.engine.catalog, at: 0)
+    let reservation = try #require(fixture.held(60, charged, at: DynamicHouse.time(0)))
+    #expect(house.engine.dynamicBudgetCount == 1)
+    #expect(fixture.held(41, charged, at: DynamicHouse.time(0)) == nil)
+    #expect(house.decision(names, estimate: 41, at: 0).isExhausted)
+    #expect(!house.decision(names, estimate: 40, at: 0).isExhausted)
+    // Nothing was ever spent there, and it stays for the hold's sake.
+    #expect(house.engine.sweepDynamicBudgets(atMost: 1_000, at: DynamicHouse.time(60_000)) == 0)
+    #expect(house.engine.release(reservation.id, at: DynamicHouse.time(60_000)))
+    #expect(house.engine.sweepDynamicBudgets(atMost: 1_000, at: DynamicHouse.time(60_000)) == 1)
+    // What was looked up before is void now.
+    #expect(fixture.reserve(1, charged, at: DynamicHouse.time(60_000)) == .outdated)
+    #expect(house.engine.openReservations == 0)
+  }
+
+  @Test func aNameWithoutRoomIsDeniedWhereRequestsAre() throws {
+    for full in [DynamicBudgetsFull.open, .deny] {
+      let house = DynamicHouse(
+        [try DynamicHouse.pattern(.tag, "user-*", 100, "10s")], bound: 1, full: full)
+      let fixture = EngineFixture(house.engine)
+      let catalog = house.engine.catalog
+      let first = house.charged(DynamicHouse.Names(tags: ["user-1"]), in: catalog, at: 0)
+      _ = try #require(fixture.held(100, first, at: DynamicHouse.time(0)))
+      let second = house.charged(DynamicHouse.Names(tags: ["user-2"]), in: catalog, at: 0)
+      let isHeld = fixture.held(1_000, second, at: DynamicHouse.time(0)) != nil
+      #expect(isHeld == (full == .open))
+    }
+  }
+
+  // MARK: - Estimates
+
+  @Test func anEstimateIsCutToWhatAnIdleBudgetHas() throws {
+    let fixture = EngineFixture([
+      try budget(.tag, "small", 100, "1d"), try budget(.tag, "large", 1_000_000_000, "1d"),
+    ])
+    let charged = fixture.charged(tags: ["small", "large"])
+    let estimate = ReservedAmount(
+      PicoUSD(pico: 5_000), variance: CostVariance(deviation: PicoUSD(pico: 5_000)),
+      isEstimated: true)
+    var attempt = ReservationAttempt()
+    guard
+      case .held(let held) = fixture.reserve(
+        ReservationAsk(estimate), charged, &attempt, at: at(0))
+    else {
+      Issue.record("a cold estimate locks a small budget")
+      return
+    }
+    #expect(held.amount.pico == 100)
+    #expect(fixture.reserved(.tag, "small", at: at(0)) == 100)
+    // Where something is kept back already, it is judged like any other.
+    #expect(fixture.reserve(ReservationAsk(estimate), charged, &attempt, at: at(0)) == .denied)
+    // The caller's own amount is never cut.
+    #expect(fixture.engine.release(held.id, at: at(0)))
+    #expect(fixture.held(5_000, charged, at: at(0)) == nil)
+  }
+
+  @Test func manyEstimatesKeepBackLessThanEachByItself() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 1_000_000_000, "1d")])
+    let charged = fixture.charged(tags: ["t"])
+    let estimate = ReservedAmount(
+      PicoUSD(pico: 10_000), variance: CostVariance(deviation: PicoUSD(pico: 10_000)),
+      isEstimated: true)
+    var attempt = ReservationAttempt()
+    var held: [Reservation] = []
+    for _ in 0..<100 {
+      guard
+        case .held(let one) = fixture.reserve(
+          ReservationAsk(estimate), charged, &attempt, at: at(0))
+      else { continue }
+      held.append(one)
+    }
+    // 100 means, and three deviations of the sum: ten times that of one.
+    let expected: Int128 = 100 * 10_000 + 3 * 100_000
+    #expect(fixture.reserved(.tag, "t", at: at(0)) == expected)
+    for one in held { #expect(fixture.engine.release(one.id, at: at(0))) }
+    #expect(fixture.reserved(.tag, "t", at: at(0)) == 0)
+  }
+
+  // MARK: - Earlier lives
+
+  @Test func anEarlierLifesHoldsAreCountedAndFreed() throws {
+    var settings = ReservationSettings()
+    settings.notesHolds = true
+    let budgets = [try budget(.provider, "p", 100, "1d"), try budget(.tag, "t", 100, "1d")]
+    let before = EngineFixture(budgets, reservations: settings)
+    let both = before.charged(provider: "p", tags: ["t"])
+    let first = try #require(before.held(30, both, ttl: 50_000, at: at(0)))
+    let second = try #require(
+      before.held(20, before.charged(provider: "p"), ttl: 50_000, at: at(0)))
+    #expect(before.engine.extend(first.id, by: 100_000, at: at(1)) == at(101))
+    let noted = before.engine.takeChangedHolds(atMost: 10)
+    #expect(Set(noted.map(\.key.name)) == ["p", "t"])
+    #expect(before.engine.takeChangedHolds(atMost: 10).isEmpty)
+
+    settings.life &+= 1
+    let after = EngineFixture(budgets, reservations: settings)
+    after.engine.inherit(noted, at: at(2))
+    #expect(after.reserved(.provider, "p", at: at(2)) == 50)
+    #expect(after.reserved(.tag, "t", at: at(2)) == 30)
+    #expect(after.held(51, both, at: at(2)) == nil)
+    #expect(!after.engine.release(first.id, at: at(2)))
+    // A settle frees its own part, wherever the record names a budget of it.
+    let settlement = try #require(after.settle(7, both, first.id, at: at(3)))
+    #expect(settlement.kind == .inherited)
+    #expect(after.reserved(.provider, "p", at: at(3)) == 20)
+    #expect(after.reserved(.tag, "t", at: at(3)) == 0)
+    after.engine.unsettled(settlement.word, at: at(3))
+    after.engine.abandon(PicoUSD(pico: 7), of: both)
+    #expect(after.reserved(.tag, "t", at: at(3)) == 30)
+    #expect(after.expire(at: at(49)) == 0)
+    #expect(after.expire(at: at(51)) == 1)
+    #expect(after.reserved(.provider, "p", at: at(51)) == 30)
+    #expect(after.expire(at: at(102)) >= 1)
+    #expect(after.reserved(.provider, "p", at: at(102)) == 0)
+    #expect(after.record(5, both, settling: second.id, at: at(103)) == .late)
+    #expect(after.engine.openReservations == 0)
+  }
+
+  @Test func aBudgetOfAPatternIsInherited() throws {
+    let patterns = [try DynamicHouse.pattern(.tag, "user-*", 100, "10s")]
+    let house = DynamicHouse(patterns)
+    let key = BudgetKey(scope: .tag, name: "user-1", windowText: "10s")
+    let gone = BudgetKey(scope: .tag, name: "other", windowText: "10s")
+    let sums = [HeldSum(untilSeconds: 50, endsSeconds: 50, amount: PicoUSD(pico: 70))]
+    house.engine.inherit(
+      [HeldBudget(key: key, sums: sums), HeldBudget(key: gone, sums: sums)],
+      at: DynamicHouse.time(1_000))
+    #expect(house.engine.dynamicBudgetCount == 1)
+    let names = DynamicHouse.Names(tags: ["user-1"])
+    #expect(house.decision(names, estimate: 31, at: 2_000).isExhausted)
+    #expect(house.engine.expireReservations(atMost: 10, at: DynamicHouse.time(50_000)) == 1)
+    #expect(!house.decision(names, estimate: 100, at: 50_000).isExhausted)
+  }
+}
+
+extension EngineFixture {
+  init(_ engine: BudgetEngine) { self.engine = engine }
+}
