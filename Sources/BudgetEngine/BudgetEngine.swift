@@ -11,7 +11,7 @@ public final class BudgetEngine: Sendable {
   let installed: Locked<InstalledCatalog>
   let dynamic: DynamicBudgets
   let reservations: Reservations
-  /// What requests are expected to cost.
+  /// The costs that are expected of requests.
   public let estimates: CostEstimates
   private let generation: Atomic<UInt64>
 

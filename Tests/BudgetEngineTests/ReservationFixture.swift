@@ -66,7 +66,7 @@ extension EngineFixture {
     }
   }
 
-  /// What is kept back, in pico-dollars.
+  /// The amount kept back, in pico-dollars.
   func reserved(_ scope: BudgetScope, _ name: String, at now: Timestamp) -> Int128? {
     report(scope, name, at: now)?.reserved.pico
   }

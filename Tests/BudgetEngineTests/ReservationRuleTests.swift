@@ -79,7 +79,7 @@ import Testing
     #expect(house.engine.sweepDynamicBudgets(atMost: 1_000, at: DynamicHouse.time(60_000)) == 0)
     #expect(house.engine.release(reservation.id, at: DynamicHouse.time(60_000)))
     #expect(house.engine.sweepDynamicBudgets(atMost: 1_000, at: DynamicHouse.time(60_000)) == 1)
-    // What was looked up before is void now.
+    // A look-up from before is void now.
     #expect(fixture.reserve(1, charged, at: DynamicHouse.time(60_000)) == .outdated)
     #expect(house.engine.openReservations == 0)
   }
@@ -118,7 +118,7 @@ import Testing
     }
     #expect(held.amount.pico == 100)
     #expect(fixture.reserved(.tag, "small", at: at(0)) == 100)
-    // Where something is kept back already, it is judged like any other.
+    // With something kept back already, it is judged like any other.
     #expect(fixture.reserve(ReservationAsk(estimate), charged, &attempt, at: at(0)) == .denied)
     // The caller's own amount is never cut.
     #expect(fixture.engine.release(held.id, at: at(0)))

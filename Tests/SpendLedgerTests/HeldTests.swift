@@ -4,7 +4,7 @@ import Testing
 
 @testable import SpendLedger
 
-/// What reservations keep back, over restarts.
+/// The sums that reservations keep back, over restarts.
 @Suite struct HeldTests {
   private func key(_ number: Int) -> BudgetKey {
     BudgetKey(scope: .provider, name: "p\(number)", windowText: "1d")

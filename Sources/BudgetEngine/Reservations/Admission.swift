@@ -40,7 +40,7 @@ struct SlotRoom: Sendable {
   /// Whether the limit is of account.
   private var isLimited: Bool { limit != BudgetCatalog.unlimited && mode == .enforce && isAsked }
 
-  /// What is left of the limit beside what is kept back.
+  /// The part that is left of the limit beside what is kept back.
   private var rest: PicoUSD { limit - compared - held - cushion - claims.others }
 
   /// The most that an estimate may keep back here, cushion and all: a cold estimate must not lock a
@@ -50,7 +50,7 @@ struct SlotRoom: Sendable {
     return rest
   }
 
-  /// What the budget keeps back once `variance` is added.
+  /// The amount that the budget keeps back once `variance` is added.
   private func kept(adding variance: CostVariance) -> PicoUSD {
     let cushion = variance == .none ? cushion : (self.variance + variance).cushion
     return held + cushion + claims.others

@@ -10,7 +10,7 @@ public struct CandidateRound: Sendable {
   public var amounts: [ReservedAmount] = []
   /// How long the reservation lasts, in milliseconds.
   public var ttl = ReservationAsk.defaultTTL
-  /// What tells a retry; nil: it is never taken for one.
+  /// Tells a retry; nil: it is never taken for one.
   public var key: ReservationKey?
   var attempt = ReservationAttempt()
   var charged = ChargedSlots()

@@ -1,7 +1,7 @@
 public import BudgetModel
 import Locks
 
-/// What reservations do to the slots of their budgets.
+/// The changes that reservations make to the slots of their budgets.
 extension BudgetShards {
   /// The order in which locks are taken, and slots within one.
   static func precedes(_ left: Int32, _ right: Int32) -> Bool {
@@ -9,7 +9,7 @@ extension BudgetShards {
     return leftShard == rightShard ? left < right : leftShard < rightShard
   }
 
-  /// What became of a try to hold.
+  /// The outcome of a try to hold.
   enum Holding: Sendable {
     case held(ReservedAmount)
     case denied(ReservedAmount)
@@ -239,7 +239,7 @@ public struct BudgetUse: Sendable {
   public var pending: PicoUSD
   /// Kept back by reservations, those of earlier lives too.
   public var held = PicoUSD.zero
-  /// What their costs may come to beyond that.
+  /// The sum that their costs may come to beyond that.
   public var cushion = PicoUSD.zero
   /// The fleet's word on the budget.
   public var claims = SlotClaims()
@@ -249,6 +249,6 @@ public struct BudgetUse: Sendable {
   /// smallest number.
   public var lastEndSeconds = Int64.min
 
-  /// What the node needs beyond its committed spend.
+  /// The sum that the node needs beyond its committed spend.
   public var use: PicoUSD { pending + held + cushion }
 }

@@ -2,7 +2,7 @@ public import BudgetModel
 import Locks
 import Synchronization
 
-/// What requests are expected to cost, learned from what they did cost.
+/// The costs that are expected of requests, learned from what they did cost.
 ///
 /// A mean and a mean square deviation for each deployment, or provider and model, and for each
 /// provider, in tables behind short locks. New costs weigh a fiftieth, so a change of price is followed

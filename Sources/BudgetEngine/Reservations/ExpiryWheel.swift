@@ -58,7 +58,7 @@ struct ExpiryWheel: Sendable {
     if list < Int32(Self.size) { fineCount -= 1 }
   }
 
-  /// What is to be done next.
+  /// The next thing to do.
   enum Step {
     /// The entries of this list end.
     case ends(Int32)

@@ -39,7 +39,7 @@ public struct ReservationAsk: Sendable {
   public var amount: ReservedAmount
   /// How long it lasts, in milliseconds: within `ttlBounds`.
   public var ttl: Int64
-  /// What tells a retry; nil: it is never taken for one.
+  /// Tells a retry; nil: it is never taken for one.
   public var key: ReservationKey?
 
   /// The shortest and the longest life of a reservation.
@@ -67,7 +67,7 @@ public struct Reservation: Hashable, Sendable {
   public var candidate: UInt32?
 }
 
-/// What became of a request for a reservation.
+/// The answer to a request for a reservation.
 public enum ReservationAnswer: Hashable, Sendable {
   /// It is made.
   case held(Reservation)
@@ -87,7 +87,7 @@ public enum ReservationAnswer: Hashable, Sendable {
   case deferred
 }
 
-/// What a record did with the reservation that it names.
+/// The effect of a record on the reservation that it names.
 public struct Settlement: Hashable, Sendable {
   /// The fate of the hold.
   public enum Kind: Hashable, Sendable {

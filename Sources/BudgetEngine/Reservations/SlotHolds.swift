@@ -1,6 +1,6 @@
 public import BudgetModel
 
-/// What reservations keep back in one budget, and what nodes of a fleet may take of it. Beside the
+/// The holds of reservations in one budget, and what nodes of a fleet may take of it. Beside the
 /// state of its slot, since most budgets have none of it.
 struct SlotHolds: Sendable {
   /// One reservation's part.
@@ -26,7 +26,7 @@ struct SlotHolds: Sendable {
   private(set) var sums: [HeldSum] = []
   /// Those of earlier lives of the node, whose reservations nobody knows any more.
   private(set) var inherited: [HeldSum] = []
-  /// What the fleet says.
+  /// The fleet's word.
   var claims = SlotClaims()
   /// Whether the sums have changed since they were written down.
   var isChanged = false
@@ -155,7 +155,7 @@ struct SlotHolds: Sendable {
 
 /// The fleet's word on one budget, as far as this node has heard.
 public struct SlotClaims: Hashable, Sendable {
-  /// What others may take beyond what they have spent.
+  /// The sum that others may take beyond what they have spent.
   public var others = PicoUSD.zero
   /// The sum up to which this node may spend and reserve; nil: it asks nobody.
   public var ceiling: PicoUSD?
@@ -175,7 +175,7 @@ struct HoldTable: Sendable {
   /// The slots whose sums have changed since they were taken.
   var changed: [Int32] = []
 
-  /// What is kept back by the holds at `place`; nothing where there is no place.
+  /// The amount kept back by the holds at `place`; nothing where there is no place.
   @inline(__always)
   func kept(at place: Int32) -> PicoUSD {
     place == Slot.none ? .zero : holds[Int(place)].kept

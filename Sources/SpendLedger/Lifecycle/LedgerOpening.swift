@@ -13,7 +13,7 @@ public struct LedgerOpening: Sendable {
   public var openWindows: [SpentWindow]
   /// The fleet's windows as they are remembered, with those that have ended within the last hour.
   public var fleet: [FleetWindow]
-  /// What reservations of earlier lives keep back: those of them that have not ended.
+  /// The sums that reservations of earlier lives keep back: those of them that have not ended.
   public var held: [HeldBudget]
   /// The fleet time now: never before a time at which this ledger has recorded.
   public var time: RecoveredTime

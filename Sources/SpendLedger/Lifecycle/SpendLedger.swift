@@ -149,7 +149,7 @@ public final class SpendLedger: Sendable {
     shared.queue.add(.closed(key, now))
   }
 
-  /// What reservations keep back in these budgets, all of it: the next start finds it
+  /// All that reservations keep back in these budgets: the next start finds it
   /// (`LedgerOpening.held`). On disk with the next commit, or within the fold interval.
   public func note(_ held: [HeldBudget]) { shared.queue.add(.held(held)) }
 

@@ -136,7 +136,7 @@ struct LedgerReading {
     }
   }
 
-  /// What is kept back at `now` by reservations of earlier lives.
+  /// The sums kept back at `now` by reservations of earlier lives.
   static func held(
     _ store: LedgerStore, budgets: [Int64: BudgetKey], at now: Timestamp
   ) throws(LedgerError) -> [HeldBudget] {

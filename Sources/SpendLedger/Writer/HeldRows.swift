@@ -1,6 +1,6 @@
 import BudgetModel
 
-/// What reservations keep back, as it is to be written with the next transaction: of each budget the
+/// The sums that reservations keep back, as they are to be written with the next transaction: of each budget the
 /// last word.
 struct HeldRows {
   private var waiting: [BudgetKey: [HeldSum]] = [:]
