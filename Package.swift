@@ -99,7 +99,7 @@ let package = Package(
       "BudgetServer",
       [
         "Access", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetWire",
-        "CMalloc",
+        "CMalloc", "Digest",
         "Documents", "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "SpendLedger",
         "SecretFiles", "Sockets", "TCPTransport", "TLS", logging,
       ]),
@@ -187,7 +187,7 @@ let package = Package(
         "SeededRandom", "SpendLedger", "Sockets", "TCPTransport", logging,
       ]),
     .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
-    tests("BudgetSimulationTests", ["BudgetSimulation", "LiteLLMConfig"]),
+    tests("BudgetSimulationTests", ["BudgetModel", "BudgetSimulation", "LiteLLMConfig"]),
     tests(
       "BudgetWireTests",
       [

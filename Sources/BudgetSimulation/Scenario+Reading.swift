@@ -129,23 +129,19 @@ private struct ScenarioReader {
           modelName: step["model_name"]?.text ?? "", tags: tags(step["tags"]),
           cost: cost(step["cost"]),
           committedAt: committedAt == nil ? nil : try instant(committedAt, from: start),
-          wantsRefusal: step["want"]?["error"] != nil))
-    case "filter":
-      var candidates: [Scenario.Candidate] = []
-      for deployment in step["deployments"]?.sequence ?? [] {
-        candidates.append(
-          Scenario.Candidate(
-            id: deployment["id"]?.text ?? "", modelName: deployment["model_name"]?.text ?? "",
-            model: deployment["model"]?.text ?? "", provider: deployment["provider"]?.text ?? "",
-            resolvedProvider: deployment["resolved_provider"]?.text))
-      }
-      let want = step["want"]
-      return .filter(
-        Scenario.FilterAction(
-          modelName: step["model_name"]?.text ?? "", candidates: candidates,
-          tags: tags(step["tags"]),
-          estimate: step["estimated_cost_usd"]?.number ?? 0, expected: want ?? step["expect"],
-          anyMessage: want?["message"]?.text == "*"))
+          wantsRefusal: step["want"]?["error"] != nil,
+          reservation: step["reservation"]?.text ?? ""))
+    case "filter": return .filter(filter(step))
+    case "reserve":
+      return .reserve(
+        Scenario.ReserveAction(
+          filter: filter(step), amount: step["amount"]?.number,
+          ttlMilliseconds: try ttl(step),
+          id: try text(step["id"], "a reserve's id")))
+    case "extend":
+      return .extend(
+        try text(step["reservation"], "an extend's reservation"), milliseconds: try ttl(step))
+    case "release": return .release(try text(step["reservation"], "a release's reservation"))
     case "budgets": return .budgets(expected: step["want"] ?? step["expect"])
     case "sync": return .sync
     case "lost":
@@ -154,8 +150,36 @@ private struct ScenarioReader {
     default:
       throw TraceError(
         line: line,
-        message: "op '\(op)' is not one of record, filter, budgets, sync, lost, start and redis")
+        message: "op '\(op)' is not one of record, filter, reserve, extend, release, budgets, "
+          + "sync, lost, start and redis")
     }
+  }
+
+  /// In milliseconds.
+  private func ttl(_ step: DocumentNode) throws(TraceError) -> Int64 {
+    let seconds = step["ttl"]?.number ?? 120
+    guard (1...3_600).contains(seconds) else {
+      throw TraceError(line: line, message: "a ttl is not 1 to 3600 seconds")
+    }
+    return Int64((seconds * 1_000).rounded())
+  }
+
+  private func filter(_ step: DocumentNode) -> Scenario.FilterAction {
+    var candidates: [Scenario.Candidate] = []
+    for deployment in step["deployments"]?.sequence ?? [] {
+      candidates.append(
+        Scenario.Candidate(
+          id: deployment["id"]?.text ?? "", modelName: deployment["model_name"]?.text ?? "",
+          model: deployment["model"]?.text ?? "", provider: deployment["provider"]?.text ?? "",
+          resolvedProvider: deployment["resolved_provider"]?.text,
+          estimate: deployment["estimated_cost_usd"]?.number))
+    }
+    let want = step["want"]
+    return Scenario.FilterAction(
+      modelName: step["model_name"]?.text ?? "", candidates: candidates,
+      tags: tags(step["tags"]),
+      estimate: step["estimated_cost_usd"]?.number ?? 0, expected: want ?? step["expect"],
+      anyMessage: want?["message"]?.text == "*")
   }
 
   /// A list's texts; a text alone is one tag.

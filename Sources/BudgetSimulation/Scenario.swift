@@ -32,6 +32,11 @@ struct Scenario {
   enum Action {
     case record(RecordAction)
     case filter(FilterAction)
+    case reserve(ReserveAction)
+    /// A reservation, by its name in the trace, was given back.
+    case release(String)
+    /// One is to end so many milliseconds from now.
+    case extend(String, milliseconds: Int64)
     case budgets(expected: DocumentNode?)
     /// One run of LiteLLM's background task: without Redis there is nothing to do.
     case sync
@@ -51,6 +56,8 @@ struct Scenario {
     /// When it became spend, where it first waited for the disk: it counts all the time.
     var committedAt: Timestamp?
     var wantsRefusal: Bool
+    /// The reservation that it settles, by its name in the trace; empty: none.
+    var reservation: String
   }
 
   /// Candidates that were filtered.
@@ -65,6 +72,17 @@ struct Scenario {
     var anyMessage: Bool
   }
 
+  /// A candidate was chosen, and something held back for it.
+  struct ReserveAction {
+    var filter: FilterAction
+    /// Dollars for candidates without an estimate of their own; nil: what is learned.
+    var amount: Double?
+    /// For how long it is held.
+    var ttlMilliseconds: Int64
+    /// Its name in the trace.
+    var id: String
+  }
+
   /// A deployment that was offered.
   struct Candidate {
     var id: String
@@ -73,6 +91,8 @@ struct Scenario {
     var provider: String
     /// The provider whose budget was asked, taken as it is; empty: none. Nil: LiteLLM's rules find it.
     var resolvedProvider: String?
+    /// The expected cost of a request to it, where it is given.
+    var estimate: Double?
   }
 }
 

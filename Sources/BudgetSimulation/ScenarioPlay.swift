@@ -38,6 +38,12 @@ struct ScenarioPlay {
       let result = player.filter(action, at: step.at)
       results.append(.filter(result))
       add(StepCheck.differences(result, action))
+    case .reserve(let action):
+      let result = player.reserve(action, at: step.at)
+      results.append(.reserve(result))
+      add(StepCheck.differences(result, action.filter))
+    case .release(let id): player.release(id, at: step.at)
+    case .extend(let id, let ttl): player.extend(id, byMilliseconds: ttl, at: step.at)
     case .budgets(let expected):
       let reports = player.budgets(at: step.at)
       results.append(.budgets(reports))

@@ -3,16 +3,21 @@ import BudgetModel
 
 /// Plays a scenario's steps through an engine of its own, in virtual time.
 struct ScenarioPlayer {
-  private let engine: BudgetEngine
+  let engine: BudgetEngine
   private var question = FilterQuestion()
   private var decision = FilterDecision()
   /// Costs that count and are not spent yet, in the order of their commits.
   private var held: [Held] = []
+  /// By their names in the trace.
+  private var reservations: [String: ReservationID] = [:]
+  private var round: CandidateRound?
 
   private struct Held {
     var amount: PicoUSD
     var charged: ChargedSlots
     var committedAt: Timestamp
+    /// Of the reservation that is settled; 0: none is.
+    var settlement: UInt64 = 0
   }
 
   /// Starts the engine at the scenario's start, with the windows that it began with.
@@ -24,9 +29,12 @@ struct ScenarioPlayer {
   /// Time has come to `now`: what was committed by then is spent.
   mutating func advance(to now: Timestamp) {
     while let next = held.first, next.committedAt <= now {
+      engine.expireReservations(atMost: .max, at: next.committedAt)
       engine.commit(next.amount, of: next.charged, at: next.committedAt)
+      engine.settled(next.settlement, cost: next.amount)
       held.removeFirst()
     }
+    engine.expireReservations(atMost: .max, at: now)
   }
 
   /// Records a cost. False: refused, nothing was charged.
@@ -36,33 +44,130 @@ struct ScenarioPlayer {
       return false
     }
     engine.sweepDynamicBudgets(atMost: Self.swept, at: now)
+    engine.estimates.learn(amount, of: kind(of: action))
     let charged = charged(action, at: now)
+    if let id = reservations[action.reservation] {
+      let cost = Held(
+        amount: amount, charged: charged, committedAt: max(now, action.committedAt ?? now))
+      settle(cost, id, at: now)
+      return true
+    }
     if let committedAt = action.committedAt, committedAt > now {
       engine.addPending(amount, to: charged)
-      let place = held.lastIndex { $0.committedAt <= committedAt }.map { $0 + 1 } ?? 0
-      held.insert(Held(amount: amount, charged: charged, committedAt: committedAt), at: place)
+      hold(Held(amount: amount, charged: charged, committedAt: committedAt))
     } else {
       engine.record(amount, to: charged, at: now)
     }
     return true
   }
 
+  private mutating func hold(_ cost: Held) {
+    let place = held.lastIndex { $0.committedAt <= cost.committedAt }.map { $0 + 1 } ?? 0
+    held.insert(cost, at: place)
+  }
+
+  private mutating func settle(_ cost: Held, _ id: ReservationID, at now: Timestamp) {
+    guard
+      case .pending(let settlement) = engine.addPending(
+        cost.amount, to: cost.charged, settling: id, at: now)
+    else {
+      // The budgets were looked up in this moment.
+      engine.record(cost.amount, to: cost.charged, at: now)
+      return
+    }
+    var cost = cost
+    cost.settlement = settlement.word
+    hold(cost)
+    advance(to: now)
+  }
+
+  /// Chooses a candidate, and holds back what it is expected to cost.
+  mutating func reserve(
+    _ action: Scenario.ReserveAction, at now: Timestamp
+  ) -> StepResult.ReserveResult {
+    let catalog = engine.catalog
+    ask(action.filter, in: catalog)
+    let moment = ReservationMoment(catalog: catalog, now: now)
+    var round = exchange(&round, with: nil) ?? CandidateRound(moment)
+    defer { self.round = round }
+    round.begin(moment)
+    round.ttl = action.ttlMilliseconds
+    round.amounts = action.filter.candidates.map { amount(of: $0, action) }
+    let question = question
+    // Out of the player meanwhile, which looks names up.
+    var decision = exchange(&self.decision, with: FilterDecision())
+    let answer = engine.filterAndReserve(question, &round, into: &decision) { position, charged in
+      charged = self.charged(
+        Self.names(of: action.filter.candidates[position], action.filter, in: catalog),
+        action.filter.tags, at: now)
+    }
+    self.decision = decision
+    guard case .held(let reservation) = answer, let candidate = reservation.candidate else {
+      let amounts = round.amounts
+      return StepResult.ReserveResult(
+        message: message(action.filter, in: catalog) { amounts[$0].amount })
+    }
+    reservations[action.id] = reservation.id
+    return StepResult.ReserveResult(
+      chosen: action.filter.candidates[Int(candidate)].id, reserved: reservation.amount)
+  }
+
+  private func amount(
+    of candidate: Scenario.Candidate, _ action: Scenario.ReserveAction
+  ) -> ReservedAmount {
+    let given = candidate.estimate ?? action.amount ?? action.filter.estimate
+    if candidate.estimate != nil || action.amount != nil || given > 0,
+      let amount = try? PicoUSD(dollars: given, atMost: .maximumRecord)
+    {
+      return ReservedAmount(amount)
+    }
+    let catalog = engine.catalog
+    return Self.names(of: candidate, action.filter, in: catalog).lend {
+      engine.estimates.expected(CostKind(of: $0, in: catalog))
+    }
+  }
+
+  /// The kind of a request that costs so much.
+  func kind(of action: Scenario.RecordAction) -> CostKind {
+    let catalog = engine.catalog
+    let names = Names(
+      id: action.deploymentID, modelName: action.modelName, model: "",
+      provider: action.provider)
+    return names.lend { CostKind(of: $0, in: catalog) }
+  }
+
+  /// Lets a reservation last longer.
+  func extend(_ id: String, byMilliseconds ttl: Int64, at now: Timestamp) {
+    if let id = reservations[id] { _ = engine.extend(id, by: ttl, at: now) }
+  }
+
+  /// Gives a reservation back.
+  func release(_ id: String, at now: Timestamp) {
+    if let id = reservations[id] { _ = engine.release(id, at: now) }
+  }
+
   /// So many budgets that names have by patterns are looked at with each record, so that those that
   /// are over go.
   private static let swept = 64
 
-  private func charged(_ action: Scenario.RecordAction, at now: Timestamp) -> ChargedSlots {
+  /// The budgets that a cost is charged to.
+  func charged(_ action: Scenario.RecordAction, at now: Timestamp) -> ChargedSlots {
+    charged(
+      Names(
+        id: action.deploymentID, modelName: action.modelName, model: "",
+        provider: action.provider), action.tags, at: now)
+  }
+
+  private func charged(_ names: Names, _ tags: [String], at now: Timestamp) -> ChargedSlots {
     let catalog = engine.catalog
     var charged = ChargedSlots()
-    let names = Names(
-      id: action.deploymentID, modelName: action.modelName, model: "", provider: action.provider)
     names.lend { names in
       charged.add(catalog.candidate(names), in: catalog)
       if catalog.hasCandidatePatterns {
         charged.add(namesOf: names, in: catalog, of: engine, at: now)
       }
     }
-    for tag in action.tags {
+    for tag in tags {
       NameBytes.with(tag) { tag in
         if let slot = catalog.tagSlot(tag) { charged.addTag(slot: slot, in: catalog) }
         if catalog.hasTagPatterns {
@@ -81,7 +186,7 @@ struct ScenarioPlayer {
     var model: String
     var provider: String
 
-    func lend(_ body: (CandidateNames) -> Void) {
+    func lend<Result>(_ body: (CandidateNames) -> Result) -> Result {
       NameBytes.with(id) { id in
         NameBytes.with(modelName) { modelName in
           NameBytes.with(model) { model in
@@ -99,16 +204,31 @@ struct ScenarioPlayer {
     _ action: Scenario.FilterAction, at now: Timestamp
   ) -> StepResult.FilterResult {
     let catalog = engine.catalog
+    ask(action, in: catalog)
+    engine.filter(question, in: catalog, at: now, into: &decision)
+    return StepResult.FilterResult(
+      allowed: decision.allowed.map { action.candidates[Int($0)].id },
+      message: decision.isExhausted
+        ? message(action, in: catalog, estimate: { [question] _ in question.estimate }) : nil)
+  }
+
+  private static func names(
+    of candidate: Scenario.Candidate, _ action: Scenario.FilterAction, in catalog: BudgetCatalog
+  ) -> Names {
+    Names(
+      id: candidate.id,
+      modelName: action.modelName.isEmpty ? candidate.modelName : action.modelName,
+      model: candidate.resolvedProvider == nil ? candidate.model : "",
+      provider: candidate.resolvedProvider ?? provider(of: candidate, in: catalog))
+  }
+
+  /// Puts the question of a step into `question`.
+  private mutating func ask(_ action: Scenario.FilterAction, in catalog: BudgetCatalog) {
     question.begin()
     // An estimate that is not an amount estimates nothing, as an absent one.
     question.estimate = (try? PicoUSD(dollars: action.estimate, atMost: .maximumRecord)) ?? .zero
     for candidate in action.candidates {
-      let names = Names(
-        id: candidate.id,
-        modelName: action.modelName.isEmpty ? candidate.modelName : action.modelName,
-        model: candidate.resolvedProvider == nil ? candidate.model : "",
-        provider: candidate.resolvedProvider ?? Self.provider(of: candidate, in: catalog))
-      names.lend { names in
+      Self.names(of: candidate, action, in: catalog).lend { names in
         question.add(catalog.candidate(names))
         if catalog.hasCandidatePatterns { question.askCandidate(names, in: catalog) }
       }
@@ -123,10 +243,6 @@ struct ScenarioPlayer {
         }
       }
     }
-    engine.filter(question, in: catalog, at: now, into: &decision)
-    return StepResult.FilterResult(
-      allowed: decision.allowed.map { action.candidates[Int($0)].id },
-      message: decision.isExhausted ? message(action, in: catalog) : nil)
   }
 
   /// A trace's provider is LiteLLM's custom_llm_provider, to which LiteLLM has exceptions.
@@ -144,7 +260,9 @@ struct ScenarioPlayer {
     engine.catalog.budgets(.provider).map { engine.report(on: $0, at: now) }
   }
 
-  private func message(_ action: Scenario.FilterAction, in catalog: BudgetCatalog) -> String {
+  private func message(
+    _ action: Scenario.FilterAction, in catalog: BudgetCatalog, estimate: (Int) -> PicoUSD
+  ) -> String {
     var text = DenialText(maximumBytes: .max)
     for denial in decision.denials {
       let candidate = action.candidates[Int(denial.candidate)]
@@ -152,7 +270,7 @@ struct ScenarioPlayer {
         denial, in: catalog,
         candidate: ConfiguredDeployment(
           id: candidate.id, modelName: candidate.modelName, model: candidate.model, provider: nil),
-        estimate: question.estimate)
+        estimate: estimate(Int(denial.candidate)))
     }
     text.finish(unlisted: Int(decision.denialsOmitted))
     return text.text

@@ -7,12 +7,22 @@ import LiteLLMConfig
 /// The result of a step, as JSON shaped like the trace's `expect`.
 enum StepResult {
   case filter(FilterResult)
+  case reserve(ReserveResult)
   case budgets([BudgetReport])
 
   /// Which candidates were left, and the text where none was.
   struct FilterResult {
     var allowed: [String]
     /// LiteLLM's text; nil unless every candidate was over budget.
+    var message: String?
+  }
+
+  /// The candidate that was chosen, and what is held for it; or the text where none was.
+  struct ReserveResult {
+    /// Its id; nil: nothing is held.
+    var chosen: String?
+    var reserved = PicoUSD.zero
+    /// As that of a filter.
     var message: String?
   }
 
@@ -23,6 +33,12 @@ enum StepResult {
       .object([
         ("allowed", .array(result.allowed.map { .string($0) })),
         ("exhausted", .bool(result.message != nil)),
+        ("message", result.message.map { .string($0) } ?? .null),
+      ])
+    case .reserve(let result):
+      .object([
+        ("chosen", result.chosen.map { .string($0) } ?? .null),
+        ("reserved_usd", .number(result.reserved.dollars)),
         ("message", result.message.map { .string($0) } ?? .null),
       ])
     case .budgets(let reports):
@@ -67,6 +83,25 @@ enum StepCheck {
     } else if message != result.message {
       differences.append(
         "message \(describe(result.message)), expected \(describe(message))")
+    }
+    return differences
+  }
+
+  /// How the two differ; empty where they agree.
+  static func differences(
+    _ result: StepResult.ReserveResult, _ action: Scenario.FilterAction
+  ) -> [String] {
+    guard let expected = action.expected else { return [] }
+    var differences: [String] = []
+    let chosen = expected["chosen"]?.text
+    if chosen != result.chosen {
+      differences.append("chosen \(describe(result.chosen)), expected \(describe(chosen))")
+    }
+    let message = expected["message"]?.text
+    if action.anyMessage {
+      if result.message == nil { differences.append("no message, expected one") }
+    } else if message != result.message {
+      differences.append("message \(describe(result.message)), expected \(describe(message))")
     }
     return differences
   }

@@ -19,17 +19,56 @@ public struct TraceReplay: Sendable {
     public var isSkipped = false
     /// How many steps the trace is missing.
     public var lostSteps = 0
+    /// The overspend of its requests, if that was asked.
+    public var overspend: OverspendReport?
   }
 
   private let override: BudgetConfiguration?
   private let loader: LiteLLMConfigLoader
   /// The scenario whose steps follow, and its start.
-  private var stream: (play: ScenarioPlay?, refusal: Outcome?, start: Timestamp)?
+  private var stream: (play: Play?, refusal: Outcome?, start: Timestamp)?
+  private let overspend: OverspendPlan?
 
-  /// Replays with each scenario's own config, or with `config` in place of them all.
-  public init(loader: LiteLLMConfigLoader, config: LiteLLMConfig? = nil) {
+  /// A scenario under way.
+  private enum Play {
+    case steps(ScenarioPlay)
+    case overspend(OverspendPlay)
+
+    mutating func play(_ step: Scenario.Step) {
+      switch self {
+      case .steps(var play):
+        play.play(step)
+        self = .steps(play)
+      case .overspend(var play):
+        play.add(step)
+        self = .overspend(play)
+      }
+    }
+
+    var outcome: Outcome {
+      switch self {
+      case .steps(let play): return play.outcome
+      case .overspend(let play):
+        var outcome = Outcome(line: "", differences: [])
+        outcome.overspend = play.report
+        return outcome
+      }
+    }
+  }
+
+  /// Replays with each scenario's own config, or with `config` in place of them all. With `overspend`
+  /// its requests are sent to that fleet instead.
+  public init(
+    loader: LiteLLMConfigLoader, config: LiteLLMConfig? = nil, overspend: OverspendPlan? = nil
+  ) {
     self.loader = loader
+    self.overspend = overspend
     override = config?.budgets
+  }
+
+  private func play(_ scenario: Scenario, _ configuration: BudgetConfiguration) -> Play {
+    overspend.map { .overspend(OverspendPlay(scenario, configuration, $0)) }
+      ?? .steps(ScenarioPlay(scenario, configuration))
   }
 
   /// Whether steps of a scenario may follow.
@@ -54,7 +93,7 @@ public struct TraceReplay: Sendable {
     guard scenario.isStream else { return before + [outcome(of: scenario)] }
     switch configuration(of: scenario) {
     case .success(let configuration):
-      stream = (ScenarioPlay(scenario, configuration), nil, scenario.start)
+      stream = (play(scenario, configuration), nil, scenario.start)
     case .failure(let refusal): stream = (nil, refusal.outcome, scenario.start)
     }
     return before
@@ -81,8 +120,11 @@ public struct TraceReplay: Sendable {
     switch configuration(of: scenario) {
     case .failure(let refusal): return refusal.outcome
     case .success(let configuration):
-      var play = ScenarioPlay(scenario, configuration)
-      if scenario.wantsConfigError, override == nil { play.noteAcceptedConfig() }
+      var play = play(scenario, configuration)
+      if scenario.wantsConfigError, override == nil, case .steps(var steps) = play {
+        steps.noteAcceptedConfig()
+        play = .steps(steps)
+      }
       for step in scenario.steps { play.play(step) }
       return play.outcome
     }

@@ -28,6 +28,26 @@ extension BudgetClient {
     return driver.report
   }
 
+  /// Loads the server with pairs of requests, as `PairReport` says: plain ones, and such that reserve,
+  /// in turns, each for as long as `plan` says. Throws as `load`.
+  public func loadPairs(_ plan: LoadPlan) throws(BudgetClientError) -> PairReport {
+    precondition(plan.connections >= 1 && plan.depth >= 1, "a load without a request under way")
+    let connections = try connections(plan.connections)
+    var driver: PairDriver
+    do throws(WireFault) {
+      driver = try PairDriver(plan, startingAt: .now())
+    } catch {
+      throw .notApplied(.unsendable(error))
+    }
+    do throws(TransportError) {
+      try connections.run(&driver, patience: settings.timeout)
+    } catch {
+      throw .unknown(.lost(error))
+    }
+    if let stray = driver.stray { throw .unknown(.unreadableAnswer(stray)) }
+    return driver.report
+  }
+
   private func connections(_ count: Int) throws(BudgetClientError) -> PipelinedConnections {
     var bounds = ClientBounds()
     bounds.connectDuration = settings.timeout

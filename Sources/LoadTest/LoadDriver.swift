@@ -107,7 +107,7 @@ struct LoadDriver: PipelineDriver {
   }
 
   /// SplitMix64: as `count` goes on, no value comes twice.
-  private static func mixed(_ value: UInt64) -> UInt64 {
+  static func mixed(_ value: UInt64) -> UInt64 {
     var mixed = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
     mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
     return mixed ^ mixed >> 31

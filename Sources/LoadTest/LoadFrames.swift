@@ -25,6 +25,7 @@ struct LoadFrames {
   private static let variety = 256
   private static let deploymentsPerFilter = 8
   private static let tagsPerRequest = 2
+  private static let smallestAmountUSD = 1e-12
 
   /// Throws where the names make a request that is too long.
   init(_ plan: LoadPlan) throws(WireFault) {
@@ -67,6 +68,8 @@ struct LoadFrames {
     let names = plan.names
     var request = FilterDeploymentsRequest()
     request.tags = tags(index, plan, tag)
+    // So little that no budget runs out.
+    if plan.reserves { request.reserve = ReserveOptions(amountUSD: smallestAmountUSD) }
     if !names.models.isEmpty {
       request.modelName = names.models[index % names.models.count]
       return request
@@ -90,7 +93,7 @@ struct LoadFrames {
     request.deploymentID = names.deployments[index % names.deployments.count]
     request.model = "\(request.provider)/bench"
     request.tags = tags(index, plan, tag)
-    request.idempotencyKey = key
+    if !plan.reserves { request.idempotencyKey = key }
     return request
   }
 
@@ -114,6 +117,19 @@ struct LoadFrames {
     if let offset = frames[index].tagDigits { Self.write(fresh, to: &output, at: start + offset) }
     if let offset = frames[index].keyDigits { Self.write(fresh, to: &output, at: start + offset) }
   }
+
+  /// Makes the record whose frame is at `start`, the last of `output`, settle `reservation`; empty: it
+  /// settles none.
+  static func settle(
+    _ reservation: [UInt8], inFrameAt start: Int, of output: inout [UInt8]
+  ) {
+    if reservation.isEmpty { return }
+    let field = [reservationKey, UInt8(reservation.count)] + reservation
+    RequestMessage.lengthenMethod(ofFrameAt: start, of: &output, by: field)
+  }
+
+  /// Field 7 of a record, a text; an id is shorter than 128 bytes, so that its length is one.
+  private static let reservationKey: UInt8 = 7 << 3 | 2
 
   /// Writes the number's sixteen hexadecimal digits.
   private static func write(_ number: UInt64, to output: inout [UInt8], at start: Int) {

@@ -31,6 +31,8 @@ public struct LoadPlan: Hashable, Sendable {
   /// Whether each filter has to be denied: one that is allowed counts as an error. The names must
   /// be such, see `LoadNames.init(denying:)`.
   public var expectsDenials = false
+  /// Whether filters reserve, and records carry no key: they settle.
+  var reserves = false
 
   /// Filters on 8 connections of 32 requests each.
   public init() {}

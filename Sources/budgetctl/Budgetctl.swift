@@ -16,7 +16,7 @@ struct Budgetctl: AsyncParsableCommand {
       Exit codes:
         0   fine
         1   the server refused, is not ready, or a trace differs (simulate --check)
-        2   filter: every candidate is over budget
+        2   filter: every candidate is over budget; reserve: a budget has no room
         64  the command line is wrong
         69  the server cannot be reached, or did not answer
         70  unknown: the spend may or may not be recorded
@@ -29,6 +29,8 @@ struct Budgetctl: AsyncParsableCommand {
     subcommands: [
       BudgetsCommand.self, HistoryCommand.self, FilterCommand.self, ExplainCommand.self,
       RecordCommand.self,
+      ReserveCommand.self, SettleCommand.self, ReleaseCommand.self, ExtendCommand.self,
+      ReservationsCommand.self, BoundCommand.self,
       PingCommand.self, AccessCommand.self,
       CheckConfigCommand.self, SimulateCommand.self, BackupCommand.self,
       BenchCommand.self,

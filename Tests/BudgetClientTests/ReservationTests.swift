@@ -7,6 +7,12 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct ReservationTests {
   private struct Failed: Error {}
 
+  private static func client(_ server: FakeServer) throws -> BudgetClient {
+    var settings = BudgetClientSettings()
+    settings.timeout = .seconds(30)
+    return try BudgetClient(server: server.address, settings: settings)
+  }
+
   private static let request = ReserveSpendRequest(amountUSD: 0.5)
 
   /// The requests that came: `reserve`, `settle` and `release`, with the reservation they name.
@@ -19,7 +25,7 @@ import Testing
 
   @Test func aSettledOneIsNotGivenBack() async throws {
     let server = try FakeServer { _ in .answer }
-    let client = try BudgetClient(server: server.address)
+    let client = try Self.client(server)
     let charged = try await client.withReservation(Self.request) { open in
       #expect(open.reservation?.amountUSD == 0.5 && open.deployment == nil)
       return try await open.settle(costUSD: 0.25).budgetsCharged
@@ -30,7 +36,7 @@ import Testing
 
   @Test func itIsSettledOnce() async throws {
     let server = try FakeServer { _ in .answer }
-    let client = try BudgetClient(server: server.address)
+    let client = try Self.client(server)
     try await client.withReservation(Self.request) { open in
       try await open.settle(costUSD: 0.25)
       let error = await #expect(throws: BudgetClientError.self) {
@@ -43,7 +49,7 @@ import Testing
 
   @Test func whatIsNotSettledIsGivenBack() async throws {
     let server = try FakeServer { _ in .answer }
-    let client = try BudgetClient(server: server.address)
+    let client = try Self.client(server)
     try await client.withReservation(Self.request) { _ in }
     await #expect(throws: Failed.self) {
       try await client.withReservation(Self.request) { _ in throw Failed() }
@@ -53,7 +59,7 @@ import Testing
 
   @Test func aCancelledTaskGivesBackAndSettlesAllTheSame() async throws {
     let server = try FakeServer { _ in .answer }
-    let client = try BudgetClient(server: server.address)
+    let client = try Self.client(server)
     let leaving = Task {
       try await client.withReservation(Self.request) { _ in
         unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
@@ -77,7 +83,7 @@ import Testing
       (.unknown, ["reserve", "settle r1-1"]),
     ] {
       let server = try FakeServer { $0.isRecord ? .refuse(RPCStatus(code, "disk")) : .answer }
-      let client = try BudgetClient(server: server.address)
+      let client = try Self.client(server)
       await #expect(throws: BudgetClientError.self) {
         try await client.withReservation(Self.request) { open in
           try await open.settle(costUSD: 0.25)
@@ -90,7 +96,7 @@ import Testing
   @Test func withoutRoomTheBodyIsNotRun() async throws {
     let status = RPCStatus(.resourceExhausted, "Would exceed budget for tag t: 1 + 0.5 > 1")
     let server = try FakeServer { _ in .refuse(status) }
-    let client = try BudgetClient(server: server.address)
+    let client = try Self.client(server)
     await #expect(throws: BudgetClientError.notApplied(.refused(status))) {
       try await client.withReservation(Self.request) { _ in Issue.record("it was run") }
     }

@@ -86,8 +86,9 @@ import Testing
   @Test func pingNamesTheMethodsOfTheBuild() throws {
     #expect(
       try ServiceFixture([]).call(.ping).pinged.methods == [
-        "filter_deployments", "record_spend", "get_provider_budgets", "backup_ledger",
-        "authenticate", "ping", "get_spend_history", "explain_request",
+        "filter_deployments", "record_spend", "get_provider_budgets", "reserve_spend",
+        "release_reservation", "backup_ledger", "authenticate", "ping", "extend_reservation",
+        "get_spend_history", "explain_request",
       ])
     // Whatever it names is served: no more, and no less.
     for method in MethodName.allCases {

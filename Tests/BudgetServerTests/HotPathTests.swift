@@ -194,6 +194,7 @@ import Testing
     func expect(_ key: UInt128) {}
     func backUp(named name: String, token: LedgerToken) {}
     func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool { false }
+    var totals: SpendTotals { SpendTotals() }
     func standing(at now: Timestamp) -> RecorderStanding {
       RecorderStanding(
         durability: "memory", notReadyReason: nil,

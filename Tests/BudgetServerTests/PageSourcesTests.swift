@@ -14,7 +14,7 @@ import Testing
     totals.answers[ping][Int(StatusCode.unavailable.rawValue)] = 3
     totals.answers[CountedMethod.unknown][Int(StatusCode.invalidArgument.rawValue)] = 2
     totals.answers[MethodName.reserveSpend.position][
-      Int(StatusCode.unimplemented.rawValue)] = 1
+      Int(StatusCode.resourceExhausted.rawValue)] = 1
     totals.denials = [4, 5, 6, 0, 0, 0]
     (totals.denialsOmitted, totals.repliesShortened, totals.contradictions) = (7, 8, 9)
     let counters = ServiceCounters()
@@ -28,8 +28,8 @@ import Testing
     }
     #expect(shown(ping) == ["OK 0", "UNAVAILABLE 3"])
     #expect(shown(CountedMethod.unknown) == ["INVALID_ARGUMENT 2"])
-    #expect(shown(MethodName.reserveSpend.position) == ["UNIMPLEMENTED 1"])
-    #expect(shown(MethodName.releaseReservation.position) == [])
+    #expect(shown(MethodName.reserveSpend.position) == ["OK 0", "RESOURCE_EXHAUSTED 1"])
+    #expect(shown(MethodName.releaseReservation.position) == ["OK 0"])
     #expect(reading.requests == 6 && totals.requests == 6)
     let timed = reading.methods.filter { $0.durations != nil }.map(\.name)
     #expect(Set(timed) == Set(CountedMethod.served.map { CountedMethod.names[$0] }))
@@ -46,7 +46,7 @@ import Testing
   @Test func recordsAnsweredAtOnceCountAsWell() {
     var totals = SpendTotals()
     totals.add(PicoUSD(dollars: 3), isBudgeted: true)
-    totals.add(PicoUSD(dollars: 2), isBudgeted: false)
+    totals.add(PicoUSD(dollars: 2), isBudgeted: false, isReserved: true)
     (totals.duplicatesAtOnce, totals.mismatchesAtOnce, totals.outOfRangeAtOnce) = (1, 2, 3)
     var ledger = LedgerCounters()
     (ledger.recorded, ledger.duplicates, ledger.mismatches) = (10, 20, 30)
@@ -54,6 +54,7 @@ import Testing
     ledger.unknown = 70
     let spend = SpendReading(totals, ledger)
     #expect(spend.recorded == PicoUSD(dollars: 5) && spend.unbudgeted == PicoUSD(dollars: 2))
+    #expect(spend.unreserved == PicoUSD(dollars: 3))
     #expect(spend.records == 10 && spend.duplicates == 21 && spend.mismatches == 32)
     #expect(spend.outOfRange == 43 && spend.refused == 110 && spend.unknown == 70)
   }

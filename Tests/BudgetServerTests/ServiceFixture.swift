@@ -78,6 +78,8 @@ final class InstantRecorder: SpendRecorder {
 
   func backUp(named name: String, token: LedgerToken) { backupCount.withLock { $0 += 1 } }
 
+  var totals: SpendTotals { SpendTotals() }
+
   func standing(at now: Timestamp) -> RecorderStanding {
     RecorderStanding(
       durability: "commit", notReadyReason: reason.withLock { $0 },

@@ -1,3 +1,4 @@
+import BudgetModel
 import BudgetSimulation
 import Foundation
 import LiteLLMConfig
@@ -80,6 +81,88 @@ import Testing
       #"{"at": 1, "op": "budgets", "expect": {"openai": {"budget_limit": 1.0, "#
       + #""time_period": "1d", "spend": 1e-9, "budget_reset_at": "2026-01-15T01:00:02+00:00"}}}"#
     #expect(try replay.replay(scenario(budget, wrongSpend), number: 1).differences.count == 3)
+  }
+
+  @Test func reservationsAreHeldSettledGivenBackAndOver() throws {
+    func reserve(_ at: Int, _ id: String, _ amount: Double, _ chosen: String?) -> String {
+      #"{"at": \#(at), "op": "reserve", "id": "\#(id)", "amount": \#(amount), "ttl": 10, "#
+        + #""deployments": [{"id": "o", "resolved_provider": "openai"}], "tags": [], "#
+        + #""want": {"chosen": \#(chosen.map { "\"\($0)\"" } ?? "null"), "#
+        + #""message": \#(chosen == nil ? "\"*\"" : "null")}}"#
+    }
+    let steps = [
+      reserve(0, "a", 0.6, "o"), reserve(1, "b", 0.6, nil), reserve(1, "b", 0.4, "o"),
+      #"{"at": 2, "op": "release", "reservation": "b"}"#, reserve(2, "c", 0.4, "o"),
+      // The rest of the hold is free, and 0.1 is spent.
+      #"{"at": 3, "op": "record", "provider": "openai", "cost": 0.1, "reservation": "a"}"#,
+      reserve(3, "d", 0.6, nil), reserve(3, "d", 0.5, "o"),
+      #"{"at": 4, "op": "extend", "reservation": "d", "ttl": 20}"#,
+      // The third is over by its time, the fourth is not.
+      reserve(13, "e", 0.5, nil), reserve(13, "e", 0.4, "o"), reserve(25, "f", 0.9, "o"),
+    ]
+    let outcome = try replay.replay(
+      scenario(budget, steps.joined(separator: ", ")), number: 1)
+    #expect(outcome.differences == [])
+    #expect(outcome.line.contains(#"{"chosen": "o", "reserved_usd": 0.6, "message": null}"#))
+    let wrong = try replay.replay(scenario(budget, reserve(0, "a", 2, "o")), number: 1)
+    #expect(wrong.differences.count == 2)
+    for (step, words) in [
+      (#"{"at": 0, "op": "reserve", "deployments": []}"#, "a reserve's id"),
+      (#"{"at": 0, "op": "reserve", "id": "a", "ttl": 0.5}"#, "a ttl"),
+      (#"{"at": 0, "op": "release"}"#, "a release's reservation"),
+    ] {
+      let error = #expect(throws: TraceError.self) {
+        try replay.replay(scenario(budget, step), number: 1)
+      }
+      #expect(error?.message.contains(words) == true)
+    }
+  }
+
+  /// 20 requests of 0.1 that begin together, against a limit of 1: all are let through where a cost
+  /// counts once it is known.
+  @Test(arguments: [1, 4])
+  func overspendIsOfWhatIsUnderWay(_ nodes: Int) throws {
+    var plan = OverspendPlan()
+    plan.nodes = nodes
+    let overspend = TraceReplay(
+      loader: LiteLLMConfigLoader(environment: [:]), overspend: plan)
+    func steps(_ costs: Int, from start: Double) -> [String] {
+      (0..<costs).map {
+        #"{"at": \#(start + Double($0) / 100), "op": "record", "provider": "openai", "#
+          + #""model_id": "o", "cost": 0.1}"#
+      }
+    }
+    // Eight go before, one by one, so that the cost is known.
+    let before = (0..<8).map {
+      #"{"at": \#(4 * $0 + 3), "op": "record", "provider": "azure", "model_id": "o", "cost": 0.1}"#
+    }
+    let report = try #require(
+      try overspend.replay(
+        scenario(budget, (before + steps(20, from: 60)).joined(separator: ", ")), number: 1
+      ).overspend)
+    #expect(report.requests == 28 && report.without.admitted == 28)
+    #expect(report.without.overspent.dollars == 1 && report.without.denied == 0)
+    let passed = try #require(report.without.passed.first)
+    #expect(passed.key.name == "openai" && passed.ratio == 1)
+    #expect(report.with.overspent == .zero && report.with.passed.isEmpty)
+    #expect(report.with.admitted == 18 && report.with.denied == 10)
+  }
+
+  @Test func nodesThatHaveNotAgreedOverspendMore() throws {
+    func overspent(_ nodes: Int) throws -> Double {
+      var plan = OverspendPlan()
+      (plan.nodes, plan.latencyMilliseconds, plan.intervalMilliseconds) = (nodes, 0, 60_000)
+      let replay = TraceReplay(loader: LiteLLMConfigLoader(environment: [:]), overspend: plan)
+      let steps = (0..<40).map {
+        #"{"at": \#($0), "op": "record", "provider": "openai", "model_id": "o", "cost": 0.1}"#
+      }
+      let outcome = try replay.replay(
+        scenario(budget, steps.joined(separator: ", ")), number: 1)
+      return try #require(outcome.overspend).without.overspent.dollars
+    }
+    // A cost that is known at once is no overspend for one node; each of four spends the limit.
+    #expect(try overspent(1) == 0)
+    #expect(try abs(overspent(4) - 3) < 1e-9)
   }
 
   @Test func refusedConfigsAndWhatNeedsAFleetAreSaid() throws {

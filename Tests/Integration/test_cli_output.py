@@ -451,7 +451,7 @@ def test_explain_and_its_metrics_over_the_wire(start):
     assert metrics.get("budgetd_unusable_names_total", field="tag", reason="control_character") == 3
     assert metrics.get("budgetd_rpc_requests_total", method="ExplainRequest", status="OK") == 3
     methods = server.call(ping={}).ping.methods
-    assert "explain_request" in methods and "reserve_spend" not in methods
+    assert "explain_request" in methods and "reserve_spend" in methods
 
 
 def test_simulate_ends_with_how_many_agree(budgetctl, tmp_path):

@@ -40,12 +40,13 @@ def assert_budgets_agree(server):
             return metrics.get(f"budgetd_budget_{family}", **labels)
 
         assert float(value("spend_dollars")) == budget.spend_usd, labels
-        assert value("reserved_dollars") == 0
+        assert float(value("reserved_dollars")) == budget.reserved_usd
         assert value("exhausted") == int(budget.exhausted), labels
         if budget.HasField("limit_usd"):
             assert float(value("limit_dollars")) == budget.limit_usd
             assert float(value("remaining_dollars")) == budget.remaining_usd
-            assert value("limit_dollars") - value("spend_dollars") == value("remaining_dollars")
+            assert (value("limit_dollars") - value("spend_dollars") - value("reserved_dollars")
+                    == value("remaining_dollars"))
         else:
             assert value("limit_dollars") is None and value("remaining_dollars") is None
         if budget.HasField("resets_at_unix_ms"):

@@ -3,7 +3,7 @@
 import pytest
 
 from browser import Browser
-from conftest import config_text
+from conftest import OK, code_of, config_text
 from shifted_clock import ShiftedClock
 
 HOSTILE = "<img src=x onerror=document.title='broken'></script><b>bold</b>"
@@ -57,6 +57,30 @@ def test_a_budget_is_found_and_turns_exhausted(page):
     assert "every request with it is denied" in browser.value(
         "document.getElementById('denied').innerText")
     assert browser.value("document.title").startswith("1 exhausted")
+
+
+def test_what_is_reserved_is_the_lighter_part_of_the_bar(page):
+    server, browser = page
+
+    def bar(place):
+        return (f"[...{ROWS}.find(r => r.innerText.includes('team:search'))"
+                f".querySelectorAll('.bar i')][{place}].style.width")
+
+    def reserve(amount):
+        response = server.call(reserve_spend=dict(
+            provider="openai", tags=["team:search"], amount_usd=amount))
+        assert code_of(response) == OK, response
+        return response.reserve_spend.reservation_id
+
+    browser.until(f"{bar(1)} === '0%'")
+    reserve(0.5)
+    browser.until(f"{bar(1)} === '25%'")
+    last = reserve(1.5)
+    browser.until(f"{bar(1)} === '100%' && {row('team:search')}.includes('all reserved')")
+    assert browser.value(bar(0)) == "0%" and "$0.00" in browser.value(row("team:search"))
+    server.call(release_reservation=dict(reservation_id=last))
+    browser.until(f"!{row('team:search')}.includes('all reserved')")
+    assert browser.complaints() == []
 
 
 def test_names_are_text_and_money_is_exact(page):

@@ -529,19 +529,6 @@ def test_ping(server, client):
     assert again == ping
 
 
-@pytest.mark.parametrize("method, fields", [
-    ("reserve_spend", dict(provider="recorded", amount_usd=1, ttl_ms=1000)),
-    ("release_reservation", dict(reservation_id="r")),
-    ("extend_reservation", dict(reservation_id="r")),
-    ("filter_deployments", dict(reserve=True)),
-])
-def test_methods_that_come_later(client, method, fields):
-    response = client.call(**{method: fields})
-    assert name_of(response) == "UNIMPLEMENTED" and response.status.message
-    assert response.WhichOneof("result") is None
-    assert code_of(client.call(ping={})) == OK
-
-
 @pytest.mark.parametrize("body", [b"", *(field(n, b"") for n in (9, 15, 17, 19, 500))])
 def test_no_method_and_unknown_methods(client, body):
     client.send_frame(uint(CALL_ID, 77) + body)

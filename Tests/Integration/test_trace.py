@@ -58,6 +58,56 @@ def traffic(server, seed, count, cost=1.0):
     return denied
 
 
+def reserving(server, seed, count):
+    """Requests that reserve, and what becomes of them; returns how many were denied."""
+    choice, open_ones, denied = random.Random(seed), [], 0
+    with server.client() as client:
+        for _ in range(count):
+            tags = choice.sample(["team-a", 'tag "quoted"\\', "none"], choice.randint(0, 2))
+            kind = choice.random()
+            if open_ones and kind < 0.5:
+                reservation = open_ones.pop(choice.randrange(len(open_ones)))
+                if kind < 0.1:
+                    client.call(release_reservation=dict(reservation_id=reservation))
+                elif kind < 0.15:
+                    client.call(extend_reservation=dict(reservation_id=reservation, ttl_ms=60_000))
+                else:
+                    response = client.call(record_spend=dict(
+                        deployment_id="d-1", tags=tags, reservation_id=reservation,
+                        cost_usd=choice.choice([0.01, 0.1, 0.25])))
+                    assert code_of(response) == OK, response
+                continue
+            if kind < 0.75:
+                response = client.call(reserve_spend=dict(
+                    deployment_id=choice.choice(["d-1", "d-2"]), tags=tags,
+                    amount_usd=choice.choice([0.1, 0.25, 0.75])))
+                made = response.reserve_spend.reservation_id
+            else:
+                response = client.call(filter_deployments=dict(
+                    model_name="gpt", tags=tags, reserve=True,
+                    reserve_usd=choice.choice([0.1, 0.25, 0.75])))
+                made = response.filter_deployments.reservation_id
+            if made:
+                open_ones.append(made)
+            denied += code_of(response) == pb.Status.RESOURCE_EXHAUSTED
+    return denied
+
+
+def test_what_was_reserved_is_reserved_again(start, budgetctl, tmp_path):
+    trace = tmp_path / "traffic.jsonl"
+    # Windows that last, so that nothing ends by its time while it is replayed.
+    server = start(CONFIG.replace("3s", "1h").replace("2s", "1h"), "--trace", trace)
+    assert reserving(server, 3, 300) > 20
+    server.stop()
+    done = {step["op"] for step in steps(trace)[1:]}
+    assert done == {"reserve", "release", "extend", "record"}
+    result = replay(budgetctl, trace)
+    assert result.returncode == 0, result.stderr[-3000:]
+    # The same requests, decided by what is spent alone.
+    result = run(budgetctl, "simulate", trace, "--overspend", "--nodes", 2, timeout=60)
+    assert result.returncode == 0 and "with reservations" in result.stdout, result
+
+
 @pytest.mark.parametrize("durability", ["commit", "memory"])
 def test_what_was_decided_is_decided_again(start, budgetctl, tmp_path, durability):
     trace = tmp_path / "traffic.jsonl"

@@ -53,6 +53,20 @@ import Testing
     #expect(report.json.text.contains(#""withheld_usd":3.3"#))
   }
 
+  @Test func whatIsReservedIsNotCalledSpent() {
+    let report = report(estimatedCostUSD: 5)
+    var denial = Denial(
+      position: 0, scope: .tag, name: "t", spendUSD: 5, limitUSD: 5,
+      resetsAtUnixMilliseconds: nil, reservedUSD: 3)
+    #expect(
+      report.sentence(denial)
+        == "tag t: $5.00 of $5.00 are spent or reserved ($3.00 reserved)")
+    denial.spendUSD = 4
+    #expect(
+      report.sentence(denial)
+        == "tag t: $4.00 and the estimate of $5.00 are over $5.00 ($3.00 reserved)")
+  }
+
   @Test func jsonHasTheWholeAnswer() {
     let text = report().json.text
     #expect(text.hasPrefix(#"{"allowed":[1],"denials":[{"deployment":0,"scope":"provider","#))

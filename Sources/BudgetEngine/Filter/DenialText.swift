@@ -9,6 +9,8 @@ public import BudgetModel
 public struct DenialText: Sendable {
   /// The start of LiteLLM's text; routers look for its first words.
   public static let prefix = "No deployments available - crossed budget: "
+  /// The start of the text where nothing could be reserved.
+  public static let reservePrefix = "Nothing reserved - crossed budget: "
 
   /// The candidate that a sentence speaks of, as the request named it.
   public struct Candidate {
@@ -75,9 +77,9 @@ public struct DenialText: Sendable {
 
   /// Begins another text, of a request under the configuration `generation`. Storage is kept, and
   /// sentences of that configuration.
-  public mutating func begin(under generation: UInt64) {
+  public mutating func begin(under generation: UInt64, prefix: String = Self.prefix) {
     bytes.removeAll(keepingCapacity: true)
-    bytes.append(contentsOf: Self.prefix.utf8)
+    bytes.append(contentsOf: prefix.utf8)
     omitted = 0
     guard generation != self.generation else { return }
     self.generation = generation

@@ -19,10 +19,10 @@ extension MetricsPage {
       "budgetd_budget_remaining_dollars", .gauge,
       "Limit less spend less reservations; negative when overshot.")
     for (report, labels) in standings {
-      if let remaining = report.remaining { text.sample(remaining, labels) }
+      if let available = report.available { text.sample(available, labels) }
     }
     text.begin("budgetd_budget_reserved_dollars", .gauge, "Held back by reservations.")
-    for (_, labels) in standings { text.sample(PicoUSD.zero, labels) }
+    for (report, labels) in standings { text.sample(report.reserved, labels) }
     text.begin(
       "budgetd_budget_reset_timestamp_seconds", .gauge,
       "When the open window ends; absent while none is open.")

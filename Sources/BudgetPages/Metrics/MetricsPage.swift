@@ -25,6 +25,7 @@ final class MetricsPage: Sendable {
     let ledger = sources.ledger(now)
     addRequests(requests, refusedAtQueue: ledger.counters.refusedAtQueue, to: &text)
     addSpend(ledger, unbudgetedRecords: requests.unbudgetedRecords, to: &text)
+    addReservations(to: &text)
     addLedger(ledger, to: &text)
     let fleet = sources.fleet()
     if let fleet { addFleet(fleet, to: &text) }

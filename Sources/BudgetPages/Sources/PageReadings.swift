@@ -69,6 +69,8 @@ public struct SpendReading: Sendable {
   public var recorded = PicoUSD.zero
   /// Of these, costs that no budget was charged with.
   public var unbudgeted = PicoUSD.zero
+  /// Of all of them, costs that came without an open reservation.
+  public var unreserved = PicoUSD.zero
   /// Records that were recorded.
   public var records: UInt64 = 0
   /// Records whose key was known with the same fields.

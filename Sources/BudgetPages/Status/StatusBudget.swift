@@ -28,6 +28,11 @@ struct StatusBudget {
     report.limit.map { $0 == .zero ? 1 : report.spend.dollars / $0.dollars }
   }
 
+  /// The part of the limit that is reserved; nil without a limit.
+  static func reservedRatio(_ report: BudgetReport) -> Double? {
+    report.limit.map { $0 == .zero ? 0 : report.reserved.dollars / $0.dollars }
+  }
+
   /// From this part of its limit on a budget counts as near it.
   static let nearRatio = 0.8
 
@@ -76,10 +81,12 @@ struct StatusBudget {
       text.add("window", report.key.windowText)
       text.add("limit", report.limit)
       text.add("spend", report.spend)
-      text.add("reserved", PicoUSD.zero)
-      text.add("remaining", report.remaining)
+      text.add("reserved", report.reserved)
+      text.add("remaining", report.available)
       text.add("used_ratio", Self.usedRatio(report))
+      text.add("reserved_ratio", Self.reservedRatio(report))
       text.add("exhausted", report.isExhausted)
+      text.add("all_reserved", report.isAllReserved)
       text.add("mode", (pattern?.pattern.policy.mode ?? report.mode).description)
       addPattern(to: &text)
       if report.mode == .shadow { text.add("would_have_denied", report.shadowed) }
@@ -130,5 +137,16 @@ extension JSONText {
   mutating func add(_ name: String, _ instant: Timestamp?) {
     add(name, instant?.iso8601)
     add(name + "_unix_ms", instant?.unixMilliseconds)
+  }
+}
+
+extension BudgetReport {
+  /// Limit less spend and less what is reserved, negative once overshot; nil: unlimited.
+  var available: PicoUSD? { limit.map { $0 - spend - reserved } }
+
+  /// Whether it denies for what is reserved, and not for what is spent.
+  var isAllReserved: Bool {
+    guard let available, reserved > .zero else { return false }
+    return available <= .zero && !isExhausted
   }
 }

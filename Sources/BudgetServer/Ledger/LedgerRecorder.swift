@@ -300,7 +300,8 @@ extension LedgerRecorder: LedgerClient {
         case .recorded:
           if record.settlement != 0 { engine.settled(record.settlement, cost: record.amount) }
           sums.add(record.amount, to: slots)
-          spent.add(record.amount, isBudgeted: !slots.isEmpty)
+          spent.add(
+            record.amount, isBudgeted: !slots.isEmpty, isReserved: record.settlement != 0)
         case .unknown: hasDoubt = true
         case .mismatch where record.isKeyImplied && recordsAgain(batch, index, record): return
         default: abandon(batch, index)
@@ -343,6 +344,7 @@ extension LedgerRecorder: LedgerClient {
     self.spent.withLock {
       $0.recorded += spent.recorded
       $0.unbudgeted += spent.unbudgeted
+      $0.unreserved += spent.unreserved
     }
   }
 
@@ -356,7 +358,8 @@ extension LedgerRecorder: LedgerClient {
       if batch.outcome(at: index) == .recorded {
         engine.settled(batch.settlement(at: index), cost: amount)
         engine.commit(amount, of: slots, at: batch.now)
-        spent.add(amount, isBudgeted: !slots.isEmpty)
+        spent.add(
+          amount, isBudgeted: !slots.isEmpty, isReserved: batch.settlement(at: index) != 0)
       } else {
         abandon(batch, index)
         if before.token(at: index) == Self.answered {

@@ -28,6 +28,9 @@ protocol SpendRecorder: AnyObject, Sendable {
   /// false: too many such questions wait already.
   func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool
 
+  /// The outcomes of costs so far.
+  var totals: SpendTotals { get }
+
   /// The state of the keeping of spend, for Ping.
   func standing(at now: Timestamp) -> RecorderStanding
 }

@@ -97,6 +97,7 @@ extension SpendReading {
     self.init()
     recorded = totals.recorded
     unbudgeted = totals.unbudgeted
+    unreserved = totals.unreserved
     records = ledger.recorded
     duplicates = ledger.duplicates + UInt64(totals.duplicatesAtOnce)
     mismatches = ledger.mismatches + UInt64(totals.mismatchesAtOnce)

@@ -18,10 +18,12 @@ struct BudgetService: ~Copyable {
   var reader: MessageReader
   var questions: QuestionResolver
   var charges: ChargeResolver
+  var reservations: ReservationResolver
   var filter: FilterInProgress
   var decision = FilterDecision()
   var denialText: DenialText
   var denials = RememberedDenials()
+  var reserving: ReservationsInProgress
   let responses: ResponseWriter
   /// The counts of this lane.
   let counts: RequestCounts
@@ -46,7 +48,9 @@ struct BudgetService: ~Copyable {
     questions = QuestionResolver(bounds: context.bounds)
     charges = ChargeResolver(
       recorder: context.recorder, engine: context.engine, time: context.time)
+    reservations = ReservationResolver(engine: context.engine, time: context.time)
     filter = FilterInProgress(reply: FilterReply(bounds: context.bounds))
+    reserving = ReservationsInProgress(bounds: context.bounds)
     denialText = DenialText(maximumBytes: context.bounds.maximumStatusMessageBytes)
     responses = ResponseWriter(bounds: context.bounds)
   }
@@ -85,7 +89,7 @@ struct BudgetService: ~Copyable {
     _ call: Call, _ head: RequestHead, output: inout [UInt8]
   ) throws(ServiceRefusal) -> FrameOutcome {
     switch head.method {
-    case .filterDeployments: try filterDeployments(head, output: &output)
+    case .filterDeployments: try filterDeployments(call, head, output: &output)
     case .recordSpend:
       records &+= 1
       return try recordSpend(head, token: call.token, output: &output) ? .answered : .deferred
@@ -99,10 +103,9 @@ struct BudgetService: ~Copyable {
       return .deferred
     case .authenticate: return try authenticate(head, call, output: &output)
     case .ping: try ping(head, from: call.connection, output: &output)
-    case .reserveSpend?, .releaseReservation?, .extendReservation?:
-      try ServiceRefusal.of { () throws(WireFault) in try reader.decoder.judge(head) }
-      throw ServiceRefusal(
-        .unimplemented, "\(head.method?.description ?? "") is not part of this build")
+    case .reserveSpend: try reserveSpend(head, output: &output)
+    case .releaseReservation: try releaseReservation(head, output: &output)
+    case .extendReservation: try extendReservation(head, output: &output)
     case nil:
       throw ServiceRefusal(.unimplemented, "the request has no method that this build knows")
     }
@@ -111,10 +114,7 @@ struct BudgetService: ~Copyable {
 
   /// Whether this build answers `method`: whether the switch above has a handler for it.
   static func serves(_ method: MethodName) -> Bool {
-    switch method {
-    case .reserveSpend, .releaseReservation, .extendReservation: false
-    default: true
-    }
+    true
   }
 
   /// How many records were asked for since the last time.

@@ -43,6 +43,7 @@ struct RememberedDenials {
         resetsAtUnixMilliseconds: denial.resetsAt?.unixMilliseconds,
         withheldUSD: denial.withheld.dollars)
       said.mode = denial.mode
+      said.reservedUSD = denial.reserved.dollars
       if let window = catalog.spokenWindow(of: denial) { said.window = window }
       encoded[place].encode(said)
     }

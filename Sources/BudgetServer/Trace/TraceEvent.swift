@@ -7,6 +7,9 @@ enum TraceEvent: Sendable {
   /// A configuration and its windows: a scenario of its own from here on.
   case begin(TraceState)
   case filter(TracedFilter, at: Timestamp)
+  /// A reservation was given back, or is to end so many milliseconds from now.
+  case release(String, at: Timestamp)
+  case extend(String, milliseconds: Int64, at: Timestamp)
   /// A cost that may yet turn out to be a duplicate, or not to be recorded.
   case record(TracedRecord, token: LedgerToken, at: Timestamp)
   /// The outcome of a record: when its spend counted as spent; nil: nothing was added.
@@ -17,6 +20,7 @@ enum TraceEvent: Sendable {
     switch self {
     case .begin: 0
     case .settled: 64
+    case .release(let id, _), .extend(let id, _, _): 64 + id.utf8.count
     case .filter(let filter, _):
       256 + (filter.message?.utf8.count ?? 0) + Self.count(filter.tags)
         + filter.candidates.reduce(0) {
@@ -52,6 +56,19 @@ struct TracedFilter: Sendable {
   var allowed: [UInt32]
   /// The text where every candidate was over budget.
   var message: String?
+  /// If one was chosen, or none had room: what was to be held.
+  var reserve: TracedReserve?
+}
+
+/// A candidate that was chosen, and what is held for it.
+struct TracedReserve: Sendable {
+  /// The reservation's; nil: none was made.
+  var id: String?
+  /// The chosen candidate's position.
+  var chosen: UInt32?
+  var ttlMilliseconds: Int64
+  /// Of each candidate.
+  var amounts: [PicoUSD]
 }
 
 /// A cost, and whose it is.
@@ -63,4 +80,6 @@ struct TracedRecord: Sendable {
   var modelName = ""
   var tags: [String]
   var cost: PicoUSD
+  /// The reservation that it settles; empty: none.
+  var reservation = ""
 }

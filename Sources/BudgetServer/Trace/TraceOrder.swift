@@ -44,6 +44,12 @@ struct TraceOrder {
     case .filter(let filter, let now):
       lastAt = now
       append(.line(TraceText.filter(filter, at: now, since: start)))
+    case .release(let id, let now):
+      lastAt = now
+      append(.line(TraceText.release(id, at: now, since: start)))
+    case .extend(let id, let ttl, let now):
+      lastAt = now
+      append(.line(TraceText.extend(id, byMilliseconds: ttl, at: now, since: start)))
     case .record(let record, let token, let now):
       lastAt = now
       wait(record, token, at: now)

@@ -33,15 +33,18 @@ enum TraceText {
     var text = JSONText()
     text.object { text in
       text.add("at", number: seconds(from: start, to: now))
-      text.add("op", "filter")
+      text.add("op", filter.reserve == nil ? "filter" : "reserve")
       if !filter.modelName.isEmpty { text.add("model_name", filter.modelName) }
       text.array("deployments") { text in
-        for candidate in filter.candidates {
+        for (index, candidate) in filter.candidates.enumerated() {
           text.object { text in
             text.add("id", candidate.id)
             text.add("model_name", candidate.modelName)
             text.add("model", candidate.model)
             text.add("resolved_provider", candidate.provider ?? "")
+            if let reserve = filter.reserve {
+              text.add("estimated_cost_usd", number: reserve.amounts[index].exactText)
+            }
           }
         }
       }
@@ -49,7 +52,17 @@ enum TraceText {
       if filter.estimate > .zero {
         text.add("estimated_cost_usd", number: filter.estimate.exactText)
       }
+      if let reserve = filter.reserve {
+        // A reservation that was not made has no name that a later step could use.
+        text.add("id", reserve.id ?? "-")
+        text.add("ttl", number: seconds(ofMilliseconds: reserve.ttlMilliseconds))
+      }
       text.object("want") { text in
+        if let reserve = filter.reserve {
+          text.add("chosen", reserve.chosen.map { filter.candidates[Int($0)].id })
+          text.add("message", filter.message.map { $0.hasSuffix("\n") ? $0 : "*" })
+          return
+        }
         text.array("allowed") { text in
           for position in filter.allowed { text.element(filter.candidates[Int(position)].id) }
         }
@@ -57,6 +70,31 @@ enum TraceText {
         // A text that was cut ends without a newline, and says only how much is missing.
         text.add("message", filter.message.map { $0.hasSuffix("\n") ? $0 : "*" })
       }
+    }
+    return line(text)
+  }
+
+  /// A reservation that was given back.
+  static func release(_ id: String, at now: Timestamp, since start: Timestamp) -> [UInt8] {
+    var text = JSONText()
+    text.object { text in
+      text.add("at", number: seconds(from: start, to: max(now, start)))
+      text.add("op", "release")
+      text.add("reservation", id)
+    }
+    return line(text)
+  }
+
+  /// A reservation that is to last longer.
+  static func extend(
+    _ id: String, byMilliseconds ttl: Int64, at now: Timestamp, since start: Timestamp
+  ) -> [UInt8] {
+    var text = JSONText()
+    text.object { text in
+      text.add("at", number: seconds(from: start, to: max(now, start)))
+      text.add("op", "extend")
+      text.add("reservation", id)
+      text.add("ttl", number: seconds(ofMilliseconds: ttl))
     }
     return line(text)
   }
@@ -74,6 +112,7 @@ enum TraceText {
       if !record.modelName.isEmpty { text.add("model_name", record.modelName) }
       text.array("tags") { text in for tag in record.tags { text.element(tag) } }
       text.add("cost", number: record.cost.exactText)
+      if !record.reservation.isEmpty { text.add("reservation", record.reservation) }
       text.add("committed_at", number: seconds(from: start, to: max(recordedAt, now, start)))
     }
     return line(text)
@@ -94,7 +133,10 @@ enum TraceText {
 
   /// Milliseconds as seconds, exactly.
   private static func seconds(from start: Timestamp, to now: Timestamp) -> String {
-    let milliseconds = now.unixMilliseconds - start.unixMilliseconds
+    seconds(ofMilliseconds: now.unixMilliseconds - start.unixMilliseconds)
+  }
+
+  private static func seconds(ofMilliseconds milliseconds: Int64) -> String {
     let rest = String(milliseconds.magnitude % 1_000)
     return (milliseconds < 0 ? "-" : "") + "\(milliseconds.magnitude / 1_000)."
       + String(repeating: "0", count: 3 - rest.count) + rest

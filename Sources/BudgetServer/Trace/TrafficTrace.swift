@@ -82,6 +82,14 @@ final class TrafficTrace: Sendable {
     queue.add(.filter(filter, at: now))
   }
 
+  /// A reservation was given back.
+  func released(_ id: String, at now: Timestamp) { queue.add(.release(id, at: now)) }
+
+  /// A reservation is to last so much longer from now.
+  func extended(_ id: String, milliseconds: Int64, at now: Timestamp) {
+    queue.add(.extend(id, milliseconds: milliseconds, at: now))
+  }
+
   /// A cost was taken in; `settled` says what became of it.
   func submitted(_ record: TracedRecord, token: LedgerToken, at now: Timestamp) {
     queue.add(.record(record, token: token, at: now))

@@ -80,6 +80,32 @@ public struct RequestMessage: Hashable, Sendable {
     FrameHeader.fill(at: start, of: &buffer)
   }
 
+  /// Appends `field`, the bytes of a field, to the method's message of the frame at `start`, the last of
+  /// `buffer`. Precondition: a request that `appendFrame` wrote, of a method below number 16.
+  package static func lengthenMethod(
+    ofFrameAt start: Int, of buffer: inout [UInt8], by field: [UInt8]
+  ) {
+    var at = start + FrameHeader.byteCount
+    func skipVarint() {
+      while buffer[at] >= 0x80 { at += 1 }
+      at += 1
+    }
+    // The call id, perhaps a timeout, then the method.
+    while buffer[at] & 7 == 0 {
+      at += 1
+      skipVarint()
+    }
+    let lengthAt = at + 1
+    at = lengthAt
+    skipVarint()
+    let length = buffer.count - at + field.count
+    var bytes: [UInt8] = []
+    bytes.appendVarint(UInt64(length))
+    buffer.replaceSubrange(lengthAt..<at, with: bytes)
+    buffer.append(contentsOf: field)
+    FrameHeader.fill(at: start, of: &buffer)
+  }
+
   /// The request as one frame, header included. Throws as `appendFrame`.
   public func frame(bounds: WireBounds = .standard) throws(WireFault) -> [UInt8] {
     var bytes: [UInt8] = []

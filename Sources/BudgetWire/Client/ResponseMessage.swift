@@ -66,6 +66,28 @@ public struct ResponseHead: Equatable, Sendable {
     }
   }
 
+  /// The id of the reservation in an answer to FilterDeployments, one frame without its header; nil:
+  /// there is none.
+  package static func reservationID(in frame: RawSpan) -> [UInt8]? {
+    let method = UInt32(MethodName.filterDeployments.rawValue)
+    guard let result = field(method, in: frame, 0..<frame.byteCount),
+      let id = field(6, in: frame, result), !id.isEmpty
+    else { return nil }
+    return id.map { frame.byte(at: $0) }
+  }
+
+  /// The bytes of the length-delimited field `number` of the message in `range`.
+  private static func field(
+    _ number: UInt32, in frame: borrowing RawSpan, _ range: Range<Int>
+  ) -> Range<Int>? {
+    var cursor = WireCursor(at: range.lowerBound, end: range.upperBound)
+    while cursor.offset < range.upperBound {
+      guard let field = try? cursor.nextField(in: frame) else { return nil }
+      if field.number == number, field.wireType == 2 { return field.start..<cursor.offset }
+    }
+    return nil
+  }
+
   private static func code(
     in frame: borrowing RawSpan, from start: Int, to end: Int
   ) throws(WireFault) -> StatusCode {

@@ -3,7 +3,7 @@ import LoadTest
 
 /// The results of a load test, as a table for people and as JSON.
 struct BenchReport {
-  private static let percentiles: [(name: String, part: Double)] = [
+  static let percentiles: [(name: String, part: Double)] = [
     ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999),
   ]
 
@@ -64,7 +64,7 @@ struct BenchReport {
     ])
   }
 
-  private static func key(_ name: String) -> String {
+  static func key(_ name: String) -> String {
     String(name.filter { $0 != "." }) + "_us"
   }
 
@@ -73,7 +73,7 @@ struct BenchReport {
   }
 
   /// Three digits and a unit.
-  private static func text(_ duration: Duration) -> String {
+  static func text(_ duration: Duration) -> String {
     let microseconds = duration / .microseconds(1)
     if microseconds < 10 { return "\(rounded(microseconds, 2)) us" }
     if microseconds < 100 { return "\(rounded(microseconds, 1)) us" }
@@ -81,7 +81,7 @@ struct BenchReport {
     return "\(rounded(microseconds / 1_000, 1)) ms"
   }
 
-  private static func seconds(_ duration: Duration) -> String {
+  static func seconds(_ duration: Duration) -> String {
     let seconds = duration / .seconds(1)
     return seconds == seconds.rounded() ? "\(Int(seconds))" : "\(rounded(seconds, 2))"
   }

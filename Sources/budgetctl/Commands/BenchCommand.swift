@@ -20,6 +20,8 @@ struct BenchCommand: AsyncParsableCommand {
       server must have an exhausted budget already; budget_limit 0 makes one. An answer that allows \
       a candidate is then an error.
 
+      --reserve: pairs of requests, of two kinds in turns of 0.2 s: filter, then record; and filter with       reserve, then the record that settles. Each kind gets --seconds. 0.000000000001 $ are held at a       time. The ratio says what reserving costs.
+
       bench and the server share the machine's processors when they run on one machine.
       Exits 1 when an answer was an error, and 69 when no answer came in the time that counts.
       """)
@@ -38,6 +40,9 @@ struct BenchCommand: AsyncParsableCommand {
 
   @Flag(help: "Filters whose candidates are all over budget.")
   var denied = false
+
+  @Flag(help: "Pairs of requests: plain ones, and such that reserve and settle.")
+  var reserve = false
 
   @Option(help: ArgumentHelp("Connections, 1 to 10000.", valueName: "count"))
   var connections = 8
@@ -69,6 +74,9 @@ struct BenchCommand: AsyncParsableCommand {
     if denied, work != .filter {
       throw ValidationError("--denied goes with --work filter: records are never denied")
     }
+    if reserve, denied || work != .filter {
+      throw ValidationError("--reserve has work of its own: leave --work and --denied out")
+    }
     try check((1...10_000).contains(connections), "connections", "\(connections)", "1 to 10000")
     try check((1...4_096).contains(depth), "depth", "\(depth)", "1 to 4096")
     try check((0.1...3_600).contains(seconds), "seconds", "\(seconds)", "0.1 to 3600")
@@ -82,9 +90,10 @@ struct BenchCommand: AsyncParsableCommand {
         "\(client.server) is not a loopback address: a load test takes all that a server has; say "
           + "--i-own-this-server if it is yours", .usage)
     }
-    let report: LoadReport
     var plan = plan
     plan.names = try await names(from: client)
+    if reserve { return try runPairs(plan, client) }
+    let report: LoadReport
     do throws(BudgetClientError) {
       report = try client.load(plan)
     } catch {
@@ -101,6 +110,26 @@ struct BenchCommand: AsyncParsableCommand {
       throw Failure("\(result.errors) answers of \(client.server) \(what)", .refused)
     }
     if !report.unanswered.isEmpty { throw unanswered(report.unanswered, by: client.server) }
+  }
+
+  private func runPairs(_ plan: LoadPlan, _ client: BudgetClient) throws(Failure) {
+    let report: PairReport
+    do throws(BudgetClientError) {
+      report = try client.loadPairs(plan)
+    } catch {
+      throw Failure(error, server: client.server)
+    }
+    let result = PairBenchReport(report, plan: plan)
+    guard result.answered + result.errors > 0 else {
+      throw unanswered(["pair of requests"], by: client.server)
+    }
+    switch output {
+    case .table: Terminal.write(lines: result.lines(columns: Terminal.current().columns))
+    case .json: Terminal.write(lines: [result.json.text])
+    }
+    if result.errors > 0 {
+      throw Failure("\(result.errors) pairs of \(client.server) had an error", .refused)
+    }
   }
 
   /// The server answered, but `methods` not while answers were counted.

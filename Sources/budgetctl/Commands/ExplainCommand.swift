@@ -9,8 +9,8 @@ struct ExplainCommand: AsyncParsableCommand {
     discussion: """
       Asks what `filter` would ask, and shows each name that a budget was looked for under: the \
       provider, given or derived, the deployment and the tags, also those without a budget. SPEND is \
-      what is compared with the limit: spent, waiting for the disk, and withheld for other nodes \
-      while Redis is away. Nothing is counted as a denial. Exits 0, also when the request is denied.
+      what is compared with the limit: spent, waiting for the disk, reserved, and withheld for other \
+      nodes while Redis is away. Nothing is counted as a denial. Exits 0, also when the request is denied.
       """)
 
   @OptionGroup var question: QuestionOptions

@@ -11,23 +11,10 @@ struct RecordCommand: AsyncParsableCommand {
       recording it again.
       """)
 
-  @Option(help: ArgumentHelp("The provider (default: the model's).", valueName: "provider"))
-  var provider: String?
-
   @Option(parsing: .unconditional, help: ArgumentHelp("What the request cost.", valueName: "usd"))
   var cost: Double
 
-  @Option(help: ArgumentHelp("The deployment that served it.", valueName: "id"))
-  var deploymentID: String?
-
-  @Option(help: ArgumentHelp("The model, to derive the provider from.", valueName: "model"))
-  var model: String?
-
-  @Option(help: ArgumentHelp("The public model name that was asked for.", valueName: "name"))
-  var modelName: String?
-
-  @Option(help: ArgumentHelp("A tag of the request; may be repeated.", valueName: "tag"))
-  var tag: [String] = []
+  @OptionGroup var charge: ChargeOptions
 
   @Option(
     help: ArgumentHelp("Names the record, so that a repetition can be told.", valueName: "key"))
@@ -39,27 +26,23 @@ struct RecordCommand: AsyncParsableCommand {
   @OptionGroup var server: ServerOptions
   @ParentCommand var root: Budgetctl
 
-  func validate() throws {
-    try Dollars.check(cost, option: "--cost")
-    if provider == nil, deploymentID == nil, model == nil, modelName == nil, tag.isEmpty {
-      throw ValidationError(
-        "say whose cost it is: --provider, --model, --model-name, --deployment-id or --tag")
-    }
-  }
+  func validate() throws { try Dollars.check(cost, option: "--cost") }
 
   func run() async throws {
     let client = try server.client(root: root.server)
-    var request = RecordSpendRequest(costUSD: cost)
-    request.provider = provider ?? ""
-    request.deploymentID = deploymentID ?? ""
-    request.model = model ?? ""
-    request.modelName = modelName ?? ""
-    request.tags = tag
+    var request = charge.record(of: cost)
     request.idempotencyKey = key ?? ""
+    try await Self.record(request, with: client, output: output)
+  }
+
+  /// Records, and says what came of it.
+  static func record(
+    _ request: RecordSpendRequest, with client: BudgetClient, output: OutputFormat
+  ) async throws(Failure) {
     do throws(BudgetClientError) {
       let response = try await client.recordSpend(request)
       switch output {
-      case .table: Terminal.write(lines: [Self.sentence(response, cost: cost)])
+      case .table: Terminal.write(lines: [sentence(response, cost: request.costUSD ?? 0)])
       case .json:
         let json = JSONValue.object([
           ("duplicate", .bool(response.isDuplicate)),

@@ -14,9 +14,11 @@ struct ExplainReport {
   func lines(columns: Int?) -> [String] {
     let showsPending = all.contains { $0.pendingUSD != 0 }
     let showsWithheld = all.contains { $0.withheldUSD != 0 }
+    let showsReserved = all.contains { $0.reservedUSD != 0 }
     let header =
       ["CANDIDATE", "VERDICT", "SCOPE", "NAME", "SPEND"] + (showsPending ? ["PENDING"] : [])
-      + (showsWithheld ? ["WITHHELD"] : []) + ["LIMIT", "RESETS IN"]
+      + (showsReserved ? ["RESERVED"] : []) + (showsWithheld ? ["WITHHELD"] : [])
+      + ["LIMIT", "RESETS IN"]
     func row(_ first: String, _ budget: ExplainedBudget) -> [String] {
       let hasBudget = budget.verdict == .allows || budget.verdict == .denies
       func money(_ dollars: Double) -> String { hasBudget ? HumanText.money(dollars) : "-" }
@@ -24,6 +26,7 @@ struct ExplainReport {
         first, Self.verdict(budget), budget.scope?.description ?? "?",
         budget.name.isEmpty ? "-" : budget.name, money(budget.spendUSD),
       ] + (showsPending ? [money(budget.pendingUSD)] : [])
+        + (showsReserved ? [money(budget.reservedUSD)] : [])
         + (showsWithheld ? [money(budget.withheldUSD)] : [])
         + [hasBudget ? limit(budget) : "-", hasBudget ? resets(budget) : "-"]
     }
@@ -108,6 +111,7 @@ struct ExplainReport {
       ("name", .string(budget.name)), ("verdict", verdict), ("reason", .string(budget.reason)),
       ("time_period", .string(budget.timePeriod)), ("spend_usd", .number(budget.spendUSD)),
       ("pending_usd", .number(budget.pendingUSD)), ("withheld_usd", .number(budget.withheldUSD)),
+      ("reserved_usd", .number(budget.reservedUSD)),
       ("limit_usd", .optional(budget.limitUSD)),
       ("resets_at", .instant(budget.resetsAtUnixMilliseconds)),
     ])

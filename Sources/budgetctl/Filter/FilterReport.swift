@@ -73,17 +73,19 @@ struct FilterReport {
     let withheld =
       isWithheld
       ? " (\(HumanText.money(denial.withheldUSD)) withheld for other nodes: Redis is away)" : ""
+    let isReserved = denial.reservedUSD > 0
+    let reserved = isReserved ? " (\(HumanText.money(denial.reservedUSD)) reserved)" : ""
     let amounts =
       denial.spendUSD >= denial.limitUSD
       ? "\(HumanText.money(denial.spendUSD)) of \(HumanText.money(denial.limitUSD)) are spent"
-        + (isWithheld ? " or withheld" : "")
+        + (isReserved ? " or reserved" : "") + (isWithheld ? " or withheld" : "")
       : "\(HumanText.money(denial.spendUSD)) and the estimate of "
         + "\(HumanText.money(estimatedCostUSD)) are over \(HumanText.money(denial.limitUSD))"
     let end =
       denial.resetsAtUnixMilliseconds.map {
         ", resets in \(HumanText.duration(from: nowUnixMilliseconds, to: $0))"
       } ?? ""
-    return "\(scope) \(denial.name.printable)\(window): \(amounts)\(withheld)\(end)"
+    return "\(scope) \(denial.name.printable)\(window): \(amounts)\(reserved)\(withheld)\(end)"
   }
 
   /// The provider that the server derived, null for none; nothing where it does not say.
@@ -109,6 +111,7 @@ struct FilterReport {
               ("limit_usd", .number(denial.limitUSD)),
               ("resets_at", .instant(denial.resetsAtUnixMilliseconds)),
               ("withheld_usd", .number(denial.withheldUSD)),
+              ("reserved_usd", .number(denial.reservedUSD)),
               ("mode", .string(denial.mode?.description ?? "unknown")),
               ("time_period", denial.window.isEmpty ? .null : .string(denial.window)),
             ])

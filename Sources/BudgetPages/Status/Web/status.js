@@ -88,6 +88,7 @@ function stateOf(budget) {
   if (budget.limit === null) return ["no-limit", "no limit"];
   if (budget.closed) return ["is-closed", "gives nothing"];
   if (budget.exhausted) return ["is-out", "exhausted"];
+  if (budget.all_reserved) return ["is-near is-held", "all reserved"];
   const isSoon = budget.exhausts_before_reset === true;
   if (budget.used_ratio >= nearRatio) {
     return [isSoon ? "is-near is-soon" : "is-near", "near limit"];
@@ -109,7 +110,7 @@ function makeRow() {
   }
   cells.name = row.querySelector("bdi");
   cells.kind = row.querySelector("small");
-  cells.fill = row.querySelector("i");
+  [cells.fill, cells.held] = row.querySelectorAll("i");
   cells.past = row.querySelector("svg");
   return cells;
 }
@@ -123,17 +124,26 @@ function put(cells, name, text, title) {
   cells[name].classList.toggle("empty", text === "");
 }
 
+const stateTitles = {
+  "runs out early": "at the present rate it runs out before its reset",
+  "all reserved": "all of it is reserved, not spent: there is room again as reservations end",
+};
+
 function putState(cells, budget) {
   const [className, text] = stateOf(budget);
   if (cells.row.className !== className) cells.row.className = className;
   const ratio = budget.closed ? null : budget.used_ratio;
   put(cells, "percent", ratio === null ? "" : percent(ratio), "");
   put(cells, "state", text,
-    text === "runs out early" ? "at the present rate it runs out before its reset" : "");
+    stateTitles[text] ?? "");
   // A budget that was touched shows it; only one at its limit is full.
   const width = ratio > 0 ? Math.min(100, Math.max(1, Math.floor(ratio * 1000) / 10)) : 0;
   if (cells.values.width !== width) cells.fill.style.width = `${width}%`;
   cells.values.width = width;
+  const reserved = budget.closed ? 0 : Math.floor((budget.reserved_ratio ?? 0) * 1000) / 10;
+  const held = Math.max(0, Math.min(100 - width, reserved));
+  if (cells.values.held !== held) cells.held.style.width = `${held}%`;
+  cells.values.held = held;
 }
 
 function putTimes(cells, budget, now) {
@@ -185,7 +195,8 @@ function putRow(cells, budget, now) {
   if (pattern) putPattern(cells, budget);
   else put(cells, "spend",
     limited ? `${money(spend)} of\u00a0${money(limit)}` : `${money(spend)} spent`,
-    limited ? `${exactMoney(spend)} of ${exactMoney(limit)}` : `${exactMoney(spend)} spent`);
+    (limited ? `${exactMoney(spend)} of ${exactMoney(limit)}` : `${exactMoney(spend)} spent`)
+      + (budget.reserved > 0 ? `, and ${exactMoney(budget.reserved)} reserved` : ""));
   putTimes(cells, budget, now);
   putHistory(cells, budget);
 }

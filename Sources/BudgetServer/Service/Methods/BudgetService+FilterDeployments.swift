@@ -5,24 +5,36 @@ import BudgetWire
 extension BudgetService {
   /// Which candidates may be used: those given, or the configured ones of `model_name`.
   mutating func filterDeployments(
-    _ head: RequestHead, output: inout [UInt8]
+    _ call: Call, _ head: RequestHead, output: inout [UInt8]
   ) throws(ServiceRefusal) {
-    let catalog = catalogs.current()
-    let asked = try questions.resolve(head, in: catalog, with: &reader, into: &filter)
-    if let refusal = context.refusal,
-      questions.withQuestion(of: asked, or: filter, { $0.hasBudget(in: catalog) })
-    {
-      throw ServiceRefusal(refusal)
+    while true {
+      let catalog = catalogs.current()
+      let asked = try questions.resolve(head, in: catalog, with: &reader, into: &filter)
+      if filter.reserve.isWanted { try checkMayReserve(call) }
+      if let refusal = context.refusal,
+        questions.withQuestion(of: asked, or: filter, { $0.hasBudget(in: catalog) })
+      {
+        throw ServiceRefusal(refusal)
+      }
+      guard filter.reserve.isWanted else {
+        return try answer(asked, head, in: catalog, output: &output)
+      }
+      if try reserveCandidate(asked, head, in: catalog, output: &output) { return }
     }
+  }
+
+  @inline(__always)
+  private mutating func answer(
+    _ asked: QuestionResolver.Asked, _ head: RequestHead, in catalog: BudgetCatalog,
+    output: inout [UInt8]
+  ) throws(ServiceRefusal) {
     let now = now()
     let estimate = decide(asked, in: catalog, at: now)
     fillReply(in: catalog)
     if decision.isExhausted {
       denialText.begin(under: catalog.generation)
-      denialText.add(decision, of: asked.candidates, estimate: estimate, in: catalog)
-      answer = .resourceExhausted
-      filter.reply.statusCode = .resourceExhausted
-      filter.reply.statusMessage.append(bytesOf: denialText.bytes)
+      denialText.add(decision, of: asked.candidates, in: catalog) { _ in estimate }
+      exhaust()
     }
     if let trace = context.trace {
       trace.filtered(
@@ -48,7 +60,14 @@ extension BudgetService {
     return estimate
   }
 
-  private mutating func appendReply(callID: UInt64, output: inout [UInt8]) {
+  /// Says that every candidate is over budget, in the sentences of `denialText`.
+  mutating func exhaust() {
+    answer = .resourceExhausted
+    filter.reply.statusCode = .resourceExhausted
+    filter.reply.statusMessage.append(bytesOf: denialText.bytes)
+  }
+
+  mutating func appendReply(callID: UInt64, output: inout [UInt8]) {
     let start = output.count
     if responses.appendFilterDeployments(&filter.reply, callID: callID, to: &output) { return }
     // Candidates of the server's own fill the frame: the denials are counted instead.
@@ -58,10 +77,15 @@ extension BudgetService {
   }
 
   /// The decision as the bytes that go out, beside the candidates that are there.
-  private mutating func fillReply(in catalog: BudgetCatalog) {
+  mutating func fillReply(in catalog: BudgetCatalog) {
     filter.reply.allow(decision)
+    addDenials(in: catalog)
+  }
+
+  /// The denials of the decision as the bytes that go out.
+  mutating func addDenials(in catalog: BudgetCatalog) {
     if decision.denials.isEmpty { return }
-    countDenials()
+    count(decision.denials)
     for index in decision.denials.indices {
       denials.add(decision.denials[index], in: catalog, to: &filter.reply)
     }
@@ -70,10 +94,10 @@ extension BudgetService {
   }
 
   /// Counts what was found, by scope and by budget: candidates of one provider come together.
-  private mutating func countDenials() {
+  mutating func count(_ denials: [BudgetDenial]) {
     var (slot, run) = (Int32(-1), 0)
-    for index in decision.denials.indices {
-      let denial = decision.denials[index]
+    for index in denials.indices {
+      let denial = denials[index]
       counts.countDenial(by: denial.scope)
       // Names of dynamic budgets have no samples of their own.
       if denial.life != 0 { continue }

@@ -34,6 +34,7 @@ extension BudgetService {
         case .dynamic(let budget): Self.told(budget.report, budget.rule)
         }
       message.tell(of: budget, patterns, in: catalog)
+      if report.reserved > .zero { message.tell(of: budget, use: engine, at: now) }
       switch report.key.scope {
       case .provider: response.providers.append(message)
       case .deployment: response.deployments.append(message)
@@ -44,12 +45,26 @@ extension BudgetService {
       }
     }
     response.nextPageToken = page.nextToken
+    response.reservations = reservationTotals()
     response.reconciledAtUnixMilliseconds = context.fleet?.reconciledAt?.unixMilliseconds
     responses.appendProviderBudgets(response, callID: head.callID, to: &output)
   }
 }
 
 extension BudgetService {
+  private func reservationTotals() -> ReservationTotals {
+    let counts = context.engine.reservationCounts
+    let spend = context.recorder.totals
+    var totals = ReservationTotals()
+    totals.open = UInt64(counts.open)
+    totals.openBound = UInt64(context.engine.reservationSettings.openBound)
+    totals.settled = counts.settled
+    totals.overrunUSD = counts.overrun.dollars
+    totals.recordedUSD = spend.recorded.dollars
+    totals.unreservedUSD = spend.unreserved.dollars
+    return totals
+  }
+
   private static func told(
     _ report: BudgetReport, _ rule: WindowRule,
     forecasts: (BudgetReport) -> Forecasts = { _ in Forecasts() }
@@ -85,11 +100,26 @@ extension Budget {
       live: patterns.indices.contains(number) ? UInt64(patterns[number].live) : 0)
   }
 
+  /// Tells of the reservations that are open in it.
+  fileprivate mutating func tell(
+    of item: BudgetPage.Item, use engine: BudgetEngine, at now: Timestamp
+  ) {
+    let use: BudgetUse?
+    switch item {
+    case .entry(let budget): use = engine.use(of: budget, at: now)
+    case .dynamic(let budget): use = engine.use(ofDynamic: budget.report.key, at: now)
+    }
+    guard let use else { return }
+    openReservations = UInt32(clamping: use.openReservations)
+    cushionUSD = use.cushion.dollars
+  }
+
   fileprivate init(_ report: BudgetReport, _ rule: WindowRule) {
     self.init(name: report.key.name, timePeriod: report.key.windowText)
     limitUSD = report.limit?.dollars
     spendUSD = report.spend.dollars
-    remainingUSD = report.remaining?.dollars
+    remainingUSD = report.limit.map { ($0 - report.spend - report.reserved).dollars }
+    reservedUSD = report.reserved.dollars
     resetsAtUnixMilliseconds = report.resetsAt?.unixMilliseconds
     isExhausted = report.isExhausted
     mode = report.mode

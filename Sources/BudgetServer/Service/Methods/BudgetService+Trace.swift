@@ -51,7 +51,37 @@ extension BudgetService {
         CandidateNames(
           id: request.deploymentID, modelName: request.modelName, model: request.model,
           provider: request.provider)),
-      tags: (0..<request.tagCount).map { request.tag(at: $0).text }, cost: cost)
+      tags: (0..<request.tagCount).map { request.tag(at: $0).text }, cost: cost,
+      reservation: request.reservationID.text)
+  }
+
+  /// A ReserveSpend and its outcome, as a choice among one candidate.
+  mutating func traced(
+    _ head: RequestHead, _ ask: ReservationAsk, _ reservation: Reservation?,
+    in catalog: BudgetCatalog
+  ) throws(ServiceRefusal) -> TracedFilter {
+    let request = try ServiceRefusal.of { () throws(WireFault) in
+      try reader.decoder.reserveSpend(head)
+    }
+    var tags: [String] = []
+    request.forEachTag { tags.append($0.text) }
+    return TracedFilter(
+      modelName: catalog.tracedModel(
+        CandidateNames(
+          id: request.deploymentID, modelName: request.modelName, model: request.model,
+          provider: request.provider)),
+      candidates: [
+        ConfiguredDeployment(
+          id: request.deploymentID.text, modelName: request.modelName.text,
+          model: request.model.text,
+          provider: provider(
+            id: request.deploymentID, model: request.model, given: request.provider, in: catalog))
+      ], tags: tags, estimate: .zero, allowed: [],
+      // Its words are others than a filter's.
+      message: reservation == nil ? "*" : nil,
+      reserve: TracedReserve(
+        id: reservation?.id.text, chosen: reservation == nil ? nil : 0, ttlMilliseconds: ask.ttl,
+        amounts: [ask.amount.amount]))
   }
 
   /// The provider whose budget is looked at; a model that can be none names none.

@@ -165,6 +165,7 @@ struct RequestExplainer {
     explained.pendingUSD = verdict.pending.dollars
     explained.limitUSD = verdict.limit?.dollars
     explained.withheldUSD = verdict.withheld.dollars
+    explained.reservedUSD = verdict.reserved.dollars
     explained.resetsAtUnixMilliseconds = verdict.resetsAt?.unixMilliseconds
     explained.mode = mode
     return explained

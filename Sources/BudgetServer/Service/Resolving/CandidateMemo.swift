@@ -126,5 +126,7 @@ enum AskedCandidates {
 /// to request.
 struct FilterInProgress {
   var question = FilterQuestion()
+  /// The wish to reserve; the rest of it is of the last request that wanted to.
+  var reserve = ReserveTerms()
   var reply: FilterReply
 }

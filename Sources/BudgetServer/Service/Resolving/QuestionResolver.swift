@@ -28,6 +28,7 @@ struct QuestionResolver {
     into filter: inout FilterInProgress
   ) throws(ServiceRefusal) -> Asked {
     filter.reply.reset()
+    filter.reserve.isWanted = false
     let whole = memo.sought(message: head.message, under: catalog.generation)
     if let whole, let known = memo.place(ofMessage: whole, into: &filter.reply) {
       return Asked(
@@ -41,7 +42,9 @@ struct QuestionResolver {
       return Asked(candidates: candidates, place: nil)
     }
     // Not where something was counted on the way: what is known is not counted again.
-    if let whole, !reader.names.hasFindings, !filter.question.dependsOnPatterns {
+    if let whole, !reader.names.hasFindings, !filter.question.dependsOnPatterns,
+      !filter.reserve.isWanted
+    {
       memo.remember(message: whole, as: &filter, candidates)
     }
     reader.names.count()
@@ -110,7 +113,10 @@ struct QuestionResolver {
     filter.question.begin()
     filter.question.maximumDenials = reader.decoder.bounds.maximumDenials
     if fields.reserve.isWanted {
-      throw ServiceRefusal(.unimplemented, "reserve is not part of this build")
+      filter.reserve = fields.reserve
+    } else if let field = fields.reserve.strayField {
+      throw ServiceRefusal(
+        .invalidArgument, "\(field) without reserve: set reserve too, or leave it out")
     }
     if !fields.modelName.isEmpty { try ServiceRefusal.check(fields.modelName, field: "model_name") }
     if fields.estimatedCostUSD != 0 {

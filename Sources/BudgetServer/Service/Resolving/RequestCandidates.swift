@@ -18,17 +18,39 @@ enum RequestCandidates {
     case .configured(let group): self = .configured(group)
     }
   }
+
+  /// Calls `body` with each candidate, in order.
+  func forEach(in catalog: BudgetCatalog, _ body: (DeploymentNames) -> Void) {
+    switch self {
+    case .plain(let list):
+      var plain = PlainDeployments(list)
+      while case .deployment(let names) = plain.next() { body(names) }
+    case .unpacked(let view):
+      for position in 0..<view.deploymentCount { body(view.deployment(at: position)) }
+    case .configured(let group):
+      for index in group {
+        catalog.deployments.withNames(at: Int(index)) { id, modelName, model, provider in
+          var names = DeploymentNames()
+          (names.id, names.modelName) = (id, modelName)
+          (names.model, names.provider) = (model, provider)
+          body(names)
+        }
+      }
+    }
+  }
 }
 
 extension DenialText {
-  /// Adds the sentences of `decision`, whose candidates ascend.
+  /// Adds the sentences of `decision`, whose candidates ascend; `estimate` is a candidate's.
+  @inline(__always)
   mutating func add(
-    _ decision: borrowing FilterDecision, of candidates: RequestCandidates, estimate: PicoUSD,
-    in catalog: BudgetCatalog
+    _ decision: borrowing FilterDecision, of candidates: RequestCandidates,
+    in catalog: BudgetCatalog, estimate: (Int) -> PicoUSD
   ) {
     var cursor = CandidateCursor(candidates)
     for index in decision.denials.indices {
       let denial = decision.denials[index]
+      let estimate = estimate(Int(denial.candidate))
       if addKnown(denial, estimate: estimate) { continue }
       catalog.withDenier(of: denial) { budget in
         // Only a deployment's own budget speaks of the deployment.

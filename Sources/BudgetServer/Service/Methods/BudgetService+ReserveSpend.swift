@@ -1,0 +1,119 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+extension BudgetService {
+  /// Holds an amount back in every budget that a record of the same names would be charged to.
+  mutating func reserveSpend(
+    _ head: RequestHead, output: inout [UInt8]
+  ) throws(ServiceRefusal) {
+    while true {
+      let catalog = catalogs.current()
+      let question = try reservations.resolve(head, in: catalog, with: &reader)
+      if reservations.charged.isStale { continue }
+      if let refusal = context.refusal, !reservations.charged.slots.isEmpty {
+        throw ServiceRefusal(refusal)
+      }
+      let answer = context.engine.reserve(
+        question.ask, over: reservations.charged,
+        at: ReservationMoment(catalog: catalog, now: now()), with: &reserving.attempt)
+      switch answer {
+      case .outdated: continue
+      case .held(let reservation), .known(let reservation):
+        if case .held = answer {
+          try trace(head, question.ask, reservation, in: catalog)
+        }
+        if reservations.charged.contradictsModelList { counts.countContradictions(1) }
+        reserving.reply.tell(of: reservation)
+        responses.appendReserveSpend(reserving.reply, callID: head.callID, to: &output)
+      case .denied:
+        denyReservation(question, in: catalog)
+        responses.appendReserveDenied(&reserving.denied, callID: head.callID, to: &output)
+        try trace(head, question.ask, nil, in: catalog)
+      case .clash, .full, .deferred: throw ServiceRefusal(notReserved: answer)
+      }
+      return
+    }
+  }
+
+  /// Nothing of the message may be used after that: it is unpacked for the trace.
+  private mutating func trace(
+    _ head: RequestHead, _ ask: ReservationAsk, _ reservation: Reservation?,
+    in catalog: BudgetCatalog
+  ) throws(ServiceRefusal) {
+    guard let trace = context.trace else { return }
+    trace.filtered(try traced(head, ask, reservation, in: catalog), at: now())
+  }
+
+  /// Tells which budgets lack room, in `reserving.denied`.
+  private mutating func denyReservation(
+    _ question: ReservationQuestion, in catalog: BudgetCatalog
+  ) {
+    let attempt = reserving.attempt
+    answer = .resourceExhausted
+    reserving.denied.reset()
+    reserving.denied.statusCode = .resourceExhausted
+    count(attempt.denials)
+    denialText.begin(under: catalog.generation, prefix: DenialText.reservePrefix)
+    for denial in attempt.denials {
+      denials.add(denial, in: catalog, to: &reserving.denied)
+      catalog.withDenier(of: denial) { budget in
+        denialText.add(
+          denial, by: budget, candidate: question.names, estimate: question.ask.amount.amount)
+      }
+    }
+    let omitted = attempt.denialsOmitted
+    if omitted > 0 {
+      reserving.denied.omitDenials(omitted)
+      counts.countOmitted(Int(omitted))
+    }
+    denialText.finish(unlisted: Int(omitted))
+    reserving.denied.statusMessage.append(bytesOf: denialText.bytes)
+  }
+}
+
+extension ServiceRefusal {
+  /// Why nothing was reserved, where it is not for want of room in a budget.
+  init(notReserved answer: ReservationAnswer) {
+    switch answer {
+    case .clash:
+      self.init(
+        .alreadyExists,
+        "idempotency_key was used before with other fields: nothing was reserved; make a key for "
+          + "each reservation")
+    case .full(let bound):
+      self.init(
+        .unavailable,
+        "not reserved: \(bound) reservations are open, the most there may be "
+          + "(--max-open-reservations); try again, or ask without a reservation")
+    default:
+      self.init(
+        .unavailable, "not reserved: a budget waits for the fleet; try again")
+    }
+  }
+}
+
+/// A lane's values for reserving, reused from request to request.
+struct ReservationsInProgress {
+  var attempt = ReservationAttempt()
+  /// The expected costs of the candidates, and for how long one is held.
+  var round: CandidateRound?
+  var reply = FilterReply.ReservationReply()
+  /// The denials of a ReserveSpend.
+  var denied: FilterReply
+
+  init(bounds: WireBounds) {
+    denied = FilterReply(reserving: bounds)
+    attempt.maximumDenials = bounds.maximumDenials
+  }
+}
+
+extension FilterReply.ReservationReply {
+  /// Becomes what a client is told of `reservation`.
+  mutating func tell(of reservation: Reservation) {
+    id.removeAll(keepingCapacity: true)
+    reservation.id.append(to: &id)
+    expiresAtUnixMilliseconds = reservation.until.unixMilliseconds
+    amountUSD = reservation.amount.dollars
+  }
+}

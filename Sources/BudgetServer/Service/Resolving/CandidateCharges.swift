@@ -1,0 +1,72 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+/// Looks up the budgets of a candidate as those of a record of its names, where patterns have a say:
+/// what is held back makes a name's budget as a charge does.
+struct CandidateCharges {
+  let candidates: RequestCandidates
+  let moment: ReservationMoment
+  let engine: BudgetEngine
+  /// The request's own, if it gives one; valid as long as the message is.
+  private var modelName = NameBytes.absent
+  private var tags: [NameBytes] = []
+
+  init(candidates: RequestCandidates, moment: ReservationMoment, engine: BudgetEngine) {
+    self.candidates = candidates
+    self.moment = moment
+    self.engine = engine
+  }
+
+  /// Reads the names that all candidates have in common.
+  mutating func readNames(
+    _ head: RequestHead, with reader: inout MessageReader
+  ) throws(ServiceRefusal) {
+    if case .unpacked(let view) = candidates {
+      take(view)
+    } else if let plain = PlainFilter(head.message, bounds: reader.decoder.bounds) {
+      take(plain)
+    } else {
+      // The candidates are the model list's: nothing of the message has been unpacked for them.
+      take(
+        try ServiceRefusal.of { () throws(WireFault) in
+          try reader.decoder.filterDeployments(head)
+        })
+    }
+  }
+
+  private mutating func take(_ fields: some FilterDeploymentsFields) {
+    modelName = fields.modelName
+    var tags: [NameBytes] = []
+    fields.forEachTag { tag in
+      if !tag.isEmpty { tags.append(tag) }
+    }
+    self.tags = tags
+  }
+
+  /// Adds the budgets of the candidate at `position`, whose configured ones are `slots`.
+  func add(_ position: Int, _ slots: CandidateSlots, to charged: inout ChargedSlots) {
+    let (catalog, now) = (moment.catalog, moment.now)
+    charged.add(slots, in: catalog)
+    if catalog.hasCandidatePatterns {
+      var place = 0
+      candidates.forEach(in: catalog) { names in
+        defer { place += 1 }
+        guard place == position else { return }
+        let asked = CandidateNames(
+          id: names.id, modelName: modelName.isEmpty ? names.modelName : modelName,
+          model: names.model, provider: names.provider)
+        charged.add(namesOf: asked.usable, in: catalog, of: engine, at: now)
+      }
+    }
+    for tag in tags {
+      let slot = catalog.tagSlot(tag)
+      if let slot { charged.addTag(slot: slot, in: catalog) }
+      if catalog.hasTagPatterns {
+        let name = slot == nil && tag.fault != nil ? NameBytes.absent : tag
+        charged.add(ScopedName(.tag, name), in: catalog, of: engine, at: now)
+      }
+    }
+    charged.addTotal(in: catalog)
+  }
+}
