@@ -144,7 +144,7 @@ private struct ConservationHouse {
     guard !open.isEmpty else { return }
     let index = random.below(open.count)
     var held = open[index]
-    if held.isAdopted || held.life != life && held.amount == 0 { return }
+    if held.isAdopted || held.life != life && (held.amount == 0 || isAmbiguous(held)) { return }
     let budgets = random.chance(0.7) ? held.budgets : someBudgets()
     let cost = Int128(random.below(300_000))
     let charged = charged(budgets)
@@ -180,6 +180,14 @@ private struct ConservationHouse {
     waiting.append(
       Waiting(
         word: settlement.word, cost: cost, charged: charged, budgets: budgets, freed: freed))
+  }
+
+  /// Whether another one of an earlier life has an id of the same end and lasts longer or shorter: then
+  /// the sums do not tell which part is whose, and the one that ends first is taken.
+  private func isAmbiguous(_ held: Held) -> Bool {
+    open.contains {
+      $0.life != life && $0.id.untilSeconds == held.id.untilSeconds && $0.until != held.until
+    }
   }
 
   /// Takes the settle back at once: what it may have freed of others' is theirs again.

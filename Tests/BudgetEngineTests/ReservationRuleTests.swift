@@ -147,6 +147,45 @@ import Testing
     #expect(fixture.reserved(.tag, "t", at: at(0)) == 0)
   }
 
+  // MARK: - In a fleet
+
+  @Test func aCeilingPutsOffAndOnlySpendDenies() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 100, "10s")])
+    let charged = fixture.charged(tags: ["t"])
+    let found = try #require(NameBytes.with("t") { fixture.engine.catalog.budget(.tag, $0) })
+    fixture.record(10, tags: ["t"], at: at(0))
+    fixture.engine.changeClaims(of: found, at: at(0)) { use, claims in
+      #expect(use.spend.pico == 10 && use.windowStart == at(0))
+      claims.ceiling = PicoUSD(pico: 50)
+      claims.windowStart = use.windowStart
+      claims.usableUntil = at(5)
+      claims.others = PicoUSD(pico: 30)
+    }
+    #expect(fixture.engine.budgetsInUse().map(\.name) == ["t"])
+    let held = try #require(fixture.held(35, charged, at: at(1)))
+    var attempt = ReservationAttempt()
+    func reserve(_ pico: Int128, at now: Timestamp) -> ReservationAnswer {
+      fixture.reserve(
+        ReservationAsk(ReservedAmount(PicoUSD(pico: pico))), charged, &attempt, at: now)
+    }
+    // Five are left of the ceiling; others' claims are old news.
+    #expect(reserve(6, at: at(1)) == .deferred)
+    #expect(attempt.lacking.map(\.needed.pico) == [6])
+    #expect(fixture.engine.key(of: attempt.lacking[0])?.name == "t")
+    #expect(reserve(90, at: at(1)) == .deferred)
+    #expect(reserve(91, at: at(1)) == .denied)
+    // Used for too long, or of another window: all is asked for.
+    #expect(reserve(1, at: at(6)) == .deferred)
+    #expect(reserve(1, at: at(20)) == .deferred)
+    // So near to the limit what is freed is the fleet's.
+    fixture.engine.changeClaims(of: found, at: at(1)) { _, claims in claims.isTight = true }
+    #expect(fixture.engine.release(held.id, at: at(1)))
+    #expect(fixture.engine.use(of: found, at: at(1)).claims.ceiling?.pico == 10)
+    fixture.engine.changeClaims(of: found, at: at(1)) { _, claims in claims = SlotClaims() }
+    #expect(fixture.engine.budgetsInUse().isEmpty)
+    #expect(fixture.held(90, charged, at: at(1)) != nil)
+  }
+
   // MARK: - Earlier lives
 
   @Test func anEarlierLifesHoldsAreCountedAndFreed() throws {

@@ -83,6 +83,18 @@ import Testing
     #expect(held(try fixture.afterKill()) == [key(0): [sum(10, 1)]])
   }
 
+  @Test func expectationsAreRemembered() throws {
+    let fixture = try LedgerFixture()
+    let first = LearnedCost(key: .max, count: 3, mean: 0.1, variance: 1e-9)
+    let second = LearnedCost(key: 7, count: 1_000_000, mean: 12.5, variance: 0)
+    fixture.ledger.note([first, second])
+    fixture.ledger.note([LearnedCost(key: 7, count: 9, mean: 1, variance: 2)])
+    try fixture.restart()
+    #expect(
+      Set(fixture.ledger.opening.learned)
+        == [first, LearnedCost(key: 7, count: 9, mean: 1, variance: 2)])
+  }
+
   @Test func aRenamedBudgetKeepsWhatIsReserved() throws {
     let fixture = try LedgerFixture()
     fixture.ledger.note([HeldBudget(key: key(0), sums: [sum(10, 1)])])

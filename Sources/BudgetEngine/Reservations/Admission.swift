@@ -1,4 +1,4 @@
-import BudgetModel
+public import BudgetModel
 
 /// One budget as a reservation finds it: looked at under its lock, judged while all are held.
 struct SlotRoom: Sendable {
@@ -24,6 +24,7 @@ struct SlotRoom: Sendable {
   var variance = CostVariance.none
   var cushion = PicoUSD.zero
   var claims = SlotClaims()
+  var windowStart: Timestamp?
   var resetsAt: Timestamp?
   var home = SlotState.noHome
   var verdict = Verdict.admits
@@ -67,12 +68,30 @@ struct SlotRoom: Sendable {
     verdict = .admits
     let isShort = isShort(of: reserved)
     wouldDeny = isShort && mode == .shadow
-    if isShort, mode != .shadow {
+    if isLimited, !isForWantOfRoom, let ceiling = claims.ceiling {
+      judge(reserved, by: ceiling, isShort: isShort, at: now)
+    } else if isShort, mode != .shadow {
       verdict = .denies
-    } else if isLimited, let ceiling = claims.ceiling {
-      let needed = own + kept(adding: reserved.variance) - claims.others + reserved.amount
-      if needed > ceiling || now > claims.usableUntil { verdict = .lacks }
     }
+  }
+
+  /// In a fleet that asks for everything: what is spent never comes back, so that alone denies. What is
+  /// reserved may be free again, and what others claim is old news: whatever else lacks is asked for.
+  private mutating func judge(
+    _ reserved: ReservedAmount, by ceiling: PicoUSD, isShort: Bool, at now: Timestamp
+  ) {
+    if compared >= limit || compared + reserved.amount > limit {
+      verdict = .denies
+      return
+    }
+    let isOfWindow = claims.windowStart == nil || claims.windowStart == windowStart
+    let usable = isOfWindow && now <= claims.usableUntil ? ceiling : .zero
+    if isShort || own + need(of: reserved) + held + cushion > usable { verdict = .lacks }
+  }
+
+  /// How much more is kept back here with `reserved` than without.
+  func need(of reserved: ReservedAmount) -> PicoUSD {
+    reserved.amount + kept(adding: reserved.variance) - held - cushion - claims.others
   }
 
   /// The denial of `reserved`.
@@ -88,6 +107,16 @@ struct SlotRoom: Sendable {
   }
 }
 
+/// A budget that the fleet is to be asked for.
+public struct LackingRoom: Hashable, Sendable {
+  /// The budget's slot.
+  public var slot: Int32
+  /// The life of the slot, where it is a dynamic budget's; else 0.
+  public var life: UInt32
+  /// How much more the node needs there.
+  public var needed: PicoUSD
+}
+
 /// A lane's scratch for requests for reservations; reused from one to the next.
 public struct ReservationAttempt: Sendable {
   /// How many denials to list; the rest is counted.
@@ -96,8 +125,8 @@ public struct ReservationAttempt: Sendable {
   public private(set) var denials: [BudgetDenial] = []
   /// How many denials are past the bound.
   public private(set) var denialsOmitted: UInt32 = 0
-  /// After `deferred`: the slots of the budgets that the fleet is to be asked for.
-  public private(set) var lacking: [Int32] = []
+  /// After `deferred`: the budgets that the fleet is to be asked for.
+  public private(set) var lacking: [LackingRoom] = []
   /// The budgets concerned, in the order of their locks.
   var rooms: [SlotRoom] = []
   var candidate: UInt32?
@@ -161,9 +190,12 @@ public struct ReservationAttempt: Sendable {
     }
   }
 
-  mutating func noteLacking() {
+  mutating func noteLacking(_ reserved: ReservedAmount) {
     for index in rooms.indices where rooms[index].verdict == .lacks {
-      lacking.append(rooms[index].slot)
+      lacking.append(
+        LackingRoom(
+          slot: rooms[index].slot, life: rooms[index].life,
+          needed: rooms[index].need(of: reserved)))
     }
   }
 

@@ -26,10 +26,8 @@ public struct CandidateRound: Sendable {
     key = nil
   }
 
-  /// The denials of the last candidate that was tried.
-  var denials: [BudgetDenial] { attempt.denials }
-  /// After `deferred`: the slots of the budgets that the fleet is to be asked for.
-  public var lacking: [Int32] { attempt.lacking }
+  /// After `deferred`: the budgets that the fleet is to be asked for.
+  public var lacking: [LackingRoom] { attempt.lacking }
 }
 
 extension BudgetEngine {

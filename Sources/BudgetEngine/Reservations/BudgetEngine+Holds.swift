@@ -35,6 +35,24 @@ extension BudgetEngine {
     }
   }
 
+  /// The key of a budget that lacks room; nil: it is gone.
+  public func key(of lacking: LackingRoom) -> BudgetKey? {
+    installed.withLock { installed in
+      let state = shards.state(of: lacking.slot)
+      if lacking.life != 0, state.life != lacking.life { return nil }
+      return installed.key(of: lacking.slot, state)
+    }
+  }
+
+  /// The budgets in which something is kept back or claimed.
+  public func budgetsInUse() -> [BudgetKey] {
+    installed.withLock { installed in
+      var keys: [BudgetKey] = []
+      shards.forEachHeld { slot, state in keys.append(installed.key(of: slot, state)) }
+      return keys
+    }
+  }
+
   /// The budgets whose holds have changed since they were taken, `most` at most, with all that is kept
   /// back in them: to be written down, so that the next life of the node goes on counting it. Nothing,
   /// unless the settings say that somebody does so.

@@ -26,14 +26,16 @@ extension BudgetEngine {
     precondition(ReservationAsk.ttlBounds.contains(ask.ttl), "a reservation's time is bounded")
     let until = Timestamp(unixMilliseconds: now.unixMilliseconds + ask.ttl)
     let slab = reservations.slab(for: ask.key)
-    return reservations.with(slab) { contents in
+    var isFirst = false
+    let answer = reservations.with(slab) { contents -> ReservationAnswer in
       if let key = ask.key, let place = contents.place(of: key) {
         return known(key, at: place, slab, in: &contents)
       }
-      guard reservations.begin() else {
+      guard let count = reservations.begin() else {
         contents.counts.full += 1
         return .full(bound: reservations.settings.openBound)
       }
+      isFirst = count == 1
       switch shards.hold(&attempt, ask.amount, until: until, at: now) {
       case .held(let amount):
         let entry = ReservationEntry(
@@ -45,8 +47,8 @@ extension BudgetEngine {
         contents.counts.denied += 1
         reservations.ended()
         return .denied
-      case .lacking:
-        attempt.noteLacking()
+      case .lacking(let amount):
+        attempt.noteLacking(amount)
         contents.counts.deferred += 1
         reservations.ended()
         return .deferred
@@ -55,6 +57,13 @@ extension BudgetEngine {
         return .outdated
       }
     }
+    if isFirst { reservations.tellOfFirst() }
+    return answer
+  }
+
+  /// Has `body` called, on the thread that reserves, whenever a reservation is open and none was before.
+  public func whenReservationsBegin(_ body: @escaping @Sendable () -> Void) {
+    reservations.first.withLock { $0 = body }
   }
 
   private func known(

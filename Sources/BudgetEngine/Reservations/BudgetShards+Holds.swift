@@ -13,7 +13,7 @@ extension BudgetShards {
   enum Holding: Sendable {
     case held(ReservedAmount)
     case denied(ReservedAmount)
-    case lacking
+    case lacking(ReservedAmount)
     /// A slot is another budget's by now.
     case outdated
   }
@@ -46,7 +46,7 @@ extension BudgetShards {
       switch verdict {
       case .admits: return .held(amount)
       case .denies: return .denied(amount)
-      case .lacks: return .lacking
+      case .lacks: return .lacking(amount)
       }
     }
     let shard = Int(attempt.rooms[start].slot) & Self.mask
@@ -102,6 +102,7 @@ extension BudgetShards {
       slots.updateHolds(slot, isNoted: notesHolds) { state, holds in
         state.addPending(amount)
         holds.remove(hold, isNoted: notesHolds)
+        holds.tighten(state)
       }
       return true
     }
@@ -142,7 +143,9 @@ extension BudgetShards {
     shards[Int(slot) & Self.mask].slots.withLock { slots in
       // By then a settle may have taken all of it, and the slot may be another budget's.
       guard slots.places[ShardSlots.place(of: slot)].state.holds != Slot.none else { return }
-      slots.updateHolds(slot, isNoted: notesHolds) { _, holds in _ = holds.dropEnded(at: now) }
+      slots.updateHolds(slot, isNoted: notesHolds) { state, holds in
+        if holds.dropEnded(at: now) { holds.tighten(state) }
+      }
     }
   }
 
@@ -158,6 +161,19 @@ extension BudgetShards {
     shards[Int(slot) & Self.mask].slots.withLock { slots in
       let use = slots.use(of: slot, at: now)
       slots.updateHolds(slot, isNoted: false) { _, holds in change(use, &holds.claims) }
+    }
+  }
+
+  /// Calls `body`, under each shard's lock, with the slots that have something in the table of holds.
+  func forEachHeld(_ body: (Int32, SlotState) -> Void) {
+    for shard in 0..<Self.count {
+      shards[shard].slots.withLock { slots in
+        guard slots.holds.count > 0 else { return }
+        for index in slots.places.indices where slots.places[index].state.holds != Slot.none {
+          let slot = Int32(index * Self.count + shard)
+          body(slot, slots.places[index].state)
+        }
+      }
     }
   }
 
@@ -188,6 +204,7 @@ extension ShardSlots {
     room.withheld = state.withheld(at: now)
     room.own = state.spend(at: now) + state.pending
     room.resetsAt = state.resetsAt(at: now)
+    room.windowStart = state.startedAt(at: now)
     room.home = state.home
     if state.holds != Slot.none { holds.look(at: state.holds, into: &room) }
     return true
@@ -198,7 +215,10 @@ extension ShardSlots {
   }
 
   fileprivate mutating func remove(_ hold: SlotHolds.Hold, from slot: Int32, isNoted: Bool) {
-    updateHolds(slot, isNoted: isNoted) { _, holds in holds.remove(hold, isNoted: isNoted) }
+    updateHolds(slot, isNoted: isNoted) { state, holds in
+      holds.remove(hold, isNoted: isNoted)
+      holds.tighten(state)
+    }
   }
 
   fileprivate func use(of slot: Int32, at now: Timestamp) -> BudgetUse {
@@ -206,6 +226,7 @@ extension ShardSlots {
     var use = BudgetUse(
       spend: state.spend(at: now), others: state.others(at: now),
       withheld: state.withheld(at: now), pending: state.pending)
+    use.windowStart = state.startedAt(at: now)
     guard state.holds != Slot.none else { return use }
     let holds = holds[state.holds]
     use.held = holds.held
@@ -245,6 +266,8 @@ public struct BudgetUse: Sendable {
   public var claims = SlotClaims()
   /// How many reservations of this life are open there.
   public var openReservations = 0
+  /// When the open window began; nil: none is open.
+  public var windowStart: Timestamp?
   /// When the last of them ends, in seconds since 1970, where their sums are written down; else the
   /// smallest number.
   public var lastEndSeconds = Int64.min

@@ -148,11 +148,12 @@ struct EstimateTable: Sendable {
     entries[cost.key] = Entry(cost: cost, usedAt: turn)
   }
 
+  /// A sixteenth goes at a time: to find them all are looked at.
   private mutating func makeRoom() {
-    guard entries.count >= Self.bound,
-      let oldest = entries.min(by: { $0.value.usedAt < $1.value.usedAt })?.key
-    else { return }
-    entries[oldest] = nil
+    guard entries.count >= Self.bound else { return }
+    let uses = entries.values.map(\.usedAt).sorted()
+    let last = uses[uses.count / 16]
+    entries = entries.filter { $0.value.usedAt > last }
   }
 
   mutating func takeChanged() -> [LearnedCost] {

@@ -26,6 +26,8 @@ final class Reservations: Sendable {
   /// Earlier lives' holds by their ends, the last one first: the slots, and how far the search for ends
   /// has to look.
   private let inherited = Locked<[InheritedEnd]>([])
+  /// Wants to know when one is open, and none was before.
+  let first = Locked<(@Sendable () -> Void)?>(nil)
   /// Which slab is searched next for those whose time is over.
   private let expiring = Locked(0)
 
@@ -43,12 +45,16 @@ final class Reservations: Sendable {
   /// How many are open. One atomic load.
   var open: Int { openCount.load(ordering: .relaxed) }
 
-  /// Counts one more as open; false: as many are as may be.
-  func begin() -> Bool {
-    if openCount.add(1, ordering: .relaxed).newValue <= settings.openBound { return true }
+  /// Counts one more as open, and gives how many are then; nil: as many are as may be.
+  func begin() -> Int? {
+    let count = openCount.add(1, ordering: .relaxed).newValue
+    if count <= settings.openBound { return count }
     openCount.subtract(1, ordering: .relaxed)
-    return false
+    return nil
   }
+
+  /// Tells whoever wants to know that one is open, and none was before.
+  func tellOfFirst() { first.withLock { $0 }?() }
 
   /// One is not open any more.
   func ended() { openCount.subtract(1, ordering: .relaxed) }

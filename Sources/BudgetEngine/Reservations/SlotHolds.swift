@@ -97,6 +97,12 @@ struct SlotHolds: Sendable {
     return isDropped
   }
 
+  /// Something was freed: where the fleet is short, it is the fleet's.
+  mutating func tighten(_ state: SlotState) {
+    guard claims.isTight, let ceiling = claims.ceiling else { return }
+    claims.ceiling = min(ceiling, state.spend + state.pending + held + cushion)
+  }
+
   /// All that is kept back, by its ends.
   var allSums: [HeldSum] {
     var all = sums
@@ -161,6 +167,11 @@ public struct SlotClaims: Hashable, Sendable {
   public var ceiling: PicoUSD?
   /// The last instant at which the ceiling holds.
   public var usableUntil = Timestamp.latest
+  /// The window that the ceiling is of: in another one nothing may be spent or reserved by it.
+  public var windowStart: Timestamp?
+  /// Whether the budget is so near to its limit that what is freed is the fleet's: the ceiling is lowered
+  /// in the same step.
+  public var isTight = false
   /// When a reservation was last refused for want of room.
   public var lastRefusedAt: Timestamp?
 
@@ -174,6 +185,8 @@ struct HoldTable: Sendable {
   private var free: [Int32] = []
   /// The slots whose sums have changed since they were taken.
   var changed: [Int32] = []
+  /// How many places are taken.
+  var count: Int { holds.count - free.count }
 
   /// The amount kept back by the holds at `place`; nothing where there is no place.
   @inline(__always)

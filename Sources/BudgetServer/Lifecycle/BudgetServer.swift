@@ -104,6 +104,7 @@ public final class BudgetServer: Sendable {
     ledger.start(recorder)
     let report = engine.reload(config.accepted.budgets, at: now)
     engine.inherit(opening.held, at: now)
+    engine.estimates.restore(opening.learned)
     LedgerSync.write(report, to: ledger, at: now)
     ledger.note(config.accepted.budgets.notedLimits, isComplete: true, at: now)
     // A crash in the next moment must find the windows as they are now.

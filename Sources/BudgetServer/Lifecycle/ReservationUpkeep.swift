@@ -8,9 +8,13 @@ import SpendLedger
 /// timer of its own.
 final class ReservationUpkeep: Sendable {
   private struct State {
-    /// When something was open last, as this process counts its looks.
+    /// How many looks ago something was open.
     var quietLooks = 0
+    /// Which look is the next one: an earlier one that comes late does nothing.
+    var turn = 0
     var isOver = false
+    /// Looks since costs were written down.
+    var looks = 0
   }
 
   private weak let engine: BudgetEngine?
@@ -22,10 +26,11 @@ final class ReservationUpkeep: Sendable {
   private static let slice = 256
   /// With a tick of the wheels it keeps the promise that a hold ends at most 128 ms late.
   private static let pause = 0.04
-  /// Once nothing has been open for so many looks, it looks less often: a reservation lasts a second at
-  /// least.
+  /// Once nothing has been open for so many looks, it looks less often, until a reservation is made.
   private static let quietLooks = 1_500
   private static let quietPause = 1.0
+  /// Costs are written down after so many looks: five seconds, while something is open.
+  private static let looksAtCosts = 125
 
   init(_ engine: BudgetEngine, _ ledger: SpendLedger, _ time: any TimeSource) {
     self.engine = engine
@@ -36,13 +41,31 @@ final class ReservationUpkeep: Sendable {
 
   /// Begins, and goes on for as long as the engine lives, until `finish`.
   func start() {
-    let isQuiet = state.withLock { $0.quietLooks >= Self.quietLooks }
+    engine?.whenReservationsBegin { [weak self] in self?.wake() }
+    goOn()
+  }
+
+  private func goOn() {
+    let (turn, isQuiet) = state.withLock { state in
+      state.turn += 1
+      return (state.turn, state.quietLooks >= Self.quietLooks)
+    }
     let pause = isQuiet ? Self.quietPause : Self.pause
     DispatchQueue.global(qos: .userInitiated).asyncAfter(deadline: .now() + pause) { [self] in
-      guard let engine, !state.withLock({ $0.isOver }) else { return }
+      let isDue = state.withLock { $0.turn == turn && !$0.isOver }
+      guard isDue, let engine else { return }
       look(engine, at: time.now())
-      start()
+      goOn()
     }
+  }
+
+  /// A reservation was made: its sums are to be written down soon.
+  private func wake() {
+    let wasQuiet = state.withLock { state in
+      defer { state.quietLooks = 0 }
+      return state.quietLooks >= Self.quietLooks
+    }
+    if wasQuiet { goOn() }
   }
 
   /// One look.
@@ -51,6 +74,11 @@ final class ReservationUpkeep: Sendable {
     state.withLock { $0.quietLooks = isQuiet ? min($0.quietLooks + 1, Self.quietLooks) : 0 }
     while engine.expireReservations(atMost: Self.slice, at: now) == Self.slice {}
     note(engine)
+    let isDue = state.withLock { state in
+      state.looks = (state.looks + 1) % Self.looksAtCosts
+      return state.looks == 0
+    }
+    if isDue { noteCosts(engine) }
   }
 
   private func note(_ engine: BudgetEngine) {
@@ -65,8 +93,17 @@ final class ReservationUpkeep: Sendable {
   /// All that is kept back is with the ledger, and nothing more comes. Called once no request can.
   func finish() {
     state.withLock { $0.isOver = true }
-    if let engine { note(engine) }
+    guard let engine else { return }
+    note(engine)
+    noteCosts(engine)
   }
+
+  private func noteCosts(_ engine: BudgetEngine) {
+    let learned = engine.estimates.takeChanged(atMost: Self.costsAtOnce)
+    if !learned.isEmpty { ledger?.note(learned) }
+  }
+
+  private static let costsAtOnce = 5_000
 }
 
 extension ServerOptions {

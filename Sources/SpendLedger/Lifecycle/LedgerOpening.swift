@@ -15,6 +15,8 @@ public struct LedgerOpening: Sendable {
   public var fleet: [FleetWindow]
   /// The sums that reservations of earlier lives keep back: those of them that have not ended.
   public var held: [HeldBudget]
+  /// The costs of requests so far, by their kinds.
+  public var learned: [LearnedCost]
   /// The fleet time now: never before a time at which this ledger has recorded.
   public var time: RecoveredTime
   /// Keys that are remembered.

@@ -34,6 +34,7 @@ enum LedgerThread {
         LedgerOpening(
           nodeID: ledger.reading.meta.nodeID, origin: ledger.origin, windows: ledger.windows,
           openWindows: ledger.openWindows, fleet: ledger.fleet, held: ledger.held,
+          learned: ledger.reading.meta.learned,
           time: ledger.time, keyCount: ledger.reading.keyCount, isNew: ledger.isNew,
           wasCopied: ledger.wasCopied, duration: .nanoseconds(took))))
     return writer

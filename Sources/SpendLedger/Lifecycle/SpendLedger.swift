@@ -66,6 +66,7 @@ public final class SpendLedger: Sendable {
       opening.openWindows = []
       opening.fleet = []
       opening.held = []
+      opening.learned = []
     }
   }
 
@@ -152,6 +153,10 @@ public final class SpendLedger: Sendable {
   /// All that reservations keep back in these budgets: the next start finds it
   /// (`LedgerOpening.held`). On disk with the next commit, or within the fold interval.
   public func note(_ held: [HeldBudget]) { shared.queue.add(.held(held)) }
+
+  /// The costs of requests so far: the next start finds them (`LedgerOpening.learned`). Losing them costs
+  /// nothing but expectations.
+  public func note(_ costs: [LearnedCost]) { shared.queue.add(.learned(costs)) }
 
   /// Waits until all that was queued or noted before is on disk; false: it could not be written.
   @discardableResult

@@ -9,6 +9,7 @@ enum LedgerCommand: Sendable {
   case closed(BudgetKey, Timestamp)
   case limits(LimitNotes)
   case held([HeldBudget])
+  case learned([LearnedCost])
   case settle(reply: Promise<Bool>)
   /// The thread says that it goes round.
   case answer(@Sendable () -> Void)
@@ -21,7 +22,7 @@ enum LedgerCommand: Sendable {
   /// Whether it only tells something: nobody waits for it.
   var isNote: Bool {
     switch self {
-    case .opened, .closed, .rename, .limits, .held: true
+    case .opened, .closed, .rename, .limits, .held, .learned: true
     case .start, .settle, .answer, .changes, .adopt, .remember, .history, .backup: false
     }
   }
@@ -30,7 +31,7 @@ enum LedgerCommand: Sendable {
   /// first.
   var followsRecords: Bool {
     switch self {
-    case .settle, .changes, .adopt, .remember, .history, .held: true
+    case .settle, .changes, .adopt, .remember, .history, .held, .learned: true
     case .start, .answer, .rename, .opened, .closed, .limits, .backup: false
     }
   }

@@ -10,6 +10,8 @@ struct LedgerMeta {
   /// Commits up to this time had their keys forgotten early.
   var forgottenThrough: Int64 = .min
   var clock: ClockMark?
+  /// The costs of requests so far, by their kinds.
+  var learned: [LearnedCost] = []
 
   enum Name {
     static let nodeID = "node_id"
@@ -17,6 +19,8 @@ struct LedgerMeta {
     static let foldedThrough = "folded_through"
     static let forgottenThrough = "forgotten_through_ms"
     static let clock = "clock"
+    /// Begins the names of what requests have cost.
+    static let cost = "cost:"
   }
 
   /// Takes one row in; false: the value makes no sense.
@@ -38,9 +42,26 @@ struct LedgerMeta {
       clock = ClockMark(
         time: Timestamp(unixMilliseconds: time), boottimeMilliseconds: boottime,
         bootID: String(parts[2]))
-    default: break
+    default:
+      if name.hasPrefix(Name.cost), let cost = Self.cost(name, value) { learned.append(cost) }
     }
     return true
+  }
+
+  /// An expectation is no money: one that makes no sense is left out.
+  private static func cost(_ name: String, _ value: String) -> LearnedCost? {
+    let parts = value.split(separator: " ")
+    guard let key = UInt128(name.dropFirst(Name.cost.count), radix: 16), parts.count == 3,
+      let count = Int64(parts[0]), let mean = Double(parts[1]), let variance = Double(parts[2])
+    else { return nil }
+    let cost = LearnedCost(key: key, count: count, mean: mean, variance: variance)
+    return cost.isSound ? cost : nil
+  }
+
+  static func name(of cost: LearnedCost) -> String { Name.cost + String(cost.key, radix: 16) }
+
+  static func text(_ cost: LearnedCost) -> String {
+    "\(cost.count) \(cost.mean) \(cost.variance)"
   }
 
   static func text(_ mark: ClockMark) -> String {

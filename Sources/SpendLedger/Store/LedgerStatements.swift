@@ -17,6 +17,7 @@ final class LedgerStatements {
   private let nextBudget: SQLiteStatement
   private let setFold: SQLiteStatement
   private let clearFolds: SQLiteStatement
+  private let clearCosts: SQLiteStatement
 
   init(_ connection: borrowing SQLiteConnection) throws(SQLiteError) {
     insertBatch = try connection.prepare("INSERT INTO batch(id, digest, payload) VALUES(?, ?, ?)")
@@ -60,6 +61,8 @@ final class LedgerStatements {
       ON CONFLICT DO UPDATE SET through = ?2, seal = ?3
       """)
     clearFolds = try connection.prepare("DELETE FROM fold")
+    clearCosts = try connection.prepare(
+      "DELETE FROM meta WHERE name >= 'cost:' AND name < 'cost;'")
   }
 
   func insertBatch(id: Int64, digest: [UInt8], _ payload: ByteText) throws(SQLiteError) {
@@ -186,6 +189,8 @@ final class LedgerStatements {
     setFold.bind(RowSeal.fold(block, batch), at: 3)
     try setFold.run("fold a block")
   }
+
+  func deleteCosts() throws(SQLiteError) { try clearCosts.run("forget what requests have cost") }
 
   func removeFolds() throws(SQLiteError) { try clearFolds.run("fold all blocks") }
 }

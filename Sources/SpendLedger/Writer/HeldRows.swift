@@ -1,9 +1,10 @@
 import BudgetModel
 
-/// The sums that reservations keep back, as they are to be written with the next transaction: of each budget the
-/// last word.
+/// The sums that reservations keep back and the costs that requests have had, as they are to be written
+/// with the next transaction: of each budget and kind the last word.
 struct HeldRows {
   private var waiting: [BudgetKey: [HeldSum]] = [:]
+  private var learned: [UInt128: LearnedCost] = [:]
   /// The same by number, while a transaction is under way.
   private var rows: [(budget: Int64, sums: [HeldSum])] = []
   /// Since when the oldest waits, as an instant of monotonic time in nanoseconds; nil: nothing does.
@@ -12,6 +13,11 @@ struct HeldRows {
   mutating func note(_ budgets: [HeldBudget], at now: Int64) {
     for held in budgets { waiting[held.key] = held.sums }
     if since == nil, !waiting.isEmpty { since = now }
+  }
+
+  mutating func note(_ costs: [LearnedCost], at now: Int64) {
+    for cost in costs { learned[cost.key] = cost }
+    if since == nil, !learned.isEmpty { since = now }
   }
 
   /// Finds the budgets' numbers, new ones where they are not known: their rows are to be written
@@ -25,11 +31,15 @@ struct HeldRows {
 
   func write(to store: LedgerStore) throws(SQLiteError) {
     for row in rows { try store.held.replace(row.sums, ofBudget: row.budget) }
+    for cost in learned.values {
+      try store.statements.setMeta(LedgerMeta.name(of: cost), LedgerMeta.text(cost))
+    }
   }
 
   /// The transaction is on disk.
   mutating func written() {
     waiting.removeAll()
+    learned.removeAll()
     rows.removeAll()
     since = nil
   }

@@ -18,6 +18,7 @@ extension LedgerWriter {
     case .history(let questions, let reply): reply.fulfil(history(questions))
     case .limits(let notes): note(notes, command)
     case .held(let budgets): held.note(budgets, at: schedule.lastTake)
+    case .learned(let costs): held.note(costs, at: schedule.lastTake)
     case .opened(let windows): note(windows, command)
     case .closed(let key, let time): end(key, at: time, command)
     case .rename(let old, let new): rename(from: old, to: new, command)

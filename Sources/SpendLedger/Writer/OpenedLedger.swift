@@ -110,8 +110,12 @@ struct OpenedLedger {
           amount: (before?.amount ?? .zero) + charged.amount))
     }
     try statements.removeFolds()
+    if reading.meta.learned.count > keptCosts { try store.statements.deleteCosts() }
     try store.held.deleteEnded(by: time.time.unixMilliseconds / 1_000)
   }
+
+  /// Past so many all are forgotten: kinds that nobody asks for any more would stay for ever.
+  private let keptCosts = 200_000
 
   private static func randomHex() -> String {
     let digits = String(UInt32.random(in: .min ... .max), radix: 16)

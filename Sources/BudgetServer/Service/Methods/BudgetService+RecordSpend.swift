@@ -32,6 +32,9 @@ extension BudgetService {
         try traced(head, cost: charge.amount, in: catalog), token: token, at: now)
     }
     let answer = take(charge, token: token, at: now)
+    if let kind = charge.kind, answer == .deferred || answer == .recorded {
+      context.engine.estimates.learn(charge.amount, of: kind)
+    }
     if let trace = context.trace, answer != .deferred {
       trace.settled(token, recordedAt: answer == .recorded ? now : nil)
     }

@@ -30,6 +30,8 @@ struct ChargeResolver {
     var reservation: ReservationID?
     /// Whether the key is the reservation's name, since the request has none.
     var isKeyImplied = false
+    /// The kind of the request; nil: nobody learns from it.
+    var kind: CostKind?
   }
 
   /// A record without its names.
@@ -52,7 +54,9 @@ struct ChargeResolver {
     reader.names.begin()
     var plain = PlainRecord()
     if plain.read(head.message, bounds: reader.decoder.bounds) {
-      return try resolve(plain, in: catalog, &reader.names)
+      var charge = try resolve(plain, in: catalog, &reader.names)
+      learn(from: plain, in: catalog, &charge)
+      return charge
     }
     let view = try ServiceRefusal.of { () throws(WireFault) in
       try reader.decoder.recordSpend(head)
@@ -64,7 +68,9 @@ struct ChargeResolver {
     let slots = reader.names.slots(CandidateNames(view), in: catalog)
     keys.begin(RecordFields(view, cost: amount))
     try charge(slots, view, in: catalog, &reader.names)
-    return judged.charge(identity.map { keys.key($0, modelName: view.modelName) })
+    var charge = judged.charge(identity.map { keys.key($0, modelName: view.modelName) })
+    learn(from: view, in: catalog, &charge)
+    return charge
   }
 
   private mutating func resolve(
@@ -115,6 +121,15 @@ struct ChargeResolver {
       memo.remember(subject: subject, as: slots, keys.text)
     }
     return slots
+  }
+
+  /// Notes of what kind the request was, if anybody wants to know what such requests cost.
+  @inline(__always)
+  private func learn(
+    from record: some RecordSpendFields, in catalog: BudgetCatalog, _ charge: inout Charge
+  ) {
+    guard engine.estimates.isAsked else { return }
+    charge.kind = CostKind(of: CandidateNames(record).usable, in: catalog)
   }
 
   /// Judges key, reservation and cost, before any name is looked up.
