@@ -259,6 +259,8 @@ import Testing
     #expect(ledger.opening.nodeID == fixture.ledger.opening.nodeID)
     #expect(ledger.opening.origin != fixture.ledger.opening.origin)
     #expect(ledger.opening.wasCopied)
+    // The directory it was copied from may be in use: its lives are not this one's to end.
+    #expect(ledger.opening.endedOrigins == [])
     #expect(ledger.opening.spend(of: "p0") == amount)
     let retry = LedgerRecord(
       amount: amount, key: LedgerFixture.key("k", cost: amount),

@@ -26,6 +26,18 @@ import Testing
     #expect(!fixture.ledger.opening.wasCopied && !fixture.ledger.opening.isNew)
   }
 
+  /// The fleet's store may still know the last lives: the next one ends what they left there.
+  @Test func theLastLivesAreNamed() throws {
+    let fixture = try LedgerFixture()
+    #expect(fixture.ledger.opening.endedOrigins == [])
+    var lives: [String] = []
+    for _ in 0..<10 {
+      lives.append(fixture.ledger.opening.origin)
+      try fixture.restart()
+    }
+    #expect(fixture.ledger.opening.endedOrigins == Array(lives.reversed().prefix(8)))
+  }
+
   /// Kills the mutant that tells the client before the COMMIT.
   @Test func theOutcomeIsToldAfterTheCommit() throws {
     let fixture = try LedgerFixture { $0.foldInterval = .seconds(3_600) }

@@ -9,6 +9,7 @@ final class FleetVoice {
   private var connectedTo: ServerFacts?
   private var faulty: [PassReport.BudgetFault] = []
   private var nodesFault: String?
+  private var claimsRefusal: String?
   private var isFailing = false
   private var lastFailure: String?
   private var isPartial = false
@@ -73,6 +74,19 @@ final class FleetVoice {
     isPartial = report.awayReason != nil
   }
 
+  /// Whether Redis keeps claims changes.
+  private func noteClaims(_ report: PassReport) {
+    guard report.claimsRefusal != claimsRefusal else { return }
+    claimsRefusal = report.claimsRefusal
+    if let claimsRefusal {
+      log.error(
+        "Redis' user may not keep claims, so nodes do not see what others hold back for requests under way: \(claimsRefusal); give it +hgetall and +hdel, deploy/redis.md has the whole list; spend is shared as before"
+      )
+    } else {
+      log.notice("Redis' user may keep claims")
+    }
+  }
+
   /// A pass succeeded.
   func passed(_ report: PassReport) {
     isFailing = false
@@ -100,6 +114,7 @@ final class FleetVoice {
         log.notice("nodes are counted again: \(report.nodes)")
       }
     }
+    noteClaims(report)
     if report.faults != faulty {
       faulty = report.faults
       for fault in faulty {

@@ -33,9 +33,10 @@ public struct FleetSurroundings: Sendable {
 /// Reconciling calls from one thread; everything else may come from any.
 public final class FleetMember: FleetNode, Sendable {
   /// The positions of budgets in the last catalog that was handed out.
-  private struct Positions {
+  struct Positions {
     var generation: UInt64?
     var budgets: CatalogBudgets?
+    var byKey: [BudgetKey: CatalogBudget] = [:]
   }
 
   let engine: BudgetEngine
@@ -43,8 +44,8 @@ public final class FleetMember: FleetNode, Sendable {
   let log: Logger
   let time: any TimeSource
   private let clock: FleetClock?
-  private let ledger: SpendLedger
-  private let positions = Locked(Positions())
+  let ledger: SpendLedger
+  let positions = Locked(Positions())
   let state: Locked<FleetMemberState>
   /// One change of standing at a time, with all that follows from it.
   let changing = Locked<Void>(())
@@ -80,6 +81,8 @@ public final class FleetMember: FleetNode, Sendable {
     positions.withLock {
       $0.generation = catalog.generation
       $0.budgets = catalog.budgets
+      $0.byKey = Dictionary(
+        catalog.budgets.map { ($0.definition.key, $0) }, uniquingKeysWith: { first, _ in first })
     }
     return FleetBudgets(
       generation: catalog.generation,

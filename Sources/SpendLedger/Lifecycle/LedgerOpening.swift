@@ -6,6 +6,9 @@ public struct LedgerOpening: Sendable {
   public var nodeID: String
   /// This opening's own name, `node id "." 8 hexadecimal digits`; never used again.
   public var origin: String
+  /// The names of the last openings before this one; none where the directory may be a copy, since the
+  /// other one may be open.
+  public var endedOrigins: [String]
   /// The newest window of each budget, open or over, that was not pruned.
   public var windows: [SpentWindow]
   /// Every window that is open: of one budget there are two where a crash came between a window of

@@ -32,7 +32,8 @@ enum LedgerThread {
     opened.fulfil(
       .success(
         LedgerOpening(
-          nodeID: ledger.reading.meta.nodeID, origin: ledger.origin, windows: ledger.windows,
+          nodeID: ledger.reading.meta.nodeID, origin: ledger.origin,
+          endedOrigins: ledger.endedOrigins, windows: ledger.windows,
           openWindows: ledger.openWindows, fleet: ledger.fleet, held: ledger.held,
           learned: ledger.reading.meta.learned,
           time: ledger.time, keyCount: ledger.reading.keyCount, isNew: ledger.isNew,

@@ -14,6 +14,16 @@ struct OpenedLedger {
   var isNew: Bool
   var wasCopied: Bool
 
+  /// So many of the last lives may still have something in the fleet's store.
+  private static let endedOriginBound = 8
+
+  /// The names of the last lives; none where the directory may be a copy of one that is open.
+  var endedOrigins: [String] {
+    guard !wasCopied else { return [] }
+    return reading.origins.filter { $0.key < originID }.sorted { $0.key > $1.key }
+      .prefix(Self.endedOriginBound).map(\.value)
+  }
+
   /// Opens the database at `path`, or makes one where `mayCreate`. `eachBatch` gets the
   /// keys that are remembered, the newest batch's first.
   ///
