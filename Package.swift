@@ -162,7 +162,7 @@ let package = Package(
       "BudgetFleetTests",
       [
         "BudgetEngine", "BudgetFleet", "BudgetModel", "Locks", "NodeFixture", "Reconciliation",
-        "RedisStore", "SpendLedger", logging,
+        "RedisStore", "SeededRandom", "SpendLedger", logging,
       ]),
     .target(
       name: "NodeFixture",

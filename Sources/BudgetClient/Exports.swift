@@ -1,10 +1,15 @@
 // The types of the contract and its nouns that the client's methods take and return: whoever imports
 // BudgetClient has them. The rest of these modules stays out of sight.
 
+@_exported public import enum BudgetModel.BudgetMode
 @_exported public import enum BudgetModel.BudgetScope
+@_exported public import struct BudgetWire.AuditLine
 @_exported public import struct BudgetWire.BackupLedgerResponse
 @_exported public import struct BudgetWire.Budget
 @_exported public import struct BudgetWire.BudgetForecast
+@_exported public import struct BudgetWire.BudgetOverride
+@_exported public import struct BudgetWire.BudgetTarget
+@_exported public import struct BudgetWire.ClearBudgetRequest
 @_exported public import struct BudgetWire.Denial
 @_exported public import struct BudgetWire.Deployment
 @_exported public import struct BudgetWire.ExplainRequestResponse
@@ -16,15 +21,22 @@
 @_exported public import struct BudgetWire.GetProviderBudgetsResponse
 @_exported public import struct BudgetWire.GetSpendHistoryRequest
 @_exported public import struct BudgetWire.GetSpendHistoryResponse
+@_exported public import struct BudgetWire.ListChangesRequest
+@_exported public import struct BudgetWire.ListChangesResponse
 @_exported public import struct BudgetWire.PatternNames
 @_exported public import struct BudgetWire.PingResponse
 @_exported public import struct BudgetWire.RPCStatus
 @_exported public import struct BudgetWire.RecordSpendRequest
 @_exported public import struct BudgetWire.RecordSpendResponse
+@_exported public import struct BudgetWire.ReloadConfigResponse
 @_exported public import struct BudgetWire.ReservationTotals
 @_exported public import struct BudgetWire.ReserveOptions
 @_exported public import struct BudgetWire.ReserveSpendRequest
 @_exported public import struct BudgetWire.ReserveSpendResponse
+@_exported public import struct BudgetWire.ResetBudgetRequest
+@_exported public import struct BudgetWire.ResetBudgetResponse
+@_exported public import struct BudgetWire.SetBudgetRequest
+@_exported public import struct BudgetWire.SetBudgetResponse
 @_exported public import struct BudgetWire.SpendReservation
 @_exported public import struct BudgetWire.SpendWindow
 @_exported public import enum BudgetWire.StatusCode

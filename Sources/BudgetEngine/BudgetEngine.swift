@@ -14,6 +14,7 @@ public final class BudgetEngine: Sendable {
   /// The costs that are expected of requests.
   public let estimates: CostEstimates
   private let generation: Atomic<UInt64>
+  let edition: Atomic<UInt64>
 
   /// Starts with `configuration`: provider windows open at `now`, with nothing spent anywhere.
   public convenience init(
@@ -38,12 +39,13 @@ public final class BudgetEngine: Sendable {
     let nothing = BudgetConfiguration(budgets: [], deployments: [], directory: .empty)
     let empty = BudgetCatalog(
       generation: 0, configuration: nothing, slots: [], keys: SlotKeys(),
-      tables: BudgetCatalog.Tables(gates: [], dynamic: dynamic))
+      tables: BudgetCatalog.Tables(gates: [], dynamic: dynamic, edition: 0))
     var installed = InstalledCatalog(catalog: empty)
     // An owner may have had windows of several lengths: the newest was in force.
     installed.restored = windows.sorted { $0.start < $1.start }
     self.installed = Locked(installed)
     generation = Atomic(0)
+    edition = Atomic(0)
   }
 
   /// So many dynamic budgets may be live unless set.
@@ -84,6 +86,9 @@ public final class BudgetEngine: Sendable {
   /// The generation of the configuration in force. Cheap: one atomic load.
   public var catalogGeneration: UInt64 { generation.load(ordering: .acquiring) }
 
+  /// The edition of the catalog in force. Cheap: one atomic load.
+  public var catalogEdition: UInt64 { edition.load(ordering: .acquiring) }
+
   /// Puts `configuration` in force as a whole. Spend, windows and slots of budgets that stay are
   /// kept; a provider without an open window gets one at `now`.
   ///
@@ -106,17 +111,20 @@ public final class BudgetEngine: Sendable {
         configuration.budgets, ruleOf: { shards.state(of: $0).rule },
         { slots.append(place($0, $1, before, &placing)) })
       for pattern in configuration.patterns { _ = installed.registry.window(of: pattern.key) }
-      let after = BudgetCatalog(
+      var after = BudgetCatalog(
         generation: before.generation + 1, configuration: configuration, slots: slots,
         keys: installed.registry.keys,
-        tables: BudgetCatalog.Tables(gates: shards.gates, dynamic: dynamic))
+        tables: BudgetCatalog.Tables(
+          gates: shards.gates, dynamic: dynamic, edition: before.edition + 1))
       installed.makeRestored(restored, under: after, shards)
       installed.makeDynamic(under: after, shards, at: now)
       for (definition, slot) in zip(configuration.budgets, slots) {
         enforce(definition, slot, under: after, &placing)
       }
+      after = installed.changed(after, shards, at: now)
       installed.earlier.add(before)
       installed.catalog = after
+      edition.store(after.edition, ordering: .releasing)
       generation.store(after.generation, ordering: .releasing)
       installed.endDynamic(entered, shards)
       // Only now: until the new catalog was in force, requests charged the old windows.
@@ -124,23 +132,6 @@ public final class BudgetEngine: Sendable {
       placing.report.compare(before, with: after)
       return placing.report
     }
-  }
-
-  /// A reload under way.
-  private struct Placing {
-    let now: Timestamp
-    /// How many slots there were before.
-    let knownSlots: Int32
-    var report = ReloadReport()
-    var retired: [Retired] = []
-  }
-
-  /// A slot whose budget goes on in another slot, with a window of another length.
-  private struct Retired {
-    var slot: Int32
-    var key: BudgetKey
-    var successor: Int32
-    var successorKey: BudgetKey
   }
 
   /// Notes what becomes of a budget, and says which slot is its own.
@@ -207,4 +198,21 @@ public final class BudgetEngine: Sendable {
     }
     return .init(from: retired.key, to: retired.successorKey, state: state, at: now)
   }
+}
+
+/// A reload under way.
+private struct Placing {
+  let now: Timestamp
+  /// How many slots there were before.
+  let knownSlots: Int32
+  var report = ReloadReport()
+  var retired: [Retired] = []
+}
+
+/// A slot whose budget goes on in another slot, with a window of another length.
+private struct Retired {
+  var slot: Int32
+  var key: BudgetKey
+  var successor: Int32
+  var successorKey: BudgetKey
 }

@@ -1492,7 +1492,547 @@ void   budget__v1__explained_budget__free_unpacked
   assert(message->base.descriptor == &budget__v1__explained_budget__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[13] =
+void   budget__v1__override__init
+                     (Budget__V1__Override         *message)
+{
+  static const Budget__V1__Override init_value = BUDGET__V1__OVERRIDE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__override__get_packed_size
+                     (const Budget__V1__Override *message)
+{
+  assert(message->base.descriptor == &budget__v1__override__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__override__pack
+                     (const Budget__V1__Override *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__override__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__override__pack_to_buffer
+                     (const Budget__V1__Override *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__override__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__Override *
+       budget__v1__override__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__Override *)
+     protobuf_c_message_unpack (&budget__v1__override__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__override__free_unpacked
+                     (Budget__V1__Override *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__override__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__set_budget_request__init
+                     (Budget__V1__SetBudgetRequest         *message)
+{
+  static const Budget__V1__SetBudgetRequest init_value = BUDGET__V1__SET_BUDGET_REQUEST__INIT;
+  *message = init_value;
+}
+size_t budget__v1__set_budget_request__get_packed_size
+                     (const Budget__V1__SetBudgetRequest *message)
+{
+  assert(message->base.descriptor == &budget__v1__set_budget_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__set_budget_request__pack
+                     (const Budget__V1__SetBudgetRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__set_budget_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__set_budget_request__pack_to_buffer
+                     (const Budget__V1__SetBudgetRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__set_budget_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__SetBudgetRequest *
+       budget__v1__set_budget_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__SetBudgetRequest *)
+     protobuf_c_message_unpack (&budget__v1__set_budget_request__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__set_budget_request__free_unpacked
+                     (Budget__V1__SetBudgetRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__set_budget_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__set_budget_response__init
+                     (Budget__V1__SetBudgetResponse         *message)
+{
+  static const Budget__V1__SetBudgetResponse init_value = BUDGET__V1__SET_BUDGET_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__set_budget_response__get_packed_size
+                     (const Budget__V1__SetBudgetResponse *message)
+{
+  assert(message->base.descriptor == &budget__v1__set_budget_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__set_budget_response__pack
+                     (const Budget__V1__SetBudgetResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__set_budget_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__set_budget_response__pack_to_buffer
+                     (const Budget__V1__SetBudgetResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__set_budget_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__SetBudgetResponse *
+       budget__v1__set_budget_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__SetBudgetResponse *)
+     protobuf_c_message_unpack (&budget__v1__set_budget_response__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__set_budget_response__free_unpacked
+                     (Budget__V1__SetBudgetResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__set_budget_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__clear_budget_request__init
+                     (Budget__V1__ClearBudgetRequest         *message)
+{
+  static const Budget__V1__ClearBudgetRequest init_value = BUDGET__V1__CLEAR_BUDGET_REQUEST__INIT;
+  *message = init_value;
+}
+size_t budget__v1__clear_budget_request__get_packed_size
+                     (const Budget__V1__ClearBudgetRequest *message)
+{
+  assert(message->base.descriptor == &budget__v1__clear_budget_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__clear_budget_request__pack
+                     (const Budget__V1__ClearBudgetRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__clear_budget_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__clear_budget_request__pack_to_buffer
+                     (const Budget__V1__ClearBudgetRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__clear_budget_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ClearBudgetRequest *
+       budget__v1__clear_budget_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ClearBudgetRequest *)
+     protobuf_c_message_unpack (&budget__v1__clear_budget_request__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__clear_budget_request__free_unpacked
+                     (Budget__V1__ClearBudgetRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__clear_budget_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__clear_budget_response__init
+                     (Budget__V1__ClearBudgetResponse         *message)
+{
+  static const Budget__V1__ClearBudgetResponse init_value = BUDGET__V1__CLEAR_BUDGET_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__clear_budget_response__get_packed_size
+                     (const Budget__V1__ClearBudgetResponse *message)
+{
+  assert(message->base.descriptor == &budget__v1__clear_budget_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__clear_budget_response__pack
+                     (const Budget__V1__ClearBudgetResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__clear_budget_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__clear_budget_response__pack_to_buffer
+                     (const Budget__V1__ClearBudgetResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__clear_budget_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ClearBudgetResponse *
+       budget__v1__clear_budget_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ClearBudgetResponse *)
+     protobuf_c_message_unpack (&budget__v1__clear_budget_response__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__clear_budget_response__free_unpacked
+                     (Budget__V1__ClearBudgetResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__clear_budget_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__reset_budget_request__init
+                     (Budget__V1__ResetBudgetRequest         *message)
+{
+  static const Budget__V1__ResetBudgetRequest init_value = BUDGET__V1__RESET_BUDGET_REQUEST__INIT;
+  *message = init_value;
+}
+size_t budget__v1__reset_budget_request__get_packed_size
+                     (const Budget__V1__ResetBudgetRequest *message)
+{
+  assert(message->base.descriptor == &budget__v1__reset_budget_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__reset_budget_request__pack
+                     (const Budget__V1__ResetBudgetRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__reset_budget_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__reset_budget_request__pack_to_buffer
+                     (const Budget__V1__ResetBudgetRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__reset_budget_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ResetBudgetRequest *
+       budget__v1__reset_budget_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ResetBudgetRequest *)
+     protobuf_c_message_unpack (&budget__v1__reset_budget_request__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__reset_budget_request__free_unpacked
+                     (Budget__V1__ResetBudgetRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__reset_budget_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__reset_budget_response__init
+                     (Budget__V1__ResetBudgetResponse         *message)
+{
+  static const Budget__V1__ResetBudgetResponse init_value = BUDGET__V1__RESET_BUDGET_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__reset_budget_response__get_packed_size
+                     (const Budget__V1__ResetBudgetResponse *message)
+{
+  assert(message->base.descriptor == &budget__v1__reset_budget_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__reset_budget_response__pack
+                     (const Budget__V1__ResetBudgetResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__reset_budget_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__reset_budget_response__pack_to_buffer
+                     (const Budget__V1__ResetBudgetResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__reset_budget_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ResetBudgetResponse *
+       budget__v1__reset_budget_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ResetBudgetResponse *)
+     protobuf_c_message_unpack (&budget__v1__reset_budget_response__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__reset_budget_response__free_unpacked
+                     (Budget__V1__ResetBudgetResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__reset_budget_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__list_changes_request__init
+                     (Budget__V1__ListChangesRequest         *message)
+{
+  static const Budget__V1__ListChangesRequest init_value = BUDGET__V1__LIST_CHANGES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t budget__v1__list_changes_request__get_packed_size
+                     (const Budget__V1__ListChangesRequest *message)
+{
+  assert(message->base.descriptor == &budget__v1__list_changes_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__list_changes_request__pack
+                     (const Budget__V1__ListChangesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__list_changes_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__list_changes_request__pack_to_buffer
+                     (const Budget__V1__ListChangesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__list_changes_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ListChangesRequest *
+       budget__v1__list_changes_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ListChangesRequest *)
+     protobuf_c_message_unpack (&budget__v1__list_changes_request__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__list_changes_request__free_unpacked
+                     (Budget__V1__ListChangesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__list_changes_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__list_changes_response__init
+                     (Budget__V1__ListChangesResponse         *message)
+{
+  static const Budget__V1__ListChangesResponse init_value = BUDGET__V1__LIST_CHANGES_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__list_changes_response__get_packed_size
+                     (const Budget__V1__ListChangesResponse *message)
+{
+  assert(message->base.descriptor == &budget__v1__list_changes_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__list_changes_response__pack
+                     (const Budget__V1__ListChangesResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__list_changes_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__list_changes_response__pack_to_buffer
+                     (const Budget__V1__ListChangesResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__list_changes_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ListChangesResponse *
+       budget__v1__list_changes_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ListChangesResponse *)
+     protobuf_c_message_unpack (&budget__v1__list_changes_response__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__list_changes_response__free_unpacked
+                     (Budget__V1__ListChangesResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__list_changes_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__audit_line__init
+                     (Budget__V1__AuditLine         *message)
+{
+  static const Budget__V1__AuditLine init_value = BUDGET__V1__AUDIT_LINE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__audit_line__get_packed_size
+                     (const Budget__V1__AuditLine *message)
+{
+  assert(message->base.descriptor == &budget__v1__audit_line__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__audit_line__pack
+                     (const Budget__V1__AuditLine *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__audit_line__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__audit_line__pack_to_buffer
+                     (const Budget__V1__AuditLine *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__audit_line__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__AuditLine *
+       budget__v1__audit_line__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__AuditLine *)
+     protobuf_c_message_unpack (&budget__v1__audit_line__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__audit_line__free_unpacked
+                     (Budget__V1__AuditLine *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__audit_line__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__reload_config_request__init
+                     (Budget__V1__ReloadConfigRequest         *message)
+{
+  static const Budget__V1__ReloadConfigRequest init_value = BUDGET__V1__RELOAD_CONFIG_REQUEST__INIT;
+  *message = init_value;
+}
+size_t budget__v1__reload_config_request__get_packed_size
+                     (const Budget__V1__ReloadConfigRequest *message)
+{
+  assert(message->base.descriptor == &budget__v1__reload_config_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__reload_config_request__pack
+                     (const Budget__V1__ReloadConfigRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__reload_config_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__reload_config_request__pack_to_buffer
+                     (const Budget__V1__ReloadConfigRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__reload_config_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ReloadConfigRequest *
+       budget__v1__reload_config_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ReloadConfigRequest *)
+     protobuf_c_message_unpack (&budget__v1__reload_config_request__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__reload_config_request__free_unpacked
+                     (Budget__V1__ReloadConfigRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__reload_config_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   budget__v1__reload_config_response__init
+                     (Budget__V1__ReloadConfigResponse         *message)
+{
+  static const Budget__V1__ReloadConfigResponse init_value = BUDGET__V1__RELOAD_CONFIG_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t budget__v1__reload_config_response__get_packed_size
+                     (const Budget__V1__ReloadConfigResponse *message)
+{
+  assert(message->base.descriptor == &budget__v1__reload_config_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t budget__v1__reload_config_response__pack
+                     (const Budget__V1__ReloadConfigResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &budget__v1__reload_config_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t budget__v1__reload_config_response__pack_to_buffer
+                     (const Budget__V1__ReloadConfigResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &budget__v1__reload_config_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Budget__V1__ReloadConfigResponse *
+       budget__v1__reload_config_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Budget__V1__ReloadConfigResponse *)
+     protobuf_c_message_unpack (&budget__v1__reload_config_response__descriptor,
+                                allocator, len, data);
+}
+void   budget__v1__reload_config_response__free_unpacked
+                     (Budget__V1__ReloadConfigResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &budget__v1__reload_config_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[18] =
 {
   {
     "call_id",
@@ -1579,6 +2119,18 @@ static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[13]
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "set_budget",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Request, method_case),
+    offsetof(Budget__V1__Request, set_budget),
+    &budget__v1__set_budget_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "backup_ledger",
     16,
     PROTOBUF_C_LABEL_NONE,
@@ -1586,6 +2138,42 @@ static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[13]
     offsetof(Budget__V1__Request, method_case),
     offsetof(Budget__V1__Request, backup_ledger),
     &budget__v1__backup_ledger_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clear_budget",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Request, method_case),
+    offsetof(Budget__V1__Request, clear_budget),
+    &budget__v1__clear_budget_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reset_budget",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Request, method_case),
+    offsetof(Budget__V1__Request, reset_budget),
+    &budget__v1__reset_budget_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "list_changes",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Request, method_case),
+    offsetof(Budget__V1__Request, list_changes),
+    &budget__v1__list_changes_request__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1650,29 +2238,44 @@ static const ProtobufCFieldDescriptor budget__v1__request__field_descriptors[13]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reload_config",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Request, method_case),
+    offsetof(Budget__V1__Request, reload_config),
+    &budget__v1__reload_config_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__request__field_indices_by_name[] = {
-  8,   /* field[8] = authenticate */
-  7,   /* field[7] = backup_ledger */
+  12,   /* field[12] = authenticate */
+  8,   /* field[8] = backup_ledger */
   0,   /* field[0] = call_id */
-  12,   /* field[12] = explain_request */
-  10,   /* field[10] = extend_reservation */
+  9,   /* field[9] = clear_budget */
+  16,   /* field[16] = explain_request */
+  14,   /* field[14] = extend_reservation */
   2,   /* field[2] = filter_deployments */
   4,   /* field[4] = get_provider_budgets */
-  11,   /* field[11] = get_spend_history */
-  9,   /* field[9] = ping */
+  15,   /* field[15] = get_spend_history */
+  11,   /* field[11] = list_changes */
+  13,   /* field[13] = ping */
   3,   /* field[3] = record_spend */
   6,   /* field[6] = release_reservation */
+  17,   /* field[17] = reload_config */
   5,   /* field[5] = reserve_spend */
+  10,   /* field[10] = reset_budget */
+  7,   /* field[7] = set_budget */
   1,   /* field[1] = timeout_ms */
 };
-static const ProtobufCIntRange budget__v1__request__number_ranges[4 + 1] =
+static const ProtobufCIntRange budget__v1__request__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 2 },
-  { 16, 7 },
-  { 20, 8 },
-  { 0, 13 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor budget__v1__request__descriptor =
 {
@@ -1682,14 +2285,14 @@ const ProtobufCMessageDescriptor budget__v1__request__descriptor =
   "Budget__V1__Request",
   "budget.v1",
   sizeof(Budget__V1__Request),
-  13,
+  18,
   budget__v1__request__field_descriptors,
   budget__v1__request__field_indices_by_name,
-  4,  budget__v1__request__number_ranges,
+  2,  budget__v1__request__number_ranges,
   (ProtobufCMessageInit) budget__v1__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[13] =
+static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[18] =
 {
   {
     "call_id",
@@ -1776,6 +2379,18 @@ static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[13
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "set_budget",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Response, result_case),
+    offsetof(Budget__V1__Response, set_budget),
+    &budget__v1__set_budget_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "backup_ledger",
     16,
     PROTOBUF_C_LABEL_NONE,
@@ -1783,6 +2398,42 @@ static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[13
     offsetof(Budget__V1__Response, result_case),
     offsetof(Budget__V1__Response, backup_ledger),
     &budget__v1__backup_ledger_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "clear_budget",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Response, result_case),
+    offsetof(Budget__V1__Response, clear_budget),
+    &budget__v1__clear_budget_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reset_budget",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Response, result_case),
+    offsetof(Budget__V1__Response, reset_budget),
+    &budget__v1__reset_budget_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "list_changes",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Response, result_case),
+    offsetof(Budget__V1__Response, list_changes),
+    &budget__v1__list_changes_response__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1847,29 +2498,44 @@ static const ProtobufCFieldDescriptor budget__v1__response__field_descriptors[13
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reload_config",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__Response, result_case),
+    offsetof(Budget__V1__Response, reload_config),
+    &budget__v1__reload_config_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__response__field_indices_by_name[] = {
-  8,   /* field[8] = authenticate */
-  7,   /* field[7] = backup_ledger */
+  12,   /* field[12] = authenticate */
+  8,   /* field[8] = backup_ledger */
   0,   /* field[0] = call_id */
-  12,   /* field[12] = explain_request */
-  10,   /* field[10] = extend_reservation */
+  9,   /* field[9] = clear_budget */
+  16,   /* field[16] = explain_request */
+  14,   /* field[14] = extend_reservation */
   2,   /* field[2] = filter_deployments */
   4,   /* field[4] = get_provider_budgets */
-  11,   /* field[11] = get_spend_history */
-  9,   /* field[9] = ping */
+  15,   /* field[15] = get_spend_history */
+  11,   /* field[11] = list_changes */
+  13,   /* field[13] = ping */
   3,   /* field[3] = record_spend */
   6,   /* field[6] = release_reservation */
+  17,   /* field[17] = reload_config */
   5,   /* field[5] = reserve_spend */
+  10,   /* field[10] = reset_budget */
+  7,   /* field[7] = set_budget */
   1,   /* field[1] = status */
 };
-static const ProtobufCIntRange budget__v1__response__number_ranges[4 + 1] =
+static const ProtobufCIntRange budget__v1__response__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 2 },
-  { 16, 7 },
-  { 20, 8 },
-  { 0, 13 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor budget__v1__response__descriptor =
 {
@@ -1879,10 +2545,10 @@ const ProtobufCMessageDescriptor budget__v1__response__descriptor =
   "Budget__V1__Response",
   "budget.v1",
   sizeof(Budget__V1__Response),
-  13,
+  18,
   budget__v1__response__field_descriptors,
   budget__v1__response__field_indices_by_name,
-  4,  budget__v1__response__number_ranges,
+  2,  budget__v1__response__number_ranges,
   (ProtobufCMessageInit) budget__v1__response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3117,7 +3783,7 @@ const ProtobufCMessageDescriptor budget__v1__reservation_totals__descriptor =
   (ProtobufCMessageInit) budget__v1__reservation_totals__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[17] =
+static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[21] =
 {
   {
     "name",
@@ -3228,6 +3894,30 @@ static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[17] 
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "configured_limit_usd",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Budget__V1__Budget, configured_limit_usd_presence_case),
+    offsetof(Budget__V1__Budget, configured_limit_usd),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "override_until_unix_ms",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Budget__V1__Budget, override_until_unix_ms_presence_case),
+    offsetof(Budget__V1__Budget, override_until_unix_ms),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "time_zone",
     12,
     PROTOBUF_C_LABEL_NONE,
@@ -3323,31 +4013,58 @@ static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[17] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "override_version",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, override_version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "override_reason",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, override_reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__budget__field_indices_by_name[] = {
-  10,   /* field[10] = begins_on */
-  16,   /* field[16] = cushion_usd */
+  12,   /* field[12] = begins_on */
+  9,   /* field[9] = configured_limit_usd */
+  18,   /* field[18] = cushion_usd */
   7,   /* field[7] = exhausted */
-  12,   /* field[12] = forecast_15m */
-  13,   /* field[13] = forecast_24h */
+  14,   /* field[14] = forecast_15m */
+  15,   /* field[15] = forecast_24h */
   1,   /* field[1] = limit_usd */
   8,   /* field[8] = mode */
   0,   /* field[0] = name */
-  15,   /* field[15] = open_reservations */
-  14,   /* field[14] = pattern */
+  17,   /* field[17] = open_reservations */
+  20,   /* field[20] = override_reason */
+  10,   /* field[10] = override_until_unix_ms */
+  19,   /* field[19] = override_version */
+  16,   /* field[16] = pattern */
   4,   /* field[4] = remaining_usd */
   6,   /* field[6] = reserved_usd */
   5,   /* field[5] = resets_at_unix_ms */
   3,   /* field[3] = spend_usd */
   2,   /* field[2] = time_period */
-  9,   /* field[9] = time_zone */
-  11,   /* field[11] = would_have_denied */
+  11,   /* field[11] = time_zone */
+  13,   /* field[13] = would_have_denied */
 };
-static const ProtobufCIntRange budget__v1__budget__number_ranges[2 + 1] =
+static const ProtobufCIntRange budget__v1__budget__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 12, 9 },
-  { 0, 17 }
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
 {
@@ -3357,10 +4074,10 @@ const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
   "Budget__V1__Budget",
   "budget.v1",
   sizeof(Budget__V1__Budget),
-  17,
+  21,
   budget__v1__budget__field_descriptors,
   budget__v1__budget__field_indices_by_name,
-  2,  budget__v1__budget__number_ranges,
+  1,  budget__v1__budget__number_ranges,
   (ProtobufCMessageInit) budget__v1__budget__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -4869,6 +5586,1053 @@ const ProtobufCMessageDescriptor budget__v1__explained_budget__descriptor =
   budget__v1__explained_budget__field_indices_by_name,
   1,  budget__v1__explained_budget__number_ranges,
   (ProtobufCMessageInit) budget__v1__explained_budget__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__override__field_descriptors[14] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, scope),
+    &budget__v1__scope__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, window),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit_usd",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Budget__V1__Override, limit_usd_presence_case),
+    offsetof(Budget__V1__Override, limit_usd),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "no_limit",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, no_limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mode",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Budget__V1__Override, mode_presence_case),
+    offsetof(Budget__V1__Override, mode),
+    &budget__v1__mode__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reset_to_usd",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Budget__V1__Override, reset_to_usd_presence_case),
+    offsetof(Budget__V1__Override, reset_to_usd),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until_unix_ms",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, until_unix_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, author),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "place",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, place),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "made_at_unix_ms",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, made_at_unix_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "version",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cleared",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Override, cleared),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__override__field_indices_by_name[] = {
+  9,   /* field[9] = author */
+  13,   /* field[13] = cleared */
+  3,   /* field[3] = limit_usd */
+  11,   /* field[11] = made_at_unix_ms */
+  5,   /* field[5] = mode */
+  1,   /* field[1] = name */
+  4,   /* field[4] = no_limit */
+  10,   /* field[10] = place */
+  8,   /* field[8] = reason */
+  6,   /* field[6] = reset_to_usd */
+  0,   /* field[0] = scope */
+  7,   /* field[7] = until_unix_ms */
+  12,   /* field[12] = version */
+  2,   /* field[2] = window */
+};
+static const ProtobufCIntRange budget__v1__override__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 14 }
+};
+const ProtobufCMessageDescriptor budget__v1__override__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.Override",
+  "Override",
+  "Budget__V1__Override",
+  "budget.v1",
+  sizeof(Budget__V1__Override),
+  14,
+  budget__v1__override__field_descriptors,
+  budget__v1__override__field_indices_by_name,
+  1,  budget__v1__override__number_ranges,
+  (ProtobufCMessageInit) budget__v1__override__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__set_budget_request__field_descriptors[9] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SetBudgetRequest, scope),
+    &budget__v1__scope__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SetBudgetRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SetBudgetRequest, window),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "limit_usd",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Budget__V1__SetBudgetRequest, limit_usd_presence_case),
+    offsetof(Budget__V1__SetBudgetRequest, limit_usd),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "no_limit",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SetBudgetRequest, no_limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mode",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Budget__V1__SetBudgetRequest, mode_presence_case),
+    offsetof(Budget__V1__SetBudgetRequest, mode),
+    &budget__v1__mode__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until_unix_ms",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SetBudgetRequest, until_unix_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SetBudgetRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "if_version",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Budget__V1__SetBudgetRequest, if_version_presence_case),
+    offsetof(Budget__V1__SetBudgetRequest, if_version),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__set_budget_request__field_indices_by_name[] = {
+  8,   /* field[8] = if_version */
+  3,   /* field[3] = limit_usd */
+  5,   /* field[5] = mode */
+  1,   /* field[1] = name */
+  4,   /* field[4] = no_limit */
+  7,   /* field[7] = reason */
+  0,   /* field[0] = scope */
+  6,   /* field[6] = until_unix_ms */
+  2,   /* field[2] = window */
+};
+static const ProtobufCIntRange budget__v1__set_budget_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor budget__v1__set_budget_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.SetBudgetRequest",
+  "SetBudgetRequest",
+  "Budget__V1__SetBudgetRequest",
+  "budget.v1",
+  sizeof(Budget__V1__SetBudgetRequest),
+  9,
+  budget__v1__set_budget_request__field_descriptors,
+  budget__v1__set_budget_request__field_indices_by_name,
+  1,  budget__v1__set_budget_request__number_ranges,
+  (ProtobufCMessageInit) budget__v1__set_budget_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__set_budget_response__field_descriptors[2] =
+{
+  {
+    "change",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SetBudgetResponse, change),
+    &budget__v1__override__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__SetBudgetResponse, before),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__set_budget_response__field_indices_by_name[] = {
+  1,   /* field[1] = before */
+  0,   /* field[0] = change */
+};
+static const ProtobufCIntRange budget__v1__set_budget_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor budget__v1__set_budget_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.SetBudgetResponse",
+  "SetBudgetResponse",
+  "Budget__V1__SetBudgetResponse",
+  "budget.v1",
+  sizeof(Budget__V1__SetBudgetResponse),
+  2,
+  budget__v1__set_budget_response__field_descriptors,
+  budget__v1__set_budget_response__field_indices_by_name,
+  1,  budget__v1__set_budget_response__number_ranges,
+  (ProtobufCMessageInit) budget__v1__set_budget_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__clear_budget_request__field_descriptors[4] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ClearBudgetRequest, scope),
+    &budget__v1__scope__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ClearBudgetRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ClearBudgetRequest, window),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ClearBudgetRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__clear_budget_request__field_indices_by_name[] = {
+  1,   /* field[1] = name */
+  3,   /* field[3] = reason */
+  0,   /* field[0] = scope */
+  2,   /* field[2] = window */
+};
+static const ProtobufCIntRange budget__v1__clear_budget_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor budget__v1__clear_budget_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ClearBudgetRequest",
+  "ClearBudgetRequest",
+  "Budget__V1__ClearBudgetRequest",
+  "budget.v1",
+  sizeof(Budget__V1__ClearBudgetRequest),
+  4,
+  budget__v1__clear_budget_request__field_descriptors,
+  budget__v1__clear_budget_request__field_indices_by_name,
+  1,  budget__v1__clear_budget_request__number_ranges,
+  (ProtobufCMessageInit) budget__v1__clear_budget_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__clear_budget_response__field_descriptors[1] =
+{
+  {
+    "changes",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__ClearBudgetResponse, n_changes),
+    offsetof(Budget__V1__ClearBudgetResponse, changes),
+    &budget__v1__override__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__clear_budget_response__field_indices_by_name[] = {
+  0,   /* field[0] = changes */
+};
+static const ProtobufCIntRange budget__v1__clear_budget_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor budget__v1__clear_budget_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ClearBudgetResponse",
+  "ClearBudgetResponse",
+  "Budget__V1__ClearBudgetResponse",
+  "budget.v1",
+  sizeof(Budget__V1__ClearBudgetResponse),
+  1,
+  budget__v1__clear_budget_response__field_descriptors,
+  budget__v1__clear_budget_response__field_indices_by_name,
+  1,  budget__v1__clear_budget_response__number_ranges,
+  (ProtobufCMessageInit) budget__v1__clear_budget_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__reset_budget_request__field_descriptors[5] =
+{
+  {
+    "scope",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ResetBudgetRequest, scope),
+    &budget__v1__scope__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ResetBudgetRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ResetBudgetRequest, window),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to_usd",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ResetBudgetRequest, to_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ResetBudgetRequest, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__reset_budget_request__field_indices_by_name[] = {
+  1,   /* field[1] = name */
+  4,   /* field[4] = reason */
+  0,   /* field[0] = scope */
+  3,   /* field[3] = to_usd */
+  2,   /* field[2] = window */
+};
+static const ProtobufCIntRange budget__v1__reset_budget_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor budget__v1__reset_budget_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ResetBudgetRequest",
+  "ResetBudgetRequest",
+  "Budget__V1__ResetBudgetRequest",
+  "budget.v1",
+  sizeof(Budget__V1__ResetBudgetRequest),
+  5,
+  budget__v1__reset_budget_request__field_descriptors,
+  budget__v1__reset_budget_request__field_indices_by_name,
+  1,  budget__v1__reset_budget_request__number_ranges,
+  (ProtobufCMessageInit) budget__v1__reset_budget_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__reset_budget_response__field_descriptors[2] =
+{
+  {
+    "change",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ResetBudgetResponse, change),
+    &budget__v1__override__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "spend_usd",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ResetBudgetResponse, spend_usd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__reset_budget_response__field_indices_by_name[] = {
+  0,   /* field[0] = change */
+  1,   /* field[1] = spend_usd */
+};
+static const ProtobufCIntRange budget__v1__reset_budget_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor budget__v1__reset_budget_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ResetBudgetResponse",
+  "ResetBudgetResponse",
+  "Budget__V1__ResetBudgetResponse",
+  "budget.v1",
+  sizeof(Budget__V1__ResetBudgetResponse),
+  2,
+  budget__v1__reset_budget_response__field_descriptors,
+  budget__v1__reset_budget_response__field_indices_by_name,
+  1,  budget__v1__reset_budget_response__number_ranges,
+  (ProtobufCMessageInit) budget__v1__reset_budget_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__list_changes_request__field_descriptors[3] =
+{
+  {
+    "page_size",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ListChangesRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ListChangesRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since_unix_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ListChangesRequest, since_unix_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__list_changes_request__field_indices_by_name[] = {
+  0,   /* field[0] = page_size */
+  1,   /* field[1] = page_token */
+  2,   /* field[2] = since_unix_ms */
+};
+static const ProtobufCIntRange budget__v1__list_changes_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor budget__v1__list_changes_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ListChangesRequest",
+  "ListChangesRequest",
+  "Budget__V1__ListChangesRequest",
+  "budget.v1",
+  sizeof(Budget__V1__ListChangesRequest),
+  3,
+  budget__v1__list_changes_request__field_descriptors,
+  budget__v1__list_changes_request__field_indices_by_name,
+  1,  budget__v1__list_changes_request__number_ranges,
+  (ProtobufCMessageInit) budget__v1__list_changes_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__list_changes_response__field_descriptors[3] =
+{
+  {
+    "lines",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__ListChangesResponse, n_lines),
+    offsetof(Budget__V1__ListChangesResponse, lines),
+    &budget__v1__audit_line__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ListChangesResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_force",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Budget__V1__ListChangesResponse, n_in_force),
+    offsetof(Budget__V1__ListChangesResponse, in_force),
+    &budget__v1__override__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__list_changes_response__field_indices_by_name[] = {
+  2,   /* field[2] = in_force */
+  0,   /* field[0] = lines */
+  1,   /* field[1] = next_page_token */
+};
+static const ProtobufCIntRange budget__v1__list_changes_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor budget__v1__list_changes_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ListChangesResponse",
+  "ListChangesResponse",
+  "Budget__V1__ListChangesResponse",
+  "budget.v1",
+  sizeof(Budget__V1__ListChangesResponse),
+  3,
+  budget__v1__list_changes_response__field_descriptors,
+  budget__v1__list_changes_response__field_indices_by_name,
+  1,  budget__v1__list_changes_response__number_ranges,
+  (ProtobufCMessageInit) budget__v1__list_changes_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__audit_line__field_descriptors[12] =
+{
+  {
+    "at_unix_ms",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, at_unix_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "action",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, action),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "author",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, author),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "place",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, place),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node_id",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, node_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "scope",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, scope),
+    &budget__v1__scope__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "window",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, window),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, before),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, after),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reason",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refusal",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__AuditLine, refusal),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__audit_line__field_indices_by_name[] = {
+  1,   /* field[1] = action */
+  9,   /* field[9] = after */
+  0,   /* field[0] = at_unix_ms */
+  2,   /* field[2] = author */
+  8,   /* field[8] = before */
+  6,   /* field[6] = name */
+  4,   /* field[4] = node_id */
+  3,   /* field[3] = place */
+  10,   /* field[10] = reason */
+  11,   /* field[11] = refusal */
+  5,   /* field[5] = scope */
+  7,   /* field[7] = window */
+};
+static const ProtobufCIntRange budget__v1__audit_line__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 12 }
+};
+const ProtobufCMessageDescriptor budget__v1__audit_line__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.AuditLine",
+  "AuditLine",
+  "Budget__V1__AuditLine",
+  "budget.v1",
+  sizeof(Budget__V1__AuditLine),
+  12,
+  budget__v1__audit_line__field_descriptors,
+  budget__v1__audit_line__field_indices_by_name,
+  1,  budget__v1__audit_line__number_ranges,
+  (ProtobufCMessageInit) budget__v1__audit_line__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define budget__v1__reload_config_request__field_descriptors NULL
+#define budget__v1__reload_config_request__field_indices_by_name NULL
+#define budget__v1__reload_config_request__number_ranges NULL
+const ProtobufCMessageDescriptor budget__v1__reload_config_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ReloadConfigRequest",
+  "ReloadConfigRequest",
+  "Budget__V1__ReloadConfigRequest",
+  "budget.v1",
+  sizeof(Budget__V1__ReloadConfigRequest),
+  0,
+  budget__v1__reload_config_request__field_descriptors,
+  budget__v1__reload_config_request__field_indices_by_name,
+  0,  budget__v1__reload_config_request__number_ranges,
+  (ProtobufCMessageInit) budget__v1__reload_config_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor budget__v1__reload_config_response__field_descriptors[3] =
+{
+  {
+    "changes",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Budget__V1__ReloadConfigResponse, n_changes),
+    offsetof(Budget__V1__ReloadConfigResponse, changes),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "changes_omitted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReloadConfigResponse, changes_omitted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "warnings",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Budget__V1__ReloadConfigResponse, n_warnings),
+    offsetof(Budget__V1__ReloadConfigResponse, warnings),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned budget__v1__reload_config_response__field_indices_by_name[] = {
+  0,   /* field[0] = changes */
+  1,   /* field[1] = changes_omitted */
+  2,   /* field[2] = warnings */
+};
+static const ProtobufCIntRange budget__v1__reload_config_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor budget__v1__reload_config_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "budget.v1.ReloadConfigResponse",
+  "ReloadConfigResponse",
+  "Budget__V1__ReloadConfigResponse",
+  "budget.v1",
+  sizeof(Budget__V1__ReloadConfigResponse),
+  3,
+  budget__v1__reload_config_response__field_descriptors,
+  budget__v1__reload_config_response__field_indices_by_name,
+  1,  budget__v1__reload_config_response__number_ranges,
+  (ProtobufCMessageInit) budget__v1__reload_config_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue budget__v1__scope__enum_values_by_number[7] =

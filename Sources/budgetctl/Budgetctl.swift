@@ -32,6 +32,8 @@ struct Budgetctl: AsyncParsableCommand {
       ReserveCommand.self, SettleCommand.self, ReleaseCommand.self, ExtendCommand.self,
       ReservationsCommand.self, BoundCommand.self,
       PingCommand.self, AccessCommand.self,
+      SetCommand.self, RaiseCommand.self, FreezeCommand.self, ShadowCommand.self,
+      EnforceCommand.self, ClearCommand.self, ChangesCommand.self, ReloadCommand.self,
       CheckConfigCommand.self, SimulateCommand.self, BackupCommand.self,
       BenchCommand.self,
     ])

@@ -94,6 +94,7 @@ struct Budgetd: AsyncParsableCommand {
       }
       let server = try BudgetServer(options: options, log: log)
       let loop = try FleetLoop(server, interval: fleet.options.interval, log: log)
+      if let loop { server.whenChanged { loop.tellChanges() } }
       Self.signals.beginServing()
       server.start()
       let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)

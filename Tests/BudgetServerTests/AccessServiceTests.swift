@@ -50,6 +50,8 @@ import Testing
     "ExplainRequest": .read, "RecordSpend": .spend, "ReserveSpend": .spend,
     "ReleaseReservation": .spend, "ExtendReservation": .spend, "BackupLedger": .admin,
     "Authenticate": nil, "Ping": nil,
+    "SetBudget": .admin, "ClearBudget": .admin, "ResetBudget": .admin, "ReloadConfig": .admin,
+    "ListChanges": .read,
   ]
 
   @Test(arguments: MethodName.allCases)

@@ -87,8 +87,9 @@ import Testing
     #expect(
       try ServiceFixture([]).call(.ping).pinged.methods == [
         "filter_deployments", "record_spend", "get_provider_budgets", "reserve_spend",
-        "release_reservation", "backup_ledger", "authenticate", "ping", "extend_reservation",
-        "get_spend_history", "explain_request",
+        "release_reservation", "set_budget", "backup_ledger", "clear_budget", "list_changes",
+        "authenticate", "ping", "extend_reservation", "get_spend_history", "explain_request",
+        "reload_config",
       ])
     // Whatever it names is served: no more, and no less.
     for method in MethodName.allCases {

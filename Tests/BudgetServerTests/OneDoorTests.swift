@@ -132,7 +132,7 @@ import Testing
       #expect(reply.isEmpty && fixture.recorder.backups == 1)
     } else {
       let status = try ServiceFixture.message(in: reply).status
-      let isServed = MethodName(rawValue: method).map { BudgetService.serves($0) } ?? false
+      let isServed = MethodName(rawValue: method).map(\.isServed) ?? false
       #expect((status?.code == .unimplemented) == !isServed)
     }
   }

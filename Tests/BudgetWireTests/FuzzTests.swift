@@ -156,7 +156,17 @@ enum FuzzInput {
       read(view.modelName)
     case .releaseReservation(let view): read(view.reservationID)
     case .extendReservation(let view): read(view.reservationID)
-    case .ping, .none: break
+    case .setBudget(let view):
+      for name in [view.target.name, view.target.window, view.reason] { read(name) }
+      if let version = view.ifVersion { read(version) }
+      _ = (view.limitUSD, view.hasNoLimit, view.mode, view.untilUnixMilliseconds)
+    case .clearBudget(let view):
+      for name in [view.target.name, view.target.window, view.reason] { read(name) }
+    case .resetBudget(let view):
+      for name in [view.target.name, view.target.window, view.reason] { read(name) }
+      _ = view.toUSD
+    case .listChanges(let view): read(view.pageToken)
+    case .ping, .reloadConfig, .none: break
     }
     return count
   }

@@ -185,7 +185,7 @@ import WholeRequests
     for frame in [
       [], [8], [8, 0] + body, [8, 1], [8, 1, 16], body, [8, 1] + body + [8, 1],
       [8, 1, 16] + RawField.varint(1 << 32) + body, [8, 1, 24, 1] + body,
-      [8] + RawField.varint(.max) + body, [8, 1, 0x7A, 0], [8, 1, 0xAA, 2, 0],
+      [8] + RawField.varint(.max) + body, [8, 1, 0x4A, 0], [8, 1, 0xAA, 2, 0],
       // Something behind the method: another call id, another method.
       [8, 1, 0x5A, 0, 8, 2], [8, 1, 0x5A, 0, 0x52, 0],
       // A length in six bytes, which the decoder refuses.

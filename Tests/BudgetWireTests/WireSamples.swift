@@ -85,6 +85,31 @@ extension RequestMessage {
     case .extendReservation(let view):
       method = .extendReservation(
         id: view.reservationID.text, ttlMilliseconds: view.ttlMilliseconds)
+    case .setBudget(let view):
+      var message = SetBudgetRequest(BudgetTarget(view.target), nil)
+      if let limit = view.limitUSD { message.setting = .limitUSD(limit) }
+      if view.hasNoLimit { message.setting = .noLimit }
+      if let mode = view.mode { message.setting = .mode(mode) }
+      if view.untilUnixMilliseconds != 0 {
+        message.untilUnixMilliseconds = view.untilUnixMilliseconds
+      }
+      (message.reason, message.ifVersion) = (view.reason.text, view.ifVersion?.text)
+      method = .setBudget(message)
+    case .clearBudget(let view):
+      method = .clearBudget(
+        ClearBudgetRequest(BudgetTarget(view.target), reason: view.reason.text))
+    case .resetBudget(let view):
+      method = .resetBudget(
+        ResetBudgetRequest(
+          BudgetTarget(view.target), toUSD: view.toUSD, reason: view.reason.text))
+    case .listChanges(let view):
+      var message = ListChangesRequest()
+      (message.pageSize, message.pageToken) = (view.pageSize, view.pageToken.text)
+      if view.sinceUnixMilliseconds != 0 {
+        message.sinceUnixMilliseconds = view.sinceUnixMilliseconds
+      }
+      method = .listChanges(message)
+    case .reloadConfig: method = .reloadConfig
     case .ping: method = .ping
     case .none: method = nil
     }
@@ -97,6 +122,13 @@ extension RequestMessage {
   ) throws(WireRefusal) -> RequestMessage {
     var decoder = RequestDecoder(bounds: bounds)
     return try decoder.withRequest(frame: message.span) { RequestMessage($0) }
+  }
+}
+
+extension BudgetTarget {
+  /// Copies what the view shows.
+  init(_ view: NamedTarget) {
+    self.init(view.scope, view.name.text, window: view.window.text)
   }
 }
 
@@ -209,10 +241,35 @@ enum WireSamples {
     return RequestMessage(callID: 303, method: .filterDeployments(message))
   }()
 
+  private static func set(_ setting: SetBudgetRequest.Setting) -> SetBudgetRequest {
+    var message = SetBudgetRequest(
+      BudgetTarget(.provider, "openai", window: "1d"), setting)
+    (message.untilUnixMilliseconds, message.reason) = (1_764_220_000_000, "launch")
+    message.ifVersion = setting == .noLimit ? "" : "1764220000000.0a1b2c3d"
+    return message
+  }
+
+  private static let changes: ListChangesRequest = {
+    var message = ListChangesRequest()
+    (message.pageSize, message.pageToken, message.sinceUnixMilliseconds) = (7, "9", 5)
+    return message
+  }()
+
   static let requests: [RequestMessage] = [
     filter, record, budgets, history, reserve, fused,
     RequestMessage(callID: 5, method: .releaseReservation(id: "r1-a")),
     RequestMessage(callID: 6, method: .extendReservation(id: "r1-a", ttlMilliseconds: 1_000)),
+    RequestMessage(callID: 302, method: .setBudget(set(.limitUSD(0)))),
+    RequestMessage(callID: 303, method: .setBudget(set(.noLimit))),
+    RequestMessage(callID: 304, method: .setBudget(set(.mode(.enforce)))),
+    RequestMessage(
+      callID: 305, method: .clearBudget(ClearBudgetRequest(BudgetTarget(.total, ""), reason: "r"))),
+    RequestMessage(
+      callID: 306,
+      method: .resetBudget(
+        ResetBudgetRequest(BudgetTarget(.tag, "t", window: "1d"), toUSD: 2.5, reason: "r"))),
+    RequestMessage(callID: 307, method: .listChanges(changes)),
+    RequestMessage(callID: 308, method: .reloadConfig),
     RequestMessage(callID: 1, method: .ping),
     RequestMessage(callID: 2, method: nil),
     RequestMessage(callID: 3, method: .filterDeployments(FilterDeploymentsRequest())),

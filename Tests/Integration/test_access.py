@@ -29,7 +29,9 @@ LEAST = {
     "get_provider_budgets": "read", "get_spend_history": "read", "explain_request": "read",
     "record_spend": "spend", "reserve_spend": "spend", "release_reservation": "spend",
     "extend_reservation": "spend",
-    "backup_ledger": "admin",
+    "list_changes": "read",
+    "backup_ledger": "admin", "set_budget": "admin", "clear_budget": "admin",
+    "reset_budget": "admin", "reload_config": "admin",
     "authenticate": None, "ping": None,
 }
 METHODS = [field.name for field in pb.Request.DESCRIPTOR.oneofs_by_name["method"].fields]

@@ -41,8 +41,8 @@ SOCKETS = """public struct MonotonicInstant: Equatable {
 PROBE = """import BudgetWire
 import Sockets
 
-enum BudgetService {
-  static func serves(_ method: MethodName) -> Bool { true }
+extension MethodName {
+  var isServed: Bool { true }
 }
 
 func verdict(_ bytes: [UInt8]) -> String {
@@ -94,8 +94,8 @@ def later(proto):
         proto = proto.replace(after, after + "".join(f"\n{line}" for line in lines))
 
     add("service BudgetService {",
-        [f"  rpc Later{n}(SetBudgetRequest) returns (PingResponse);" for n in MORE])
-    add("  oneof method {", [f"    SetBudgetRequest later{n} = {n};" for n in MORE])
+        [f"  rpc Later{n}(LaterRequest) returns (PingResponse);" for n in MORE])
+    add("  oneof method {", [f"    LaterRequest later{n} = {n};" for n in MORE])
     add("  oneof result {", [f"    PingResponse later{n} = {n};" for n in MORE])
     add("message FilterDeploymentsRequest {", [
         f"  repeated string regions = {LISTS[0]};", f"  repeated Deployment fallbacks = {LISTS[1]};",
@@ -103,7 +103,7 @@ def later(proto):
     ])
     add("message RecordSpendRequest {", ["  repeated string labels = 9;", "  uint32 retries = 15;"])
     return proto + """
-message SetBudgetRequest {
+message LaterRequest {
   repeated string tags = 31;
   optional double limit_usd = 32;
 }
@@ -189,7 +189,7 @@ def test_a_later_contract_is_generated_judged_and_counted(tree):
     verdicts, counted = out[:len(expected)], out[len(expected):]
     assert verdicts == [verdict for _, verdict in expected]
     assert counted[-len(MORE):] == [f"Later{number} 1 1" for number in MORE]
-    assert len(counted) == len(MORE) + 11 and all(line.endswith(" 1 1") for line in counted)
+    assert len(counted) == len(MORE) + 16 and all(line.endswith(" 1 1") for line in counted)
 
 
 REFUSED = {

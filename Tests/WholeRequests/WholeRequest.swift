@@ -19,6 +19,11 @@ public enum WireMethod {
   case getSpendHistory(GetSpendHistoryView)
   case backupLedger(BackupLedgerView)
   case explainRequest(FilterDeploymentsView)
+  case setBudget(SetBudgetView)
+  case clearBudget(ClearBudgetView)
+  case resetBudget(ResetBudgetView)
+  case listChanges(ListChangesView)
+  case reloadConfig
   case authenticate(AuthenticateView)
   case reserveSpend(ReserveSpendView)
   case releaseReservation(ReleaseReservationView)
@@ -65,6 +70,13 @@ extension RequestDecoder {
     case .reserveSpend: return .reserveSpend(try reserveSpend(head))
     case .releaseReservation: return .releaseReservation(try releaseReservation(head))
     case .extendReservation: return .extendReservation(try extendReservation(head))
+    case .setBudget: return .setBudget(try setBudget(head))
+    case .clearBudget: return .clearBudget(try clearBudget(head))
+    case .resetBudget: return .resetBudget(try resetBudget(head))
+    case .listChanges: return .listChanges(try listChanges(head))
+    case .reloadConfig:
+      try judge(head)
+      return .reloadConfig
     case .ping:
       try judge(head)
       return .ping

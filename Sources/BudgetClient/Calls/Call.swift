@@ -33,10 +33,11 @@ struct Call {
   /// Whether the call changes nothing, so that sending it twice is harmless.
   var isReadOnly: Bool {
     switch method {
-    case .recordSpend, .reserveSpend, .releaseReservation, .extendReservation, .backupLedger:
+    case .recordSpend, .reserveSpend, .releaseReservation, .extendReservation, .backupLedger,
+      .setBudget, .clearBudget, .resetBudget, .reloadConfig:
       false
     case .filterDeployments(let request): request.reserve == nil
-    case .explainRequest, .getProviderBudgets, .getSpendHistory, .authenticate,
+    case .explainRequest, .getProviderBudgets, .getSpendHistory, .listChanges, .authenticate,
       .ping:
       true
     }

@@ -10,6 +10,21 @@ extension BudgetCatalog {
   /// The public model name: the given one, by whatever alias; else the model group of the deployment,
   /// unless that is a pattern; else `model`.
   public func candidate(_ names: CandidateNames) -> CandidateSlots {
+    var slots = configuredCandidate(names)
+    if !frozen.isEmpty { addFrozen(names, to: &slots) }
+    return slots
+  }
+
+  /// Names that are frozen stand where the candidate has no budgets.
+  private func addFrozen(_ names: CandidateNames, to slots: inout CandidateSlots) {
+    if slots.deployment == Slot.none { slots.deployment = frozen.slot(.deployment, names.id) }
+    withBudgetedNames(names) { provider, model in
+      if slots.provider == Slot.none { slots.provider = frozen.slot(.provider, provider) }
+      if slots.model == Slot.none { slots.model = frozen.slot(.model, model) }
+    }
+  }
+
+  private func configuredCandidate(_ names: CandidateNames) -> CandidateSlots {
     let configured = names.id.isEmpty ? nil : deployments.indexes[names.id]
     let listed = configured.map { deploymentCandidates[Int($0)] }
     if let listed, names.provider.isEmpty,
@@ -108,7 +123,12 @@ extension BudgetCatalog {
   }
 
   /// The slot of the tag's budget; nil where it has none.
-  public func tagSlot(_ tag: NameBytes) -> Int32? { tagSlots[tag] }
+  public func tagSlot(_ tag: NameBytes) -> Int32? {
+    if let slot = tagSlots[tag] { return slot }
+    guard !frozen.isEmpty else { return nil }
+    let slot = frozen.slot(.tag, tag)
+    return slot == Slot.none ? nil : slot
+  }
 
   /// The positions in `deployments` of what a requested model name stands for, in the file's order, as
   /// LiteLLM's router finds it: a model group, an alias, a pattern, an id, a model; nil: nothing.
@@ -130,7 +150,7 @@ extension BudgetCatalog {
   /// The slots of the entry at `index` of `deployments` for a request of the public name `name`.
   public func candidate(at index: Int32, askedAs name: NameBytes) -> CandidateSlots {
     let slots = deploymentCandidates[Int(index)]
-    if !asksModelNames { return slots }
+    if !asksModelNames, frozen.isEmpty { return slots }
     return deployments.withID(at: Int(index)) { id in
       candidate(CandidateNames(id: id, modelName: name, model: .absent, provider: .absent))
     }

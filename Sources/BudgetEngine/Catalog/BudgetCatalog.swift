@@ -7,6 +7,8 @@ public import BudgetModel
 public final class BudgetCatalog: Sendable {
   /// Counts configurations in force within this process, from 1.
   public let generation: UInt64
+  /// Counts configurations and changes of policy alike: another number may mean another answer.
+  public let edition: UInt64
   /// How the provider of a model is found.
   public let directory: ProviderDirectory
   /// Every entry of the model list whose id is its first, in the file's order.
@@ -27,6 +29,7 @@ public final class BudgetCatalog: Sendable {
   let poolSlots: NameTable
   /// The first budget of everything together; `Slot.none` where there is none.
   let totalSlot: Int32
+  private let configuredTotalSlot: Int32
   let pools: CatalogPools
   /// The members of each pool, as configured.
   public let poolMembers: [PoolMembers]
@@ -42,18 +45,19 @@ public final class BudgetCatalog: Sendable {
   let modelGroups: ModelGroups
   /// Whether the public model name decides which budgets are asked.
   public let asksModelNames: Bool
+  private let asksConfiguredModels: Bool
   /// The slots of each entry of `deployments`.
   let deploymentCandidates: [CandidateSlots]
   /// The slots of a candidate of each of `directory.names`.
   let directoryCandidates: [CandidateSlots]
   /// A slot to its position in `slots`; -1 for slots of budgets no longer in force.
   let budgetIndexes: [Int32]
-  /// A slot to its limit; `unlimited` where there is none, or the budget is no longer in force.
-  let limits: [PicoUSD]
+  /// The limits and modes of the slots.
+  let policies: CatalogPolicies
+  /// Names that are frozen and have no budget.
+  let frozen: FrozenNames
   /// A slot to the next one of its name; empty where no name has two budgets.
   private let nextSlots: [Int32]
-  /// The budgets that are not of LiteLLM's sections: those a slot's key and limit do not tell all of.
-  private let ownBudgets: [Int32: BudgetDefinition]
 
   /// The gates of every slot there is, block by block.
   private let gates: [SlotGates]
@@ -69,6 +73,7 @@ public final class BudgetCatalog: Sendable {
   struct Tables {
     var gates: [SlotGates]
     var dynamic: DynamicBudgets
+    var edition: UInt64
   }
 
   /// Builds the tables. `slots` are those of `configuration.budgets`, in the same order, and `keys`
@@ -79,6 +84,8 @@ public final class BudgetCatalog: Sendable {
   ) {
     let gates = tables.gates
     dynamic = tables.dynamic
+    edition = tables.edition
+    frozen = FrozenNames()
     self.generation = generation
     self.gates = gates
     self.slots = slots
@@ -96,9 +103,8 @@ public final class BudgetCatalog: Sendable {
       budgetIndexes[Int(slot)] = Int32(index)
     }
     self.budgetIndexes = budgetIndexes
-    self.limits = limits
-    self.ownBudgets = ownBudgets
-    scopeRanges = Self.scopeRanges(of: slots, keys: keys)
+    policies = CatalogPolicies(limits: limits, own: ownBudgets)
+    scopeRanges = CatalogParts.scopeRanges(of: slots, keys: keys)
     var names = BudgetChains(slots: slots, scopeRanges: scopeRanges, keys: keys)
     providerSlots = names.table(.provider, ownBudgets)
     let deploymentSlots = names.table(.deployment, ownBudgets)
@@ -108,13 +114,14 @@ public final class BudgetCatalog: Sendable {
     let totals = names.table(.total, ownBudgets)
     nextSlots = names.nextSlots
     totalSlot = NameBytes.with(BudgetKey.totalName) { totals[$0] } ?? Slot.none
+    configuredTotalSlot = totalSlot
     let poolTable = poolSlots
     let pools = CatalogPools(configuration.pools) { name in
       NameBytes.with(name) { poolTable[$0] }
     }
     self.pools = pools
     poolMembers = configuration.pools
-    let slotOfKey = Self.patternSlots(configuration, slots)
+    let slotOfKey = CatalogParts.patternSlots(configuration, slots)
     let patterns = CatalogPatterns(
       configuration.patterns, full: configuration.dynamicBudgetsFull, keys: keys,
       slotOf: { slotOfKey[$0] ?? Slot.none })
@@ -124,56 +131,22 @@ public final class BudgetCatalog: Sendable {
     asksModelNames =
       !scopeRanges[Int(BudgetScope.model.rawValue) - 1].isEmpty
       || !pools.models.isEmpty || patterns.has(.model)
+    asksConfiguredModels = asksModelNames
     deployments = CatalogDeployments(
       configuration.deployments, slots: deploymentSlots, keys: keys)
     modelGroups = ModelGroups(
       groups: deployments.groupNames, aliases: configuration.aliases, directory: directory)
-    strangerSlots = Self.strangers(among: ownBudgets, to: deployments, first: deploymentSlots)
+    strangerSlots = CatalogParts.strangers(
+      among: ownBudgets, to: deployments, first: deploymentSlots)
     let tables = CandidateTables(providers: providerSlots, models: modelSlots, pools: pools)
     deploymentCandidates = tables.candidates(of: deployments)
     directoryCandidates = directory.names.map { tables.candidate(ofProvider: $0) }
-  }
-
-  /// The slots of the patterns' own keys.
-  private static func patternSlots(
-    _ configuration: BudgetConfiguration, _ slots: [Int32]
-  ) -> [BudgetKey: Int32] {
-    var found: [BudgetKey: Int32] = [:]
-    if configuration.patterns.isEmpty { return found }
-    let keys = Set(configuration.patterns.map(\.key))
-    for (budget, slot) in zip(configuration.budgets, slots) where keys.contains(budget.key) {
-      found[budget.key] = slot
-    }
-    return found
   }
 
   /// The rules of the budgets of one name, from its first slot on.
   func rules(from first: Int32) -> [WindowRule] {
     if first == Slot.none { return [] }
     return budgets(from: first).map(\.definition.rule)
-  }
-
-  private static func strangers(
-    among own: [Int32: BudgetDefinition], to list: CatalogDeployments, first: NameTable
-  ) -> NameTable? {
-    let strangers = own.values.filter { $0.key.scope == .deployment }.compactMap { budget in
-      NameBytes.with(budget.key.name) { name in
-        list.indexes[name] == nil ? first[name].map { (name: budget.key.name, value: $0) } : nil
-      }
-    }
-    return strangers.isEmpty ? nil : NameTable(strangers)
-  }
-
-  private static func scopeRanges(of slots: [Int32], keys: SlotKeys) -> [Range<Int>] {
-    var ranges = [Range<Int>](repeating: 0..<0, count: BudgetScope.allCases.count)
-    var start = 0
-    for scope in BudgetScope.inOrder {
-      let end = slots[start...].firstIndex { keys.scope(of: $0) != scope } ?? slots.count
-      ranges[Int(scope.rawValue) - 1] = start..<end
-      start = end
-    }
-    precondition(start == slots.count, "budgets come scope by scope, in order")
-    return ranges
   }
 
   /// Every budget in force, scope by scope in the order of `BudgetScope.inOrder`.
@@ -186,7 +159,12 @@ public final class BudgetCatalog: Sendable {
 
   /// The budget of `slot`, or nil where it is no longer in force.
   func budget(ofSlot slot: Int32) -> CatalogBudget? {
-    budgetIndexes[Int(slot)] < 0 ? nil : CatalogBudget(slot: slot, definition: definition(of: slot))
+    guard isInForce(slot) else {
+      return frozen.definition(of: slot).map {
+        CatalogBudget(slot: slot, definition: $0, configured: BudgetPolicy(limit: nil))
+      }
+    }
+    return CatalogBudget(slot, configured(of: slot), policies.changed[slot])
   }
 
   /// Whether `slot` is the slot of a budget in force under this configuration.
@@ -194,10 +172,10 @@ public final class BudgetCatalog: Sendable {
     Int(slot) < budgetIndexes.count && budgetIndexes[Int(slot)] >= 0
   }
 
-  /// The configured budget of `slot`, which is in force.
-  func definition(of slot: Int32) -> BudgetDefinition {
-    if let own = ownBudgets[slot] { return own }
-    let limit = limits[Int(slot)]
+  /// The budget of `slot`, which is in force, as it was configured.
+  func configured(of slot: Int32) -> BudgetDefinition {
+    if let own = policies.own[slot] { return own }
+    let limit = policies.limits[Int(slot)]
     return BudgetDefinition(
       key: keys[slot], windowLength: keys.windowLength(of: slot),
       limit: limit == Self.unlimited ? nil : limit)
@@ -225,22 +203,77 @@ public final class BudgetCatalog: Sendable {
     Int(slot) < nextSlots.count ? nextSlots[Int(slot)] : Slot.none
   }
 
-  /// The mode of the budget of `slot`, a slot in force.
-  func mode(of slot: Int32) -> BudgetMode {
-    ownBudgets.isEmpty ? .enforce : ownBudgets[slot]?.policy.mode ?? .enforce
-  }
-
-  /// The calendar of `slot`, a slot in force; nil where its windows begin with a charge.
-  func calendar(of slot: Int32) -> CalendarWindows? {
-    guard !ownBudgets.isEmpty, case .calendar(let windows)? = ownBudgets[slot]?.rule else {
-      return nil
-    }
-    return windows
-  }
-
   /// The window of `slot` as its sentences name it; nil for LiteLLM's, whose sentences have none.
   func spokenWindow(of slot: Int32) -> String? {
-    ownBudgets.isEmpty ? nil : ownBudgets[slot]?.key.windowText
+    policies.own.isEmpty ? nil : policies.own[slot]?.key.windowText
+  }
+
+  /// `other` with other policies over the same names and slots. `tables` are as they stand now.
+  init(_ other: BudgetCatalog, _ changes: ChangesInForce, tables: Tables) {
+    (generation, edition) = (other.generation, tables.edition)
+    (directory, deployments) = (other.directory, other.deployments)
+    (slots, keys, scopeRanges) = (other.slots, other.keys, other.scopeRanges)
+    (providerSlots, tagSlots, modelSlots) = (other.providerSlots, other.tagSlots, other.modelSlots)
+    (strangerSlots, poolSlots) = (other.strangerSlots, other.poolSlots)
+    (pools, poolMembers) = (other.pools, other.poolMembers)
+    (nextSlots, budgetIndexes) = (other.nextSlots, other.budgetIndexes)
+    (deploymentCandidates, directoryCandidates) =
+      (other.deploymentCandidates, other.directoryCandidates)
+    (openGate, openGateOfChain) = (other.openGate, other.openGateOfChain)
+    modelGroups = other.modelGroups
+    (gates, dynamic) = (tables.gates, tables.dynamic)
+    (hasTagPatterns, hasCandidatePatterns) = (other.hasTagPatterns, other.hasCandidatePatterns)
+    var policies = other.policies
+    policies.changed = changes.slots
+    self.policies = policies
+    frozen = changes.frozen
+    patterns = CatalogPatterns(other.patterns, changes.patterns)
+    asksModelNames = other.asksConfiguredModels || frozen.has(.model)
+    asksConfiguredModels = other.asksConfiguredModels
+    configuredTotalSlot = other.configuredTotalSlot
+    totalSlot =
+      configuredTotalSlot != Slot.none
+      ? configuredTotalSlot
+      : NameBytes.with(BudgetKey.totalName) { [frozen] in frozen.slot(.total, $0) }
+  }
+}
+
+/// The parts that a catalog works out once, from its configuration.
+private enum CatalogParts {
+  /// The slots of the patterns' own keys.
+  static func patternSlots(
+    _ configuration: BudgetConfiguration, _ slots: [Int32]
+  ) -> [BudgetKey: Int32] {
+    var found: [BudgetKey: Int32] = [:]
+    if configuration.patterns.isEmpty { return found }
+    let keys = Set(configuration.patterns.map(\.key))
+    for (budget, slot) in zip(configuration.budgets, slots) where keys.contains(budget.key) {
+      found[budget.key] = slot
+    }
+    return found
+  }
+
+  static func strangers(
+    among own: [Int32: BudgetDefinition], to list: CatalogDeployments, first: NameTable
+  ) -> NameTable? {
+    let strangers = own.values.filter { $0.key.scope == .deployment }.compactMap { budget in
+      NameBytes.with(budget.key.name) { name in
+        list.indexes[name] == nil ? first[name].map { (name: budget.key.name, value: $0) } : nil
+      }
+    }
+    return strangers.isEmpty ? nil : NameTable(strangers)
+  }
+
+  static func scopeRanges(of slots: [Int32], keys: SlotKeys) -> [Range<Int>] {
+    var ranges = [Range<Int>](repeating: 0..<0, count: BudgetScope.allCases.count)
+    var start = 0
+    for scope in BudgetScope.inOrder {
+      let end = slots[start...].firstIndex { keys.scope(of: $0) != scope } ?? slots.count
+      ranges[Int(scope.rawValue) - 1] = start..<end
+      start = end
+    }
+    precondition(start == slots.count, "budgets come scope by scope, in order")
+    return ranges
   }
 }
 
@@ -285,8 +318,30 @@ private struct BudgetChains {
 public struct CatalogBudget: Sendable {
   /// The budget's slot.
   public let slot: Int32
-  /// Its definition in the configuration.
+  /// Its definition, with the policy in force.
   public let definition: BudgetDefinition
+  /// The policy that the configuration gives it.
+  public let configured: BudgetPolicy
+  /// The changes in force; nil: there are none.
+  public let changed: ChangedPolicy?
+
+  init(
+    slot: Int32, definition: BudgetDefinition, configured: BudgetPolicy,
+    changed: ChangedPolicy? = nil
+  ) {
+    self.slot = slot
+    self.definition = definition
+    self.configured = configured
+    self.changed = changed
+  }
+
+  /// The budget of a definition as configured, with the changes over it.
+  init(_ slot: Int32, _ configured: BudgetDefinition, _ changed: ChangedPolicy?) {
+    var definition = configured
+    if let changed { definition.policy = changed.over(configured.policy) }
+    self.init(
+      slot: slot, definition: definition, configured: configured.policy, changed: changed)
+  }
 }
 
 /// Some of a catalog's budgets, in order: each is put together when it is asked for, since a million
@@ -309,7 +364,7 @@ public struct CatalogBudgets: RandomAccessCollection, Sendable {
   public subscript(index: Int) -> CatalogBudget {
     precondition(range.contains(index), "a budget outside the range")
     let slot = catalog.slots[index]
-    return CatalogBudget(slot: slot, definition: catalog.definition(of: slot))
+    return CatalogBudget(slot, catalog.configured(of: slot), catalog.policies.changed[slot])
   }
 
   /// The budgets at some positions of the range.

@@ -12,7 +12,13 @@ struct EarlierCatalogs: Sendable {
   private var references: [Reference] = []
 
   /// `catalog` is no longer in force.
-  mutating func add(_ catalog: BudgetCatalog) { references.append(Reference(catalog: catalog)) }
+  mutating func add(_ catalog: BudgetCatalog) {
+    if references.count >= Self.lookedOver { references.removeAll { $0.catalog == nil } }
+    references.append(Reference(catalog: catalog))
+  }
+
+  /// With so many it is time to let go of those that nobody has: each change of policy adds one.
+  private static let lookedOver = 64
 
   /// Those that somebody still has.
   mutating func alive() -> [BudgetCatalog] {
@@ -59,7 +65,7 @@ public struct CatalogReader {
 
   /// The configuration in force.
   public mutating func current() -> BudgetCatalog {
-    if catalog.generation != engine.catalogGeneration { catalog = engine.catalog }
+    if catalog.edition != engine.catalogEdition { catalog = engine.catalog }
     return catalog
   }
 }

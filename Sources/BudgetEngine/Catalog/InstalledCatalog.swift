@@ -8,6 +8,8 @@ struct InstalledCatalog {
   var restored: [BudgetWindowState] = []
   /// Those that were in force before and that somebody may still work by.
   var earlier = EarlierCatalogs()
+  /// The changes of policy in force, over this configuration and the next ones.
+  var changes = InstalledChanges()
   /// The place that the search for dynamic budgets that are over has reached.
   var sweeping = DynamicBudgets.Cursor()
 

@@ -50,13 +50,21 @@ public struct ReloadReport: Sendable {
         if !closedKeys.contains(key) { removed.append(key) }
         continue
       }
-      if after.limits[Int(slot)] != before.limits[Int(slot)] { relimited.append(after.keys[slot]) }
-      if after.mode(of: slot) != before.mode(of: slot) { remoded.append(after.keys[slot]) }
-      let (old, new) = (before.calendar(of: slot), after.calendar(of: slot))
+      let (wasLimit, isLimit) = (
+        before.policies.limits[Int(slot)], after.policies.limits[Int(slot)]
+      )
+      if isLimit != wasLimit { relimited.append(after.keys[slot]) }
+      if after.policies.configuredMode(of: slot) != before.policies.configuredMode(of: slot) {
+        remoded.append(after.keys[slot])
+      }
+      let (old, new) = (
+        before.policies.calendar(of: slot), after.policies.calendar(of: slot)
+      )
       if let old, let new, old != new { recalendared.append(after.keys[slot]) }
     }
-    let patterns = after.patterns.definitions
-    for old in before.patterns.definitions {
+    // As configured: changes made meanwhile go on, whatever the file says.
+    let patterns = after.patterns.configured
+    for old in before.patterns.configured {
       guard let new = patterns.first(where: { $0.key == old.key }) else { continue }
       if new.policy.limit != old.policy.limit { relimited.append(new.key) }
       if new.policy.mode != old.policy.mode { remoded.append(new.key) }

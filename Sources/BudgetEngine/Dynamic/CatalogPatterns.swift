@@ -5,7 +5,12 @@ import BudgetModel
 /// Arrays side by side, by the pattern's number: a request reads a limit or a mode, never a text. An
 /// object, so that who looks at it does not count the references of each array.
 final class CatalogPatterns: Sendable {
+  /// As the configuration has them.
+  let configured: [BudgetPattern]
+  /// The same with the policies in force.
   let definitions: [BudgetPattern]
+  /// The changes in force, by number.
+  let changed: [Int: ChangedPolicy]
   let limits: [PicoUSD]
   let modes: [BudgetMode]
   /// The number of each window's text, as the slots' keys have it.
@@ -25,7 +30,9 @@ final class CatalogPatterns: Sendable {
     _ patterns: [BudgetPattern], full: DynamicBudgetsFull, keys: SlotKeys,
     slotOf: (BudgetKey) -> Int32
   ) {
+    configured = patterns
     definitions = patterns
+    changed = [:]
     self.full = full
     limits = patterns.map { $0.policy.limit ?? BudgetCatalog.unlimited }
     modes = patterns.map(\.policy.mode)
@@ -35,6 +42,27 @@ final class CatalogPatterns: Sendable {
     var members: [Int32] = []
     scopes = BudgetScope.allCases.map { PatternGroups($0, patterns, &members) }
     self.members = members
+  }
+
+  /// The same patterns with these changes over their policies.
+  init(_ other: CatalogPatterns, _ changed: [Int: ChangedPolicy]) {
+    configured = other.configured
+    self.changed = changed
+    definitions = configured.indices.map { number in
+      var pattern = other.configured[number]
+      if let change = changed[number] { pattern.policy = change.over(pattern.policy) }
+      return pattern
+    }
+    limits = definitions.map { $0.policy.limit ?? BudgetCatalog.unlimited }
+    modes = definitions.map(\.policy.mode)
+    judgesUncharged = definitions.contains { $0.policy.mode == .freeze || $0.policy.limit == .zero }
+    (windows, overflows, full) = (other.windows, other.overflows, other.full)
+    (members, scopes) = (other.members, other.scopes)
+  }
+
+  /// The limit and mode in force of names by a pattern.
+  func policy(_ number: Int) -> (limit: PicoUSD, mode: BudgetMode) {
+    (limits[number], modes[number])
   }
 
   var isEmpty: Bool { definitions.isEmpty }

@@ -51,7 +51,7 @@ struct DynamicJudge {
   ) -> BudgetDenial? {
     guard let own else { return dynamic?.denial }
     guard let dynamic else { return own }
-    let definition = asking.catalog.definition(of: own.slot)
+    let definition = asking.catalog.configured(of: own.slot)
     let isFirst = definition.origin == .liteLLM || !dynamic.rule.isShorter(than: definition.rule)
     return isFirst ? own : dynamic.denial
   }
@@ -75,7 +75,7 @@ struct DynamicJudge {
     if denial.mode == .freeze { return denial }
     for place in name.checks {
       let check = checks[place]
-      if asking.catalog.patterns.modes[Int(check.pattern)] == .freeze {
+      if policy(check).mode == .freeze {
         return dynamicDenial(check, denial.scope)
       }
     }
@@ -86,6 +86,12 @@ struct DynamicJudge {
     return engine.frozenDenial(from: own, denial.scope, asking)
   }
 
+  /// The limit and mode in force of a dynamic budget.
+  private func policy(_ check: DynamicCheck) -> (limit: PicoUSD, mode: BudgetMode) {
+    asking.catalog.policies.inForce(
+      ofDynamic: check.slot, under: asking.catalog.patterns.policy(Int(check.pattern)))
+  }
+
   /// The denial by one dynamic budget, or by what would be one. The pattern speaks for a name that
   /// has none.
   private func dynamicDenial(
@@ -93,7 +99,7 @@ struct DynamicJudge {
   ) -> BudgetDenial? {
     let patterns = asking.catalog.patterns
     let number = Int(check.pattern)
-    let (limit, mode) = (patterns.limits[number], patterns.modes[number])
+    let (limit, mode) = policy(check)
     if limit == BudgetCatalog.unlimited, mode != .freeze { return nil }
     var denial = BudgetDenial(
       candidate: 0, scope: scope, slot: patterns.overflows[number], spend: .zero, limit: limit,

@@ -3,8 +3,14 @@ import Locks
 
 /// A pattern, and the dynamic budgets that names have by it.
 public struct PatternReport: Sendable {
-  /// The pattern.
+  /// The pattern's number in the configuration.
+  public let number: Int
+  /// The pattern, with the policy in force.
   public let pattern: BudgetPattern
+  /// The policy that the configuration gives it.
+  public let configured: BudgetPolicy
+  /// The changes in force; nil: there are none.
+  public let changed: ChangedPolicy?
   /// How many names have a budget by it.
   public internal(set) var live = 0
   /// How many of these have reached the limit, or are frozen.
@@ -68,44 +74,56 @@ public struct DynamicReading {
     let patterns = catalog.patterns
     var reports = patterns.definitions.indices.map { number in
       PatternReport(
-        pattern: patterns.definitions[number],
+        number: number, pattern: patterns.definitions[number],
+        configured: patterns.configured[number].policy, changed: patterns.changed[number],
         overflowed: dynamic.overflowed(patterns.overflows[number]),
         shadowed: shards.shadowed(patterns.overflows[number]))
     }
     if reports.isEmpty { return [] }
     var nearest = reports.map { _ in NearestBudgets(count: count) }
     dynamic.forEachLive { row, name in
-      guard let (number, state, kept) = standing(row, name) else { return }
-      let spend = state.spend(at: now) + state.others(at: now)
+      guard let standing = standing(row, name) else { return }
+      let (number, spend) = (standing.pattern, standing.spend(at: now))
       reports[number].live += 1
       reports[number].spend += spend
-      if patterns.modes[number] == .freeze || spend >= patterns.limits[number] {
-        reports[number].exhausted += 1
-      }
+      if standing.mode == .freeze || spend >= standing.limit { reports[number].exhausted += 1 }
       if count > 0 {
-        nearest[number].offer(nearness(spend, number)) {
-          report(on: name.text, state, kept, number)
-        }
+        nearest[number].offer(nearness(spend, standing)) { report(on: name.text, standing) }
       }
     }
     for number in reports.indices { reports[number].nearest = nearest[number].reports }
     return reports
   }
 
-  private func nearness(_ spend: PicoUSD, _ number: Int) -> Nearness {
-    let limit = catalog.patterns.limits[number]
-    return Nearness(isLimited: limit != BudgetCatalog.unlimited, spend: spend, limit: limit)
+  private func nearness(_ spend: PicoUSD, _ standing: Standing) -> Nearness {
+    Nearness(
+      isLimited: standing.limit != BudgetCatalog.unlimited, spend: spend, limit: standing.limit)
   }
 
-  /// The pattern and the state of a budget that is in force.
-  private func standing(
-    _ row: DynamicTable.Row, _ name: NameBytes
-  ) -> (pattern: Int, state: SlotState, kept: PicoUSD)? {
+  /// A budget that is in force.
+  private struct Standing {
+    let pattern: Int
+    let state: SlotState
+    let kept: PicoUSD
+    let limit: PicoUSD
+    let mode: BudgetMode
+    let changed: ChangedPolicy?
+
+    func spend(at now: Timestamp) -> PicoUSD { state.spend(at: now) + state.others(at: now) }
+  }
+
+  /// The pattern, the state and the policy of a budget that is in force.
+  private func standing(_ row: DynamicTable.Row, _ name: NameBytes) -> Standing? {
     guard let number = catalog.pattern(giving: row.scope, name, window: row.window) else {
       return nil
     }
     let (state, kept) = shards.stateAndKept(of: row.slot)
-    return state.life == row.life ? (number, state, kept) : nil
+    guard state.life == row.life else { return nil }
+    let (limit, mode) = catalog.policies.inForce(
+      ofDynamic: row.slot, under: catalog.patterns.policy(number))
+    return Standing(
+      pattern: number, state: state, kept: kept, limit: limit, mode: mode,
+      changed: catalog.policies.changed[row.slot] ?? catalog.patterns.changed[number])
   }
 
   /// The live budgets of the patterns of that scope and name that are nearest to their limits: by the
@@ -120,9 +138,10 @@ public struct DynamicReading {
     if asked.isEmpty || count <= 0 { return [] }
     var nearest = NearestBudgets(count: count)
     dynamic.forEachLive { row, name in
-      guard let (number, state, kept) = standing(row, name), asked.contains(number) else { return }
-      let spend = state.spend(at: now) + state.others(at: now)
-      nearest.offer(nearness(spend, number)) { report(on: name.text, state, kept, number) }
+      guard let standing = standing(row, name), asked.contains(standing.pattern) else { return }
+      nearest.offer(nearness(standing.spend(at: now), standing)) {
+        report(on: name.text, standing)
+      }
     }
     return nearest.reports
   }
@@ -132,7 +151,7 @@ public struct DynamicReading {
     var rows: [DynamicTable.Row] = []
     dynamic.forEach(scope, name) { rows.append($0) }
     return rows.compactMap { row in
-      standing(row, name).map { report(on: name.text, $0.state, $0.kept, $0.pattern) }
+      standing(row, name).map { report(on: name.text, $0) }
     }.sorted { $0.rule.isShorter(than: $1.rule) }
   }
 
@@ -150,7 +169,12 @@ public struct DynamicReading {
       let window = patterns.windows[Int(patterns.members[place])]
       let row = dynamic.budget(scope, name, window: window)
       let (state, kept) = standing(row)
-      let (limit, mode) = (pattern.policy.limit, pattern.policy.mode)
+      let number = Int(patterns.members[place])
+      let (amount, mode) =
+        state.flatMap { _ in row }.map {
+          catalog.policies.inForce(ofDynamic: $0.slot, under: patterns.policy(number))
+        } ?? patterns.policy(number)
+      let limit = amount == BudgetCatalog.unlimited ? nil : amount
       let compared = (state?.committedAndPending(at: now) ?? .zero) + kept
       let isForWantOfRoom = state == nil && patterns.full == .deny && dynamic.isFull
       let isReached =
@@ -192,30 +216,30 @@ public struct DynamicReading {
     var windows: [BudgetWindowState] = []
     if dynamic.live == 0 || dynamic.live > most { return windows }
     dynamic.forEachLive { row, name in
-      guard let (number, state, kept) = standing(row, name), state.end != SlotState.never else {
+      guard let standing = standing(row, name), standing.state.end != SlotState.never else {
         return
       }
+      let state = standing.state
       let pending = countsPending ? state.pending : .zero
       windows.append(
         BudgetWindowState(
-          key: report(on: name.text, state, kept, number).report.key, start: state.start,
+          key: report(on: name.text, standing).report.key, start: state.start,
           end: state.end, spend: state.spend + pending, others: state.others))
     }
     return windows
   }
 
-  private func report(
-    on name: String, _ state: SlotState, _ kept: PicoUSD, _ number: Int
-  ) -> DynamicReport {
-    let pattern = catalog.patterns.definitions[number]
+  private func report(on name: String, _ standing: Standing) -> DynamicReport {
+    let (state, pattern) = (standing.state, catalog.patterns.configured[standing.pattern])
     var report = BudgetReport(
       key: BudgetKey(
         scope: pattern.key.scope, name: name, windowText: pattern.key.windowText),
-      limit: pattern.policy.limit, mode: pattern.policy.mode, origin: .own,
-      spend: state.spend(at: now) + state.others(at: now), ownSpend: state.spend(at: now),
-      resetsAt: state.resetsAt(at: now), startedAt: state.startedAt(at: now),
-      charged: state.charged)
-    report.reserved = kept
+      limit: standing.limit == BudgetCatalog.unlimited ? nil : standing.limit,
+      mode: standing.mode, origin: .own, spend: standing.spend(at: now),
+      ownSpend: state.spend(at: now), resetsAt: state.resetsAt(at: now),
+      startedAt: state.startedAt(at: now), charged: state.charged)
+    (report.configured, report.changed) = (pattern.policy, standing.changed)
+    report.reserved = standing.kept
     return DynamicReport(report: report, rule: pattern.rule)
   }
 }

@@ -33,11 +33,13 @@ extension FilterQuestion {
     let start = checks.count
     catalog.withBudgetedNames(names) { provider, model in
       addChecks(
-        of: ScopedName(.provider, provider), first: catalog.providerSlots[provider] ?? Slot.none,
+        of: ScopedName(.provider, provider),
+        first: catalog.firstSlot(.provider, provider) ?? Slot.none,
         in: catalog)
       let middle = checks.count
       addChecks(
-        of: ScopedName(.model, model), first: catalog.modelSlots[model] ?? Slot.none, in: catalog)
+        of: ScopedName(.model, model), first: catalog.firstSlot(.model, model) ?? Slot.none,
+        in: catalog)
       setCandidateChecks(from: start, middle: middle)
     }
   }

@@ -8,6 +8,8 @@ struct DynamicMaking {
   let catalog: BudgetCatalog
   let shards: BudgetShards
   let now: Timestamp
+  /// Whether it is made though no more may be live: an operator has changed its policy.
+  var isForced = false
 
   var definition: BudgetPattern { catalog.patterns.definitions[pattern] }
   var window: Int32 { catalog.patterns.windows[pattern] }
@@ -58,7 +60,7 @@ extension InstalledCatalog {
       return .budget(slot: row.slot, life: row.life)
     }
     if dynamic.isFull { sweep(making.shards, atMost: Self.sweptWhenFull, at: making.now) }
-    if dynamic.isFull { return .noRoom }
+    if dynamic.isFull, !making.isForced { return .noRoom }
     let pattern = making.definition
     let key = BudgetKey(
       scope: making.scope, name: name.text, windowText: pattern.key.windowText)
@@ -196,7 +198,9 @@ extension DynamicBudgets {
       guard let pattern = catalog.pattern(giving: row.scope, name, window: row.window) else {
         return
       }
-      let limit = catalog.patterns.limits[pattern]
+      let limit = catalog.policies.inForce(
+        ofDynamic: row.slot, under: catalog.patterns.policy(pattern)
+      ).limit
       shards.update(row.slot) { state in
         if state.life == row.life { state.share(limit, among: nodes, at: now) }
       }

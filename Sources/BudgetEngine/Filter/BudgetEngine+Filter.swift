@@ -163,7 +163,9 @@ extension BudgetEngine {
     if denial.mode == .freeze { return denial }
     var slot = asking.catalog.next(after: denial.slot)
     while slot != Slot.none {
-      if asking.catalog.mode(of: slot) == .freeze { return ownDenial(by: slot, scope, asking) }
+      if asking.catalog.policies.mode(of: slot) == .freeze {
+        return ownDenial(by: slot, scope, asking)
+      }
       slot = asking.catalog.next(after: slot)
     }
     return nil
@@ -174,7 +176,7 @@ extension BudgetEngine {
     by slot: Int32, _ scope: BudgetScope, _ asking: FilterAsking
   ) -> BudgetDenial? {
     if asking.asksGates && asking.catalog.isOpenItself(slot) { return nil }
-    let (limit, mode) = (asking.catalog.limits[Int(slot)], asking.catalog.mode(of: slot))
+    let (limit, mode) = asking.catalog.policies.inForce(of: slot)
     if limit == BudgetCatalog.unlimited, mode != .freeze { return nil }
     let standing = shards.standing(of: slot, at: asking.now)
     guard asking.denies(standing.spend, limit: limit, mode) else { return nil }

@@ -35,11 +35,14 @@ public struct DenialText: Sendable {
     public var name: NameBytes
     /// Its window; nil: LiteLLM's sentence, which names none.
     public var window: String?
+    /// Why an operator froze it, in the operator's words; empty: nobody said.
+    public var reason: String
 
-    /// Makes a budget from its name and window.
-    public init(name: NameBytes, window: String?) {
+    /// Makes a budget from its parts.
+    public init(name: NameBytes, window: String?, reason: String = "") {
       self.name = name
       self.window = window
+      self.reason = reason
     }
   }
 
@@ -198,7 +201,9 @@ private struct Sentence {
     if denial.mode == .freeze {
       text.append("\(denial.scope) ")
       budget.name.append(to: &text)
-      return text.append(" is frozen\n")
+      text.append(budget.reason.isEmpty ? " is frozen" : " is frozen: ")
+      text.append(budget.reason)
+      return text.append("\n")
     }
     text.append(estimate == nil ? "Exceeded budget for " : "Would exceed budget for ")
     switch denial.scope {

@@ -83,6 +83,8 @@ public struct ChargedSlots: Sendable {
 
   /// Adds the budgets of one name, from its first slot on.
   private mutating func addAll(from first: Int32, in catalog: BudgetCatalog) {
+    // A frozen name without a budget is asked, and never charged.
+    if catalog.frozen.contains(first) { return }
     slots.append(first)
     var slot = catalog.next(after: first)
     while slot != Slot.none {

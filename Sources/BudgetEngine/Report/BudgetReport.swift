@@ -8,6 +8,10 @@ public struct BudgetReport: Hashable, Sendable {
   public var limit: PicoUSD?
   /// The budget's mode at its limit.
   public var mode = BudgetMode.enforce
+  /// The policy that the configuration gives it; nil: that in force.
+  public var configured: BudgetPolicy?
+  /// The changes in force over that; nil: there are none.
+  public var changed: ChangedPolicy?
   /// Whose words it is written in.
   public var origin = BudgetOrigin.liteLLM
   /// How often it would have denied since the process started, where it only watches.
@@ -43,6 +47,7 @@ extension BudgetEngine {
     let (state, kept) = shards.stateAndKept(of: budget.slot)
     var report = BudgetReport(budget.definition, state, at: now)
     report.reserved = kept
+    (report.configured, report.changed) = (budget.configured, budget.changed)
     if isShadow { report.shadowed = shards.shadowed(budget.slot) }
     return report
   }
@@ -100,12 +105,17 @@ extension BudgetCatalog {
   public func withDenier<Result>(
     of denial: BudgetDenial, _ body: (DenialText.Denier) -> Result
   ) -> Result {
+    let reason = denial.mode == .freeze ? freezeReason(of: denial.slot) : ""
     if denial.life != 0 {
       let (name, window) = dynamicIdentity(of: denial)
-      return NameBytes.with(name) { body(DenialText.Denier(name: $0, window: window)) }
+      return NameBytes.with(name) {
+        body(DenialText.Denier(name: $0, window: window, reason: reason))
+      }
     }
     let window = spokenWindow(of: denial.slot)
-    return withName(of: denial) { body(DenialText.Denier(name: $0, window: window)) }
+    return withName(of: denial) {
+      body(DenialText.Denier(name: $0, window: window, reason: reason))
+    }
   }
 
   /// The window of the budget that a denial speaks of; nil: LiteLLM's own, or no longer in force.
@@ -132,7 +142,9 @@ extension BudgetCatalog {
   /// Calls `body` with that name; no text is built.
   public func withName<Result>(of denial: BudgetDenial, _ body: (NameBytes) -> Result) -> Result {
     if denial.life != 0 { return NameBytes.with(dynamicIdentity(of: denial).name, body) }
-    guard budgetIndexes[Int(denial.slot)] >= 0 else { return body(.absent) }
+    guard isInForce(denial.slot) else {
+      return NameBytes.with(frozen.keys[denial.slot]?.name ?? "", body)
+    }
     return keys.names.with(keys.name(of: denial.slot), body)
   }
 }

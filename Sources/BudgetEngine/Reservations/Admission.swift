@@ -221,17 +221,20 @@ public struct ReservationAttempt: Sendable {
 extension SlotRoom {
   fileprivate init(_ slot: Int32, pattern: Int32?, life: UInt32, in catalog: BudgetCatalog) {
     guard let pattern = pattern.map({ Int($0) }) else {
+      let (limit, mode) = catalog.policies.inForce(of: slot)
       self.init(
-        slot: slot, life: 0, scope: catalog.keys.scope(of: slot),
-        limit: catalog.limits[Int(slot)], mode: catalog.mode(of: slot), countedAt: slot)
+        slot: slot, life: 0, scope: catalog.keys.scope(of: slot), limit: limit, mode: mode,
+        countedAt: slot)
       return
     }
     let patterns = catalog.patterns
     let isOverflow = life == 0 && slot == patterns.overflows[pattern]
+    let (limit, mode) = catalog.policies.inForce(
+      ofDynamic: slot, under: patterns.policy(pattern))
     self.init(
       slot: slot, life: life, scope: patterns.definitions[pattern].key.scope,
-      limit: isOverflow ? BudgetCatalog.unlimited : patterns.limits[pattern],
-      mode: patterns.modes[pattern], countedAt: patterns.overflows[pattern])
+      limit: isOverflow ? BudgetCatalog.unlimited : limit, mode: mode,
+      countedAt: patterns.overflows[pattern])
     isForWantOfRoom = isOverflow && mode == .enforce && patterns.full == .deny
   }
 }

@@ -12,6 +12,8 @@ struct SlotState: Sendable {
   private(set) var mode: BudgetMode
   /// Whether another budget of the same name is asked after this one.
   private(set) var hasNext: Bool
+  /// Whether a dynamic budget stays, whatever its window: somebody has changed its policy.
+  var isPinned: Bool
   /// How many budgets have had the slot: a reference to a dynamic budget names it, so that it never
   /// reaches the next owner of the slot. Not 0. Here since it fits between others.
   private(set) var life: UInt32
@@ -59,6 +61,7 @@ struct SlotState: Sendable {
     limit = BudgetCatalog.unlimited
     mode = .enforce
     hasNext = false
+    isPinned = false
     generation = 0
     share = nil
     successor = Slot.none
@@ -80,6 +83,7 @@ struct SlotState: Sendable {
   /// reservation keeps something back.
   func hasEnded(at now: Timestamp) -> Bool {
     pendingRecords == 0 && pending == .zero && !isOpen(at: now) && holds == Slot.none
+      && !isPinned
   }
 
   /// A dynamic budget takes the slot over, in the row `home`.
@@ -209,6 +213,12 @@ struct SlotState: Sendable {
     mode = policy.mode
     self.hasNext = hasNext
     self.generation = generation
+  }
+
+  /// Another policy is in force, under the same configuration.
+  mutating func follow(limit: PicoUSD, _ mode: BudgetMode) {
+    self.limit = limit
+    self.mode = mode
   }
 
   /// Makes a window of the fleet the budget's own, in place of those that opened at `replaced`. The

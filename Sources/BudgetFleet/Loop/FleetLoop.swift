@@ -27,13 +27,15 @@ public final class FleetLoop: Sendable {
     self.log = log
     let (link, rhythm) = (redis, settings)
     thread = RedisThread(name: "redis") { thread in
-      let reconciler = Reconciler(settings: rhythm, keys: RedisKeys(namespace: link.namespace))
+      let keys = RedisKeys(namespace: link.namespace)
+      let reconciler = Reconciler(settings: rhythm, keys: keys)
       if case .cluster(let seeds) = link.topology {
         let store = ClusterFleetStore(link, seeds: seeds)
-        var work = FleetWork(store, reconciler, member: member, log: log)
+        var work = FleetWork(store, reconciler, keys: keys, member: member, log: log)
         work.run(waiting: { thread.wait(for: $0) }) { firstPass.signal() }
       } else {
-        var work = FleetWork(RedisFleetStore(link), reconciler, member: member, log: log)
+        var work = FleetWork(
+          RedisFleetStore(link), reconciler, keys: keys, member: member, log: log)
         work.run(waiting: { thread.wait(for: $0) }) { firstPass.signal() }
       }
     }
@@ -43,6 +45,9 @@ public final class FleetLoop: Sendable {
   public func waitForFirstPass() {
     _ = firstPass.wait(timeout: .now() + .milliseconds(Self.firstPassMilliseconds))
   }
+
+  /// An operator has changed something here: the store is told at once.
+  public func tellChanges() { thread.wake() }
 
   /// One last pass, so that the fleet has all that this node has recorded; then the thread ends.
   public func end(within allowance: Duration) {

@@ -15,6 +15,7 @@ final class FleetVoice {
   private var isPartial = false
   private var switches = 0
   private var clocksAreApart = false
+  private var exchangeFault: String?
 
   init(log: Logger) { self.log = log }
 
@@ -63,6 +64,19 @@ final class FleetVoice {
 
   /// Masters' clocks that are further apart are told of.
   private static let clockDifferenceBound = Duration.milliseconds(500)
+
+  /// Operators' changes were exchanged with the store, or why not.
+  func exchanged(_ fault: String?) {
+    defer { exchangeFault = fault }
+    guard fault != exchangeFault else { return }
+    if let fault {
+      log.error(
+        "changes of limits are not shared with other nodes, budgetd:policy in Redis cannot be used: \(fault); all else is"
+      )
+    } else {
+      log.notice("changes of limits are shared with other nodes again")
+    }
+  }
 
   /// Whether nodes of a cluster are away changes.
   private func noteAway(_ report: PassReport) {

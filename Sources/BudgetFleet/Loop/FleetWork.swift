@@ -13,15 +13,20 @@ struct FleetWork<Link: FleetLink> {
   private let voice: FleetVoice
   private let interval: Duration
   private var reconciler: Reconciler
+  private var exchange: ChangeExchange
   private var backoff = RedisBackoff()
   private var random = SystemRandomNumberGenerator()
   private var isNextUrgent = false
   private var hasSucceeded = false
 
-  init(_ link: Link, _ reconciler: Reconciler, member: FleetMember, log: Logger) {
+  init(
+    _ link: Link, _ reconciler: Reconciler, keys: RedisKeys = RedisKeys(namespace: nil),
+    member: FleetMember, log: Logger
+  ) {
     self.member = member
     self.link = link
     self.reconciler = reconciler
+    exchange = ChangeExchange(keys)
     voice = FleetVoice(log: log)
     interval = reconciler.settings.interval
     // An attempt costs little, and an outage lasts until the first one that succeeds.
@@ -33,7 +38,15 @@ struct FleetWork<Link: FleetLink> {
   mutating func run(waiting: (Duration) -> RedisThread.Wakeup, onFirstPass: () -> Void) {
     var delay = Duration.zero
     while true {
-      let isLast = waiting(delay) == .ending
+      let since = member.uptime()
+      let wakeup = waiting(delay)
+      if wakeup == .woken {
+        // A change was made here: it is told at once, and the next pass comes at its time.
+        exchangeAlone()
+        delay = max(.zero, delay - (member.uptime() - since))
+        continue
+      }
+      let isLast = wakeup == .ending
       delay = attempt(isUrgent: isNextUrgent && !isLast, isLast: isLast, onFirstPass)
       if isLast {
         reconciler.close(member)
@@ -51,6 +64,7 @@ struct FleetWork<Link: FleetLink> {
     do throws(PassFailure) {
       link.beginPass()
       try connect()
+      try exchangeChanges()
       let report = try reconciler.pass(
         member, &link, isUrgent: isUrgent, isLast: isLast)
       let took = member.uptime() - start
@@ -62,6 +76,24 @@ struct FleetWork<Link: FleetLink> {
       return max(.zero, report.nextPass - took)
     } catch {
       return delay(after: error)
+    }
+  }
+
+  /// Before the pass: windows that somebody has ended take no more spend.
+  private mutating func exchangeChanges() throws(PassFailure) {
+    guard let changes = member.changes else { return }
+    let fault = try exchange.pass(changes, &link, at: member.now())
+    member.noteExchange(fault: fault)
+    voice.exchanged(fault)
+  }
+
+  /// The next pass tells what cannot be told now.
+  private mutating func exchangeAlone() {
+    guard link.isConnected else { return }
+    do throws(PassFailure) {
+      try exchangeChanges()
+    } catch {
+      link.disconnect()
     }
   }
 

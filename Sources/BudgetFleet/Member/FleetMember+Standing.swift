@@ -43,6 +43,9 @@ extension FleetMember {
     }
   }
 
+  /// Why operators' changes cannot be exchanged; nil: they can.
+  func noteExchange(fault: String?) { state.withLock { $0.exchangeFault = fault } }
+
   /// How the store's servers are.
   public func note(_ health: StoreHealth) { state.withLock { $0.health = health } }
 

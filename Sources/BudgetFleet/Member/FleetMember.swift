@@ -13,12 +13,18 @@ public struct FleetSurroundings: Sendable {
   /// Fleet time; the store's clock moves it where it is a `FleetClock`.
   let time: any TimeSource
   let log: Logger
+  /// The changes that operators make on this node; nil: nothing is exchanged.
+  public var changes: (any SharedChanges)?
   /// The time that has passed since some instant, asleep or awake.
   public var uptime: @Sendable () -> Duration
 
   /// Makes them, with the machine's own uptime.
-  public init(engine: BudgetEngine, ledger: SpendLedger, time: any TimeSource, log: Logger) {
+  public init(
+    engine: BudgetEngine, ledger: SpendLedger, time: any TimeSource, log: Logger,
+    changes: (any SharedChanges)? = nil
+  ) {
     self.engine = engine
+    self.changes = changes
     self.ledger = ledger
     self.time = time
     self.log = log
@@ -53,6 +59,7 @@ public final class FleetMember: FleetNode, Sendable {
   let isClosed = Atomic<Bool>(false)
   let isStopped = Atomic<Bool>(false)
   let uptime: @Sendable () -> Duration
+  let changes: (any SharedChanges)?
   private let started: Duration
 
   /// Makes the member; it says nothing and watches nothing until `start`.
@@ -63,6 +70,7 @@ public final class FleetMember: FleetNode, Sendable {
     clock = time as? FleetClock
     log = surroundings.log
     uptime = surroundings.uptime
+    changes = surroundings.changes
     started = uptime()
     self.options = options
     state = Locked(

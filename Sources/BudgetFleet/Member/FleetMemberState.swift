@@ -26,6 +26,8 @@ struct FleetMemberState: Sendable {
   var isEvictionUnsafe = false
   var clockJumps = 0
   var nodesFaults = 0
+  /// Why operators' changes cannot be exchanged; nil: they can.
+  var exchangeFault: String?
   var hasHeardClock = false
   /// The store's clock says what is not believed; nil: it does not.
   var clockDoubt: ClockDoubt?

@@ -9,10 +9,20 @@ extension MethodName {
   var leastRole: Role? {
     switch self {
     case .filterDeployments: .check
-    case .getProviderBudgets, .getSpendHistory, .explainRequest: .read
+    case .getProviderBudgets, .getSpendHistory, .explainRequest, .listChanges: .read
     case .recordSpend, .reserveSpend, .releaseReservation, .extendReservation: .spend
-    case .backupLedger: .admin
+    case .backupLedger, .setBudget, .clearBudget, .resetBudget, .reloadConfig: .admin
     case .authenticate, .ping: nil
+    }
+  }
+}
+
+extension MethodName {
+  /// Whether this build answers the method: whether the service has a handler for it.
+  var isServed: Bool {
+    switch self {
+    case .resetBudget: false
+    default: true
     }
   }
 }

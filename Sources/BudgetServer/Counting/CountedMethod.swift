@@ -10,5 +10,5 @@ enum CountedMethod {
   /// Their names in the contract's service, by position.
   static let names = ["_unknown"] + MethodName.allCases.map(\.serviceName)
   /// Those that this build answers.
-  static let served = MethodName.allCases.filter { BudgetService.serves($0) }.map(\.position)
+  static let served = MethodName.allCases.filter(\.isServed).map(\.position)
 }

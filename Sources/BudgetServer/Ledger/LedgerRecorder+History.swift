@@ -59,6 +59,14 @@ extension LedgerRecorder {
   }
 }
 
+extension LedgerRecorder {
+  /// `limits` with those that operators have changed in place of the configuration's.
+  func inForce(_ limits: [NotedLimit]) -> [NotedLimit] {
+    PolicyChanging(of: engine).inForce(limits.lazy.map { ($0.key, $0.limit) })
+      .map { NotedLimit($0.key, $0.limit) }
+  }
+}
+
 extension BudgetConfiguration {
   /// Every limit there is, for the ledger's notes.
   var notedLimits: [NotedLimit] {

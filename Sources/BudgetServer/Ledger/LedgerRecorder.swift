@@ -223,7 +223,8 @@ final class LedgerRecorder: SpendRecorder {
       look(now)
       let report = engine.reload(configuration, at: now)
       LedgerSync.write(report, to: ledger, at: now)
-      ledger.note(configuration.notedLimits(after: report), isComplete: false, at: now)
+      ledger.note(
+        inForce(configuration.notedLimits(after: report)), isComplete: false, at: now)
       requests.forgetDenials(of: report.reusedSlots)
       trace.withLock { $0 }?.begin(engine, self, at: now)
       return report

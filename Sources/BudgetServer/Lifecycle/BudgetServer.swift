@@ -40,6 +40,7 @@ public final class BudgetServer: Sendable {
   private let http: PagePort?
   let access: AccessDesk
   private let audit: AuditLog
+  let changes: ChangeDesk
   private let pace: SpendSampling
   private let upkeep: DynamicUpkeep
   private let reservations: ReservationUpkeep
@@ -101,12 +102,17 @@ public final class BudgetServer: Sendable {
     let recorder = LedgerRecorder(
       engine: engine, ledger: ledger, queueBound: settings.queueRecordBound, time: time,
       durability: options.durability, bounds: options.wire, requests: requests, log: log)
+    let nodeID = options.nodeID ?? opening.nodeID
+    let audit = AuditLog(log: log)
+    audit.keep(in: .init(ledger: ledger, time: time, node: nodeID))
+    changes = ChangeDesk(recorder, time, audit: audit, node: nodeID, restoring: opening.changes)
     ledger.start(recorder)
     let report = engine.reload(config.accepted.budgets, at: now)
     engine.inherit(opening.held, at: now)
     engine.estimates.restore(opening.learned)
     LedgerSync.write(report, to: ledger, at: now)
-    ledger.note(config.accepted.budgets.notedLimits, isComplete: true, at: now)
+    ledger.note(
+      recorder.inForce(config.accepted.budgets.notedLimits), isComplete: true, at: now)
     // A crash in the next moment must find the windows as they are now.
     ledger.settle()
     let counters = ServiceCounters()
@@ -115,20 +121,21 @@ public final class BudgetServer: Sendable {
       source == nil
       ? nil
       : FleetMember(
-        FleetSurroundings(engine: engine, ledger: ledger, time: time, log: log),
+        FleetSurroundings(
+          engine: engine, ledger: ledger, time: time, log: log, changes: changes),
         options: options.fleet)
     let clocks = ClockWatch(time, isShared: source != nil, log: log)
     let readiness = Readiness(
       recorder: recorder, fleet: member, clocks: clocks, security: security)
     pace = SpendSampling(engine, time)
-    let identity = NodeIdentity(
-      version: Self.version, nodeID: options.nodeID ?? opening.nodeID)
+    let identity = NodeIdentity(version: Self.version, nodeID: nodeID)
     upkeep = DynamicUpkeep(engine, time, log: log)
     reservations = ReservationUpkeep(engine, ledger, time)
     let context = ServiceContext(
       engine: engine, time: time, recorder: recorder, bounds: options.wire, identity: identity,
       counters: counters, contradictions: contradictions, requests: requests,
-      readiness: readiness, pace: pace, access: access, audit: AuditLog(log: log),
+      readiness: readiness, pace: pace, access: access, audit: audit,
+      changes: changes,
       isInsecureNetwork: endpoints.contains(where: rule.isInsecure)
         || passed.rpc.contains { rule.isInsecure($0.endpoint) }
         || pageAddress.map { pageRule.isInsecure(.tcp($0)) } ?? false,
@@ -195,7 +202,7 @@ public final class BudgetServer: Sendable {
     self.counters = counters
     self.member = member
     self.access = access
-    audit = context.audit
+    self.audit = audit
     self.trace = trace
     redis = source
     self.security = security
@@ -242,12 +249,19 @@ public final class BudgetServer: Sendable {
     }
   }
 
+  /// Calls `told` whenever an operator has changed a budget on this node.
+  public func whenChanged(_ told: @escaping @Sendable () -> Void) { changes.whenChanged(told) }
+
   /// Begins to accept connections.
   public func start() {
     FreedMemory.release()
     readiness.clocks?.start()
     upkeep.start()
     reservations.start()
+    changes.start { [weak self] author in
+      self?.reload(by: author)
+        ?? .failure(ServiceRefusal(.unavailable, "the server is ending"))
+    }
     pace.start { [requests] in requests.totals.requests }
     transport.start()
   }
@@ -255,12 +269,17 @@ public final class BudgetServer: Sendable {
   /// Reads the configuration again and puts it in force as a whole; spend stays. A file that is
   /// refused leaves the old configuration in force, and the log says why. It takes as long as reading
   /// takes; a drain does not wait for that, and what was read when it began is thrown away.
-  public func reload() {
+  public func reload() { _ = reload(by: ChangeAuthor(name: "a signal to the process", place: "")) }
+
+  func reload(by author: ChangeAuthor) -> Result<ReloadConfigResponse, ServiceRefusal> {
     security?.reload(at: SystemTimeSource.wallClock())
-    reloading.withLock { known in
-      audit.note(.reload, by: "a signal to the process")
+    return reloading.withLock { known in
+      audit.note(.reload, by: author)
       let complaint = reloadAccess()
-      defer { if let complaint { config.refuse(complaint) } }
+      defer {
+        if let complaint { config.refuse(complaint) }
+        FreedMemory.release()
+      }
       do throws(ServerError) {
         let config = try ConfigSource(options).load()
         let moves = known.moves(to: config.accepted)
@@ -274,19 +293,23 @@ public final class BudgetServer: Sendable {
         }
         guard let report else {
           log.notice("reload given up: the server is ending")
-          return
+          return .failure(ServiceRefusal(.unavailable, "the server is ending"))
         }
         known = ComputedIDs(config.accepted)
         warnOfRedis(config.accepted.redis)
         config.log(to: log, as: "reloaded")
         LogText.write(report, to: log)
         ComputedIDs.write(losses, to: log)
+        return .success(ReloadConfigResponse(report, config.accepted.warnings, also: complaint))
       } catch {
         self.config.refuse(error.description)
         log.error("reload refused, the configuration in force stays:")
         for line in error.description.split(separator: "\n") { log.error("  \(line)") }
+        return .failure(
+          ServiceRefusal(
+            .failedPrecondition,
+            "the configuration is refused, the one in force stays: \(error.description)"))
       }
-      FreedMemory.release()
     }
   }
 

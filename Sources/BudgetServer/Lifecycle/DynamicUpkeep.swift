@@ -48,7 +48,7 @@ final class DynamicUpkeep: Sendable {
     if catalog.patternsInForce.isEmpty { return [] }
     if (engine?.dynamicBudgetCount ?? 0) <= Self.countedAtOnce { return reading.patterns() }
     let counted = state.withLock { $0.counted }
-    return counted?.generation == catalog.generation ? counted?.patterns ?? [] : []
+    return counted?.generation == catalog.edition ? counted?.patterns ?? [] : []
   }
 
   private func count(_ engine: BudgetEngine, at now: Timestamp) {
@@ -57,12 +57,12 @@ final class DynamicUpkeep: Sendable {
     let isKnown = state.withLock { state in
       state.counted.map { counted in
         let age = now.unixMilliseconds - counted.at.unixMilliseconds
-        return counted.generation == catalog.generation && age < Self.quietMilliseconds
+        return counted.generation == catalog.edition && age < Self.quietMilliseconds
       } ?? false
     }
     if isKnown { return }
     let patterns = DynamicReading(of: engine, in: catalog, at: now).patterns()
-    state.withLock { $0.counted = (catalog.generation, now, patterns) }
+    state.withLock { $0.counted = (catalog.edition, now, patterns) }
   }
 
   /// One second's work.

@@ -71,7 +71,9 @@ struct BudgetService: ~Copyable {
     let call = Call(head, from: connection, receivedAt: receivedAt)
     var outcome = FrameOutcome.answered
     do throws(ServiceRefusal) {
-      if let refusal = gate.refusal(of: call, head.method) { throw ServiceRefusal(refusal) }
+      if let refusal = gate.refusal(of: call, head.method) {
+        throw Administration.noted(refusal, of: head.method, by: peers[call.connection], context)
+      }
       outcome = try answer(call, head, output: &output)
       if outcome == .deferred || outcome == .closeAfterReply {
         gate.wait(for: call)
@@ -106,15 +108,18 @@ struct BudgetService: ~Copyable {
     case .reserveSpend: try reserveSpend(head, output: &output)
     case .releaseReservation: try releaseReservation(head, output: &output)
     case .extendReservation: try extendReservation(head, output: &output)
+    case .setBudget?, .clearBudget?, .listChanges?, .reloadConfig?:
+      let administration = Administration(call, head.method, by: peers[call.connection], context)
+      try administration.take(head, &reader.decoder)
+      return .deferred
+    case .resetBudget?:
+      try ServiceRefusal.of { () throws(WireFault) in try reader.decoder.judge(head) }
+      throw ServiceRefusal(
+        .unimplemented, "\(head.method?.description ?? "") is not part of this build")
     case nil:
       throw ServiceRefusal(.unimplemented, "the request has no method that this build knows")
     }
     return .answered
-  }
-
-  /// Whether this build answers `method`: whether the switch above has a handler for it.
-  static func serves(_ method: MethodName) -> Bool {
-    true
   }
 
   /// How many records were asked for since the last time.

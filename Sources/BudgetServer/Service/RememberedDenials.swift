@@ -17,8 +17,8 @@ struct RememberedDenials {
   /// Adds `denial` to `reply`.
   mutating func add(_ denial: BudgetDenial, in catalog: BudgetCatalog, to reply: inout FilterReply)
   {
-    if generation != catalog.generation {
-      generation = catalog.generation
+    if generation != catalog.edition {
+      generation = catalog.edition
       for place in said.indices { said[place] = nil }
     }
     let place = Int(denial.slot) & (Self.placeCount - 1)

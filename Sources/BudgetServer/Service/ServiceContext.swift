@@ -19,6 +19,8 @@ struct ServiceContext: Sendable {
   let pace: SpendSampling
   let access: AccessDesk
   let audit: AuditLog
+  /// The place for changes of budgets; nil: there are none.
+  var changes: ChangeDesk? = nil
   /// Whether other machines reach the node without encryption, or without saying who they are.
   var isInsecureNetwork = false
   /// Nil where the node is alone.

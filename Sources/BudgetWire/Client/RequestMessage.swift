@@ -27,6 +27,16 @@ public struct RequestMessage: Hashable, Sendable {
     case backupLedger(path: String)
     /// Each budget's verdict on a request that FilterDeployments could be asked.
     case explainRequest(FilterDeploymentsRequest)
+    /// Change a budget's limit, or the mode of a name's budgets.
+    case setBudget(SetBudgetRequest)
+    /// Have the configuration's values hold again.
+    case clearBudget(ClearBudgetRequest)
+    /// End a budget's window.
+    case resetBudget(ResetBudgetRequest)
+    /// The changes that operators made.
+    case listChanges(ListChangesRequest)
+    /// Read the configuration again.
+    case reloadConfig
     /// Who the connection is.
     case authenticate(token: String)
     /// Who answers.
@@ -67,6 +77,11 @@ public struct RequestMessage: Hashable, Sendable {
     case .getSpendHistory(let message): message.append(to: &buffer)
     case .backupLedger(let path):
       buffer.appendMessage(MethodName.backupLedger.rawValue) { $0.appendText(1, path) }
+    case .setBudget(let message): message.append(to: &buffer)
+    case .clearBudget(let message): message.append(to: &buffer)
+    case .resetBudget(let message): message.append(to: &buffer)
+    case .listChanges(let message): message.append(to: &buffer)
+    case .reloadConfig: buffer.appendHead(MethodName.reloadConfig.rawValue, length: 0)
     case .authenticate(let token):
       buffer.appendMessage(MethodName.authenticate.rawValue) { $0.appendText(1, token) }
     case .ping: buffer.appendHead(MethodName.ping.rawValue, length: 0)

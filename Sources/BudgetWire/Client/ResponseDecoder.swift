@@ -99,6 +99,8 @@ extension ResponseMessage {
       result = unsafe .backupLedger(
         BackupLedgerResponse(bytes: message.pointee.bytes, path: message.pointee.path.text))
     case nil: break
+    // Those of administration; a method of a later contract has none that this client reads.
+    default: result = unsafe Result(administration: response)
     }
   }
 }
@@ -282,6 +284,18 @@ extension Budget {
     unsafe reservedUSD = budget.reserved_usd
     unsafe isExhausted = budget.exhausted != 0
     mode = unsafe UInt8(exactly: budget.mode.rawValue).flatMap(BudgetMode.init)
+    if unsafe budget.configured_limit_usd_presence_case
+      == BUDGET__V1__BUDGET__CONFIGURED_LIMIT_USD_PRESENCE_CONFIGURED_LIMIT_USD
+    {
+      unsafe configuredLimitUSD = budget.configured_limit_usd
+    }
+    if unsafe budget.override_until_unix_ms_presence_case
+      == BUDGET__V1__BUDGET__OVERRIDE_UNTIL_UNIX_MS_PRESENCE_OVERRIDE_UNTIL_UNIX_MS
+    {
+      unsafe overrideUntilUnixMilliseconds = budget.override_until_unix_ms
+    }
+    overrideVersion = unsafe budget.override_version.text
+    overrideReason = unsafe budget.override_reason.text
     timeZone = unsafe budget.time_zone.text
     beginsOn = unsafe budget.begins_on.text
     wouldHaveDenied = unsafe budget.would_have_denied
@@ -363,6 +377,115 @@ extension PingResponse {
     }
     unsafe role = message.role.text
     unsafe isInsecureNetwork = message.insecure_network != 0
+  }
+}
+
+extension ResponseMessage.Result {
+  /// The answer to a method that changes budgets; nil: the message is not there.
+  fileprivate init?(administration response: Budget__V1__Response) {
+    if let message = unsafe response.set_budget,
+      unsafe response.result_case == BUDGET__V1__RESPONSE__RESULT_SET_BUDGET
+    {
+      self = unsafe .setBudget(
+        SetBudgetResponse(
+          message.pointee.change.map { unsafe BudgetOverride($0.pointee) }
+            ?? BudgetOverride(BudgetTarget(nil, "")),
+          before: message.pointee.before.text))
+    } else if let message = unsafe response.clear_budget,
+      unsafe response.result_case == BUDGET__V1__RESPONSE__RESULT_CLEAR_BUDGET
+    {
+      self = unsafe .clearBudget(
+        FilterDeploymentsResponse.list(
+          message.pointee.changes, message.pointee.n_changes, BudgetOverride.init))
+    } else if let message = unsafe response.reset_budget,
+      unsafe response.result_case == BUDGET__V1__RESPONSE__RESULT_RESET_BUDGET
+    {
+      self = unsafe .resetBudget(
+        ResetBudgetResponse(
+          message.pointee.change.map { unsafe BudgetOverride($0.pointee) }
+            ?? BudgetOverride(BudgetTarget(nil, "")),
+          spendUSD: message.pointee.spend_usd))
+    } else if let message = unsafe response.list_changes,
+      unsafe response.result_case == BUDGET__V1__RESPONSE__RESULT_LIST_CHANGES
+    {
+      self = unsafe .changes(ListChangesResponse(message.pointee))
+    } else if let message = unsafe response.reload_config,
+      unsafe response.result_case == BUDGET__V1__RESPONSE__RESULT_RELOAD_CONFIG
+    {
+      self = unsafe .reloadConfig(ReloadConfigResponse(message.pointee))
+    } else {
+      return nil
+    }
+  }
+}
+
+extension BudgetOverride {
+  fileprivate init(_ change: Budget__V1__Override) {
+    unsafe self.init(
+      BudgetTarget(
+        UInt8(exactly: change.scope.rawValue).flatMap(BudgetScope.init), change.name.text,
+        window: change.window.text))
+    if unsafe change.limit_usd_presence_case
+      == BUDGET__V1__OVERRIDE__LIMIT_USD_PRESENCE_LIMIT_USD
+    {
+      unsafe limitUSD = change.limit_usd
+    }
+    unsafe hasNoLimit = change.no_limit != 0
+    if unsafe change.mode_presence_case == BUDGET__V1__OVERRIDE__MODE_PRESENCE_MODE {
+      mode = unsafe UInt8(exactly: change.mode.rawValue).flatMap(BudgetMode.init)
+    }
+    if unsafe change.reset_to_usd_presence_case
+      == BUDGET__V1__OVERRIDE__RESET_TO_USD_PRESENCE_RESET_TO_USD
+    {
+      unsafe resetToUSD = change.reset_to_usd
+    }
+    if unsafe change.until_unix_ms != 0 { unsafe untilUnixMilliseconds = change.until_unix_ms }
+    unsafe reason = change.reason.text
+    unsafe author = change.author.text
+    unsafe place = change.place.text
+    unsafe madeAtUnixMilliseconds = change.made_at_unix_ms
+    unsafe version = change.version.text
+    unsafe isCleared = change.cleared != 0
+  }
+}
+
+extension ListChangesResponse {
+  fileprivate init(_ message: Budget__V1__ListChangesResponse) {
+    self.init()
+    lines = unsafe FilterDeploymentsResponse.list(
+      message.lines, message.n_lines, AuditLine.init)
+    unsafe nextPageToken = message.next_page_token.text
+    inForce = unsafe FilterDeploymentsResponse.list(
+      message.in_force, message.n_in_force, BudgetOverride.init)
+  }
+}
+
+extension AuditLine {
+  fileprivate init(_ line: Budget__V1__AuditLine) {
+    unsafe self.init(atUnixMilliseconds: line.at_unix_ms, action: line.action.text)
+    unsafe author = line.author.text
+    unsafe place = line.place.text
+    unsafe nodeID = line.node_id.text
+    if let scope = unsafe UInt8(exactly: line.scope.rawValue).flatMap(BudgetScope.init) {
+      target = unsafe BudgetTarget(scope, line.name.text, window: line.window.text)
+    }
+    unsafe before = line.before.text
+    unsafe after = line.after.text
+    unsafe reason = line.reason.text
+    unsafe refusal = line.refusal.text
+  }
+}
+
+extension ReloadConfigResponse {
+  fileprivate init(_ message: Budget__V1__ReloadConfigResponse) {
+    self.init()
+    changes = unsafe UnsafeBufferPointer(start: message.changes, count: message.n_changes).map {
+      unsafe $0.text
+    }
+    changesOmitted = unsafe Int(message.changes_omitted)
+    warnings = unsafe UnsafeBufferPointer(start: message.warnings, count: message.n_warnings).map {
+      unsafe $0.text
+    }
   }
 }
 

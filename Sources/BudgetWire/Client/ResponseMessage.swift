@@ -30,6 +30,16 @@ public struct ResponseMessage: Hashable, Sendable {
     case authenticated(role: String)
     /// Who answers.
     case ping(PingResponse)
+    /// A change is in force.
+    case setBudget(SetBudgetResponse)
+    /// The changes that cleared something.
+    case clearBudget([BudgetOverride])
+    /// A window was ended.
+    case resetBudget(ResetBudgetResponse)
+    /// One page of the audit.
+    case changes(ListChangesResponse)
+    /// The configuration was read again.
+    case reloadConfig(ReloadConfigResponse)
     /// The ledger was copied.
     case backupLedger(BackupLedgerResponse)
   }

@@ -108,6 +108,14 @@ public struct Budget: Hashable, Sendable {
   public var isExhausted: Bool
   /// The budget's mode at its limit; nil: a mode of a later contract.
   public var mode: BudgetMode?
+  /// The configuration's limit, where an operator has changed limit or mode; nil: none, or nobody has.
+  public var configuredLimitUSD: Double?
+  /// When an operator's change ends by itself, Unix milliseconds; nil: it does not, or there is none.
+  public var overrideUntilUnixMilliseconds: Int64?
+  /// The version of the change of the limit in force; empty: none is.
+  public var overrideVersion = ""
+  /// Why an operator changed limit or mode; empty: nobody did, or nobody said.
+  public var overrideReason = ""
   /// The time zone of calendar windows; empty: the window begins with a charge.
   public var timeZone = ""
   /// The day that begins a window where it is not the first, such as `15` or `sunday`.
@@ -150,6 +158,10 @@ public struct Budget: Hashable, Sendable {
       bytes.appendDouble(7, reservedUSD)
       bytes.appendFlag(8, isExhausted)
       bytes.appendInteger(9, UInt64(mode?.rawValue ?? 0))
+      if let configuredLimitUSD { bytes.appendPresentDouble(10, configuredLimitUSD) }
+      if let overrideUntilUnixMilliseconds {
+        bytes.appendPresentInteger(11, UInt64(bitPattern: overrideUntilUnixMilliseconds))
+      }
       bytes.appendText(12, timeZone)
       bytes.appendText(13, beginsOn)
       bytes.appendInteger(14, wouldHaveDenied)
@@ -158,6 +170,8 @@ public struct Budget: Hashable, Sendable {
       pattern?.append(as: 17, to: &bytes)
       bytes.appendInteger(18, UInt64(openReservations))
       bytes.appendDouble(19, cushionUSD)
+      bytes.appendText(20, overrideVersion)
+      bytes.appendText(21, overrideReason)
     }
   }
 }

@@ -313,6 +313,131 @@ extension RequestDecoder {
   }
 }
 
+/// The budget that a request of administration names.
+public struct NamedTarget {
+  /// The kind of thing that the budget applies to; nil: unspecified, or not known here.
+  public let scope: BudgetScope?
+  /// The budget's name within its scope.
+  public let name: NameBytes
+  /// The window as configured.
+  public let window: NameBytes
+
+  @unsafe fileprivate init(
+    _ scope: Budget__V1__Scope, _ name: ProtobufCBinaryData, _ window: ProtobufCBinaryData
+  ) {
+    self.scope = UInt8(exactly: scope.rawValue).flatMap(BudgetScope.init)
+    self.name = unsafe NameBytes(name)
+    self.window = unsafe NameBytes(window)
+  }
+}
+
+/// A `SetBudgetRequest`.
+@safe public struct SetBudgetView {
+  private let message: UnsafePointer<Budget__V1__SetBudgetRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__SetBudgetRequest>) { unsafe self.message = message }
+
+  /// Whose budget.
+  public var target: NamedTarget {
+    unsafe NamedTarget(message.pointee.scope, message.pointee.name, message.pointee.window)
+  }
+  /// US dollars, unchecked; nil where the field was absent.
+  public var limitUSD: Double? {
+    let isPresent =
+      unsafe message.pointee.limit_usd_presence_case
+      == BUDGET__V1__SET_BUDGET_REQUEST__LIMIT_USD_PRESENCE_LIMIT_USD
+    return isPresent ? unsafe message.pointee.limit_usd : nil
+  }
+  /// Whether there is to be no limit.
+  public var hasNoLimit: Bool { unsafe message.pointee.no_limit != 0 }
+  /// Whether a mode was given.
+  public var hasMode: Bool {
+    unsafe message.pointee.mode_presence_case
+      == BUDGET__V1__SET_BUDGET_REQUEST__MODE_PRESENCE_MODE
+  }
+  /// The mode; nil: none was given, or it is not known here.
+  public var mode: BudgetMode? {
+    hasMode ? unsafe UInt8(exactly: message.pointee.mode.rawValue).flatMap(BudgetMode.init) : nil
+  }
+  /// When it ends by itself, Unix milliseconds, unchecked; 0 = when it is cleared.
+  public var untilUnixMilliseconds: Int64 { unsafe message.pointee.until_unix_ms }
+  /// Why.
+  public var reason: NameBytes { unsafe NameBytes(message.pointee.reason) }
+  /// The version that is to be in force; nil where the field was absent.
+  public var ifVersion: NameBytes? {
+    let isPresent =
+      unsafe message.pointee.if_version_presence_case
+      == BUDGET__V1__SET_BUDGET_REQUEST__IF_VERSION_PRESENCE_IF_VERSION
+    return isPresent ? unsafe NameBytes(message.pointee.if_version) : nil
+  }
+}
+
+/// A `ClearBudgetRequest`.
+@safe public struct ClearBudgetView {
+  private let message: UnsafePointer<Budget__V1__ClearBudgetRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__ClearBudgetRequest>) { unsafe self.message = message }
+
+  /// Whose changes.
+  public var target: NamedTarget {
+    unsafe NamedTarget(message.pointee.scope, message.pointee.name, message.pointee.window)
+  }
+  /// Why.
+  public var reason: NameBytes { unsafe NameBytes(message.pointee.reason) }
+}
+
+/// A `ResetBudgetRequest`.
+@safe public struct ResetBudgetView {
+  private let message: UnsafePointer<Budget__V1__ResetBudgetRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__ResetBudgetRequest>) { unsafe self.message = message }
+
+  /// Whose window.
+  public var target: NamedTarget {
+    unsafe NamedTarget(message.pointee.scope, message.pointee.name, message.pointee.window)
+  }
+  /// The spend that the new window begins with, US dollars, unchecked.
+  public var toUSD: Double { unsafe message.pointee.to_usd }
+  /// Why.
+  public var reason: NameBytes { unsafe NameBytes(message.pointee.reason) }
+}
+
+/// A `ListChangesRequest`.
+@safe public struct ListChangesView {
+  private let message: UnsafePointer<Budget__V1__ListChangesRequest>
+
+  init(_ message: UnsafePointer<Budget__V1__ListChangesRequest>) { unsafe self.message = message }
+
+  /// The most lines of a page, unchecked; 0 = 100.
+  public var pageSize: UInt32 { unsafe message.pointee.page_size }
+  /// The page before's token; absent = the first page.
+  public var pageToken: NameBytes { unsafe NameBytes(message.pointee.page_token) }
+  /// Only lines from then on, Unix milliseconds; 0 = all.
+  public var sinceUnixMilliseconds: Int64 { unsafe message.pointee.since_unix_ms }
+}
+
+extension RequestDecoder {
+  /// The message of a SetBudget request.
+  public mutating func setBudget(_ head: RequestHead) throws(WireFault) -> SetBudgetView {
+    try unsafe SetBudgetView(unpack(head, budget__v1__set_budget_request__unpack))
+  }
+
+  /// The message of a ClearBudget request.
+  public mutating func clearBudget(_ head: RequestHead) throws(WireFault) -> ClearBudgetView {
+    try unsafe ClearBudgetView(unpack(head, budget__v1__clear_budget_request__unpack))
+  }
+
+  /// The message of a ResetBudget request.
+  public mutating func resetBudget(_ head: RequestHead) throws(WireFault) -> ResetBudgetView {
+    try unsafe ResetBudgetView(unpack(head, budget__v1__reset_budget_request__unpack))
+  }
+
+  /// The message of a ListChanges request.
+  public mutating func listChanges(_ head: RequestHead) throws(WireFault) -> ListChangesView {
+    try unsafe ListChangesView(unpack(head, budget__v1__list_changes_request__unpack))
+  }
+}
+
 /// A `BackupLedgerRequest`.
 @safe public struct BackupLedgerView {
   private let message: UnsafePointer<Budget__V1__BackupLedgerRequest>

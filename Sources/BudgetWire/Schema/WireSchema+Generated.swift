@@ -13,8 +13,16 @@ public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
   case reserveSpend = 13
   /// Gives a reservation back.
   case releaseReservation = 14
+  /// Changes the limit of a budget, or the mode of a name's budgets, on every node.
+  case setBudget = 15
   /// Copies the ledger to a file on the server's disk.
   case backupLedger = 16
+  /// Has the configuration's limit and mode hold again.
+  case clearBudget = 17
+  /// Ends a budget's window now and begins the next one.
+  case resetBudget = 18
+  /// The audit: who changed what; and the changes in force.
+  case listChanges = 19
   /// Says who the connection is. Until then only this and Ping are answered, where the server has
   /// an access file; where it has none, everybody is admin.
   case authenticate = 20
@@ -26,10 +34,12 @@ public enum MethodName: UInt8, CaseIterable, Hashable, Sendable {
   case getSpendHistory = 23
   /// Every budget that FilterDeployments would ask about the same request, and what each says.
   case explainRequest = 24
+  /// Reads the configuration again and puts it in force, as SIGHUP does.
+  case reloadConfig = 25
 }
 
 /// An element for what has no method, at 0, then one for each method, at its `position`.
-public typealias PerMethod<Element: ~Copyable> = InlineArray<12, Element>
+public typealias PerMethod<Element: ~Copyable> = InlineArray<17, Element>
 
 extension MethodName: CustomStringConvertible {
   /// The method's position among all, from 1.
@@ -40,12 +50,17 @@ extension MethodName: CustomStringConvertible {
     case .getProviderBudgets: 3
     case .reserveSpend: 4
     case .releaseReservation: 5
-    case .backupLedger: 6
-    case .authenticate: 7
-    case .ping: 8
-    case .extendReservation: 9
-    case .getSpendHistory: 10
-    case .explainRequest: 11
+    case .setBudget: 6
+    case .backupLedger: 7
+    case .clearBudget: 8
+    case .resetBudget: 9
+    case .listChanges: 10
+    case .authenticate: 11
+    case .ping: 12
+    case .extendReservation: 13
+    case .getSpendHistory: 14
+    case .explainRequest: 15
+    case .reloadConfig: 16
     }
   }
 
@@ -57,12 +72,17 @@ extension MethodName: CustomStringConvertible {
     case .getProviderBudgets: "get_provider_budgets"
     case .reserveSpend: "reserve_spend"
     case .releaseReservation: "release_reservation"
+    case .setBudget: "set_budget"
     case .backupLedger: "backup_ledger"
+    case .clearBudget: "clear_budget"
+    case .resetBudget: "reset_budget"
+    case .listChanges: "list_changes"
     case .authenticate: "authenticate"
     case .ping: "ping"
     case .extendReservation: "extend_reservation"
     case .getSpendHistory: "get_spend_history"
     case .explainRequest: "explain_request"
+    case .reloadConfig: "reload_config"
     }
   }
 
@@ -74,12 +94,17 @@ extension MethodName: CustomStringConvertible {
     case .getProviderBudgets: "GetProviderBudgets"
     case .reserveSpend: "ReserveSpend"
     case .releaseReservation: "ReleaseReservation"
+    case .setBudget: "SetBudget"
     case .backupLedger: "BackupLedger"
+    case .clearBudget: "ClearBudget"
+    case .resetBudget: "ResetBudget"
+    case .listChanges: "ListChanges"
     case .authenticate: "Authenticate"
     case .ping: "Ping"
     case .extendReservation: "ExtendReservation"
     case .getSpendHistory: "GetSpendHistory"
     case .explainRequest: "ExplainRequest"
+    case .reloadConfig: "ReloadConfig"
     }
   }
 
@@ -91,12 +116,17 @@ extension MethodName: CustomStringConvertible {
     case .getProviderBudgets: .getProviderBudgets
     case .reserveSpend: .reserveSpend
     case .releaseReservation: .releaseReservation
+    case .setBudget: .setBudget
     case .backupLedger: .backupLedger
+    case .clearBudget: .clearBudget
+    case .resetBudget: .resetBudget
+    case .listChanges: .listChanges
     case .authenticate: .authenticate
     case .ping: .ping
     case .extendReservation: .extendReservation
     case .getSpendHistory: .getSpendHistory
     case .explainRequest: .filterDeployments
+    case .reloadConfig: .reloadConfig
     }
   }
 }
@@ -110,11 +140,16 @@ enum MessageKind: UInt8, CaseIterable, Hashable, Sendable {
   case getProviderBudgets
   case reserveSpend
   case releaseReservation
+  case setBudget
   case backupLedger
+  case clearBudget
+  case resetBudget
+  case listChanges
   case authenticate
   case ping
   case extendReservation
   case getSpendHistory
+  case reloadConfig
 }
 
 /// A bit for each singular field of a message, at its rule's place.
@@ -138,12 +173,17 @@ extension FieldRule {
       case 12: FieldRule(2, .once, at: 12, holding: .getProviderBudgets)
       case 13: FieldRule(2, .once, at: 13, holding: .reserveSpend)
       case 14: FieldRule(2, .once, at: 14, holding: .releaseReservation)
+      case 15: FieldRule(2, .once, at: 15, holding: .setBudget)
       case 16: FieldRule(2, .once, at: 16, holding: .backupLedger)
+      case 17: FieldRule(2, .once, at: 17, holding: .clearBudget)
+      case 18: FieldRule(2, .once, at: 18, holding: .resetBudget)
+      case 19: FieldRule(2, .once, at: 19, holding: .listChanges)
       case 20: FieldRule(2, .once, at: 20, holding: .authenticate)
       case 21: FieldRule(2, .once, at: 21, holding: .ping)
       case 22: FieldRule(2, .once, at: 22, holding: .extendReservation)
       case 23: FieldRule(2, .once, at: 23, holding: .getSpendHistory)
       case 24: FieldRule(2, .once, at: 24, holding: .filterDeployments)
+      case 25: FieldRule(2, .once, at: 25, holding: .reloadConfig)
       default: nil
       }
     case .filterDeployments:
@@ -213,9 +253,46 @@ extension FieldRule {
       case 1: FieldRule(2, .once, at: 1)
       default: nil
       }
+    case .setBudget:
+      switch number {
+      case 1: FieldRule(0, .once, at: 1)
+      case 2: FieldRule(2, .once, at: 2)
+      case 3: FieldRule(2, .once, at: 3)
+      case 4: FieldRule(1, .once, at: 4)
+      case 5: FieldRule(0, .once, at: 5)
+      case 6: FieldRule(0, .once, at: 6)
+      case 7: FieldRule(0, .once, at: 7)
+      case 8: FieldRule(2, .once, at: 8)
+      case 9: FieldRule(2, .once, at: 9)
+      default: nil
+      }
     case .backupLedger:
       switch number {
       case 1: FieldRule(2, .once, at: 1)
+      default: nil
+      }
+    case .clearBudget:
+      switch number {
+      case 1: FieldRule(0, .once, at: 1)
+      case 2: FieldRule(2, .once, at: 2)
+      case 3: FieldRule(2, .once, at: 3)
+      case 4: FieldRule(2, .once, at: 4)
+      default: nil
+      }
+    case .resetBudget:
+      switch number {
+      case 1: FieldRule(0, .once, at: 1)
+      case 2: FieldRule(2, .once, at: 2)
+      case 3: FieldRule(2, .once, at: 3)
+      case 4: FieldRule(1, .once, at: 4)
+      case 5: FieldRule(2, .once, at: 5)
+      default: nil
+      }
+    case .listChanges:
+      switch number {
+      case 1: FieldRule(0, .once, at: 1)
+      case 2: FieldRule(2, .once, at: 2)
+      case 3: FieldRule(0, .once, at: 3)
       default: nil
       }
     case .authenticate:
@@ -239,6 +316,7 @@ extension FieldRule {
       case 5: FieldRule(2, .once, at: 5)
       default: nil
       }
+    case .reloadConfig: nil
     }
   }
 
@@ -269,12 +347,17 @@ extension WireField: CustomStringConvertible {
     case (.request, 12): "get_provider_budgets"
     case (.request, 13): "reserve_spend"
     case (.request, 14): "release_reservation"
+    case (.request, 15): "set_budget"
     case (.request, 16): "backup_ledger"
+    case (.request, 17): "clear_budget"
+    case (.request, 18): "reset_budget"
+    case (.request, 19): "list_changes"
     case (.request, 20): "authenticate"
     case (.request, 21): "ping"
     case (.request, 22): "extend_reservation"
     case (.request, 23): "get_spend_history"
     case (.request, 24): "explain_request"
+    case (.request, 25): "reload_config"
     case (.filterDeployments, 1): "deployments"
     case (.filterDeployments, 2): "tags"
     case (.filterDeployments, 3): "model_name"
@@ -318,7 +401,28 @@ extension WireField: CustomStringConvertible {
     case (.reserveSpend, 7): "idempotency_key"
     case (.reserveSpend, 8): "model_name"
     case (.releaseReservation, 1): "reservation_id"
+    case (.setBudget, 1): "scope"
+    case (.setBudget, 2): "name"
+    case (.setBudget, 3): "window"
+    case (.setBudget, 4): "limit_usd"
+    case (.setBudget, 5): "no_limit"
+    case (.setBudget, 6): "mode"
+    case (.setBudget, 7): "until_unix_ms"
+    case (.setBudget, 8): "reason"
+    case (.setBudget, 9): "if_version"
     case (.backupLedger, 1): "path"
+    case (.clearBudget, 1): "scope"
+    case (.clearBudget, 2): "name"
+    case (.clearBudget, 3): "window"
+    case (.clearBudget, 4): "reason"
+    case (.resetBudget, 1): "scope"
+    case (.resetBudget, 2): "name"
+    case (.resetBudget, 3): "window"
+    case (.resetBudget, 4): "to_usd"
+    case (.resetBudget, 5): "reason"
+    case (.listChanges, 1): "page_size"
+    case (.listChanges, 2): "page_token"
+    case (.listChanges, 3): "since_unix_ms"
     case (.authenticate, 1): "token"
     case (.extendReservation, 1): "reservation_id"
     case (.extendReservation, 2): "ttl_ms"

@@ -48,6 +48,18 @@ typedef struct Budget__V1__PingResponse Budget__V1__PingResponse;
 typedef struct Budget__V1__ExplainRequestResponse Budget__V1__ExplainRequestResponse;
 typedef struct Budget__V1__ExplainedCandidate Budget__V1__ExplainedCandidate;
 typedef struct Budget__V1__ExplainedBudget Budget__V1__ExplainedBudget;
+typedef struct Budget__V1__Override Budget__V1__Override;
+typedef struct Budget__V1__SetBudgetRequest Budget__V1__SetBudgetRequest;
+typedef struct Budget__V1__SetBudgetResponse Budget__V1__SetBudgetResponse;
+typedef struct Budget__V1__ClearBudgetRequest Budget__V1__ClearBudgetRequest;
+typedef struct Budget__V1__ClearBudgetResponse Budget__V1__ClearBudgetResponse;
+typedef struct Budget__V1__ResetBudgetRequest Budget__V1__ResetBudgetRequest;
+typedef struct Budget__V1__ResetBudgetResponse Budget__V1__ResetBudgetResponse;
+typedef struct Budget__V1__ListChangesRequest Budget__V1__ListChangesRequest;
+typedef struct Budget__V1__ListChangesResponse Budget__V1__ListChangesResponse;
+typedef struct Budget__V1__AuditLine Budget__V1__AuditLine;
+typedef struct Budget__V1__ReloadConfigRequest Budget__V1__ReloadConfigRequest;
+typedef struct Budget__V1__ReloadConfigResponse Budget__V1__ReloadConfigResponse;
 
 
 /* --- enums --- */
@@ -106,12 +118,17 @@ typedef enum {
   BUDGET__V1__REQUEST__METHOD_GET_PROVIDER_BUDGETS = 12,
   BUDGET__V1__REQUEST__METHOD_RESERVE_SPEND = 13,
   BUDGET__V1__REQUEST__METHOD_RELEASE_RESERVATION = 14,
+  BUDGET__V1__REQUEST__METHOD_SET_BUDGET = 15,
   BUDGET__V1__REQUEST__METHOD_BACKUP_LEDGER = 16,
+  BUDGET__V1__REQUEST__METHOD_CLEAR_BUDGET = 17,
+  BUDGET__V1__REQUEST__METHOD_RESET_BUDGET = 18,
+  BUDGET__V1__REQUEST__METHOD_LIST_CHANGES = 19,
   BUDGET__V1__REQUEST__METHOD_AUTHENTICATE = 20,
   BUDGET__V1__REQUEST__METHOD_PING = 21,
   BUDGET__V1__REQUEST__METHOD_EXTEND_RESERVATION = 22,
   BUDGET__V1__REQUEST__METHOD_GET_SPEND_HISTORY = 23,
-  BUDGET__V1__REQUEST__METHOD_EXPLAIN_REQUEST = 24
+  BUDGET__V1__REQUEST__METHOD_EXPLAIN_REQUEST = 24,
+  BUDGET__V1__REQUEST__METHOD_RELOAD_CONFIG = 25
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__REQUEST__METHOD__CASE)
 } Budget__V1__Request__MethodCase;
 
@@ -127,12 +144,17 @@ struct  Budget__V1__Request
     Budget__V1__GetProviderBudgetsRequest *get_provider_budgets;
     Budget__V1__ReserveSpendRequest *reserve_spend;
     Budget__V1__ReleaseReservationRequest *release_reservation;
+    Budget__V1__SetBudgetRequest *set_budget;
     Budget__V1__BackupLedgerRequest *backup_ledger;
+    Budget__V1__ClearBudgetRequest *clear_budget;
+    Budget__V1__ResetBudgetRequest *reset_budget;
+    Budget__V1__ListChangesRequest *list_changes;
     Budget__V1__AuthenticateRequest *authenticate;
     Budget__V1__PingRequest *ping;
     Budget__V1__ExtendReservationRequest *extend_reservation;
     Budget__V1__GetSpendHistoryRequest *get_spend_history;
     Budget__V1__FilterDeploymentsRequest *explain_request;
+    Budget__V1__ReloadConfigRequest *reload_config;
   };
 };
 #define BUDGET__V1__REQUEST__INIT \
@@ -147,12 +169,17 @@ typedef enum {
   BUDGET__V1__RESPONSE__RESULT_GET_PROVIDER_BUDGETS = 12,
   BUDGET__V1__RESPONSE__RESULT_RESERVE_SPEND = 13,
   BUDGET__V1__RESPONSE__RESULT_RELEASE_RESERVATION = 14,
+  BUDGET__V1__RESPONSE__RESULT_SET_BUDGET = 15,
   BUDGET__V1__RESPONSE__RESULT_BACKUP_LEDGER = 16,
+  BUDGET__V1__RESPONSE__RESULT_CLEAR_BUDGET = 17,
+  BUDGET__V1__RESPONSE__RESULT_RESET_BUDGET = 18,
+  BUDGET__V1__RESPONSE__RESULT_LIST_CHANGES = 19,
   BUDGET__V1__RESPONSE__RESULT_AUTHENTICATE = 20,
   BUDGET__V1__RESPONSE__RESULT_PING = 21,
   BUDGET__V1__RESPONSE__RESULT_EXTEND_RESERVATION = 22,
   BUDGET__V1__RESPONSE__RESULT_GET_SPEND_HISTORY = 23,
-  BUDGET__V1__RESPONSE__RESULT_EXPLAIN_REQUEST = 24
+  BUDGET__V1__RESPONSE__RESULT_EXPLAIN_REQUEST = 24,
+  BUDGET__V1__RESPONSE__RESULT_RELOAD_CONFIG = 25
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__RESPONSE__RESULT__CASE)
 } Budget__V1__Response__ResultCase;
 
@@ -168,12 +195,17 @@ struct  Budget__V1__Response
     Budget__V1__GetProviderBudgetsResponse *get_provider_budgets;
     Budget__V1__ReserveSpendResponse *reserve_spend;
     Budget__V1__ReleaseReservationResponse *release_reservation;
+    Budget__V1__SetBudgetResponse *set_budget;
     Budget__V1__BackupLedgerResponse *backup_ledger;
+    Budget__V1__ClearBudgetResponse *clear_budget;
+    Budget__V1__ResetBudgetResponse *reset_budget;
+    Budget__V1__ListChangesResponse *list_changes;
     Budget__V1__AuthenticateResponse *authenticate;
     Budget__V1__PingResponse *ping;
     Budget__V1__ExtendReservationResponse *extend_reservation;
     Budget__V1__GetSpendHistoryResponse *get_spend_history;
     Budget__V1__ExplainRequestResponse *explain_request;
+    Budget__V1__ReloadConfigResponse *reload_config;
   };
 };
 #define BUDGET__V1__RESPONSE__INIT \
@@ -421,6 +453,18 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__CASE)
 } Budget__V1__Budget__ResetsAtUnixMsPresenceCase;
 
+typedef enum {
+  BUDGET__V1__BUDGET__CONFIGURED_LIMIT_USD_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__BUDGET__CONFIGURED_LIMIT_USD_PRESENCE_CONFIGURED_LIMIT_USD = 10
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__BUDGET__CONFIGURED_LIMIT_USD_PRESENCE__CASE)
+} Budget__V1__Budget__ConfiguredLimitUsdPresenceCase;
+
+typedef enum {
+  BUDGET__V1__BUDGET__OVERRIDE_UNTIL_UNIX_MS_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__BUDGET__OVERRIDE_UNTIL_UNIX_MS_PRESENCE_OVERRIDE_UNTIL_UNIX_MS = 11
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__BUDGET__OVERRIDE_UNTIL_UNIX_MS_PRESENCE__CASE)
+} Budget__V1__Budget__OverrideUntilUnixMsPresenceCase;
+
 struct  Budget__V1__Budget
 {
   ProtobufCMessage base;
@@ -438,6 +482,8 @@ struct  Budget__V1__Budget
   Budget__V1__PatternNames *pattern;
   uint32_t open_reservations;
   double cushion_usd;
+  ProtobufCBinaryData override_version;
+  ProtobufCBinaryData override_reason;
   Budget__V1__Budget__LimitUsdPresenceCase limit_usd_presence_case;
   union {
     double limit_usd;
@@ -450,10 +496,18 @@ struct  Budget__V1__Budget
   union {
     int64_t resets_at_unix_ms;
   };
+  Budget__V1__Budget__ConfiguredLimitUsdPresenceCase configured_limit_usd_presence_case;
+  union {
+    double configured_limit_usd;
+  };
+  Budget__V1__Budget__OverrideUntilUnixMsPresenceCase override_until_unix_ms_presence_case;
+  union {
+    int64_t override_until_unix_ms;
+  };
 };
 #define BUDGET__V1__BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__budget__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL, 0, 0, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL, 0, 0, {0,NULL}, {0,NULL}, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__CONFIGURED_LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__OVERRIDE_UNTIL_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -764,6 +818,231 @@ struct  Budget__V1__ExplainedBudget
 #define BUDGET__V1__EXPLAINED_BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__explained_budget__descriptor) \
     , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED, {0,NULL}, BUDGET__V1__MODE__MODE_ENFORCE, 0, BUDGET__V1__EXPLAINED_BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__EXPLAINED_BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0} }
+
+
+typedef enum {
+  BUDGET__V1__OVERRIDE__LIMIT_USD_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__OVERRIDE__LIMIT_USD_PRESENCE_LIMIT_USD = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__OVERRIDE__LIMIT_USD_PRESENCE__CASE)
+} Budget__V1__Override__LimitUsdPresenceCase;
+
+typedef enum {
+  BUDGET__V1__OVERRIDE__MODE_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__OVERRIDE__MODE_PRESENCE_MODE = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__OVERRIDE__MODE_PRESENCE__CASE)
+} Budget__V1__Override__ModePresenceCase;
+
+typedef enum {
+  BUDGET__V1__OVERRIDE__RESET_TO_USD_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__OVERRIDE__RESET_TO_USD_PRESENCE_RESET_TO_USD = 7
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__OVERRIDE__RESET_TO_USD_PRESENCE__CASE)
+} Budget__V1__Override__ResetToUsdPresenceCase;
+
+struct  Budget__V1__Override
+{
+  ProtobufCMessage base;
+  Budget__V1__Scope scope;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData window;
+  protobuf_c_boolean no_limit;
+  int64_t until_unix_ms;
+  ProtobufCBinaryData reason;
+  ProtobufCBinaryData author;
+  ProtobufCBinaryData place;
+  int64_t made_at_unix_ms;
+  ProtobufCBinaryData version;
+  protobuf_c_boolean cleared;
+  Budget__V1__Override__LimitUsdPresenceCase limit_usd_presence_case;
+  union {
+    double limit_usd;
+  };
+  Budget__V1__Override__ModePresenceCase mode_presence_case;
+  union {
+    Budget__V1__Mode mode;
+  };
+  Budget__V1__Override__ResetToUsdPresenceCase reset_to_usd_presence_case;
+  union {
+    double reset_to_usd;
+  };
+};
+#define BUDGET__V1__OVERRIDE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__override__descriptor) \
+    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, 0, BUDGET__V1__OVERRIDE__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__OVERRIDE__MODE_PRESENCE__NOT_SET, {0}, BUDGET__V1__OVERRIDE__RESET_TO_USD_PRESENCE__NOT_SET, {0} }
+
+
+typedef enum {
+  BUDGET__V1__SET_BUDGET_REQUEST__LIMIT_USD_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__SET_BUDGET_REQUEST__LIMIT_USD_PRESENCE_LIMIT_USD = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__SET_BUDGET_REQUEST__LIMIT_USD_PRESENCE__CASE)
+} Budget__V1__SetBudgetRequest__LimitUsdPresenceCase;
+
+typedef enum {
+  BUDGET__V1__SET_BUDGET_REQUEST__MODE_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__SET_BUDGET_REQUEST__MODE_PRESENCE_MODE = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__SET_BUDGET_REQUEST__MODE_PRESENCE__CASE)
+} Budget__V1__SetBudgetRequest__ModePresenceCase;
+
+typedef enum {
+  BUDGET__V1__SET_BUDGET_REQUEST__IF_VERSION_PRESENCE__NOT_SET = 0,
+  BUDGET__V1__SET_BUDGET_REQUEST__IF_VERSION_PRESENCE_IF_VERSION = 9
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__SET_BUDGET_REQUEST__IF_VERSION_PRESENCE__CASE)
+} Budget__V1__SetBudgetRequest__IfVersionPresenceCase;
+
+struct  Budget__V1__SetBudgetRequest
+{
+  ProtobufCMessage base;
+  Budget__V1__Scope scope;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData window;
+  protobuf_c_boolean no_limit;
+  int64_t until_unix_ms;
+  ProtobufCBinaryData reason;
+  Budget__V1__SetBudgetRequest__LimitUsdPresenceCase limit_usd_presence_case;
+  union {
+    double limit_usd;
+  };
+  Budget__V1__SetBudgetRequest__ModePresenceCase mode_presence_case;
+  union {
+    Budget__V1__Mode mode;
+  };
+  Budget__V1__SetBudgetRequest__IfVersionPresenceCase if_version_presence_case;
+  union {
+    ProtobufCBinaryData if_version;
+  };
+};
+#define BUDGET__V1__SET_BUDGET_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__set_budget_request__descriptor) \
+    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, BUDGET__V1__SET_BUDGET_REQUEST__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__SET_BUDGET_REQUEST__MODE_PRESENCE__NOT_SET, {0}, BUDGET__V1__SET_BUDGET_REQUEST__IF_VERSION_PRESENCE__NOT_SET, {0} }
+
+
+struct  Budget__V1__SetBudgetResponse
+{
+  ProtobufCMessage base;
+  Budget__V1__Override *change;
+  ProtobufCBinaryData before;
+};
+#define BUDGET__V1__SET_BUDGET_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__set_budget_response__descriptor) \
+    , NULL, {0,NULL} }
+
+
+struct  Budget__V1__ClearBudgetRequest
+{
+  ProtobufCMessage base;
+  Budget__V1__Scope scope;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData window;
+  ProtobufCBinaryData reason;
+};
+#define BUDGET__V1__CLEAR_BUDGET_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__clear_budget_request__descriptor) \
+    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Budget__V1__ClearBudgetResponse
+{
+  ProtobufCMessage base;
+  size_t n_changes;
+  Budget__V1__Override **changes;
+};
+#define BUDGET__V1__CLEAR_BUDGET_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__clear_budget_response__descriptor) \
+    , 0,NULL }
+
+
+struct  Budget__V1__ResetBudgetRequest
+{
+  ProtobufCMessage base;
+  Budget__V1__Scope scope;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData window;
+  double to_usd;
+  ProtobufCBinaryData reason;
+};
+#define BUDGET__V1__RESET_BUDGET_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__reset_budget_request__descriptor) \
+    , BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, 0, {0,NULL} }
+
+
+struct  Budget__V1__ResetBudgetResponse
+{
+  ProtobufCMessage base;
+  Budget__V1__Override *change;
+  double spend_usd;
+};
+#define BUDGET__V1__RESET_BUDGET_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__reset_budget_response__descriptor) \
+    , NULL, 0 }
+
+
+struct  Budget__V1__ListChangesRequest
+{
+  ProtobufCMessage base;
+  uint32_t page_size;
+  ProtobufCBinaryData page_token;
+  int64_t since_unix_ms;
+};
+#define BUDGET__V1__LIST_CHANGES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__list_changes_request__descriptor) \
+    , 0, {0,NULL}, 0 }
+
+
+struct  Budget__V1__ListChangesResponse
+{
+  ProtobufCMessage base;
+  size_t n_lines;
+  Budget__V1__AuditLine **lines;
+  ProtobufCBinaryData next_page_token;
+  size_t n_in_force;
+  Budget__V1__Override **in_force;
+};
+#define BUDGET__V1__LIST_CHANGES_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__list_changes_response__descriptor) \
+    , 0,NULL, {0,NULL}, 0,NULL }
+
+
+struct  Budget__V1__AuditLine
+{
+  ProtobufCMessage base;
+  int64_t at_unix_ms;
+  ProtobufCBinaryData action;
+  ProtobufCBinaryData author;
+  ProtobufCBinaryData place;
+  ProtobufCBinaryData node_id;
+  Budget__V1__Scope scope;
+  ProtobufCBinaryData name;
+  ProtobufCBinaryData window;
+  ProtobufCBinaryData before;
+  ProtobufCBinaryData after;
+  ProtobufCBinaryData reason;
+  ProtobufCBinaryData refusal;
+};
+#define BUDGET__V1__AUDIT_LINE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__audit_line__descriptor) \
+    , 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, BUDGET__V1__SCOPE__SCOPE_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+struct  Budget__V1__ReloadConfigRequest
+{
+  ProtobufCMessage base;
+};
+#define BUDGET__V1__RELOAD_CONFIG_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__reload_config_request__descriptor) \
+     }
+
+
+struct  Budget__V1__ReloadConfigResponse
+{
+  ProtobufCMessage base;
+  size_t n_changes;
+  ProtobufCBinaryData *changes;
+  uint32_t changes_omitted;
+  size_t n_warnings;
+  ProtobufCBinaryData *warnings;
+};
+#define BUDGET__V1__RELOAD_CONFIG_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&budget__v1__reload_config_response__descriptor) \
+    , 0,NULL, 0, 0,NULL }
 
 
 /* Budget__V1__Request methods */
@@ -1393,6 +1672,234 @@ Budget__V1__ExplainedBudget *
 void   budget__v1__explained_budget__free_unpacked
                      (Budget__V1__ExplainedBudget *message,
                       ProtobufCAllocator *allocator);
+/* Budget__V1__Override methods */
+void   budget__v1__override__init
+                     (Budget__V1__Override         *message);
+size_t budget__v1__override__get_packed_size
+                     (const Budget__V1__Override   *message);
+size_t budget__v1__override__pack
+                     (const Budget__V1__Override   *message,
+                      uint8_t             *out);
+size_t budget__v1__override__pack_to_buffer
+                     (const Budget__V1__Override   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__Override *
+       budget__v1__override__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__override__free_unpacked
+                     (Budget__V1__Override *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__SetBudgetRequest methods */
+void   budget__v1__set_budget_request__init
+                     (Budget__V1__SetBudgetRequest         *message);
+size_t budget__v1__set_budget_request__get_packed_size
+                     (const Budget__V1__SetBudgetRequest   *message);
+size_t budget__v1__set_budget_request__pack
+                     (const Budget__V1__SetBudgetRequest   *message,
+                      uint8_t             *out);
+size_t budget__v1__set_budget_request__pack_to_buffer
+                     (const Budget__V1__SetBudgetRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__SetBudgetRequest *
+       budget__v1__set_budget_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__set_budget_request__free_unpacked
+                     (Budget__V1__SetBudgetRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__SetBudgetResponse methods */
+void   budget__v1__set_budget_response__init
+                     (Budget__V1__SetBudgetResponse         *message);
+size_t budget__v1__set_budget_response__get_packed_size
+                     (const Budget__V1__SetBudgetResponse   *message);
+size_t budget__v1__set_budget_response__pack
+                     (const Budget__V1__SetBudgetResponse   *message,
+                      uint8_t             *out);
+size_t budget__v1__set_budget_response__pack_to_buffer
+                     (const Budget__V1__SetBudgetResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__SetBudgetResponse *
+       budget__v1__set_budget_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__set_budget_response__free_unpacked
+                     (Budget__V1__SetBudgetResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ClearBudgetRequest methods */
+void   budget__v1__clear_budget_request__init
+                     (Budget__V1__ClearBudgetRequest         *message);
+size_t budget__v1__clear_budget_request__get_packed_size
+                     (const Budget__V1__ClearBudgetRequest   *message);
+size_t budget__v1__clear_budget_request__pack
+                     (const Budget__V1__ClearBudgetRequest   *message,
+                      uint8_t             *out);
+size_t budget__v1__clear_budget_request__pack_to_buffer
+                     (const Budget__V1__ClearBudgetRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ClearBudgetRequest *
+       budget__v1__clear_budget_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__clear_budget_request__free_unpacked
+                     (Budget__V1__ClearBudgetRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ClearBudgetResponse methods */
+void   budget__v1__clear_budget_response__init
+                     (Budget__V1__ClearBudgetResponse         *message);
+size_t budget__v1__clear_budget_response__get_packed_size
+                     (const Budget__V1__ClearBudgetResponse   *message);
+size_t budget__v1__clear_budget_response__pack
+                     (const Budget__V1__ClearBudgetResponse   *message,
+                      uint8_t             *out);
+size_t budget__v1__clear_budget_response__pack_to_buffer
+                     (const Budget__V1__ClearBudgetResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ClearBudgetResponse *
+       budget__v1__clear_budget_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__clear_budget_response__free_unpacked
+                     (Budget__V1__ClearBudgetResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ResetBudgetRequest methods */
+void   budget__v1__reset_budget_request__init
+                     (Budget__V1__ResetBudgetRequest         *message);
+size_t budget__v1__reset_budget_request__get_packed_size
+                     (const Budget__V1__ResetBudgetRequest   *message);
+size_t budget__v1__reset_budget_request__pack
+                     (const Budget__V1__ResetBudgetRequest   *message,
+                      uint8_t             *out);
+size_t budget__v1__reset_budget_request__pack_to_buffer
+                     (const Budget__V1__ResetBudgetRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ResetBudgetRequest *
+       budget__v1__reset_budget_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__reset_budget_request__free_unpacked
+                     (Budget__V1__ResetBudgetRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ResetBudgetResponse methods */
+void   budget__v1__reset_budget_response__init
+                     (Budget__V1__ResetBudgetResponse         *message);
+size_t budget__v1__reset_budget_response__get_packed_size
+                     (const Budget__V1__ResetBudgetResponse   *message);
+size_t budget__v1__reset_budget_response__pack
+                     (const Budget__V1__ResetBudgetResponse   *message,
+                      uint8_t             *out);
+size_t budget__v1__reset_budget_response__pack_to_buffer
+                     (const Budget__V1__ResetBudgetResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ResetBudgetResponse *
+       budget__v1__reset_budget_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__reset_budget_response__free_unpacked
+                     (Budget__V1__ResetBudgetResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ListChangesRequest methods */
+void   budget__v1__list_changes_request__init
+                     (Budget__V1__ListChangesRequest         *message);
+size_t budget__v1__list_changes_request__get_packed_size
+                     (const Budget__V1__ListChangesRequest   *message);
+size_t budget__v1__list_changes_request__pack
+                     (const Budget__V1__ListChangesRequest   *message,
+                      uint8_t             *out);
+size_t budget__v1__list_changes_request__pack_to_buffer
+                     (const Budget__V1__ListChangesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ListChangesRequest *
+       budget__v1__list_changes_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__list_changes_request__free_unpacked
+                     (Budget__V1__ListChangesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ListChangesResponse methods */
+void   budget__v1__list_changes_response__init
+                     (Budget__V1__ListChangesResponse         *message);
+size_t budget__v1__list_changes_response__get_packed_size
+                     (const Budget__V1__ListChangesResponse   *message);
+size_t budget__v1__list_changes_response__pack
+                     (const Budget__V1__ListChangesResponse   *message,
+                      uint8_t             *out);
+size_t budget__v1__list_changes_response__pack_to_buffer
+                     (const Budget__V1__ListChangesResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ListChangesResponse *
+       budget__v1__list_changes_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__list_changes_response__free_unpacked
+                     (Budget__V1__ListChangesResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__AuditLine methods */
+void   budget__v1__audit_line__init
+                     (Budget__V1__AuditLine         *message);
+size_t budget__v1__audit_line__get_packed_size
+                     (const Budget__V1__AuditLine   *message);
+size_t budget__v1__audit_line__pack
+                     (const Budget__V1__AuditLine   *message,
+                      uint8_t             *out);
+size_t budget__v1__audit_line__pack_to_buffer
+                     (const Budget__V1__AuditLine   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__AuditLine *
+       budget__v1__audit_line__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__audit_line__free_unpacked
+                     (Budget__V1__AuditLine *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ReloadConfigRequest methods */
+void   budget__v1__reload_config_request__init
+                     (Budget__V1__ReloadConfigRequest         *message);
+size_t budget__v1__reload_config_request__get_packed_size
+                     (const Budget__V1__ReloadConfigRequest   *message);
+size_t budget__v1__reload_config_request__pack
+                     (const Budget__V1__ReloadConfigRequest   *message,
+                      uint8_t             *out);
+size_t budget__v1__reload_config_request__pack_to_buffer
+                     (const Budget__V1__ReloadConfigRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ReloadConfigRequest *
+       budget__v1__reload_config_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__reload_config_request__free_unpacked
+                     (Budget__V1__ReloadConfigRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Budget__V1__ReloadConfigResponse methods */
+void   budget__v1__reload_config_response__init
+                     (Budget__V1__ReloadConfigResponse         *message);
+size_t budget__v1__reload_config_response__get_packed_size
+                     (const Budget__V1__ReloadConfigResponse   *message);
+size_t budget__v1__reload_config_response__pack
+                     (const Budget__V1__ReloadConfigResponse   *message,
+                      uint8_t             *out);
+size_t budget__v1__reload_config_response__pack_to_buffer
+                     (const Budget__V1__ReloadConfigResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Budget__V1__ReloadConfigResponse *
+       budget__v1__reload_config_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   budget__v1__reload_config_response__free_unpacked
+                     (Budget__V1__ReloadConfigResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Budget__V1__Request_Closure)
@@ -1494,6 +2001,42 @@ typedef void (*Budget__V1__ExplainedCandidate_Closure)
 typedef void (*Budget__V1__ExplainedBudget_Closure)
                  (const Budget__V1__ExplainedBudget *message,
                   void *closure_data);
+typedef void (*Budget__V1__Override_Closure)
+                 (const Budget__V1__Override *message,
+                  void *closure_data);
+typedef void (*Budget__V1__SetBudgetRequest_Closure)
+                 (const Budget__V1__SetBudgetRequest *message,
+                  void *closure_data);
+typedef void (*Budget__V1__SetBudgetResponse_Closure)
+                 (const Budget__V1__SetBudgetResponse *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ClearBudgetRequest_Closure)
+                 (const Budget__V1__ClearBudgetRequest *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ClearBudgetResponse_Closure)
+                 (const Budget__V1__ClearBudgetResponse *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ResetBudgetRequest_Closure)
+                 (const Budget__V1__ResetBudgetRequest *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ResetBudgetResponse_Closure)
+                 (const Budget__V1__ResetBudgetResponse *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ListChangesRequest_Closure)
+                 (const Budget__V1__ListChangesRequest *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ListChangesResponse_Closure)
+                 (const Budget__V1__ListChangesResponse *message,
+                  void *closure_data);
+typedef void (*Budget__V1__AuditLine_Closure)
+                 (const Budget__V1__AuditLine *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ReloadConfigRequest_Closure)
+                 (const Budget__V1__ReloadConfigRequest *message,
+                  void *closure_data);
+typedef void (*Budget__V1__ReloadConfigResponse_Closure)
+                 (const Budget__V1__ReloadConfigResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1537,6 +2080,18 @@ extern const ProtobufCMessageDescriptor budget__v1__ping_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__explain_request_response__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__explained_candidate__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__explained_budget__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__override__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__set_budget_request__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__set_budget_response__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__clear_budget_request__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__clear_budget_response__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__reset_budget_request__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__reset_budget_response__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__list_changes_request__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__list_changes_response__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__audit_line__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__reload_config_request__descriptor;
+extern const ProtobufCMessageDescriptor budget__v1__reload_config_response__descriptor;
 
 PROTOBUF_C__END_DECLS
 

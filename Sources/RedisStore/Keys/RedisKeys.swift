@@ -48,6 +48,9 @@ public struct RedisKeys: Hashable, Sendable {
   /// The key of the fleet's nodes.
   public var nodesKey: [UInt8] { named("budgetd:nodes") }
 
+  /// The key of what operators have changed.
+  public var policyKey: [UInt8] { named("budgetd:policy") }
+
   /// Why a budget cannot be kept in Redis; nil: it can.
   ///
   /// Braces in a key say which part of it chooses the cluster slot. There are names for which no

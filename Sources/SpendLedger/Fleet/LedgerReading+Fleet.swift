@@ -1,6 +1,15 @@
 import BudgetModel
 
 extension LedgerReading {
+  /// Operators' changes, each row checked.
+  static func changes(_ store: LedgerStore) throws(LedgerError) -> [BudgetChange] {
+    do throws(SQLiteError) {
+      return try store.changes.changes()
+    } catch {
+      throw error.ledgerError(path: store.path)
+    }
+  }
+
   /// The fleet's windows as they are remembered that end at `time` or later, each row checked.
   static func fleet(
     _ store: LedgerStore, budgets: [Int64: BudgetKey], endingFrom time: Int64

@@ -42,6 +42,16 @@ extension LedgerWriter {
     balances.drop(moved.compactMap { balances.place(of: $0) })
   }
 
+  /// Keeps operators' changes.
+  func keep(_ notes: ChangeNotes) -> Result<Void, LedgerError> {
+    guard let store, let client else { return .failure(.closed) }
+    let now = client.now()
+    let failure = attempt(marks: false, at: now) { store throws(SQLiteError) in
+      try notes.write(to: store, at: now)
+    }
+    return failure.map { .failure($0.ledgerError(path: store.path)) } ?? .success(())
+  }
+
   /// Keeps what is known of the fleet's windows.
   func remember(_ windows: [FleetWindow]) -> Result<Void, LedgerError> {
     guard let store, let client else { return .failure(.closed) }

@@ -20,6 +20,8 @@ public struct LedgerOpening: Sendable {
   public var held: [HeldBudget]
   /// The costs of requests so far, by their kinds.
   public var learned: [LearnedCost]
+  /// Operators' changes, those that are over among them.
+  public var changes: [BudgetChange]
   /// The fleet time now: never before a time at which this ledger has recorded.
   public var time: RecoveredTime
   /// Keys that are remembered.

@@ -17,13 +17,16 @@ enum LedgerCommand: Sendable {
   case adopt([FleetAdoption], reply: Promise<Result<Void, LedgerError>>)
   case remember([FleetWindow], reply: Promise<Result<Void, LedgerError>>)
   case history([HistoryQuestion], reply: Promise<Result<[[PastWindow]], LedgerError>>)
+  case keep(ChangeNotes, reply: Promise<Result<Void, LedgerError>>)
+  case audit(AuditQuestion, reply: Promise<Result<[AuditRow], LedgerError>>)
   case backup(BackupDraft, reply: Promise<LedgerError?>)
 
   /// Whether it only tells something: nobody waits for it.
   var isNote: Bool {
     switch self {
     case .opened, .closed, .rename, .limits, .held, .learned: true
-    case .start, .settle, .answer, .changes, .adopt, .remember, .history, .backup: false
+    case .start, .settle, .answer, .changes, .adopt, .remember, .history, .keep, .audit, .backup:
+      false
     }
   }
 
@@ -32,7 +35,7 @@ enum LedgerCommand: Sendable {
   var followsRecords: Bool {
     switch self {
     case .settle, .changes, .adopt, .remember, .history, .held, .learned: true
-    case .start, .answer, .rename, .opened, .closed, .limits, .backup: false
+    case .start, .answer, .rename, .opened, .closed, .limits, .keep, .audit, .backup: false
     }
   }
 }

@@ -47,6 +47,9 @@ struct SQLiteError: Error, Equatable {
   static let damagedHold = SQLiteError(
     code: SQLITE_CORRUPT, message: "a sum of reservations has changed", operation: "read it")
 
+  static let damagedChange = SQLiteError(
+    code: SQLITE_CORRUPT, message: "an operator's change has changed", operation: "read it")
+
   static let totalTooLarge = SQLiteError(
     code: SQLITE_TOOBIG, message: "one window would hold more than any may",
     operation: "move spend between windows")

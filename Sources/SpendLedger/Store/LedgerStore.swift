@@ -11,6 +11,7 @@ final class LedgerStore {
   let history: HistoryStatements
   let limits: LimitStatements
   let held: HeldStatements
+  let changes: ChangeStatements
 
   /// Opens an existing database and checks it. A file that is refused is not touched: nothing is
   /// written here but the steps of a migration.
@@ -29,6 +30,7 @@ final class LedgerStore {
       history = try HistoryStatements(connection)
       limits = try LimitStatements(connection)
       held = try HeldStatements(connection)
+      changes = try ChangeStatements(connection)
     } catch {
       if let error = error as? LedgerError { throw error }
       if let error = error as? SQLiteError { throw error.ledgerError(path: path) }
@@ -181,6 +183,7 @@ final class LedgerStore {
       _ = try LedgerReading.image(self, budgets: reading.budgets, at: .latest)
       _ = try LedgerReading.fleet(self, budgets: reading.budgets, endingFrom: .min)
       _ = try LedgerReading.held(self, budgets: reading.budgets, at: .latest)
+      _ = try LedgerReading.changes(self)
     } catch {
       throw .unreadable("\(error)")
     }

@@ -16,6 +16,9 @@ extension LedgerWriter {
     case .adopt(let adoptions, let reply): reply.fulfil(adopt(adoptions))
     case .remember(let windows, let reply): reply.fulfil(remember(windows))
     case .history(let questions, let reply): reply.fulfil(history(questions))
+    case .keep(let notes, let reply): reply.fulfil(keep(notes))
+    case .audit(let question, let reply):
+      reply.fulfil(store.map { question.answer(from: $0) } ?? .failure(.closed))
     case .limits(let notes): note(notes, command)
     case .held(let budgets): held.note(budgets, at: schedule.lastTake)
     case .learned(let costs): held.note(costs, at: schedule.lastTake)

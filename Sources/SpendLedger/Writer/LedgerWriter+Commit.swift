@@ -1,17 +1,6 @@
 import BudgetModel
 
 extension LedgerWriter {
-  /// A batch whose commit failed, and which the file is to tell about.
-  struct Doubt {
-    var id: Int64
-    var digest: [UInt8]
-    var batch: LedgerBatch
-    /// Indices into the batch of retries of its own records.
-    var followers: [Int]
-    /// The keys that were to be recorded.
-    var keys: [UInt128]
-  }
-
   /// Commits the batch in `row`, and with it what else is due.
   func commit(id: Int64, digest: [UInt8], at now: Timestamp) -> CommitResult {
     guard let store else { return .refused(.closed) }
@@ -155,4 +144,15 @@ extension LedgerWriter {
     if batch.count > 0 { client?.finished(batch) }
     return batch
   }
+}
+
+/// A batch whose commit failed, and which the file is to tell about.
+struct Doubt {
+  var id: Int64
+  var digest: [UInt8]
+  var batch: LedgerBatch
+  /// Indices into the batch of retries of its own records.
+  var followers: [Int]
+  /// The keys that were to be recorded.
+  var keys: [UInt128]
 }

@@ -40,16 +40,6 @@ extension LedgerWriter {
     checkpointIfDue(isIdle: isIdle, isLast: isLast)
   }
 
-  /// The blocks that a transaction folds.
-  enum Folding: Equatable {
-    case nothing
-    /// Those that have waited long enough.
-    case due
-    case all
-    /// The blocks that these budgets are in.
-    case budgets([Int64])
-  }
-
   private func slice(_ folding: Folding) -> FoldQueue.Slice? {
     switch folding {
     case .nothing: nil
@@ -137,4 +127,14 @@ extension LedgerWriter {
     guard schedule.reportsUpkeep(at: SystemCalls.monotonicNanoseconds()) else { return }
     client?.report(.upkeepFailed(what: what, reason: reason))
   }
+}
+
+/// The blocks that a transaction folds.
+enum Folding: Equatable {
+  case nothing
+  /// Those that have waited long enough.
+  case due
+  case all
+  /// The blocks that these budgets are in.
+  case budgets([Int64])
 }

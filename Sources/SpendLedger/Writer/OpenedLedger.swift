@@ -10,6 +10,7 @@ struct OpenedLedger {
   var openWindows: [SpentWindow] = []
   var fleet: [FleetWindow]
   var held: [HeldBudget] = []
+  var changes: [BudgetChange]
   var time: RecoveredTime
   var isNew: Bool
   var wasCopied: Bool
@@ -70,7 +71,7 @@ struct OpenedLedger {
     var opened = OpenedLedger(
       store: store, reading: reading, originID: (reading.origins.keys.max() ?? 0) + 1,
       origin: nodeID + "." + randomHex(), windows: found.newest, openWindows: found.open,
-      fleet: fleet, held: held, time: time, isNew: isNew,
+      fleet: fleet, held: held, changes: try LedgerReading.changes(store), time: time, isNew: isNew,
       wasCopied: !reading.meta.place.isEmpty && reading.meta.place != place)
     opened.reading.meta.nodeID = nodeID
     opened.reading.meta.foldedThrough = reading.lastBatch ?? reading.meta.foldedThrough

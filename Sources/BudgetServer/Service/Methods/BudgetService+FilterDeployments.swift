@@ -32,7 +32,7 @@ extension BudgetService {
     let estimate = decide(asked, in: catalog, at: now)
     fillReply(in: catalog)
     if decision.isExhausted {
-      denialText.begin(under: catalog.generation)
+      denialText.begin(under: catalog.edition)
       denialText.add(decision, of: asked.candidates, in: catalog) { _ in estimate }
       exhaust()
     }

@@ -94,6 +94,12 @@ extension Budget {
       return
     }
     let policy = catalog.patternsInForce[number].policy
+    if let report = patterns.first(where: { $0.number == number }), let changed = report.changed {
+      configuredLimitUSD = report.configured.limit?.dollars
+      overrideUntilUnixMilliseconds = changed.until?.unixMilliseconds
+      overrideVersion = changed.limitChange?.version.description ?? ""
+      overrideReason = changed.reason
+    }
     mode = policy.mode
     pattern = PatternNames(
       limitUSD: policy.limit?.dollars,
@@ -123,6 +129,12 @@ extension Budget {
     resetsAtUnixMilliseconds = report.resetsAt?.unixMilliseconds
     isExhausted = report.isExhausted
     mode = report.mode
+    if let changed = report.changed {
+      configuredLimitUSD = report.configured?.limit?.dollars
+      overrideUntilUnixMilliseconds = changed.until?.unixMilliseconds
+      overrideVersion = changed.limitChange?.version.description ?? ""
+      overrideReason = changed.reason
+    }
     wouldHaveDenied = report.shadowed
     if case .calendar(let windows) = rule {
       timeZone = windows.zone.name

@@ -42,7 +42,7 @@ extension BudgetService {
       try tell(reservation, in: catalog)
     case .denied:
       fillReply(in: catalog)
-      denialText.begin(under: catalog.generation)
+      denialText.begin(under: catalog.edition)
       denialText.add(decision, of: asked.candidates, in: catalog) { round.amounts[$0].amount }
       exhaust()
     case let other: throw ServiceRefusal(notReserved: other)

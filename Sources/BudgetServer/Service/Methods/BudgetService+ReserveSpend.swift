@@ -54,7 +54,7 @@ extension BudgetService {
     reserving.denied.reset()
     reserving.denied.statusCode = .resourceExhausted
     count(attempt.denials)
-    denialText.begin(under: catalog.generation, prefix: DenialText.reservePrefix)
+    denialText.begin(under: catalog.edition, prefix: DenialText.reservePrefix)
     for denial in attempt.denials {
       denials.add(denial, in: catalog, to: &reserving.denied)
       catalog.withDenier(of: denial) { budget in

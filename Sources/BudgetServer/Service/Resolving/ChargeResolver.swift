@@ -82,7 +82,7 @@ struct ChargeResolver {
     // The text of a known whole has no reservation and no public model name.
     let isWhole = record.reservationID.isEmpty && record.modelName.isEmpty
     let whole = isWhole ? record.subjectAndTags : .absent
-    let known = memo.sought(names: whole, under: catalog.generation)
+    let known = memo.sought(names: whole, under: catalog.edition)
     if let known,
       let key = memo.recall(
         names: known, into: &charged,
@@ -106,7 +106,7 @@ struct ChargeResolver {
   ) -> CandidateSlots {
     let isWhole = record.modelName.isEmpty || !catalog.asksModelNames
     let subject =
-      isWhole ? memo.sought(subject: record.subject, under: catalog.generation) : nil
+      isWhole ? memo.sought(subject: record.subject, under: catalog.edition) : nil
     if let subject,
       let slots = memo.recall(
         subject: subject,

@@ -29,7 +29,7 @@ struct QuestionResolver {
   ) throws(ServiceRefusal) -> Asked {
     filter.reply.reset()
     filter.reserve.isWanted = false
-    let whole = memo.sought(message: head.message, under: catalog.generation)
+    let whole = memo.sought(message: head.message, under: catalog.edition)
     if let whole, let known = memo.place(ofMessage: whole, into: &filter.reply) {
       return Asked(
         candidates: RequestCandidates(known.candidates, of: head.message), place: known.place)
@@ -133,7 +133,7 @@ struct QuestionResolver {
     // The list's meaning depends on the name that was asked for, if names have budgets.
     let isWhole =
       !catalog.hasCandidatePatterns && (modelName.isEmpty || !catalog.asksModelNames)
-    let sought = isWhole ? memo.sought(list: list, under: catalog.generation) : nil
+    let sought = isWhole ? memo.sought(list: list, under: catalog.edition) : nil
     if let sought, memo.recall(sought, into: &filter) { return true }
     let isUsual = read(list, in: catalog) {
       add($0, askedAs: modelName, in: catalog, with: &reader, to: &filter.question)
@@ -196,7 +196,7 @@ struct QuestionResolver {
     let group = try catalog.candidates(
       ofModelName: modelName, atMost: maximumDeployments)
     let hasPatterns = catalog.hasCandidatePatterns
-    let sought = hasPatterns ? nil : memo.sought(list: modelName, under: catalog.generation)
+    let sought = hasPatterns ? nil : memo.sought(list: modelName, under: catalog.edition)
     if let sought, memo.recall(sought, into: &filter) { return group }
     for index in group {
       filter.question.add(catalog.candidate(at: index, askedAs: modelName))

@@ -41,7 +41,7 @@ struct ReservationResolver {
     }
     let question = try judge(plain, head, in: catalog)
     let whole = plain.modelName.isEmpty ? plain.subjectAndTags : .absent
-    let sought = memo.sought(whole, under: catalog.generation)
+    let sought = memo.sought(whole, under: catalog.edition)
     if let sought, let place = memo.place(of: sought) {
       charged.copy(memo.withMeaning(at: place) { $0 })
       return question

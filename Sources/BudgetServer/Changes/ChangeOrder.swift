@@ -1,0 +1,175 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+
+/// A change that somebody wants, as far as its form is right.
+struct ChangeOrder: Sendable {
+  /// The thing that is to be done.
+  enum Deed: Equatable, Sendable {
+    case limit(PicoUSD?)
+    case mode(BudgetMode)
+    case clear
+    case reset(to: PicoUSD)
+  }
+
+  let scope: BudgetScope
+  let name: String
+  /// Empty: none is given.
+  let window: String
+  let deed: Deed
+  let reason: String
+  let author: ChangeAuthor
+  var until: Timestamp?
+  /// The version that is to be in force, empty for none; nil: whatever is.
+  var ifVersion: String?
+
+  /// Checks what every order has.
+  init(
+    _ target: NamedTarget, _ deed: Deed, reason: NameBytes, by author: ChangeAuthor
+  ) throws(ServiceRefusal) {
+    guard let scope = target.scope else {
+      throw ServiceRefusal(
+        .invalidArgument,
+        "scope: give the budget's, \(BudgetScope.inOrder.map(\.description).joined(separator: ", "))"
+      )
+    }
+    try ServiceRefusal.check(target.name, field: "name")
+    try ServiceRefusal.check(target.window, field: "window")
+    guard !target.name.isEmpty || scope == .total else {
+      throw ServiceRefusal(.invalidArgument, "name: give the name of the \(scope)")
+    }
+    if scope == .total, !target.name.isEmpty, target.name.text != BudgetKey.totalName {
+      throw ServiceRefusal(
+        .notFound, "the total is named '\(BudgetKey.totalName)': give that name, or none")
+    }
+    guard reason.count <= BudgetChange.longestReason, reason.isPlainText else {
+      throw ServiceRefusal(
+        .invalidArgument,
+        "reason of \(reason.count) bytes: give at most \(BudgetChange.longestReason) bytes of UTF-8 "
+          + "without control characters")
+    }
+    self.scope = scope
+    name = scope == .total ? BudgetKey.totalName : target.name.text
+    window = target.window.text
+    self.deed = deed
+    self.reason = reason.text
+    self.author = author
+  }
+
+  /// The name with all its budgets.
+  var nameKey: BudgetKey { BudgetKey(scope: scope, name: name, windowText: "") }
+
+  /// `provider 'openai'`, or `the total`.
+  var words: String { scope == .total ? "the total" : "\(scope) '\(name)'" }
+
+  /// The action as the audit calls it.
+  var action: AuditLog.Action {
+    switch deed {
+    case .limit, .mode: .setBudget
+    case .clear: .clearBudget
+    case .reset: .resetBudget
+    }
+  }
+}
+
+/// The budgets that a name has, with the policies in force; of a pattern's name the pattern's.
+struct BudgetsOfName {
+  struct Entry {
+    var key: BudgetKey
+    var limit: PicoUSD?
+    var mode: BudgetMode
+  }
+
+  let entries: [Entry]
+
+  init(_ name: BudgetKey, in engine: BudgetEngine, at now: Timestamp) {
+    let catalog = engine.catalog
+    let patterns = catalog.patternsInForce.filter {
+      $0.key.scope == name.scope && ExactText($0.key.name) == ExactText(name.name)
+    }
+    if !patterns.isEmpty {
+      entries = patterns.map { Entry(key: $0.key, limit: $0.policy.limit, mode: $0.policy.mode) }
+      return
+    }
+    entries = NameBytes.with(name.name) { bytes in
+      let own = catalog.budgets(name.scope, bytes).map { budget in
+        let definition = budget.definition
+        return Entry(
+          key: definition.key, limit: definition.limit, mode: definition.policy.mode)
+      }
+      let given = DynamicReading(of: engine, in: catalog, at: now)
+        .verdicts(name.scope, bytes, estimate: .zero)
+      return own
+        + given.map { Entry(key: $0.verdict.key, limit: $0.verdict.limit, mode: $0.mode) }
+    }
+  }
+
+  /// The mode of all of them, in words.
+  var modeWords: String {
+    let modes = Set(entries.map(\.mode)).map(\.description).sorted()
+    return modes.isEmpty ? "no budget" : modes.joined(separator: ", ")
+  }
+
+  /// The budget that an order names; where the name has several the order has to say which.
+  func entry(for order: ChangeOrder) throws(ServiceRefusal) -> Entry {
+    let windows = entries.map(\.key.windowText).joined(separator: ", ")
+    if entries.isEmpty {
+      throw ServiceRefusal(
+        .notFound,
+        "\(order.words) has no budget in the configuration: look at the names with "
+          + "GetProviderBudgets")
+    }
+    if order.window.isEmpty {
+      guard entries.count == 1 else {
+        throw ServiceRefusal(
+          .invalidArgument,
+          "window: \(order.words) has budgets per \(windows): give one of these")
+      }
+      return entries[0]
+    }
+    guard
+      let entry = entries.first(where: {
+        ExactText($0.key.windowText) == ExactText(order.window)
+      })
+    else {
+      throw ServiceRefusal(
+        .notFound,
+        "\(order.words) has no budget per '\(order.window)': it has budgets per \(windows)")
+    }
+    return entry
+  }
+}
+
+extension BudgetChange.Setting {
+  /// In words, for the audit: `limit 150`, `no limit`, `freeze`.
+  var words: String {
+    switch self {
+    case .limit(let limit): limit.map { "limit \($0.exactText)" } ?? "no limit"
+    case .mode(let mode): mode.description
+    case .reset(let amount): "reset to \(amount.exactText)"
+    case .cleared: "as configured"
+    }
+  }
+}
+
+extension BudgetOverride {
+  /// A change as it goes over the wire.
+  init(_ change: BudgetChange) {
+    let target = change.register.target
+    self.init(BudgetTarget(target.scope, target.name, window: target.windowText))
+    switch change.setting {
+    case .limit(let limit):
+      limitUSD = limit?.dollars
+      hasNoLimit = limit == nil
+    case .mode(let mode): self.mode = mode
+    case .reset(let amount): resetToUSD = amount.dollars
+    case .cleared: isCleared = true
+    }
+    untilUnixMilliseconds = change.until?.unixMilliseconds
+    reason = change.reason
+    author = change.author.name
+    place = change.author.place
+    madeAtUnixMilliseconds = change.madeAt.unixMilliseconds
+    version = change.version.description
+  }
+}

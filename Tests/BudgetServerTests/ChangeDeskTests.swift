@@ -1,0 +1,191 @@
+import BudgetEngine
+import BudgetModel
+import BudgetWire
+import Logging
+import NodeFixture
+import Testing
+
+@testable import BudgetServer
+@testable import SpendLedger
+
+/// Operators' changes: in the ledger first, then in force, each written down, each told when it ends.
+@Suite struct ChangeDeskTests {
+  private static let author = ChangeAuthor(name: "ops", place: "10.1.2.3")
+  private static let p = BudgetKey(scope: .provider, name: "p", windowText: "1h")
+
+  private let fixture: RecorderFixture
+  private let time: ManualTimeSource
+  private let audit: AuditLog
+  private let desk: ChangeDesk
+
+  init() throws {
+    time = ManualTimeSource(ServiceFixture.start)
+    fixture = try RecorderFixture(time: time)
+    audit = AuditLog(log: Logger(label: "test"))
+    desk = ChangeDesk(fixture.recorder, time, audit: audit, node: "0a1b2c3d", restoring: [])
+  }
+
+  private func order(
+    _ deed: ChangeOrder.Deed, scope: BudgetScope? = .provider, name: String = "p",
+    window: String = "", reason: String = "launch"
+  ) throws -> ChangeOrder {
+    let request: RequestMessage.Method = .clearBudget(
+      ClearBudgetRequest(BudgetTarget(scope, name, window: window), reason: reason))
+    let frame = try RequestMessage(callID: 1, method: request).frame()
+    let message = Array(frame.dropFirst(FrameHeader.byteCount))
+    var decoder = RequestDecoder()
+    // Safe: `bytes` is unsafe for types with padding, which would be read; UInt8 has none.
+    let head = try RequestHead(frame: unsafe message.span.bytes, bounds: .standard)
+    let view = try decoder.clearBudget(head)
+    return try ChangeOrder(view.target, deed, reason: view.reason, by: Self.author)
+  }
+
+  private func set(_ order: ChangeOrder) -> Result<SetBudgetResponse, ServiceRefusal> {
+    desk.carryOut(order) { entry throws(ServiceRefusal) in try desk.set(order, &entry) }
+  }
+
+  private func code(_ order: ChangeOrder) -> StatusCode? {
+    if case .failure(let refusal) = set(order) { refusal.status.code } else { nil }
+  }
+
+  private var limit: Int128? {
+    NameBytes.with("p") { fixture.engine.catalog.budget(.provider, $0) }
+      .flatMap { $0.definition.limit?.pico }
+  }
+
+  private var mode: BudgetMode? {
+    NameBytes.with("p") { fixture.engine.catalog.budget(.provider, $0) }?.definition.policy.mode
+  }
+
+  private func audited() throws -> [AuditEntry] {
+    try fixture.ledger.audit(count: 100).compactMap(\.entry)
+  }
+
+  @Test func aChangeIsOnDiskAndInForceWhenItIsAnswered() throws {
+    let answer = try set(order(.limit(PicoUSD(pico: 150)))).get()
+    #expect(answer.before == "limit 0.0000000001")
+    #expect(answer.change.target == BudgetTarget(.provider, "p", window: "1h"))
+    #expect(answer.change.version == "\(time.now().unixMilliseconds).0a1b2c3d")
+    #expect(limit == 150 && audit.count(.setBudget) == 1)
+    let entry = try #require(try audited().first)
+    #expect(entry.action == "set_budget" && entry.author == Self.author && entry.target == Self.p)
+    #expect(entry.after == "limit 0.00000000015" && entry.reason == "launch")
+    // A later life takes it up.
+    let again = BudgetEngine(restoring: [])
+    let recorder = LedgerRecorder(
+      engine: again, ledger: fixture.ledger, queueBound: 1, time: time, durability: .commit,
+      bounds: .standard, requests: AllRequestCounts(), log: Logger(label: "test"))
+    _ = ChangeDesk(
+      recorder, time, audit: audit, node: "n", restoring: Array(desk.table.all))
+    _ = again.reload(
+      BudgetConfiguration(
+        budgets: [try providerBudget("p", 100)], deployments: [], directory: .empty),
+      at: time.now())
+    #expect(
+      NameBytes.with("p") { again.catalog.budget(.provider, $0) }?.definition.limit?.pico == 150)
+  }
+
+  @Test func whatTheDiskRefusesIsNotInForce() throws {
+    fixture.disk.fail(.commit, code: FaultyDisk.full)
+    #expect(code(try order(.limit(nil))) == .unavailable)
+    #expect(limit == 100 && desk.table.count == 0)
+    fixture.disk.heal()
+    #expect(code(try order(.limit(nil))) == nil)
+    #expect(limit == nil && audit.count(.refused) == 1)
+  }
+
+  @Test func aCommitInDoubtIsDoneAgain() throws {
+    fixture.disk.fail(.commit, code: FaultyDisk.fsyncFailed)
+    #expect(code(try order(.mode(.freeze))) == nil)
+    #expect(mode == .freeze)
+  }
+
+  @Test func aChangeEndsWithItsTime() throws {
+    var raise = try order(.limit(PicoUSD(pico: 150)))
+    raise.until = Timestamp(unixMilliseconds: time.now().unixMilliseconds + 5_000)
+    #expect(code(raise) == nil)
+    time.advance(milliseconds: 4_999)
+    desk.look(at: time.now())
+    #expect(limit == 150)
+    time.advance(milliseconds: 1)
+    desk.look(at: time.now())
+    #expect(limit == 100)
+    // One whose time is over is refused.
+    #expect(code(raise) == .invalidArgument)
+  }
+
+  @Test func aVersionThatIsNotInForceIsAborted() throws {
+    var raise = try order(.limit(PicoUSD(pico: 150)))
+    raise.ifVersion = ""
+    let version = try set(raise).get().change.version
+    #expect(code(raise) == .aborted)
+    raise.ifVersion = version
+    #expect(code(raise) == nil)
+    #expect(code(raise) == .aborted, "its own change has another version")
+  }
+
+  @Test func clearingEndsAllOfAName() throws {
+    #expect(code(try order(.limit(PicoUSD(pico: 150)))) == nil)
+    #expect(code(try order(.mode(.freeze))) == nil)
+    let one = try order(.clear, window: "1h")
+    let cleared = try desk.carryOut(one) { entry throws(ServiceRefusal) in
+      try desk.clear(one, &entry)
+    }.get()
+    #expect(cleared.map(\.isCleared) == [true] && limit == 100 && mode == .freeze)
+    let all = try order(.clear)
+    let rest = try desk.carryOut(all) { entry throws(ServiceRefusal) in
+      try desk.clear(all, &entry)
+    }.get()
+    #expect(rest.count == 1 && mode == .enforce)
+    #expect(try audited().first?.before == "freeze")
+  }
+
+  @Test func whatIsNotThereIsNotChanged() throws {
+    #expect(code(try order(.limit(nil), name: "q")) == .notFound)
+    #expect(code(try order(.limit(nil), window: "2d")) == .notFound)
+    #expect(code(try order(.mode(.shadow), name: "q")) == .notFound)
+    #expect(code(try order(.mode(.freeze), scope: .pool, name: "q")) == .notFound)
+    #expect(code(try order(.mode(.freeze), window: "1d")) == .invalidArgument)
+    #expect(code(try order(.mode(.freeze), name: "q")) == nil, "a name without a budget is frozen")
+    #expect(throws: ServiceRefusal.self) { try order(.clear, scope: nil) }
+    #expect(throws: ServiceRefusal.self) { try order(.clear, name: "") }
+    #expect(throws: ServiceRefusal.self) {
+      try order(.clear, reason: String(repeating: "x", count: 257))
+    }
+    #expect(throws: ServiceRefusal.self) { try order(.clear, reason: "a\u{7}") }
+    #expect(audit.count(.refused) == 5 && audit.count(.setBudget) == 1)
+  }
+
+  @Test func soManyChangesMayBeInForce() throws {
+    let changes = (0..<ChangeTable.mostInForce).map { number in
+      BudgetChange(
+        .init(.mode, BudgetKey(scope: .tag, name: "t\(number)", windowText: "")),
+        .mode(.shadow), by: Self.author, at: time.now(),
+        version: ChangeVersion(milliseconds: 1, node: "n"))
+    }
+    let full = ChangeDesk(
+      fixture.recorder, time, audit: audit, node: "n", restoring: changes)
+    let order = try order(.limit(nil))
+    let result = full.carryOut(order) { entry throws(ServiceRefusal) in
+      try full.set(order, &entry)
+    }
+    #expect(throws: ServiceRefusal.self) { try result.get() }
+    // One that is there may be another.
+    let name = try self.order(.clear, scope: .tag, name: "t7")
+    let cleared = try full.carryOut(name) { entry throws(ServiceRefusal) in
+      try full.clear(name, &entry)
+    }.get()
+    #expect(cleared.count == 1)
+    #expect(
+      try full.carryOut(order) { entry throws(ServiceRefusal) in try full.set(order, &entry) }
+        .get().change.hasNoLimit)
+  }
+
+  @Test func refusalsAreWrittenDownWithinABound() {
+    var pace = RefusalPace()
+    let first = (0..<RefusalPace.linesAMinute).map { _ in pace.take(atSecond: 100) }
+    #expect(first.allSatisfy { $0 == 0 })
+    let more = [159, 159, 160, 160].map { pace.take(atSecond: $0) }
+    #expect(more == [nil, nil, 2, 0])
+  }
+}
