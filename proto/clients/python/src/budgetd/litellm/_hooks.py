@@ -136,8 +136,11 @@ class _PROXY_Budgets(CustomLogger):
         if self._holds and not ASKING.search(str(getattr(call_type, "value", call_type))):
             hold = await self._held(client, kwargs, identifier, group, model)
         attempt = Attempt(identifier, hold)
-        # What an attempt before this one still holds is ended by its own event; if that has come
-        # and gone, here.
+        # One call of LiteLLM's may go through here twice, as messages do that are served as chats:
+        # only the last attempt has an event, and what the one before holds is free again.
+        before = self._attempts.end(details.get(KEY))
+        if before is not None:
+            before.release()
         self._attempts.begin(attempt)
         details[KEY] = attempt.key
         metadata.setdefault(KEYS, []).append(attempt.key)
