@@ -64,11 +64,13 @@ struct FleetWork<Link: FleetLink> {
     do throws(PassFailure) {
       link.beginPass()
       try connect()
-      try exchangeChanges()
+      let fault = try exchangeChanges()
       let report = try reconciler.pass(
         member, &link, isUrgent: isUrgent, isLast: isLast)
       let took = member.uptime() - start
       succeeded(report, took: took)
+      // Where the pass failed too, its own complaint says it all.
+      if member.changes != nil { voice.exchanged(fault) }
       if !hasSucceeded, report.awayReason == nil {
         hasSucceeded = true
         onFirstPass()
@@ -80,18 +82,19 @@ struct FleetWork<Link: FleetLink> {
   }
 
   /// Before the pass: windows that somebody has ended take no more spend.
-  private mutating func exchangeChanges() throws(PassFailure) {
-    guard let changes = member.changes else { return }
+  /// Returns why they cannot be exchanged; nil: they were.
+  private mutating func exchangeChanges() throws(PassFailure) -> String? {
+    guard let changes = member.changes else { return nil }
     let fault = try exchange.pass(changes, &link, at: member.now())
     member.noteExchange(fault: fault)
-    voice.exchanged(fault)
+    return fault
   }
 
   /// The next pass tells what cannot be told now.
   private mutating func exchangeAlone() {
     guard link.isConnected else { return }
     do throws(PassFailure) {
-      try exchangeChanges()
+      _ = try exchangeChanges()
     } catch {
       link.disconnect()
     }
