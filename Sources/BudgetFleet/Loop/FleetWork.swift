@@ -69,7 +69,7 @@ struct FleetWork<Link: FleetLink> {
         member, &link, isUrgent: isUrgent, isLast: isLast)
       let took = member.uptime() - start
       succeeded(report, took: took)
-      // Where the pass failed too, its own complaint says it all.
+      // A pass that failed says it all itself.
       if member.changes != nil { voice.exchanged(fault) }
       if !hasSucceeded, report.awayReason == nil {
         hasSucceeded = true
