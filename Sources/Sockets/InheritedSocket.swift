@@ -49,7 +49,7 @@ public struct InheritedSocket: Hashable, Sendable {
     let isListening = socket.option(SO_ACCEPTCONN)
     let type = socket.option(SO_TYPE)
     let endpoint = ResolvedAddress(localOf: socket)?.endpoint
-    // Whoever adopts it closes it.
+    // Its number goes on to whoever adopts it.
     _ = socket.release()
     guard let isListening, let type else { throw refused("it is not a socket") }
     guard type == Int32(SOCK_STREAM.rawValue) else { throw refused("it is not a stream socket") }

@@ -96,13 +96,12 @@ struct ServiceArguments: ParsableArguments {
     if dataDir == nil { DataPlace.makeParents(of: place) }
     var options = ServerOptions(configPath: config, dataDirectory: place)
     options.inherited = try Self.inherited()
-    let passed = Set(options.inherited.map(\.name))
     if !listen.isEmpty {
       options.listen = listen
-    } else if !passed.isDisjoint(with: ["rpc", "rpc-tls", "rpc-unix"]) {
+    } else if options.inherited.contains(where: { $0.name != "http" }) {
       options.listen = []
     }
-    if passed.contains("http"), let http {
+    if let http, options.inherited.contains(where: { $0.name == "http" }) {
       throw .usage("--http \(http), and a socket 'http' was passed: give one of them")
     }
     options.http = http == "off" ? nil : http ?? "127.0.0.1:9464"

@@ -1,8 +1,8 @@
 public import BudgetModel
 
 /// A reservation's name, as clients have it: `r1-<life>-<place>-<until>-<pico>-<node>`, numbers to the
-/// base of 36. It describes itself, so that a settle finds its part after a restart. It is no secret
-/// and proves nothing: a forged one can at most end a hold early.
+/// base of 36. It describes itself, so that a settle finds its part after a restart. It may be
+/// seen by anybody and proves nothing: a forged one can at most end a hold early.
 public struct ReservationID: Hashable, Sendable {
   /// The life of the process that made it.
   public let life: UInt32

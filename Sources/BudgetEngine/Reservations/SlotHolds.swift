@@ -188,7 +188,7 @@ struct HoldTable: Sendable {
   /// How many places are taken.
   var count: Int { holds.count - free.count }
 
-  /// The amount kept back by the holds at `place`; nothing where there is no place.
+  /// The amount kept back by the holds at `place`; zero for `Slot.none`.
   @inline(__always)
   func kept(at place: Int32) -> PicoUSD {
     place == Slot.none ? .zero : holds[Int(place)].kept

@@ -1,7 +1,7 @@
 /// A change as one line of text: in the ledger, and in Redis, where every node reads it.
 ///
 /// Thirteen fields apart by tabs. Names, reasons and authors have no control characters, so that
-/// nothing needs an escape. A line of another form is none of this build's: it is left alone.
+/// nothing needs an escape. A line of another form was written by another release, and is left alone.
 extension BudgetChange {
   /// The first field of every line of this form.
   private static let form = "1"

@@ -6,7 +6,7 @@ public struct SetBudgetRequest: Hashable, Sendable {
   public enum Setting: Hashable, Sendable {
     /// The limit in US dollars.
     case limitUSD(Double)
-    /// There is no limit.
+    /// The budget counts and has no limit.
     case noLimit
     /// The mode of all budgets of the name.
     case mode(BudgetMode)
@@ -121,7 +121,7 @@ public struct BudgetOverride: Hashable, Sendable {
   public var target: BudgetTarget
   /// The limit in US dollars.
   public var limitUSD: Double?
-  /// Whether there is no limit.
+  /// Whether the budget is to have no limit.
   public var hasNoLimit = false
   /// The mode; nil: the change is of something else.
   public var mode: BudgetMode?

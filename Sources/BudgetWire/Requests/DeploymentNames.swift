@@ -48,7 +48,7 @@ public struct DeploymentNames {
     }
   }
 
-  /// Reads the field of `key`, which is no text; false where it has another shape.
+  /// Reads the field of `key`, a number or a flag; false where it has another shape.
   private mutating func readNumber(
     _ key: UInt8, in bytes: RawSpan, at offset: inout Int, to end: Int
   ) -> Bool {

@@ -11,7 +11,7 @@ public struct LedgerRecord: Sendable {
   /// The caller's own word for the reservation that it settles, handed back as well; 0: none.
   public var settlement: UInt64 = 0
   /// Whether the caller made the key of the reservation's name: one that was seen before with other
-  /// fields is no reason to record nothing, and the caller hears that it may record it without.
+  /// fields may be recorded without a key, and the caller hears that.
   public var isKeyImplied = false
 
   /// Makes a record.

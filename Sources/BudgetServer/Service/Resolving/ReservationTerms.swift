@@ -23,7 +23,7 @@ enum ReservationTerms {
     return ttl
   }
 
-  /// The key and all of the message, which tell a retry from another request. Nil: there is no key.
+  /// The key and all of the message, which tell a retry from another request. Nil: the request has none.
   static func key(
     _ key: NameBytes, of head: RequestHead
   ) throws(ServiceRefusal) -> ReservationKey? {
