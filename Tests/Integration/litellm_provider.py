@@ -9,7 +9,10 @@ import re
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import websockets_by_hand
 
 
 class Listener(ThreadingHTTPServer):
@@ -36,7 +39,10 @@ class Provider:
                 provider.answer(self, body)
 
             def do_GET(self):
-                provider.answer(self, {})
+                if self.headers.get("Upgrade"):
+                    provider.converse(self)
+                else:
+                    provider.answer(self, {})
 
             def log_message(self, *_):
                 pass
@@ -90,6 +96,35 @@ class Provider:
                 "model": body.get("model", "m"), "usage": usage(tokens),
                 "choices": [{"index": 0, "finish_reason": "stop",
                              "message": {"role": "assistant", "content": "hello"}}]})
+
+    def converse(self, handler):
+        """A realtime session: each `response.create` is answered by a turn of 10 tokens in and 5 out."""
+        _, deployment, path = handler.path.split("?")[0].split("/", 2)
+        self.asked.append((deployment, path))
+        handler.close_connection = True
+        handler.send_response(101)
+        handler.send_header("Upgrade", "websocket")
+        handler.send_header("Connection", "Upgrade")
+        accepted = websockets_by_hand.accept(handler.headers["Sec-WebSocket-Key"])
+        handler.send_header("Sec-WebSocket-Accept", accepted)
+        handler.end_headers()
+        out = handler.wfile
+        with suppress(OSError):
+            websockets_by_hand.write(out, {
+                "type": "session.created", "event_id": "e0",
+                "session": {"id": "s", "object": "realtime.session", "model": "gpt-4o-realtime"}})
+            while message := websockets_by_hand.read(handler.rfile):
+                if message["type"] != "response.create":
+                    continue
+                details = {"text_tokens": 10, "audio_tokens": 0, "cached_tokens": 0}
+                websockets_by_hand.write(out, {
+                    "type": "response.done", "event_id": "e1", "response": {
+                        "id": "r", "object": "realtime.response", "status": "completed",
+                        "output": [], "usage": {
+                            "total_tokens": 15, "input_tokens": 10, "output_tokens": 5,
+                            "input_token_details": details,
+                            "output_token_details": {"text_tokens": 5, "audio_tokens": 0}}}})
+            websockets_by_hand.write(out, 1000, websockets_by_hand.CLOSE)
 
     def stream(self, handler, body, words, tokens):
         handler.send_response(200)

@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,10 +19,11 @@ import yaml
 from conftest import LONG, ROOT, eventually
 from litellm_peer import NEWEST
 from redis_groups import free_ports
+from websockets_by_hand import WebSocket
 
 HERE = Path(__file__).resolve().parent
 SOURCES = ROOT / "proto" / "clients" / "python" / "src"
-REQUIREMENTS = HERE / "litellm-proxy-requirements.txt"
+REQUIREMENTS = HERE / f"litellm-proxy-requirements{'-newest' if NEWEST else ''}.txt"
 NAME = "litellm-proxy-venv-newest" if NEWEST else "litellm-proxy-venv"
 VENV = Path(os.environ.get("BUDGETD_LITELLM_PROXY_VENV", ROOT / ".build" / NAME))
 KEY = "sk-of-the-tests"
@@ -141,6 +143,24 @@ class Proxy:
                     break
         connection.close()
         return response.status, lines
+
+    def session(self, model, turns):
+        """A realtime session of so many turns: the messages that came."""
+        came = []
+        with WebSocket(self.port, f"/v1/realtime?model={model}", LONG,
+                       Authorization=f"Bearer {KEY}") as socket:
+            assert socket.status == 101
+            came.append(socket.receive())
+            for _ in range(turns if came[0] and came[0]["type"] == "session.created" else 0):
+                socket.send({"type": "response.create"})
+                came.append(socket.receive())
+        return came
+
+    def metric(self, name):
+        """A value of the plug-in's on the proxy's metrics page."""
+        status, data = self.get("/metrics/")
+        assert status == 200, data
+        return float(re.search(rf"^budgetd_litellm_{name} (\S+)$", data.decode(), re.MULTILINE)[1])
 
     def events(self):
         """What LiteLLM itself wrote down."""

@@ -7,16 +7,18 @@
 set -euo pipefail
 venv=$1
 case ${BUDGETD_LITELLM:-reference} in
-  reference) list=litellm-requirements.txt ;;
-  newest) list=litellm-requirements-newest.txt ;;
+  reference) list=requirements.txt ;;
+  newest) list=requirements-newest.txt ;;
   *)
     echo "litellm_venv.sh: BUDGETD_LITELLM is '$BUDGETD_LITELLM': give reference or newest" >&2
     exit 64
     ;;
 esac
 base=
-if [ "${2:-}" = proxy ]; then
-  list=litellm-proxy-requirements.txt
+if [ "${2:-}" != proxy ]; then
+  list=litellm-$list
+else
+  list=litellm-proxy-$list
   base=$(cd "$3" && pwd)
   if [ -f "$base/unreachable" ]; then
     mkdir -p "$venv"

@@ -1,5 +1,6 @@
 """budgetd in the place of LiteLLM's budget limiter, in the real proxy: every way a request can go,
-and every pitfall of LiteLLM's hooks. One proxy serves nearly all tests: it takes long to start.
+and every pitfall of LiteLLM's hooks. Two proxies serve nearly all tests, since one takes long to start: one
+fails open and holds what was learned, one fails closed and holds the greatest cost.
 
 BUDGETD_LITELLM_REQUESTS=2000: so many mixed requests in place of 60, with budgetd killed five times
 and the proxy stopped once, and tests that need proxies of their own."""
@@ -10,6 +11,8 @@ import json
 import os
 import random
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,9 +21,10 @@ from collections import Counter
 import pytest
 import yaml
 
-from conftest import LONG, Server, eventually
+from conftest import LONG, Server, eventually, running
 from litellm_provider import Provider
 from litellm_proxy import COST, SOURCES, Proxy, deployment, differences, proxy_program
+from redis_servers import redis_service
 
 REQUESTS = int(os.environ.get("BUDGETD_LITELLM_REQUESTS", "60"))
 LONG_RUN = REQUESTS > 60
@@ -44,6 +48,10 @@ def model_list(provider):
         budgeted("free", "unpriced", 1000.0, model="openai/nobody-knows-this",
                  input_cost_per_token=None, output_cost_per_token=None),
         budgeted("tight", "tight", 10.0), budgeted("capped", "capped", 10.0),
+        # Of one group: what costs a dollar at most has no room in the first.
+        budgeted("narrow", "pair", 0.5), budgeted("wide", "pair", 1000.0),
+        budgeted("live", "live", 1000.0, model="openai/gpt-4o-realtime-preview"),
+        budgeted("silent", "silent", 0.5, model="openai/gpt-4o-realtime-preview"),
     ]
 
 
@@ -75,7 +83,7 @@ def node_config(provider):
 
 
 class World:
-    """Provider, budgetd, a proxy that fails open."""
+    """Provider, budgetd, a proxy that fails open and one that fails closed."""
 
     def __init__(self, program, directory):
         self.provider = Provider()
@@ -86,6 +94,7 @@ class World:
         self.proxies = []
         self.open = self.proxy("open", OPENAI_API_KEY="x",
                                OPENAI_API_BASE=self.provider.base("through").removesuffix("/v1"))
+        self.closed = self.proxy("closed", BUDGETD_ESTIMATE="greatest", BUDGETD_UNPRICED="estimate")
 
     def proxy(self, choice, *arguments, **options):
         """One more, on this budgetd unless it is told another; not ready yet."""
@@ -100,20 +109,24 @@ class World:
         self.server = Server(self.program, self.directory / "node", self.config,
                              listen=self.address)
 
-    def agrees(self, is_held=False):
+    def agrees(self, is_held=False, within=LONG):
         """LiteLLM's own log and budgetd agree on every budget, and nothing is held; `is_held`: what is
         held is not looked at."""
         def found():
             return {key: amount for key, amount in differences(self.server, *self.proxies).items()
                     if not (is_held and "reserved" in key)}
         try:
-            eventually(lambda: not found(), LONG)
+            eventually(lambda: not found(), within)
         except AssertionError:
             raise AssertionError(found()) from None
 
     def spend(self, cost, provider="", deployment="", tag=""):
-        """Spent by somebody else: written down beside what LiteLLM's log says."""
+        """Spent by somebody else."""
         self.server.record(provider, cost, deployment_id=deployment, tags=[tag] if tag else [])
+        self.note(cost, provider, deployment, tag)
+
+    def note(self, cost, provider="", deployment="", tag=""):
+        """Written down beside what LiteLLM's log says."""
         if deployment:
             provider = "openai"  # as the model list has it
         with open(self.open.witness_path, "a") as file:
@@ -132,6 +145,7 @@ def world(budgetd, tmp_path_factory):
     made = World(budgetd, tmp_path_factory.mktemp("litellm"))
     try:
         made.open.wait()
+        made.closed.wait()
         yield made
     finally:
         made.close()
@@ -149,6 +163,11 @@ def adding(world, cost, name="team-a", scope=None):
     yield
     eventually(lambda: abs(spent(world, name, scope) - before - cost) < 1e-9, LONG,
                f"{name} has {cost} more than {before}")
+
+
+def until(request, most=60):
+    """Of two deployments LiteLLM takes either: asked until it took the one that this is about."""
+    assert any(request() for _ in range(most)), f"not in {most} requests"
 
 
 def tagged(*tags):
@@ -200,13 +219,43 @@ def test_images(world):
     world.agrees()
 
 
+def test_a_realtime_session(world):
+    """Two turns; LiteLLM has one event of their cost, at the end."""
+    before, spend = len(world.open.events()), spent(world, "live")
+    came = world.open.session("live", 2)
+    assert [one["type"] for one in came] == ["session.created", *["response.done"] * 2], came
+    events = eventually(lambda: [one for one in world.open.events()[before:] if one["cost"]], LONG,
+                        "LiteLLM's event")
+    assert len(events) == 1 and events[0]["deployment"] == "live", events
+    eventually(lambda: spent(world, "live") > spend, LONG, "it is recorded")
+    world.agrees()
+
+
+def test_a_realtime_session_is_refused_too(world):
+    world.spend(0.5, deployment="silent")
+    came = world.open.session("silent", 1)
+    assert "session.created" not in str(came), came
+    assert ("silent", "v1/realtime") not in world.provider.asked
+    world.agrees()
+
+
 def test_a_retry_costs_once(world):
     """The first deployment fails, the second serves: one cost, for the second."""
-    before = spent(world, "d1")
-    with adding(world, COST, "d2"), adding(world, COST):
+    before, served = {name: spent(world, name) for name in ("d1", "d2")}, 0
+
+    def retried():
+        """LiteLLM takes either at each try; the one that fails may be taken every time."""
+        nonlocal served
+        asked = len(world.provider.asked)
         status, answer = world.open.chat("gpt", "fail=d1", **tagged("team-a"))
-        assert status == 200, answer
-    assert spent(world, "d1") == before
+        assert status in (200, 500), answer
+        served += status == 200
+        return status == 200 and ("d1", "v1/chat/completions") in world.provider.asked[asked:]
+
+    until(retried)
+    eventually(lambda: spent(world, "d2") == pytest.approx(before["d2"] + served * COST, abs=1e-9),
+               LONG, "each cost once")
+    assert spent(world, "d1") == before["d1"]
     world.agrees()
 
 
@@ -391,6 +440,75 @@ def test_holds_are_all_closed(world):
     assert fifty_at_once(world, world.open) >= 1
 
 
+def test_the_greatest_cost_is_held(world):
+    """Ten dollars, a dollar each: at most ten reach the provider."""
+    assert 1 <= fifty_at_once(world, world.closed, "capped") <= 10
+    assert spent(world, "capped") <= 10.0
+
+
+def test_a_hold_that_is_refused_sends_the_request_elsewhere(world):
+    """The deployment without room is left out of the retry, and is not cooled down for others."""
+    proxy, before = world.closed, world.closed.metric("no_room_total")
+
+    def served(tokens):
+        status, answer = proxy.chat("pair", max_tokens=tokens, **tagged("team-a"))
+        assert status == 200, answer
+
+    def refused():
+        served(495)
+        return proxy.metric("no_room_total") > before
+
+    until(refused)
+    narrow = ("narrow", "v1/chat/completions")
+    assert narrow not in world.provider.asked
+    # Named by its id it has no other.
+    status, answer = proxy.chat("narrow", max_tokens=495)
+    assert status == 429 and "crossed budget" in str(answer), answer
+    assert narrow not in world.provider.asked
+    # What fits in is let in at once.
+    until(lambda: served(5) or narrow in world.provider.asked)
+    world.agrees()
+
+
+def test_a_model_without_a_price_is_charged_what_was_held(world):
+    """BUDGETD_UNPRICED=estimate."""
+    before = spent(world, "free")
+    assert world.closed.chat("unpriced")[0] == 200
+    eventually(lambda: spent(world, "free") > before, LONG, "it is charged")
+    world.note(spent(world, "free") - before, deployment="free")
+    world.agrees()
+
+
+def test_a_budgetd_that_hangs_keeps_nobody_waiting(world):
+    """Stopped by a signal: it takes connections and bytes, and answers nothing."""
+    world.server.process.send_signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        status, answer = world.open.chat("gpt", **tagged("team-a"))
+        assert status == 200, answer
+        status, answer = world.closed.chat("gpt", **tagged("team-closed"))
+        assert status == 503 and "budgetd does not answer" in str(answer), answer
+        assert time.monotonic() - begun < LONG
+    finally:
+        world.server.process.send_signal(signal.SIGCONT)
+    eventually(lambda: world.closed.chat("gpt", **tagged("team-closed"))[0] == 200, LONG,
+               "served again")
+    # A hold that nobody heard of ends by its time.
+    world.agrees(is_held=True)
+
+
+def test_a_proxy_that_fails_closed_answers_503(world):
+    closed = world.closed
+    world.server.kill()
+    for name in ("gpt", "d1"):
+        status, answer = closed.chat(name, **tagged("team-closed"))
+        assert status == 503 and "budgetd does not answer" in str(answer), answer
+    world.restart()
+    eventually(lambda: closed.chat("gpt", **tagged("team-closed"))[0] == 200, LONG,
+               "served again")
+    world.agrees(is_held=True)
+
+
 def one_of_a_mix(world, number, chance):
     """One request of a kind; the status is not looked at, the sums are."""
     tags = tagged(*chance.sample(("team-a", "team-b", "other"), chance.randrange(3)))
@@ -436,8 +554,8 @@ def test_a_mix_with_budgetd_killed_adds_up(world):
                 world.restart()
             for one in futures:
                 one.result()
-    # What was given back while nobody listened ends by its time.
-    world.agrees(is_held=True)
+    # What was given back while nobody listened ends by its time, two minutes.
+    world.agrees(is_held=not LONG_RUN, within=150 if LONG_RUN else LONG)
     events = world.open.events()
     keys = [one["key"] for one in events if one.get("cost") and one.get("key")]
     print(f"{len(events)} events of LiteLLM's, {len(keys)} with a cost and an attempt")
@@ -461,19 +579,88 @@ def test_without_its_settings_the_plug_in_does_not_load():
         assert done.returncode == 1 and words in done.stderr, done.stderr
 
 
+OWN_LIMITER = """
+import asyncio, litellm
+from litellm.caching.caching import DualCache
+from litellm.integrations.custom_logger import CustomLogger
+from litellm.router_strategy.budget_limiter import RouterBudgetLimiting
+from budgetd import Invalid
+from budgetd.litellm import _litellm, budgets
+
+class Other(RouterBudgetLimiting):
+    pass
+
+async def main():
+    own, other = (kind(DualCache(), provider_budget_config={}) for kind in (RouterBudgetLimiting, Other))
+    litellm.callbacks = [other, own, budgets]
+    budgets._take_over()
+    assert litellm.callbacks == [other, own, budgets]
+    same = vars(other).keys() - {"dual_cache"}
+    changed = [name for name in ("async_filter_deployments", "async_log_success_event",
+                                 "_get_current_provider_spend") if name in vars(own)]
+    assert len(changed) == 3 and not same & set(changed), (changed, same)
+    assert await own.async_filter_deployments(model="m", healthy_deployments=[1], messages=[]) == [1]
+
+asyncio.run(main())
+
+class Old(CustomLogger):
+    async def async_filter_deployments(self, model, healthy_deployments):
+        pass
+
+try:
+    _litellm.same_hooks(Old, ("async_filter_deployments",))
+except Invalid as error:
+    assert "calls async_filter_deployments with messages" in str(error), error
+else:
+    raise AssertionError("a hook that takes too little is not seen")
+"""
+
+
+def test_only_litellms_own_limiter_is_replaced():
+    """A subclass of it counts something else. A hook with other arguments than LiteLLM gives would be
+    logged at each request, and its spend lost: that is said at the start."""
+    done = subprocess.run(
+        [proxy_program()[0], "-c", OWN_LIMITER], capture_output=True, text=True, timeout=4 * LONG,
+        env={"PYTHONPATH": str(SOURCES), "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+             "BUDGETD_ADDRESS": "127.0.0.1:1", "BUDGETD_ON_UNAVAILABLE": "open"})
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def pushes(service, count):
+    """Returns when LiteLLM's limiter has looked into Redis so often: what it had to add is there."""
+    with socket.create_connection(service.proxy.address, LONG) as monitor:
+        monitor.sendall(b"MONITOR\r\n")
+        for line in monitor.makefile("rb"):
+            count -= b'"MGET"' in line.upper() and b"_spend:" in line and b" lua]" not in line
+            if count == 0:
+                return
+
+
 if LONG_RUN:
-    def test_a_proxy_that_fails_closed_answers_503(world):
-        closed = world.proxy("closed").wait()
-        assert closed.chat("gpt", **tagged("team-closed"))[0] == 200
-        world.server.kill()
-        status, answer = closed.chat("gpt", **tagged("team-closed"))
-        assert status == 503 and "budgetd does not answer" in str(answer), answer
-        status, answer = closed.chat("d1", **tagged("team-closed"))
-        assert status == 503, answer
-        world.restart()
-        eventually(lambda: closed.chat("gpt", **tagged("team-closed"))[0] == 200, LONG,
-                   "served again")
-        world.agrees()
+    def test_on_one_redis_nothing_counts_twice(world, tmp_path):
+        """The proxy's config gives LiteLLM's own limiter the Redis that budgetd has too."""
+        config = proxy_config(world.provider)
+        with redis_service() as service, running(
+                world.program, tmp_path, node_config(world.provider), "--redis", service.url) as node:
+            host, port = service.proxy.address
+            config["router_settings"] |= {"redis_host": host, "redis_port": port}
+            proxy = world.proxy("open", config=config, address="127.0.0.1:%d" % node.rpc[1])
+            world.proxies.remove(proxy)
+            try:
+                proxy.wait()
+                for _ in range(3):
+                    assert proxy.chat("gpt", **tagged("team-a"))[0] == 200
+
+                def stored():
+                    found = service.command("GET", "provider_spend:openai:1d")
+                    return float(found or 0) == pytest.approx(3 * COST, abs=1e-9)
+
+                eventually(stored, LONG, "budgetd's total is in Redis")
+                pushes(service, 3)
+                assert stored(), service.command("GET", "provider_spend:openai:1d")
+                assert differences(node, proxy) == {}
+            finally:
+                proxy.close()
 
     def test_a_proxy_that_is_stopped_leaves_its_records_to_the_next(world):
         world.server.kill()
@@ -491,14 +678,10 @@ if LONG_RUN:
         assert world.open.chat("gpt", **tagged("team-a"))[0] == 200
         world.agrees()
 
-    def test_the_greatest_cost_is_held(world):
-        """Ten dollars, a dollar each: at most ten reach the provider."""
-        proxy = world.proxy("closed", BUDGETD_ESTIMATE="greatest").wait()
-        assert 1 <= fifty_at_once(world, proxy, "capped") <= 10
-        assert spent(world, "capped") <= 10.0
-
     def test_two_workers(world):
-        proxy = world.proxy("open", "--num_workers", "2").wait()
+        # A worker that is starting answers nobody for a while on a busy machine.
+        proxy = world.proxy("open", "--num_workers", "2",
+                            "--timeout_worker_healthcheck", str(4 * LONG)).wait()
         with concurrent.futures.ThreadPoolExecutor(10) as pool:
             answers = list(pool.map(lambda _: proxy.chat("gpt", **tagged("team-a"))[0], range(60)))
         assert answers == [200] * 60

@@ -10,6 +10,7 @@ import re
 import shlex
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,8 @@ def packages(budgetd, budgetctl, tmp_path_factory):
     return [Path(line) for line in done.stdout.splitlines()]
 
 
-def checked(*command, timeout=LONG):
-    done = run(*command, timeout=timeout)
+def checked(*command, timeout=LONG, **options):
+    done = run(*command, timeout=timeout, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -91,7 +92,8 @@ def test_fields_and_contents(packages, budgetd):
                  "/lib/systemd/system/budgetd.service", "/usr/share/man/man8/budgetd.8.gz",
                  "/usr/share/man/man1/budgetctl.1.gz", "/usr/share/doc/budgetd/copyright",
                  "/usr/share/bash-completion/completions/budgetctl",
-                 "/usr/share/bash-completion/completions/budgetd"):
+                 "/usr/share/bash-completion/completions/budgetd",
+                 f"/usr/share/budgetd/budgetd-{version}-py3-none-any.whl"):
         assert listing[path] == "-rw-r--r--", path
     conffiles = checked("dpkg-deb", "--info", package, "conffiles").split()
     assert conffiles == [path for path in sorted(listing) if path.startswith("/etc/")
@@ -115,8 +117,19 @@ def test_links_lead_somewhere(archive):
     documents = archive / "share/doc/budgetd"
     for page in documents.rglob("*.md"):
         for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
-            if not re.match(r"https?:|\.\./Tests|Tests|clients|proto/clients", link):
+            # Of the sources nothing is packed.
+            if not re.match(r"https?:|(\.\./)*(Tests|Sources)/", link):
                 assert (page.parent / link).exists(), f"{page.relative_to(documents)}: {link}"
+
+
+def test_the_wheel_is_what_pip_takes(archive, tmp_path):
+    (wheel,) = (archive / "share/budgetd").iterdir()
+    checked(sys.executable, "-m", "pip", "install", "-q", "--no-index", "--disable-pip-version-check",
+            "--target", tmp_path, wheel)
+    said = checked(sys.executable, "-c", "import budgetd; print(budgetd.__version__, budgetd.__file__)",
+                   env={"PYTHONPATH": str(tmp_path)})
+    version, place = said.split()
+    assert f"-{version}-" in wheel.name and Path(place).is_relative_to(tmp_path)
 
 
 def test_completion_is_a_script_that_completes(archive):

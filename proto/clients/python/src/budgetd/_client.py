@@ -72,7 +72,11 @@ class Client:
             answer = Answer(list(range(len(candidates))))
             answer.unavailable = self._opened(error)
             return answer
-        if reply.code not in (_wire.OK, _wire.RESOURCE_EXHAUSTED):
+        if reply.code == _wire.OK:
+            allowed = _wire.only_allowed(reply.result)
+            if allowed is not None:
+                return Answer(allowed)
+        elif reply.code != _wire.RESOURCE_EXHAUSTED:
             raise Refused(reply.code, reply.message)
         found = _wire.filtered(reply.result)
         answer = Answer(found.allowed)

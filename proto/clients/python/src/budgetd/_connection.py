@@ -1,8 +1,9 @@
-"""One connection: frames out, one write for each turn of the loop; replies in, each to its call."""
+"""One connection: frames out, those of a turn of the loop together; replies in, each to its call."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import heapq
 from typing import Dict, List, Optional, Tuple, cast
 
@@ -12,6 +13,11 @@ from ._settings import milliseconds
 
 # So many calls may wait for a server that does not read.
 MOST_UNWRITTEN = 65_536
+
+
+@functools.lru_cache(maxsize=64)
+def _timeout(seconds: float) -> bytes:
+    return _wire.timeout(milliseconds(seconds))
 
 
 class NoAnswer(Exception):
@@ -34,7 +40,8 @@ class Connection(asyncio.Protocol):
         self._unwritten: List[Tuple[int, float, bytes]] = []
         self._writing = False
         self._paused = False
-        self._deadlines: List[Tuple[float, int, float]] = []
+        # When, the timeout, and the calls of one write that have it.
+        self._deadlines: List[Tuple[float, float, List[int]]] = []
         self._timer: Optional[asyncio.TimerHandle] = None
         self._timer_at = 0.0
         self._received = b""
@@ -62,11 +69,15 @@ class Connection(asyncio.Protocol):
         self._unwritten.append((number, timeout, body))
         if self._paused:
             # A server that does not read may never let it be written: its deadline begins now.
-            heapq.heappush(self._deadlines, (self._loop.time() + timeout, number, timeout))
+            heapq.heappush(self._deadlines, (self._loop.time() + timeout, timeout, [number]))
             self._arm()
         elif not self._writing:
-            self._writing = True
-            self._loop.call_soon(self._write)
+            # The first of a turn leaves now: on a busy loop the turn's end may be far. The others leave
+            # together then.
+            self._write()
+            if not self._paused:
+                self._writing = True
+                self._loop.call_soon(self._write)
         return future
 
     def close(self) -> None:
@@ -74,21 +85,27 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _write(self, begun: bool = False) -> None:
-        """Everything that was asked for in this turn, in one write. Deadlines begin here, unless
+        """Everything that waits, in one write. Deadlines begin here, unless
         they have `begun` while the socket was full."""
         self._writing = False
         if self._transport is None or not self.open:
             return
         batch, self._unwritten = self._unwritten, []
         frames = []
+        numbers: Dict[float, List[int]] = {}
         # A moment before the write: a full socket must not make the deadline later.
         now = self._loop.time()
         for number, timeout, body in batch:
             if number not in self._calls:
                 continue
-            frames.append(_wire.frame(number, milliseconds(timeout), body))
-            if not begun:
-                heapq.heappush(self._deadlines, (now + timeout, number, timeout))
+            frames.append(_wire.frame(number, _timeout(timeout), body))
+            alike = numbers.get(timeout)
+            if alike is None:
+                numbers[timeout] = alike = []
+            alike.append(number)
+        if not begun:
+            for timeout, alike in numbers.items():
+                heapq.heappush(self._deadlines, (now + timeout, timeout, alike))
         if frames:
             self._transport.write(b"".join(frames))
             if self._deadlines:
@@ -108,15 +125,16 @@ class Connection(asyncio.Protocol):
         now = self._loop.time()
         unwritten = {number for number, _, _ in self._unwritten} if self._paused else ()
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, number, timeout = heapq.heappop(self._deadlines)
-            future = self._calls.pop(number, None)
-            if future is not None and not future.done():
-                words = f"no answer from {self._address} within {milliseconds(timeout)} ms"
-                future.set_exception(NoAnswer(words, number not in unwritten))
+            _, timeout, numbers = heapq.heappop(self._deadlines)
+            for number in numbers:
+                future = self._calls.pop(number, None)
+                if future is not None and not future.done():
+                    words = f"no answer from {self._address} within {milliseconds(timeout)} ms"
+                    future.set_exception(NoAnswer(words, number not in unwritten))
         if unwritten:
             self._unwritten = [one for one in self._unwritten if one[0] in self._calls]
         # Calls that were answered meanwhile leave their deadlines behind.
-        while self._deadlines and self._deadlines[0][1] not in self._calls:
+        while self._deadlines and self._calls.keys().isdisjoint(self._deadlines[0][2]):
             heapq.heappop(self._deadlines)
         if self._deadlines:
             self._arm()

@@ -39,6 +39,10 @@ def status_text(code: int, message: str) -> str:
 def varint(value: int) -> bytes:
     if value < 128:
         return _SMALL[value]
+    if value < 1 << 14:
+        return bytes((value & 127 | 128, value >> 7))
+    if value < 1 << 21:
+        return bytes((value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -52,8 +56,11 @@ def _tag(number: int, kind: int) -> bytes:
 
 
 def _text(tag: bytes, value: str) -> bytes:
-    # A name that is no UTF-8 matches no budget, and the server counts it: it must not fail here.
-    data = value.encode("utf-8", "surrogatepass")
+    try:
+        data = value.encode()
+    except UnicodeEncodeError:
+        # A name that is no UTF-8 matches no budget, and the server counts it: it must not fail.
+        data = value.encode("utf-8", "surrogatepass")
     size = len(data)
     return tag + (_SMALL[size] if size < 128 else varint(size)) + data if size else b""
 
@@ -172,12 +179,16 @@ def ping() -> bytes:
     return _message(_T[PING, 2], b"")
 
 
-def frame(call_id: int, timeout_ms: int, body: bytes) -> bytes:
+def timeout(milliseconds: int) -> bytes:
+    """Field 2 of Request."""
+    return b"\x10" + varint(milliseconds)
+
+
+def frame(call_id: int, timeout: bytes, body: bytes) -> bytes:
     """A Request in its frame: its length, its number, its timeout, its method."""
-    head = b"\x08" + (_SMALL[call_id] if call_id < 128 else varint(call_id))
-    if timeout_ms:
-        head += b"\x10" + varint(timeout_ms)
-    return _LENGTH.pack(len(head) + len(body)) + head + body
+    number = varint(call_id)
+    size = 1 + len(number) + len(timeout) + len(body)
+    return b"%b\x08%b%b%b" % (_LENGTH.pack(size), number, timeout, body)
 
 
 class Malformed(Exception):
@@ -239,6 +250,17 @@ class Reply:
 
 def reply(data: bytes) -> Reply:
     found = Reply()
+    try:
+        # Nearly all: a number, and the result of a filter.
+        if data[0] == 8:
+            call_id, at = read_varint(data, 1)
+            if data[at] == 82:
+                size, at = read_varint(data, at + 1)
+                if at + size == len(data):
+                    found.call_id, found.method, found.result = call_id, 10, data[at:]
+                    return found
+    except IndexError:
+        pass  # an empty message, or one that is short: below
     for number, value in fields(data):
         if number == 1:
             found.call_id = _int(value)
@@ -307,6 +329,14 @@ class Filtered:
         self.omitted = self.expires_at_ms = 0
         self.chosen: Optional[int] = None
         self.reservation, self.reserved = "", 0.0
+
+
+def only_allowed(data: bytes) -> Optional[List[int]]:
+    """The positions in a FilterDeploymentsResponse that has nothing else and that are small, as
+    nearly all are; None where `filtered` has to look."""
+    if len(data) < 2 or data[0] != 10 or data[1] != len(data) - 2 or max(data) > 127:
+        return None
+    return list(data[2:])
 
 
 def filtered(data: bytes) -> Filtered:

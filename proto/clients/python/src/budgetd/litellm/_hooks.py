@@ -45,7 +45,7 @@ class _PROXY_Budgets(CustomLogger):
         self._holds = False
         self._attempts = Attempts()
         self._deployments = _litellm.Deployments()
-        self._batches: Dict[str, None] = {}
+        self._jobs: Dict[str, None] = {}
         self._unpriced: Dict[str, int] = {}
         self._page: Tuple[float, Optional[Budgets]] = (0.0, None)
         self._sweeping: Optional[asyncio.Task[None]] = None
@@ -197,15 +197,17 @@ class _PROXY_Budgets(CustomLogger):
             self._release(kwargs)
             return
         cost = _cost(payload)
-        batch = _litellm.batch_of(kwargs, response_obj, cost)
-        if batch is not None and self._known(batch):
-            self._release(kwargs)
-            return
-        if kwargs.get("cache_hit"):
+        job = _litellm.job_of(kwargs, response_obj, cost)
+        if job is not None and self._known(job.key):
+            cost, job = job.each_poll, None
+            if not cost:
+                self._release(kwargs)
+                return
+        if kwargs.get("cache_hit") or _litellm.is_unfinished(kwargs, response_obj):
             # Nothing was spent, and what such requests cost is not learned from it.
             self._release(kwargs)
             return
-        self._record(kwargs, payload, cost, f"batch:{batch}" if batch is not None else "")
+        self._record(kwargs, payload, cost, job.key if job is not None else "")
 
     async def async_log_failure_event(
         self, kwargs: Dict[str, Any], response_obj: Any, start_time: Any, end_time: Any,
@@ -267,13 +269,13 @@ class _PROXY_Budgets(CustomLogger):
         if attempt is not None:
             attempt.release()
 
-    def _known(self, batch: str) -> bool:
-        """Whether this worker has charged the batch. Others are told by its key."""
-        known = batch in self._batches
+    def _known(self, job: str) -> bool:
+        """Whether this worker has charged the job. Others are told by its key."""
+        known = job in self._jobs
         if not known:
-            if len(self._batches) >= 10_000:
-                self._batches.pop(next(iter(self._batches)))
-            self._batches[batch] = None
+            if len(self._jobs) >= 10_000:
+                self._jobs.pop(next(iter(self._jobs)))
+            self._jobs[job] = None
         return known
 
     # 6. A request that failed altogether.

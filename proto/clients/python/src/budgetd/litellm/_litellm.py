@@ -13,6 +13,12 @@ from litellm.router_strategy.tag_based_routing import get_tags_from_request_kwar
 
 from .. import Budget, Candidate, Invalid
 
+try:
+    from litellm.litellm_core_utils.batch_utils import defers_batch_cost, job_to_charge_once
+except ImportError:
+    # LiteLLM before 1.110. Looked for once: a module that is not there is looked for long.
+    defers_batch_cost = job_to_charge_once = None
+
 MOST_TAGS = 256
 # The proxy makes 429 of an error with this text, and LiteLLM's own limiter says it.
 CROSSED = "No deployments available - crossed budget"
@@ -147,13 +153,30 @@ def greatest_cost(kwargs: Mapping[str, Any], group: str) -> Optional[float]:
         return None
 
 
-def batch_of(kwargs: Mapping[str, Any], response: object, cost: float) -> Optional[str]:
-    """A finished batch tells its whole cost at each poll: its id, to charge it once."""
-    try:
-        from litellm.router_utils.batch_utils import batch_id_to_charge_once
-    except ImportError:
-        return None
-    return batch_id_to_charge_once(kwargs.get("call_type"), response, cost)
+class Job:
+    """A batch or a video that is finished: each poll tells its whole cost."""
+
+    __slots__ = ("key", "each_poll")
+
+    def __init__(self, kind: str, identifier: str, each_poll: float = 0.0) -> None:
+        self.key = f"{kind}:{identifier}"
+        #: What another poll costs by itself: its guardrails.
+        self.each_poll = each_poll
+
+
+def is_unfinished(kwargs: Mapping[str, Any], response: object) -> bool:
+    """A poll of a batch whose cost may still change: it is charged when that is final."""
+    return defers_batch_cost is not None and bool(defers_batch_cost(kwargs, response))
+
+
+def job_of(kwargs: Mapping[str, Any], response: object, cost: float) -> Optional[Job]:
+    """What is to be charged once, however often it is polled."""
+    if job_to_charge_once is None:
+        identifier = getattr(response, "id", None)
+        is_poll = kwargs.get("call_type") in ("aretrieve_batch", "retrieve_batch")
+        return Job("batch", str(identifier)) if is_poll and identifier and cost > 0 else None
+    found = job_to_charge_once(kwargs, response, cost)
+    return Job(found.kind, found.job_id, found.repeat_poll_cost) if found is not None else None
 
 
 def limiters() -> List[RouterBudgetLimiting]:
