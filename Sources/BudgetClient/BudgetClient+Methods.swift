@@ -113,7 +113,7 @@ extension BudgetClient {
 
 extension GetProviderBudgetsResponse {
   /// Adds the budgets of the next page.
-  fileprivate mutating func append(_ page: GetProviderBudgetsResponse) {
+  mutating func append(_ page: GetProviderBudgetsResponse) {
     providers += page.providers
     deployments += page.deployments
     tags += page.tags

@@ -35,14 +35,36 @@ public struct BudgetClientToken: Hashable, Sendable, CustomStringConvertible,
 
   /// The token now.
   package func revealed() throws(BudgetClientError) -> String {
+    do throws(BudgetClientTokenFault) {
+      return try read()
+    } catch {
+      throw .notApplied(.unusableToken("the token file \(error.path): \(error.why)"))
+    }
+  }
+
+  func read() throws(BudgetClientTokenFault) -> String {
     switch source {
     case .text(let token): return token
     case .file(let path):
       do throws(SecretFileError) {
         return try SecretFile.line(path: path, what: "token")
       } catch {
-        throw .notApplied(.unusableToken("the token file \(path): \(error)"))
+        throw BudgetClientTokenFault(path: path, why: error.message)
       }
     }
+  }
+}
+
+/// Why a token's file is not taken, in words that do not show the token.
+struct BudgetClientTokenFault: Error {
+  let path: String
+  let why: String
+
+  /// In the words of all clients.
+  var description: String {
+    if why.hasPrefix("it is empty") { return "the token file \(path) is empty" }
+    let lead = "the file cannot be read: "
+    let reason = why.hasPrefix(lead) ? why.dropFirst(lead.count) : why[...]
+    return "the token file \(path) cannot be read: \(reason)"
   }
 }

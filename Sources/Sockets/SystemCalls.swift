@@ -10,6 +10,13 @@ public enum SystemCalls {
     return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
   }
 
+  /// Milliseconds of the wall clock since 1970: for names, never for durations.
+  public static func unixMilliseconds() -> Int64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) &* 1_000 &+ Int64(time.tv_nsec) / 1_000_000
+  }
+
   /// How many processors this process may use, at least 1.
   public static func processorCount() -> Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 
@@ -50,7 +57,7 @@ public enum SystemCalls {
 
   /// Repeats a call for as long as a signal interrupts it; the result, or errno below zero.
   @inline(__always)
-  static func retrying(_ call: () -> Int) -> Int {
+  public static func retrying(_ call: () -> Int) -> Int {
     while true {
       let result = call()
       if result >= 0 { return result }

@@ -44,11 +44,14 @@ final class FakeServer: Sendable {
 
   var address: String { transport.localAddress.description }
   var seen: [Seen] { log.state.withLock { $0.seen } }
+  /// How many connections have ended.
+  var closed: Int { log.state.withLock { $0.closed } }
 
   fileprivate final class Log: Sendable {
     struct State {
       var seen: [Seen] = []
       var connections: [ConnectionID: Int] = [:]
+      var closed = 0
     }
     let state = Locked(State())
   }
@@ -153,6 +156,8 @@ final class FakeServer: Sendable {
     }
 
     func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {}
-    func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {}
+    func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {
+      log.state.withLock { $0.closed += 1 }
+    }
   }
 }

@@ -51,4 +51,37 @@ import Testing
       #expect(error == .notApplied(.clientClosed) && code == nil)
     }
   }
+
+  /// The page's first request, and its hold.
+  @Test func aRouterNeedsNoOtherImportEither() async throws {
+    var settings = RouterSettings()
+    settings.token = .text("t")
+    settings.log = { _ in }
+    let budgets = try RouterClient("127.0.0.1:1", onUnavailable: .open, settings: settings)
+    let answer: FilterAnswer = try await budgets.filter(
+      [Deployment(id: "d1", model: "openai/gpt-4o"), Deployment(id: "d2", model: "azure/gpt-4o")])
+    let denial: Denial? = answer.denials.first
+    #expect(answer.allowed == [0, 1] && denial == nil)
+    #expect(answer.unavailable?.hasPrefix("no connection to 127.0.0.1:1: ") == true)
+    var spend = RecordSpendRequest(costUSD: 0.25)
+    spend.deploymentID = "d1"
+    try budgets.record(spend)
+    var request = FilterDeploymentsRequest(tags: ["team-a"])
+    request.reserve = ReserveOptions(amountUSD: 0.05)
+    try await budgets.withReservation(choosing: request) { hold in
+      let deployment: Deployment? = hold.chosen?.deployment
+      #expect(hold.reservation == nil && deployment == nil && hold.unavailable != nil)
+      try hold.settle(costUSD: 0.04)
+    }
+    #expect(await budgets.close(timeout: .zero) == 2)
+    let stats: RouterStats = budgets.stats
+    #expect(stats.unavailable == 2 && stats.owed == 2)
+    do throws(RouterError) {
+      let page: GetProviderBudgetsResponse = try await budgets.budgets()
+      let pong: PingResponse = try await budgets.ping()
+      Issue.record("a closed client answered: \(page.total.count) \(pong.isReady)")
+    } catch {
+      #expect(error == .closed)
+    }
+  }
 }

@@ -24,22 +24,37 @@ struct Command: Sendable {
 /// The words of any command.
 struct Arguments: Decodable, Sendable {
   struct Options: Decodable, Sendable {
+    var onUnavailable: String?
     var filterTimeout: Int?
     var reserveTimeout: Int?
     var recordTimeout: Int?
     var callTimeout: Int?
+    var connectTimeout: Int?
     var pause: Int?
     var longestPause: Int?
+    var outbox: Int?
+    var journal: String?
     var tokenFile: String?
+    var ca: String?
+    var certificate: String?
+    var key: String?
+    var serverName: String?
 
     enum CodingKeys: String, CodingKey {
+      case outbox, journal
+      case onUnavailable = "on_unavailable"
       case filterTimeout = "filter_timeout_ms"
       case reserveTimeout = "reserve_timeout_ms"
       case recordTimeout = "record_timeout_ms"
       case callTimeout = "call_timeout_ms"
+      case connectTimeout = "connect_timeout_ms"
       case pause = "pause_ms"
       case longestPause = "longest_pause_ms"
       case tokenFile = "token_file"
+      case ca = "tls_ca"
+      case certificate = "tls_cert"
+      case key = "tls_key"
+      case serverName = "server_name"
     }
   }
 

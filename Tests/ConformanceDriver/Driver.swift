@@ -1,7 +1,7 @@
 import BudgetClient
 import Foundation
 
-/// A client, its holds, and what became of its records.
+/// A client and its holds.
 actor Driver {
   struct Failure: Error {
     var kind: String
@@ -9,23 +9,10 @@ actor Driver {
     var denials: [Denial]?
   }
 
-  /// A reservation, and the record that would settle it.
-  struct Hold {
-    var id = ""
-    var record = RecordSpendRequest(costUSD: nil)
-    var expiresAt: Int64 = 0
-    var hasEnded = false
-  }
-
   typealias Object = [String: Any]
 
-  private var client: BudgetClient?
-  private var options = Arguments.Options()
-  private var holds: [String: Hold] = [:]
-  private var owed = 0
-  private var recorded = 0
-  private var duplicates = 0
-  private var dropped = 0
+  private var client: RouterClient?
+  private var holds: [String: BudgetHold] = [:]
 
   /// Answers each command when it is done. They begin in their order.
   func run(_ commands: AsyncStream<Command>) async {
@@ -38,7 +25,7 @@ actor Driver {
       told["result"] = try await result(of: command.operation, command.arguments)
     } catch let failure as Failure {
       told["error"] = object(failure)
-    } catch let error as BudgetClientError {
+    } catch let error as RouterError {
       told["error"] = object(failure(error))
     } catch {
       told["error"] = ["kind": "other", "message": "\(error)"]
@@ -57,67 +44,85 @@ actor Driver {
     switch operation {
     case "filter": return try await filter(client, given)
     case "reserve": return try await reserve(client, given)
-    case "settle": return settle(client, given)
-    case "release": return release(client, given)
-    case "extend": return try await extend(client, given)
-    case "record": return record(client, given)
-    case "flush": return await flush(given)
+    case "settle": return try settle(given)
+    case "release":
+      holds[given.hold ?? ""]?.release()
+      return [:]
+    case "extend":
+      let ttl = Duration.milliseconds(given.ttl ?? 0)
+      return ["expires_at_ms": try await holds[given.hold ?? ""]?.extend(by: ttl) ?? 0]
+    case "record":
+      return ["key": try client.record(charged(given))]
+    case "flush":
+      return ["owed": await client.flush(timeout: .milliseconds(given.timeout ?? 0))]
     case "budgets": return try await budgets(client, given)
     case "ping":
-      let pong = try await client.ping(timeout: milliseconds(options.callTimeout, 5_000))
+      let pong = try await client.ping()
       return [
         "version": pong.version, "node_id": pong.nodeID, "ready": pong.isReady,
         "methods": pong.methods,
       ]
     case "stats":
+      let stats = client.stats
       return [
-        "owed": owed, "recorded": recorded, "duplicates": duplicates, "dropped": dropped,
-        "unavailable": 0,
+        "owed": stats.owed, "recorded": stats.recorded, "duplicates": stats.duplicates,
+        "dropped": stats.dropped, "retries": stats.retries, "unavailable": stats.unavailable,
       ]
     case "close":
-      client.close()
-      return ["owed": owed]
+      return ["owed": await client.close(timeout: .milliseconds(given.timeout ?? 0))]
     default: throw Failure(kind: "other", message: "no such op: \(operation)")
     }
   }
 
   private func open(_ given: Arguments) throws -> Object {
-    options = given.options ?? Arguments.Options()
-    var settings = BudgetClientSettings()
+    let options = given.options ?? Arguments.Options()
+    var settings = RouterSettings()
+    func set(_ setting: WritableKeyPath<RouterSettings, Duration>, _ milliseconds: Int?) {
+      if let milliseconds { settings[keyPath: setting] = .milliseconds(milliseconds) }
+    }
+    set(\.filterTimeout, options.filterTimeout)
+    set(\.reserveTimeout, options.reserveTimeout)
+    set(\.recordTimeout, options.recordTimeout)
+    set(\.callTimeout, options.callTimeout)
+    set(\.connectTimeout, options.connectTimeout)
+    set(\.shortestPause, options.pause)
+    set(\.longestPause, options.longestPause)
+    if let outbox = options.outbox { settings.outboxRecords = outbox }
+    settings.journal = options.journal
     settings.token = options.tokenFile.map { .file($0) }
-    // Of the introduction: each call below has its own.
-    settings.timeout = .seconds(1)
-    settings.shortestBackoff = milliseconds(options.pause, 50)
-    settings.longestBackoff = milliseconds(options.longestPause, 5_000)
-    client = try BudgetClient(server: given.addresses?.first ?? "", settings: settings)
+    if let ca = options.ca {
+      var security = BudgetClientSecurity()
+      security.ca = ca
+      security.certificate = options.certificate
+      security.key = options.key
+      security.serverName = options.serverName
+      settings.security = security
+    }
+    // The cases are about what callers hear.
+    settings.log = { _ in }
+    client = try RouterClient(
+      given.addresses ?? [], onUnavailable: try OnUnavailable(options.onUnavailable),
+      settings: settings)
     return [:]
-  }
-
-  private func milliseconds(_ given: Int?, _ standard: Int) -> Duration {
-    .milliseconds(given ?? standard)
   }
 
   // MARK: - Filters and holds
 
   private func candidates(_ given: Arguments) -> [Deployment] {
     (given.candidates ?? []).map { one in
-      var deployment = Deployment(
+      Deployment(
         id: one.id ?? "", modelName: one.modelName ?? "", model: one.model ?? "",
-        provider: one.provider ?? "", isFree: one.free ?? false)
-      deployment.estimatedCostUSD = one.estimate
-      return deployment
+        provider: one.provider ?? "", isFree: one.free ?? false, estimatedCostUSD: one.estimate)
     }
   }
 
-  private func filter(_ client: BudgetClient, _ given: Arguments) async throws -> Object {
-    let request = FilterDeploymentsRequest(
-      deployments: candidates(given), tags: given.names, modelName: given.modelName ?? "",
+  private func filter(_ client: RouterClient, _ given: Arguments) async throws -> Object {
+    let answer = try await client.filter(
+      candidates(given), tags: given.names, modelName: given.modelName ?? "",
       estimatedCostUSD: given.estimate ?? 0)
-    let answer = try await client.filterDeployments(
-      request, timeout: milliseconds(options.filterTimeout, 100))
     return [
       "allowed": answer.allowed, "denials": answer.denials.map(object), "message": answer.message,
-      "unavailable": NSNull(),
+      "unavailable": answer.unavailable.map { $0 as Any } ?? NSNull(),
     ]
   }
 
@@ -128,151 +133,62 @@ actor Driver {
     record.model = given.model ?? ""
     record.modelName = given.modelName ?? ""
     record.tags = given.names
-    record.idempotencyKey = given.key ?? newKey()
+    record.idempotencyKey = given.key ?? ""
     return record
   }
 
-  private func reserve(_ client: BudgetClient, _ given: Arguments) async throws -> Object {
-    let timeout = milliseconds(options.reserveTimeout, 1_500)
-    let key = given.key ?? newKey()
-    var hold = Hold(record: charged(given))
-    var chosen: Int?
-    let held: SpendReservation?
+  private func reserve(_ client: RouterClient, _ given: Arguments) async throws -> Object {
+    let hold: BudgetHold
     if given.candidates == nil {
+      let names = charged(given)
       var request = ReserveSpendRequest(amountUSD: given.amount ?? 0)
-      request.provider = hold.record.provider
-      request.deploymentID = hold.record.deploymentID
-      request.model = hold.record.model
-      request.modelName = hold.record.modelName
-      request.tags = hold.record.tags
+      request.provider = names.provider
+      request.deploymentID = names.deploymentID
+      request.model = names.model
+      request.modelName = names.modelName
+      request.tags = names.tags
       request.ttlMilliseconds = given.ttl ?? 0
-      request.idempotencyKey = key
-      let answer = try await client.reserveSpend(request, timeout: timeout)
-      if answer.isExhausted {
-        throw Failure(kind: "denied", message: answer.message, denials: answer.denials)
-      }
-      held = answer.reservation
+      request.idempotencyKey = names.idempotencyKey
+      hold = try await client.reserve(request)
     } else {
       var request = FilterDeploymentsRequest(
         deployments: candidates(given), tags: given.names, modelName: given.modelName ?? "")
       request.reserve = ReserveOptions(
-        amountUSD: given.amount, ttlMilliseconds: given.ttl ?? 0, idempotencyKey: key)
-      let answer = try await client.filterDeployments(request, timeout: timeout)
-      if answer.isExhausted {
-        throw Failure(kind: "denied", message: answer.message, denials: answer.denials)
-      }
-      chosen = answer.chosen
-      held = answer.reservation
-      let all = answer.candidates.isEmpty ? request.deployments : answer.candidates
-      if let chosen, all.indices.contains(chosen) {
-        hold.record.provider = all[chosen].provider
-        hold.record.deploymentID = all[chosen].id
-        hold.record.model = all[chosen].model
-        if request.modelName.isEmpty { hold.record.modelName = all[chosen].modelName }
-      }
+        amountUSD: given.amount, ttlMilliseconds: given.ttl ?? 0, idempotencyKey: given.key ?? "")
+      hold = try await client.reserve(choosing: request)
     }
-    hold.id = held?.id ?? ""
-    hold.expiresAt = held?.expiresAtUnixMilliseconds ?? 0
     holds[given.hold ?? ""] = hold
-    let amount = held?.amountUSD ?? 0
     return [
-      "id": hold.id, "chosen": chosen.map { $0 as Any } ?? NSNull(), "unavailable": NSNull(),
-      "reserved": amount == 0 ? given.amount ?? 0 : amount,
+      "id": hold.reservation?.id ?? "", "reserved": hold.reservedUSD,
+      "chosen": hold.chosen.map { $0.position as Any } ?? NSNull(),
+      "unavailable": hold.unavailable.map { $0 as Any } ?? NSNull(),
     ]
   }
 
-  private func settle(_ client: BudgetClient, _ given: Arguments) -> Object {
-    let name = given.hold ?? ""
-    guard var hold = holds[name] else { return [:] }
-    if hold.hasEnded { return ["key": hold.record.idempotencyKey] }
-    var names = charged(given)
-    if names.provider + names.deploymentID + names.model + names.modelName == "",
-      names.tags.isEmpty
-    {
-      names = hold.record
-      names.costUSD = given.cost
-      names.idempotencyKey = given.key ?? newKey()
+  private func settle(_ given: Arguments) throws -> Object {
+    guard let hold = holds[given.hold ?? ""] else {
+      throw Failure(kind: "other", message: "no such hold")
     }
-    names.reservationID = hold.id
-    hold.record = names
-    hold.hasEnded = true
-    holds[name] = hold
-    owe(client, names)
-    return ["key": names.idempotencyKey]
-  }
-
-  private func release(_ client: BudgetClient, _ given: Arguments) -> Object {
-    let name = given.hold ?? ""
-    guard let hold = holds[name], !hold.hasEnded else { return [:] }
-    holds[name]?.hasEnded = true
-    let timeout = milliseconds(options.recordTimeout, 5_000)
-    // Lost, it ends by its time.
-    Task { _ = try? await client.releaseReservation(hold.id, timeout: timeout) }
-    return [:]
-  }
-
-  private func extend(_ client: BudgetClient, _ given: Arguments) async throws -> Object {
-    guard let hold = holds[given.hold ?? ""] else { return [:] }
-    let end = try await client.extendReservation(
-      hold.id, ttlMilliseconds: given.ttl ?? 0,
-      timeout: milliseconds(options.reserveTimeout, 1_500))
-    return ["expires_at_ms": end]
-  }
-
-  // MARK: - Records and budgets
-
-  private func record(_ client: BudgetClient, _ given: Arguments) -> Object {
     let record = charged(given)
-    owe(client, record)
-    return ["key": record.idempotencyKey]
-  }
-
-  private func owe(_ client: BudgetClient, _ record: RecordSpendRequest) {
-    owed += 1
-    let timeout = milliseconds(options.recordTimeout, 5_000)
-    Task {
-      do {
-        let answer = try await client.recordSpend(record, timeout: timeout)
-        recorded += 1
-        if answer.isDuplicate { duplicates += 1 }
-      } catch {
-        dropped += 1
-      }
-      owed -= 1
+    let names = record.provider + record.deploymentID + record.model + record.modelName
+    if names.isEmpty, record.tags.isEmpty {
+      return ["key": try hold.settle(costUSD: given.cost ?? 0, key: given.key ?? "")]
     }
+    return ["key": try hold.settle(record)]
   }
 
-  private func flush(_ given: Arguments) async -> Object {
-    let end = ContinuousClock.now + milliseconds(given.timeout, 5_000)
-    while owed > 0, ContinuousClock.now < end {
-      // Cancelled by nobody; waking early does no harm.
-      try? await Task.sleep(for: .milliseconds(2))
-    }
-    return ["owed": owed]
-  }
-
-  private func budgets(_ client: BudgetClient, _ given: Arguments) async throws -> Object {
+  private func budgets(_ client: RouterClient, _ given: Arguments) async throws -> Object {
     var request = GetProviderBudgetsRequest()
     request.includesDeployments = given.deployments ?? false
     request.includesTags = given.wantsTags
     request.includesModels = given.models ?? false
     request.includesPools = given.pools ?? false
-    let all = try await client.allBudgets(
-      request, timeout: milliseconds(options.callTimeout, 5_000))
+    let all = try await client.budgets(request)
     return [
       "providers": all.providers.map(object), "deployments": all.deployments.map(object),
       "tags": all.tags.map(object), "models": all.models.map(object),
       "pools": all.pools.map(object), "total": all.total.map(object),
     ]
-  }
-
-  /// A UUIDv7.
-  private func newKey() -> String {
-    let time = String(UInt64(Date().timeIntervalSince1970 * 1_000), radix: 16)
-    let padded = String(repeating: "0", count: 12 - time.count) + time
-    let chance = UUID().uuidString.lowercased().split(separator: "-")
-    let version = "7\(chance[2].suffix(3))"
-    return "\(padded.prefix(8))-\(padded.suffix(4))-\(version)-\(chance[3])-\(chance[4])"
   }
 
   // MARK: - What is told
@@ -298,27 +214,19 @@ actor Driver {
     return told
   }
 
-  /// The client's errors carry data; these are the words of all clients for it.
-  private func failure(_ error: BudgetClientError) -> Failure {
-    let server = client?.server ?? ""
-    let words: String
-    switch error.reason {
-    case .refused(let status) where [.unavailable, .deadlineExceeded].contains(status.code):
-      words = "\(server) answered \(status.code): \(status.message)"
-    case .refused, .alreadySettled:
-      return Failure(kind: "refused", message: error.reason.description)
-    case .clientClosed: return Failure(kind: "closed", message: error.reason.description)
-    case .invalidAddress, .requestTooLong, .unusableSecurity:
-      return Failure(kind: "invalid", message: error.reason.description)
-    case .connectionLost(_, let status):
-      let farewell = status.map { ": \($0.code): \($0.message)" } ?? ""
-      words = "the connection to \(server) was lost before the answer came\(farewell)"
-    case .timedOut(let after):
-      words = "no answer from \(server) within \(Int((after / .milliseconds(1)).rounded())) ms"
-    case .unreadableAnswer(let why): words = "\(server) does not speak budget.v1: \(why)"
-    case .unreachable, .cancelled, .tooManyCalls, .notSecure, .unusableToken:
-      words = error.reason.description
+  private func failure(_ error: RouterError) -> Failure {
+    var failure = Failure(kind: "", message: error.description)
+    switch error {
+    case .denied(_, let denials):
+      failure.kind = "denied"
+      failure.denials = denials
+    case .refused: failure.kind = "refused"
+    case .unavailable: failure.kind = "unavailable"
+    case .outboxFull: failure.kind = "outbox_full"
+    case .closed: failure.kind = "closed"
+    case .invalid: failure.kind = "invalid"
+    case .cancelled: failure.kind = "cancelled"
     }
-    return Failure(kind: "unavailable", message: "budgetd does not answer: \(words)")
+    return failure
   }
 }

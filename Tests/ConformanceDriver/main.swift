@@ -1,8 +1,6 @@
 import Foundation
 
-// Drives BudgetClient through the cases of all clients: proto/clients/conformance/README.md says how.
-// BudgetClient is the layer of calls: an outbox, a journal and several addresses are its user's, so
-// drivers/swift_lacks.txt there names the cases that it cannot be asked.
+// Drives RouterClient through the cases of all clients: proto/clients/conformance/README.md says how.
 
 let (commands, queue) = AsyncStream<Command>.makeStream()
 let driver = Driver()

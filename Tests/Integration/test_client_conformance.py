@@ -71,28 +71,25 @@ def typescript():
     return [node(), str(CLIENTS / "conformance" / "drivers" / "typescript_driver.js")]
 
 
-@pytest.fixture(params=["go", "typescript"])
+@pytest.fixture
+def swift(budgetd):
+    """The Swift driver's command."""
+    for folder in (Path(budgetd).parent, ROOT / ".build" / "debug"):
+        if (folder / "ConformanceDriver").exists():
+            return [str(folder / "ConformanceDriver")]
+    pytest.skip("no ConformanceDriver: swift build")
+
+
+@pytest.fixture(params=["go", "typescript", "swift"])
 def driver(request):
     return request.getfixturevalue(request.param)
 
 
-def conform(budgetd, driver, *options):
+def test_it_conforms(driver, budgetd):
     done = run(sys.executable, CLIENTS / "conformance" / "run.py", "--quiet", "--budgetd", budgetd,
-               "--driver", " ".join(driver), *options, timeout=6 * LONG)
+               "--driver", " ".join(driver), timeout=6 * LONG)
     print(done.stdout)
     need(done)
-
-
-def test_it_conforms(driver, budgetd):
-    conform(budgetd, driver)
-
-
-def test_the_swift_client_conforms_as_far_as_it_goes(budgetd):
-    driver = Path(budgetd).parent / "ConformanceDriver"
-    if not driver.exists():
-        pytest.skip(f"no {driver}: swift build")
-    conform(budgetd, [str(driver)], "--time-left", "--lacks",
-            CLIENTS / "conformance" / "drivers" / "swift_lacks.txt")
 
 
 class Driven:
@@ -232,12 +229,12 @@ def python_driver():
 
 
 @pytest.mark.parametrize("first, second", [
-    ("go", "typescript"), ("typescript", "python"), ("python", "go"),
+    ("go", "typescript"), ("typescript", "swift"), ("swift", "python"), ("python", "go"),
 ])
 def test_a_journal_goes_from_one_language_to_another(request, first, second, start, tmp_path):
     """Nobody takes what a process that lives owes; when it is killed, whoever starts next sends it."""
-    drivers = {"python": python_driver(), "go": request.getfixturevalue("go"),
-               "typescript": request.getfixturevalue("typescript")}
+    drivers = {name: python_driver() if name == "python" else request.getfixturevalue(name)
+               for name in (first, second)}
     server = start(CONFIG)
     address, away = "%s:%d" % server.rpc, f"unix:{tmp_path}/nobody"
     journal = tmp_path / "journal"
@@ -261,6 +258,50 @@ def test_a_journal_goes_from_one_language_to_another(request, first, second, sta
                 owing.process.wait()
     assert server.spend("openai") == 20 * 0.03125
     assert list(journal.iterdir()) == []
+
+
+def test_what_killed_processes_said_they_recorded_is_counted_once(driver, start, tmp_path):
+    """Two in one folder, killed -9 in the middle of their work, three times: between a record's line in the
+    journal and its way to the socket, after it, and before its answer."""
+    server = start(config_text({"openai": (1e9, "1d")}))
+    journal, total = tmp_path / "journal", 0
+    options = {"on_unavailable": "open", "journal": str(journal)}
+    for turn in range(3):
+        # Each record's cost is a digit of its own, so that none can hide behind others.
+        costs = [3 ** place * 1e-6 for place in range(24)]
+        told = set()
+        with contextlib.ExitStack() as stack:
+            processes = [Driven(driver) for _ in range(2)]
+            for process in processes:
+                stack.callback(process.process.wait)
+                stack.callback(process.process.kill)
+                process.open("%s:%d" % server.rpc, **options)
+            begun = [{}, {}]
+            for place, cost in enumerate(costs):
+                which = place % 2
+                begun[which][processes[which].begin("record", cost=cost, provider="openai")] = place
+            for which, process in enumerate(processes):
+                for _ in range(4 * turn + which):
+                    answer = process.answer()
+                    assert "key" in answer["result"], answer
+                    told.add(begun[which][answer["id"]])
+        with Driven(driver) as heir:
+            heir.open("%s:%d" % server.rpc, **options)
+            assert heir("flush", timeout_ms=10_000) == {"owed": 0}
+            assert heir("close", timeout_ms=1_000) == {"owed": 0}
+        spent, digits = whole((server.spend("openai") - total) / 1e-6), []
+        total = server.spend("openai")
+        for _ in costs:
+            spent, digit = divmod(spent, 3)
+            digits.append(digit)
+        assert spent == 0 and max(digits) <= 1, digits
+        assert all(digits[place] for place in told), (told, digits)
+        assert list(journal.iterdir()) == []
+
+
+def whole(number):
+    assert abs(number - round(number)) < 0.01, number
+    return round(number)
 
 
 def test_filters_end_while_a_server_does_not_read(driver, start):

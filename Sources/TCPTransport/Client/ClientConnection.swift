@@ -89,9 +89,13 @@ public actor ClientConnection {
   ///
   /// Returning means that the frame was queued, not that it arrived. Frames of one task go in its
   /// order. A cancelled task still sends.
+  /// - Returns: Whether it had to wait.
   /// - Throws: `TransportError.closed`; nothing of the frame was sent then.
-  public func send(_ frame: [UInt8]) async throws(TransportError) {
+  @discardableResult
+  public func send(_ frame: [UInt8]) async throws(TransportError) -> Bool {
+    var hasWaited = false
     while !isClosed, sendQueue.byteCount > bounds.unsentBytes {
+      hasWaited = true
       await withCheckedContinuation { waiting.append($0) }
     }
     if isClosed { throw .closed }
@@ -104,6 +108,7 @@ public actor ClientConnection {
       sendQueue.append(frame[...])
     }
     if isFirst { flush() }
+    return hasWaited
   }
 
   /// Ends the connection at once; what is unsent is lost. Calling it again does nothing.

@@ -107,7 +107,7 @@ class Case:
     def __init__(self, case, options, folder):
         self.case, self.folder = case, pathlib.Path(folder)
         self.budgetd, self.messages = options.budgetd, options.messages
-        self.driver, self.time_left = Driver(shlex.split(options.driver)), options.time_left
+        self.driver = Driver(shlex.split(options.driver))
         self.servers, self.calls, self.names, self.locks = {}, {}, {}, []
 
     async def run(self):
@@ -225,8 +225,6 @@ class Case:
 
     def same(self, expected, frame):
         found = self.messages.decode("Request", frame)
-        if self.time_left and 0 < expected.get("timeout_ms", 0) - found.get("timeout_ms", 0) < 1000:
-            expected = {**expected, "timeout_ms": found["timeout_ms"]}
         wanted = self.messages.encode("Request", self.bound(expected, found))
         need(frame == wanted, f"got {json.dumps(found)} {frame.hex()}, not {wanted.hex()}")
 
@@ -403,12 +401,6 @@ class Case:
         return keys
 
 
-def lacking(path):
-    """What a client is no judge of: lines of a case's name, a colon, and why."""
-    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    return dict(line.split(": ", 1) for line in lines)
-
-
 STEPS = [name[len("do_"):] for name in vars(Case) if name.startswith("do_")]
 
 
@@ -416,9 +408,6 @@ async def run(options):
     cases = [case for path in options.files or sorted(HERE.glob("*.json"))
              for case in json.loads(pathlib.Path(path).read_text())
              if not options.case or options.case in case["name"]]
-    names = {case["name"] for path in HERE.glob("*.json") for case in json.loads(path.read_text())}
-    unknown = options.lacking.keys() - names
-    assert not unknown, f"there are no cases called {', '.join(sorted(unknown))}"
     counts, turns = {"ok": 0, "FAILED": 0, "SKIPPED": 0}, asyncio.Semaphore(options.jobs)
 
     async def one(case):
@@ -427,8 +416,6 @@ async def run(options):
                 return
             begun = time.monotonic()
             try:
-                if case["name"] in options.lacking:
-                    raise Skipped(options.lacking[case["name"]])
                 with tempfile.TemporaryDirectory(prefix="bd", dir="/tmp") as folder:
                     await Case(case, options, folder).run()
                 verdict, why = "ok", ""
@@ -452,15 +439,11 @@ def main():
     parser.add_argument("--driver", required=True, help="the driver's command")
     parser.add_argument("--budgetd", help="a budgetd, for the cases that want a real one")
     parser.add_argument("--case", help="only cases whose name has this text")
-    parser.add_argument("--lacks", type=pathlib.Path, help="cases that are not for this client")
-    parser.add_argument("--time-left", action="store_true",
-                        help="`timeout_ms` may be up to 1 s less: counted from the call")
     parser.add_argument("--jobs", type=int, default=4, help="cases side by side (4)")
     parser.add_argument("--first", action="store_true", help="end at the first that fails")
     parser.add_argument("--quiet", action="store_true", help="say only what fails")
     options = parser.parse_args()
     options.messages = Messages(PROTO)
-    options.lacking = lacking(options.lacks) if options.lacks else {}
     sys.exit(asyncio.run(run(options)))
 
 
