@@ -91,7 +91,7 @@ class World:
         self.program, self.directory = program, directory
         self.server = Server(program, directory / "node", self.config)
         self.address = "127.0.0.1:%d" % self.server.rpc[1]
-        self.proxies = []
+        self.proxies, self.started = [], 0
         self.open = self.proxy("open", OPENAI_API_KEY="x",
                                OPENAI_API_BASE=self.provider.base("through").removesuffix("/v1"))
         self.closed = self.proxy("closed", BUDGETD_ESTIMATE="greatest", BUDGETD_UNPRICED="estimate")
@@ -99,7 +99,8 @@ class World:
     def proxy(self, choice, *arguments, **options):
         """One more, on this budgetd unless it is told another; not ready yet."""
         config = options.pop("config", None) or proxy_config(self.provider)
-        folder = self.directory / f"proxy{len(self.proxies)}"
+        self.started += 1
+        folder = self.directory / f"proxy{self.started}"
         address = options.pop("address", self.address)
         self.proxies.append(Proxy(folder, config, address, choice, *arguments, **options))
         return self.proxies[-1]

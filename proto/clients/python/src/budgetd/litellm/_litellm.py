@@ -16,7 +16,7 @@ from .. import Budget, Candidate, Invalid
 try:
     from litellm.litellm_core_utils.batch_utils import defers_batch_cost, job_to_charge_once
 except ImportError:
-    # LiteLLM before 1.110. Looked for once: a module that is not there is looked for long.
+    # An older LiteLLM. Looked for once: a module that is not there is looked for long.
     defers_batch_cost = job_to_charge_once = None
 
 MOST_TAGS = 256
