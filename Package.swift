@@ -70,16 +70,16 @@ let package = Package(
     .executableTarget(
       name: "budgetctl",
       dependencies: [
-        "Access", "BudgetClient", "BudgetModel", "BudgetSimulation", "Documents", "JSONWriting",
-        "LiteLLMConfig", "LoadTest", argumentParser,
+        "Access", "BudgetAlerts", "BudgetClient", "BudgetModel", "BudgetSimulation", "Documents",
+        "JSONWriting", "LiteLLMConfig", "LoadTest", "Webhooks", argumentParser,
       ], exclude: ["README.md"], swiftSettings: strict, linkerSettings: runtime),
 
     // 5: the node in its fleet
     module(
       "BudgetFleet",
       [
-        "BudgetEngine", "BudgetModel", "Locks", "Reconciliation", "RedisStore", "SpendLedger",
-        logging,
+        "BudgetAlerts", "BudgetEngine", "BudgetModel", "Locks", "Reconciliation", "RedisStore",
+        "SpendLedger", logging,
       ]),
 
     // 6: what people and scrapers read of a node, calls to it
@@ -98,10 +98,10 @@ let package = Package(
     module(
       "BudgetServer",
       [
-        "Access", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetWire",
-        "CMalloc", "Digest",
+        "Access", "BudgetAlerts", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages",
+        "BudgetWire", "CMalloc", "Digest",
         "Documents", "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "SpendLedger",
-        "SecretFiles", "Sockets", "TCPTransport", "TLS", logging,
+        "SecretFiles", "Sockets", "TCPTransport", "TLS", "Webhooks", logging,
       ]),
     module("LoadTest", ["BudgetClient", "BudgetWire", "Sockets", "TCPTransport"]),
     module(
@@ -112,6 +112,8 @@ let package = Package(
     module("Reconciliation", ["BudgetModel", "RedisStore"]),
 
     // 3: adapters; they never meet
+    module("BudgetAlerts", ["BudgetModel", "Digest", "JSONWriting"]),
+    module("Webhooks", ["BudgetModel", "CCurl", "Locks", "SecretFiles"]),
     module("Access", ["BudgetModel", "Digest", "Documents", "SecretFiles"]),
     module("BudgetWire", ["BudgetModel", "CBudgetWire"]),
     module("HTTPPort", ["BudgetModel", "Locks", "Sockets", "TLS"]),
@@ -141,6 +143,8 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CEpoll"),
     .target(name: "CTLS", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
+    // libcurl's headers; the library itself is loaded where there are alerts.
+    .target(name: "CCurl"),
     .systemLibrary(name: "CMalloc"),
     .systemLibrary(name: "CProcessor"),
     // Not through pkg-config: it names a flag that the package manager warns of at each build.
@@ -149,6 +153,8 @@ let package = Package(
     .target(name: "CYAMLEvents", linkerSettings: [.linkedLibrary("yaml")]),
 
     tests("AccessTests", ["Access", "Documents"]),
+    tests("BudgetAlertsTests", ["BudgetAlerts", "BudgetModel"]),
+    tests("WebhooksTests", ["BudgetModel", "Locks", "Webhooks"]),
     tests(
       "BudgetClientTests",
       ["Locks", "BudgetClient", "BudgetWire", "Sockets", "TCPTransport", "WholeRequests"]),
@@ -161,8 +167,8 @@ let package = Package(
     tests(
       "BudgetFleetTests",
       [
-        "BudgetEngine", "BudgetFleet", "BudgetModel", "Locks", "NodeFixture", "Reconciliation",
-        "RedisStore", "SeededRandom", "SpendLedger", logging,
+        "BudgetAlerts", "BudgetEngine", "BudgetFleet", "BudgetModel", "Locks", "NodeFixture",
+        "Reconciliation", "RedisStore", "SeededRandom", "SpendLedger", logging,
       ]),
     .target(
       name: "NodeFixture",
@@ -180,7 +186,8 @@ let package = Package(
     tests(
       "BudgetServerTests",
       [
-        "Access", "HTTPPort", "Locks", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetServer",
+        "Access", "BudgetAlerts", "HTTPPort", "Locks", "BudgetEngine", "BudgetFleet", "BudgetModel",
+        "BudgetServer",
         "BudgetWire",
         "BudgetPages", "CAllocationCount", "Documents", "LiteLLMConfig", "NodeFixture",
         "Reconciliation",

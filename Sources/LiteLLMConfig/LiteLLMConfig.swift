@@ -7,6 +7,8 @@ public struct LiteLLMConfig: Sendable {
   public let budgets: BudgetConfiguration
   /// The Redis that they are shared through; nil: none.
   public let redis: RedisSource?
+  /// When operators are told of budgets, and by which webhook; nil: never.
+  public let alerts: AlertSettings?
   /// The facts of each entry of `budgets.deployments`, in the same order.
   public let deploymentFacts: [DeploymentFacts]
   /// Budgets of deployments whose ids cannot be known here: nothing is charged to them.

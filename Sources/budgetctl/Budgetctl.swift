@@ -11,7 +11,8 @@ struct Budgetctl: AsyncParsableCommand {
     discussion: """
       The server is --server, else the variable BUDGETD_SERVER, else 127.0.0.1:7077; the option may \
       stand before or after the subcommand. A server with an access file wants to know who asks: \
-      --token-file, else BUDGETD_TOKEN_FILE. access, check-config and simulate need no server.
+      --token-file, else BUDGETD_TOKEN_FILE. access, alerts, check-config and simulate need no \
+      server.
 
       Exit codes:
         0   fine
@@ -34,7 +35,7 @@ struct Budgetctl: AsyncParsableCommand {
       PingCommand.self, AccessCommand.self,
       SetCommand.self, RaiseCommand.self, FreezeCommand.self, ShadowCommand.self,
       EnforceCommand.self, ClearCommand.self, ChangesCommand.self, ReloadCommand.self,
-      CheckConfigCommand.self, SimulateCommand.self, BackupCommand.self,
+      CheckConfigCommand.self, AlertsCommand.self, SimulateCommand.self, BackupCommand.self,
       BenchCommand.self,
     ])
 

@@ -30,6 +30,7 @@ import Testing
     "Sockets/ScratchBuffer.swift", "Sockets/SocketAddress.swift", "Sockets/SystemCalls.swift",
     "Sockets/UnixSocketFile.swift",
     "Sockets/Wakeup.swift", "TLS/TLSContext.swift", "TLS/TLSSession.swift",
+    "Webhooks/WebhookPost.swift",
   ]
 
   @Test func unsafeCodeStaysInItsFences() throws {

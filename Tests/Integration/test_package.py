@@ -78,7 +78,7 @@ def test_fields_and_contents(packages, budgetd):
     assert fields["Package"] == "budgetd" and fields["Version"] == f"{version}-1"
     assert package.name == f"budgetd_{version}-1_{fields['Architecture']}.deb"
     needed = {part.split()[0] for part in fields["Depends"].split(",")}
-    assert needed == {"adduser", "init-system-helpers", "tzdata", "libc6", "libgcc-s1",
+    assert needed == {"adduser", "init-system-helpers", "tzdata", "libc6", "libcurl4", "libgcc-s1",
                       "libprotobuf-c1", "libsqlite3-0", "libssl3", "libstdc++6", "libyaml-0-2"}
     listing = {}
     for line in checked("dpkg-deb", "--contents", package).splitlines():

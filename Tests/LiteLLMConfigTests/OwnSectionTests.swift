@@ -157,7 +157,7 @@ import Testing
     #expect(
       config.warnings.map(\.description) == [
         "c.yaml:5: budgetd.colour: unknown key 'colour', nothing of it is read: the keys here are "
-          + "time_zone, budgets, dynamic_budgets_full",
+          + "time_zone, budgets, dynamic_budgets_full, alerts",
         "c.yaml:7: budgetd.budgets[0].remark: unknown key 'remark', nothing of it is read: the keys here "
           + "are provider, deployment, model, pool, tag, total, of, limit, window, begins_on, time_zone, "
           + "mode",

@@ -45,6 +45,23 @@ import Testing
     #expect(Set(fixture.ledger.opening.changes) == [cleared, freeze])
   }
 
+  @Test func alertsThatWereToldAreKnownAfterAKillAndARestart() throws {
+    let fixture = try LedgerFixture()
+    let rows = ["a0", "a1"].map {
+      KeptAlert(id: $0, family: "f\($0)", until: Timestamp(unixMilliseconds: 7))
+    }
+    var notes = ChangeNotes()
+    notes.alerts = rows
+    try fixture.ledger.keep(notes)
+    #expect(Set(try fixture.afterKill().alerts) == Set(rows))
+    var later = ChangeNotes()
+    later.alerts = [KeptAlert(id: "a0", family: "other", until: Timestamp(unixMilliseconds: 8))]
+    later.endedAlerts = ["a1", "never there"]
+    try fixture.ledger.keep(later)
+    try fixture.restart()
+    #expect(fixture.ledger.opening.alerts == later.alerts)
+  }
+
   @Test func manyChangesAreKeptInSlices() throws {
     let fixture = try LedgerFixture()
     let changes = (0..<1_203).map { number in

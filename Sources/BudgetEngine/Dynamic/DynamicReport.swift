@@ -146,6 +146,21 @@ public struct DynamicReading {
     return nearest.reports
   }
 
+  /// Live budgets with an open window in which that part of the limit is spent, in percent, `most` at
+  /// most. Linear in the live ones.
+  public func reached(percent: Int, atMost most: Int) -> [DynamicReport] {
+    var found: [DynamicReport] = []
+    dynamic.forEachLive { row, name in
+      guard found.count < most, let standing = standing(row, name),
+        standing.limit != BudgetCatalog.unlimited
+      else { return }
+      let spend = standing.spend(at: now)
+      guard spend > .zero, spend.pico * 100 >= standing.limit.pico * Int128(percent) else { return }
+      found.append(report(on: name.text, standing))
+    }
+    return found
+  }
+
   /// The budgets that patterns have given the name, the shortest window first.
   public func budgets(_ scope: BudgetScope, _ name: NameBytes) -> [DynamicReport] {
     var rows: [DynamicTable.Row] = []

@@ -46,7 +46,7 @@ public final class FleetLoop: Sendable {
     _ = firstPass.wait(timeout: .now() + .milliseconds(Self.firstPassMilliseconds))
   }
 
-  /// An operator has changed something here: the store is told at once.
+  /// An operator has changed something here, or an alert was sent: the store is told at once.
   public func tellChanges() { thread.wake() }
 
   /// One last pass, so that the fleet has all that this node has recorded; then the thread ends.

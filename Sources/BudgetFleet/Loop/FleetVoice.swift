@@ -16,6 +16,7 @@ final class FleetVoice {
   private var switches = 0
   private var clocksAreApart = false
   private var exchangeFault: String?
+  private var alertsFault: String?
 
   init(log: Logger) { self.log = log }
 
@@ -75,6 +76,19 @@ final class FleetVoice {
       )
     } else {
       log.notice("changes of limits are shared with other nodes again")
+    }
+  }
+
+  /// Alerts were exchanged with the store, or why not.
+  func exchangedAlerts(_ fault: String?) {
+    defer { alertsFault = fault }
+    guard fault != alertsFault else { return }
+    if let fault {
+      log.error(
+        "no alert is sent, since nodes cannot agree on who sends it: budgetd:alerts in Redis cannot be used: \(fault); all else is as it was"
+      )
+    } else {
+      log.notice("alerts are sent again")
     }
   }
 

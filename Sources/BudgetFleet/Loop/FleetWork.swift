@@ -1,3 +1,4 @@
+import BudgetAlerts
 import Logging
 import Reconciliation
 import RedisStore
@@ -14,6 +15,7 @@ struct FleetWork<Link: FleetLink> {
   private let interval: Duration
   private var reconciler: Reconciler
   private var exchange: ChangeExchange
+  private var alerts: AlertExchange
   private var backoff = RedisBackoff()
   private var random = SystemRandomNumberGenerator()
   private var isNextUrgent = false
@@ -27,6 +29,7 @@ struct FleetWork<Link: FleetLink> {
     self.link = link
     self.reconciler = reconciler
     exchange = ChangeExchange(keys)
+    alerts = AlertExchange(keys, node: member.origin)
     voice = FleetVoice(log: log)
     interval = reconciler.settings.interval
     // An attempt costs little, and an outage lasts until the first one that succeeds.
@@ -71,6 +74,8 @@ struct FleetWork<Link: FleetLink> {
       succeeded(report, took: took)
       // A pass that failed says it all itself.
       if member.changes != nil { voice.exchanged(fault) }
+      if report.awayReason == nil { member.alerts?.withBook { $0.passEnded() } }
+      exchangeAlerts()
       if !hasSucceeded, report.awayReason == nil {
         hasSucceeded = true
         onFirstPass()
@@ -95,6 +100,18 @@ struct FleetWork<Link: FleetLink> {
     guard link.isConnected else { return }
     do throws(PassFailure) {
       _ = try exchangeChanges()
+    } catch {
+      link.disconnect()
+    }
+    exchangeAlerts()
+  }
+
+  /// Whatever becomes of alerts, a pass is what it was.
+  private mutating func exchangeAlerts() {
+    guard let shared = member.alerts else { return }
+    guard link.isConnected else { return shared.withBook { $0.lost() } }
+    do throws(PassFailure) {
+      voice.exchangedAlerts(try alerts.pass(shared, &link))
     } catch {
       link.disconnect()
     }
@@ -129,6 +146,7 @@ struct FleetWork<Link: FleetLink> {
   }
 
   private mutating func delay(after failure: PassFailure) -> Duration {
+    member.alerts?.withBook { $0.lost() }
     isNextUrgent = false
     switch failure {
     case .clock, .clockMoved: break

@@ -15,6 +15,8 @@ public struct FleetSurroundings: Sendable {
   let log: Logger
   /// The changes that operators make on this node; nil: nothing is exchanged.
   public var changes: (any SharedChanges)?
+  /// The alerts of this node; nil: it has none.
+  public var alerts: (any SharedAlerts)?
   /// The time that has passed since some instant, asleep or awake.
   public var uptime: @Sendable () -> Duration
 
@@ -60,6 +62,7 @@ public final class FleetMember: FleetNode, Sendable {
   let isStopped = Atomic<Bool>(false)
   let uptime: @Sendable () -> Duration
   let changes: (any SharedChanges)?
+  let alerts: (any SharedAlerts)?
   private let started: Duration
 
   /// Makes the member; it says nothing and watches nothing until `start`.
@@ -71,6 +74,7 @@ public final class FleetMember: FleetNode, Sendable {
     log = surroundings.log
     uptime = surroundings.uptime
     changes = surroundings.changes
+    alerts = surroundings.alerts
     started = uptime()
     self.options = options
     state = Locked(

@@ -29,6 +29,7 @@ final class MetricsPage: Sendable {
     addLedger(ledger, to: &text)
     let fleet = sources.fleet()
     if let fleet { addFleet(fleet, to: &text) }
+    sources.alerts().write(to: &text)
     if let trace = sources.trace() { addTrace(trace, to: &text) }
     let security = sources.security()
     addCertificates(security, fleet, to: &text)

@@ -169,6 +169,23 @@ public struct AccessReading: Sendable {
   public init() {}
 }
 
+/// Alerts to the webhook since the start.
+public struct AlertCounts: Equatable, Sendable {
+  /// Those that this node has delivered.
+  public var sent = 0
+  /// Attempts that failed.
+  public var failed = 0
+  /// Those whose window was over before one succeeded.
+  public var droppedForTime = 0
+  /// Those that nobody tries any more.
+  public var droppedForAttempts = 0
+  /// Those that wait, for whichever node of the fleet.
+  public var waiting = 0
+
+  /// Nobody was told anything.
+  public init() {}
+}
+
 /// A trace so far.
 public struct TraceReading: Sendable {
   /// Steps that were written.

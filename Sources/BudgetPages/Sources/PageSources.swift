@@ -67,6 +67,8 @@ public struct PageSources: Sendable {
   /// The trace so far; nil: no trace is written.
   public var trace: @Sendable () -> TraceReading? = { nil }
 
+  /// How often operators were told of budgets by a webhook.
+  public var alerts: @Sendable () -> AlertCounts = { AlertCounts() }
   /// How connections are encrypted; nil: they are in the clear.
   public var security: @Sendable () -> SecurityReading? = { nil }
 

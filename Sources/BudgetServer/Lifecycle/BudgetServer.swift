@@ -41,6 +41,7 @@ public final class BudgetServer: Sendable {
   let access: AccessDesk
   private let audit: AuditLog
   let changes: ChangeDesk
+  private let alerts: AlertDesk
   private let pace: SpendSampling
   private let upkeep: DynamicUpkeep
   private let reservations: ReservationUpkeep
@@ -117,17 +118,18 @@ public final class BudgetServer: Sendable {
     ledger.settle()
     let counters = ServiceCounters()
     let contradictions = Self.contradictions(log: log)
-    let member =
-      source == nil
-      ? nil
-      : FleetMember(
-        FleetSurroundings(
-          engine: engine, ledger: ledger, time: time, log: log, changes: changes),
-        options: options.fleet)
+    pace = SpendSampling(engine, time)
+    alerts = AlertDesk(
+      .init(
+        engine: engine, ledger: ledger, time: time, pace: pace, node: nodeID,
+        isShared: source != nil, log: log), restoring: opening.alerts)
+    var surroundings = FleetSurroundings(
+      engine: engine, ledger: ledger, time: time, log: log, changes: changes)
+    surroundings.alerts = alerts
+    let member = source == nil ? nil : FleetMember(surroundings, options: options.fleet)
     let clocks = ClockWatch(time, isShared: source != nil, log: log)
     let readiness = Readiness(
       recorder: recorder, fleet: member, clocks: clocks, security: security)
-    pace = SpendSampling(engine, time)
     let identity = NodeIdentity(version: Self.version, nodeID: nodeID)
     upkeep = DynamicUpkeep(engine, time, log: log)
     reservations = ReservationUpkeep(engine, ledger, time)
@@ -169,6 +171,7 @@ public final class BudgetServer: Sendable {
     LogText.writeWindows(report, to: log)
     recorder.connect(to: transport.replies, trace: trace)
     access.connect(to: transport.replies)
+    alerts.enforce(config.accepted.alerts, config.webhook)
     self.config = ConfigState(path: options.configPath, acceptedAt: now)
     reloading = Locked(ComputedIDs(config.accepted))
     self.readiness = readiness
@@ -177,7 +180,7 @@ public final class BudgetServer: Sendable {
       var sources = PageSources(
         PageParts(
           context: context, recorder: recorder, transport: transport, config: self.config,
-          security: security),
+          security: security, alerts: alerts),
         startedAt: now, options: options)
       sources.node.isInsecure =
         transport.endpoints.contains(where: rule.isInsecure) || pageRule.isInsecure(endpoint)
@@ -249,8 +252,11 @@ public final class BudgetServer: Sendable {
     }
   }
 
-  /// Calls `told` whenever an operator has changed a budget on this node.
-  public func whenChanged(_ told: @escaping @Sendable () -> Void) { changes.whenChanged(told) }
+  /// Calls `told` whenever an operator has changed a budget on this node, or one was told of one.
+  public func whenChanged(_ told: @escaping @Sendable () -> Void) {
+    changes.whenChanged(told)
+    alerts.whenTold(told)
+  }
 
   /// Begins to accept connections.
   public func start() {
@@ -263,6 +269,7 @@ public final class BudgetServer: Sendable {
         ?? .failure(ServiceRefusal(.unavailable, "the server is ending"))
     }
     pace.start { [requests] in requests.totals.requests }
+    alerts.start()
     transport.start()
   }
 
@@ -296,6 +303,7 @@ public final class BudgetServer: Sendable {
           return .failure(ServiceRefusal(.unavailable, "the server is ending"))
         }
         known = ComputedIDs(config.accepted)
+        alerts.enforce(config.accepted.alerts, config.webhook)
         warnOfRedis(config.accepted.redis)
         config.log(to: log, as: "reloaded")
         LogText.write(report, to: log)
@@ -366,6 +374,7 @@ public final class BudgetServer: Sendable {
       DispatchQueue.global().async { [self] in
         isEnding.withLock { $0 = true }
         reservations.finish()
+        alerts.finish()
         if let lastPass {
           recorder.ledger.settle()
           lastPass(Self.lastPassDuration)

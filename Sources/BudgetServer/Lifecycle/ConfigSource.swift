@@ -3,6 +3,7 @@ import Documents
 import Foundation
 import LiteLLMConfig
 import Logging
+import Webhooks
 
 /// The source of the configuration, at the start and at each reload.
 struct ConfigSource {
@@ -10,6 +11,8 @@ struct ConfigSource {
   struct Loaded {
     let path: String
     let accepted: LiteLLMConfig
+    /// The receiver of alerts; nil: there are no alerts.
+    let webhook: WebhookTarget?
 
     /// One line that says what is in force, and one for each warning.
     func log(to log: Logger, as verb: String) {
@@ -44,9 +47,22 @@ struct ConfigSource {
       let accepted = try loader.load(
         yaml: ConfigFile.bytes(path: path), file: path, includes: ConfigFile.includes(of: path))
       try checkNames(accepted)
-      return Loaded(path: path, accepted: accepted)
+      return Loaded(path: path, accepted: accepted, webhook: try webhook(accepted.alerts))
     } catch {
       throw .config(error)
+    }
+  }
+
+  /// Refuses a receiver whose address cannot be read, or that nothing here can reach.
+  private func webhook(_ alerts: AlertSettings?) throws(DocumentError) -> WebhookTarget? {
+    do throws(WebhookError) {
+      return try alerts.map { settings throws(WebhookError) in
+        try WebhookTarget(settings.webhook)
+      }
+    } catch {
+      throw DocumentError(problems: [
+        DocumentProblem(file: path, line: 1, keyPath: "budgetd.alerts", message: "\(error)")
+      ])
     }
   }
 

@@ -14,6 +14,7 @@ struct PageParts {
   let transport: TCPServer
   let config: ConfigState
   let security: ServerSecurity?
+  let alerts: AlertDesk
 }
 
 extension PageSources {
@@ -42,6 +43,7 @@ extension PageSources {
       // The page says that it was not to be had; the ledger says itself why.
       try? recorder.ledger.history(of: questions)
     }
+    alerts = { [alerts = parts.alerts] in alerts.reading }
     if let member = context.fleet { fleet = { member.status } }
     let (desk, audit) = (context.access, context.audit)
     if !desk.isOpen {

@@ -35,6 +35,11 @@ struct OwnBudgetReader {
       zone = zone(node, path: "\(path).time_zone") ?? .utc
     }
     readWhenFull(mapping)
+    if let node = mapping["alerts"], !node.isNull {
+      var reader = AlertReader(findings: findings)
+      own.alerts = reader.read(node)
+      findings = reader.findings
+    }
     if let node = mapping["budgets"], !node.isNull {
       guard let entries = node.sequence else {
         findings.log.add(

@@ -20,6 +20,8 @@ struct OwnBudgets {
   var poolPlaces: [ExactText: Int] = [:]
   /// The answer about names whose budgets would be too many.
   var dynamicBudgetsFull = DynamicBudgetsFull.open
+  /// When operators are told of budgets; nil: never.
+  var alerts: AlertSettings?
   /// The windows of all names that the section has, and of LiteLLM's in the same scopes.
   var identities = BudgetIdentities()
   /// The names without `*` that stand in the section, by scope; members of pools too.

@@ -10,8 +10,28 @@ struct OwnKeys {
 
   /// Of the section itself.
   static let section = OwnKeys(
-    known: ["time_zone", "budgets", "dynamic_budgets_full"],
-    synonyms: ["tz": "time_zone", "zone": "time_zone", "limits": "budgets"])
+    known: ["time_zone", "budgets", "dynamic_budgets_full", "alerts"],
+    synonyms: [
+      "tz": "time_zone", "zone": "time_zone", "limits": "budgets", "alerting": "alerts",
+      "notifications": "alerts", "webhook": "alerts",
+    ])
+
+  /// Of `alerts`.
+  static let alerts = OwnKeys(
+    known: ["name", "thresholds", "runs_out_in", "dynamic_per_hour", "webhook"],
+    synonyms: [
+      "percent": "thresholds", "percents": "thresholds", "forecast": "runs_out_in",
+      "runs_out": "runs_out_in", "webhook_url": "webhook", "url": "webhook", "fleet": "name",
+      "slack": "webhook",
+    ])
+
+  /// Of a webhook.
+  static let webhook = OwnKeys(
+    known: ["url", "url_file", "form", "timeout", "ca_file"],
+    synonyms: [
+      "address": "url", "webhook_url": "url", "file": "url_file", "format": "form", "type": "form",
+      "kind": "form", "ca": "ca_file", "cafile": "ca_file",
+    ])
 
   /// Of one budget.
   static let budget = OwnKeys(

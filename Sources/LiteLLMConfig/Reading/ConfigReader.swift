@@ -107,7 +107,7 @@ struct ConfigReader {
       warnOfUnenforced(sections)
     }
     return LiteLLMConfig(
-      budgets: configuration, redis: redis, deploymentFacts: deploymentFacts,
+      budgets: configuration, redis: redis, alerts: own.alerts, deploymentFacts: deploymentFacts,
       waitingBudgets: waitingBudgets, includedFiles: log.lines.included,
       warnings: warnings.sorted())
   }

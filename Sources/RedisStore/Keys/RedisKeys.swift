@@ -51,6 +51,9 @@ public struct RedisKeys: Hashable, Sendable {
   /// The key of what operators have changed.
   public var policyKey: [UInt8] { named("budgetd:policy") }
 
+  /// The key of which alerts were told, and who is at it.
+  public var alertsKey: [UInt8] { named("budgetd:alerts") }
+
   /// Why a budget cannot be kept in Redis; nil: it can.
   ///
   /// Braces in a key say which part of it chooses the cluster slot. There are names for which no

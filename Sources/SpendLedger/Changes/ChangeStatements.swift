@@ -139,7 +139,24 @@ public struct AuditRow: Hashable, Sendable {
   public var entry: AuditEntry?
 }
 
-/// Operators' changes and lines of the audit that are kept in one transaction.
+/// An alert that was told: no start tells it again.
+public struct KeptAlert: Hashable, Sendable {
+  /// Its id, hexadecimal digits.
+  public var id: String
+  /// The same, whatever the limit is.
+  public var family: String
+  /// Nobody can see its window any more from then on.
+  public var until: Timestamp
+
+  /// Makes a row.
+  public init(id: String, family: String, until: Timestamp) {
+    self.id = id
+    self.family = family
+    self.until = until
+  }
+}
+
+/// Operators' changes, lines of the audit and alerts that are kept in one transaction.
 public struct ChangeNotes: Sendable {
   /// The changes, each in place of what its register held.
   public var changes: [BudgetChange] = []
@@ -147,6 +164,10 @@ public struct ChangeNotes: Sendable {
   public var forgotten: [BudgetChange.Register] = []
   /// Lines of the audit.
   public var audit: [AuditEntry] = []
+  /// Alerts that were told.
+  public var alerts: [KeptAlert] = []
+  /// Ids of alerts that are of no use any more.
+  public var endedAlerts: [String] = []
 
   /// Nothing.
   public init() {}
@@ -159,6 +180,10 @@ public struct ChangeNotes: Sendable {
     for change in changes { try store.changes.put(change) }
     for register in forgotten { try store.changes.remove(register) }
     for entry in audit { try store.changes.append(entry) }
+    for alert in alerts {
+      try store.statements.setMeta(LedgerMeta.name(of: alert), LedgerMeta.text(alert))
+    }
+    for id in endedAlerts { try store.statements.deleteMeta(LedgerMeta.Name.alert + id) }
     guard !audit.isEmpty else { return }
     try store.changes.forgetAudit(
       before: now.unixMilliseconds - Self.auditMilliseconds, keeping: Self.auditBound)

@@ -5,7 +5,7 @@ extension SpendLedger {
   /// One transaction takes so many changes at most: commits of records come in between.
   private static let changeSlice = 500
 
-  /// Keeps operators' changes and lines of the audit. They are on disk when it returns.
+  /// Keeps operators' changes, lines of the audit and alerts. They are on disk when it returns.
   ///
   /// After an error all of it can be repeated, also the part that was done; lines of the audit would
   /// stand there twice then.
@@ -15,7 +15,10 @@ extension SpendLedger {
       var slice = ChangeNotes()
       slice.changes = Array(rest.changes.prefix(Self.changeSlice))
       rest.changes = Array(rest.changes.dropFirst(Self.changeSlice))
-      if rest.changes.isEmpty { (slice.forgotten, slice.audit) = (rest.forgotten, rest.audit) }
+      if rest.changes.isEmpty {
+        (slice.forgotten, slice.audit) = (rest.forgotten, rest.audit)
+        (slice.alerts, slice.endedAlerts) = (rest.alerts, rest.endedAlerts)
+      }
       let reply = Promise<Result<Void, LedgerError>>()
       guard shared.queue.ask(.keep(slice, reply: reply)) else { throw .closed }
       try reply.wait().get()

@@ -20,6 +20,8 @@ public struct LedgerOpening: Sendable {
   public var held: [HeldBudget]
   /// The costs of requests so far, by their kinds.
   public var learned: [LearnedCost]
+  /// Alerts that were told in earlier lives.
+  public var alerts: [KeptAlert]
   /// Operators' changes, those that are over among them.
   public var changes: [BudgetChange]
   /// The fleet time now: never before a time at which this ledger has recorded.

@@ -35,7 +35,8 @@ enum LedgerThread {
           nodeID: ledger.reading.meta.nodeID, origin: ledger.origin,
           endedOrigins: ledger.endedOrigins, windows: ledger.windows,
           openWindows: ledger.openWindows, fleet: ledger.fleet, held: ledger.held,
-          learned: ledger.reading.meta.learned, changes: ledger.changes, time: ledger.time,
+          learned: ledger.reading.meta.learned, alerts: ledger.reading.meta.alerts,
+          changes: ledger.changes, time: ledger.time,
           keyCount: ledger.reading.keyCount, isNew: ledger.isNew,
           wasCopied: ledger.wasCopied, duration: .nanoseconds(took))))
     return writer

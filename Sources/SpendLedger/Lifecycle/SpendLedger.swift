@@ -67,6 +67,7 @@ public final class SpendLedger: Sendable {
       opening.fleet = []
       opening.held = []
       opening.learned = []
+      opening.alerts = []
       opening.changes = []
     }
   }

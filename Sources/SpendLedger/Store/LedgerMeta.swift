@@ -12,6 +12,8 @@ struct LedgerMeta {
   var clock: ClockMark?
   /// The costs of requests so far, by their kinds.
   var learned: [LearnedCost] = []
+  /// Alerts that were told.
+  var alerts: [KeptAlert] = []
 
   enum Name {
     static let nodeID = "node_id"
@@ -21,6 +23,8 @@ struct LedgerMeta {
     static let clock = "clock"
     /// Begins the names of what requests have cost.
     static let cost = "cost:"
+    /// Begins the names of alerts that were told.
+    static let alert = "alert:"
   }
 
   /// Takes one row in; false: the value makes no sense.
@@ -44,6 +48,7 @@ struct LedgerMeta {
         bootID: String(parts[2]))
     default:
       if name.hasPrefix(Name.cost), let cost = Self.cost(name, value) { learned.append(cost) }
+      if name.hasPrefix(Name.alert), let alert = Self.alert(name, value) { alerts.append(alert) }
     }
     return true
   }
@@ -56,6 +61,21 @@ struct LedgerMeta {
     else { return nil }
     let cost = LearnedCost(key: key, count: count, mean: mean, variance: variance)
     return cost.isSound ? cost : nil
+  }
+
+  /// An alert is no money either.
+  private static func alert(_ name: String, _ value: String) -> KeptAlert? {
+    let parts = value.split(separator: " ")
+    guard parts.count == 2, let until = Int64(parts[0]) else { return nil }
+    return KeptAlert(
+      id: String(name.dropFirst(Name.alert.count)), family: String(parts[1]),
+      until: Timestamp(unixMilliseconds: until))
+  }
+
+  static func name(of alert: KeptAlert) -> String { Name.alert + alert.id }
+
+  static func text(_ alert: KeptAlert) -> String {
+    "\(alert.until.unixMilliseconds) \(alert.family)"
   }
 
   static func name(of cost: LearnedCost) -> String { Name.cost + String(cost.key, radix: 16) }

@@ -11,6 +11,7 @@ final class LedgerStatements {
   private let getBalance: SQLiteStatement
   private let deleteBalance: SQLiteStatement
   private let setMeta: SQLiteStatement
+  private let dropMeta: SQLiteStatement
   private let deleteBatches: SQLiteStatement
   private let getBatch: SQLiteStatement
   private let emptyBudgets: SQLiteStatement
@@ -45,6 +46,7 @@ final class LedgerStatements {
       INSERT INTO meta(name, value, seal) VALUES(?1, ?2, ?3)
       ON CONFLICT DO UPDATE SET value = ?2, seal = ?3
       """)
+    dropMeta = try connection.prepare("DELETE FROM meta WHERE name = ?")
     deleteBatches = try connection.prepare("DELETE FROM batch WHERE id <= ?")
     getBatch = try connection.prepare("SELECT payload FROM batch WHERE id = ?")
     emptyBudgets = try connection.prepare(
@@ -146,6 +148,11 @@ final class LedgerStatements {
     setMeta.bind(value, at: 2)
     setMeta.bind(RowSeal.meta(name, value), at: 3)
     try setMeta.run("write \(name)")
+  }
+
+  func deleteMeta(_ name: String) throws(SQLiteError) {
+    dropMeta.bind(name, at: 1)
+    try dropMeta.run("forget \(name)")
   }
 
   /// Deletes the batch with this id and all before it.

@@ -12,6 +12,7 @@ struct ConfigReport {
   var waiting: [WaitingBudget]
   var included: [String]
   var redis: RedisSource?
+  var alerts: ConfigAlerts?
   var warnings: [DocumentProblem]
 
   init(_ file: CheckedConfig, path: String) {
@@ -24,6 +25,7 @@ struct ConfigReport {
     waiting = file.config.waitingBudgets
     included = file.config.includedFiles
     redis = file.config.redis
+    alerts = file.config.alerts.map { ConfigAlerts(settings: $0) }
     warnings = file.config.warnings
   }
 
@@ -60,6 +62,7 @@ struct ConfigReport {
       lines.append("Included: \(included.joined(separator: ", "))".printable)
     }
     lines += [redisLine, ""]
+    if let alerts { lines += alerts.lines.map(\.printable) + [""] }
     lines += warnings.map { "warning: \($0.description.printable)" }
     if !warnings.isEmpty { lines.append("") }
     lines.append(summary)
@@ -112,6 +115,7 @@ struct ConfigReport {
         ("waiting_budgets", .array(waiting.map(Self.json))),
         ("included_files", .array(included.map(JSONValue.string))),
         ("redis", redis.map(Self.json) ?? .null),
+        ("alerts", alerts?.json ?? .null),
         ("warnings", .array(warnings.map(Self.json))),
         ("problems", .array([])),
       ])

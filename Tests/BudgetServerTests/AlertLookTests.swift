@@ -1,0 +1,65 @@
+import BudgetAlerts
+import BudgetEngine
+import BudgetModel
+import BudgetPages
+import NodeFixture
+import Testing
+
+@testable import BudgetServer
+
+/// Which budgets are brought to the watch.
+@Suite struct AlertLookTests {
+  private static func budget(
+    _ name: String, limit: Int64?, mode: BudgetMode = .enforce
+  ) -> BudgetDefinition {
+    BudgetDefinition(
+      key: BudgetKey(scope: .provider, name: name, windowText: "1d"),
+      rule: .rolling(.seconds(86_400)),
+      policy: BudgetPolicy(limit: limit.map { PicoUSD(pico: Int128($0)) }, mode: mode), origin: .own
+    )
+  }
+
+  private func look(_ fixture: MemberFixture) -> AlertLook {
+    AlertLook(fixture.engine, SpendSampling(fixture.engine, fixture.time))
+  }
+
+  @Test func thoseThatHaveReachedTheLowestThresholdAreBroughtWithWhatIsSaidOfThem() throws {
+    let fixture = try MemberFixture([
+      Self.budget("a", limit: 100), Self.budget("b", limit: 100, mode: .shadow),
+      Self.budget("c", limit: nil), Self.budget("d", limit: 0), Self.budget("e", limit: 100),
+    ])
+    var look = look(fixture)
+    let now = fixture.time.now()
+    #expect(look.nextSlice(reached: 80, forecasts: true, at: now).readings.isEmpty)
+    for (name, amount) in [("a", Int128(79)), ("b", 80), ("c", 999), ("d", 1), ("e", 100)] {
+      #expect(fixture.record(amount, provider: name))
+    }
+    let found = look.nextSlice(reached: 80, forecasts: true, at: now)
+    #expect(found.endsRound && found.readings.map(\.key.name) == ["b", "d", "e"])
+    let reading = found.readings[0]
+    #expect(reading.spend == PicoUSD(pico: 80) && reading.limit == PicoUSD(pico: 100))
+    #expect(reading.mode == .shadow && !reading.isDynamic)
+    let end = Timestamp(unixMilliseconds: now.unixMilliseconds + 86_400_000)
+    #expect(reading.window == Window(start: now, end: end))
+    #expect(look.nextSlice(reached: nil, forecasts: true, at: now).readings.isEmpty)
+    // The window is over.
+    let later = Timestamp(unixMilliseconds: end.unixMilliseconds + 1)
+    #expect(look.nextSlice(reached: 80, forecasts: false, at: later).readings.isEmpty)
+  }
+
+  @Test func manyAreBroughtInSlicesAndNoneTwice() throws {
+    let count = AlertLook.slice + 1
+    let fixture = try MemberFixture((0..<count).map { Self.budget("p\($0)", limit: 1) })
+    #expect(fixture.record(1, provider: "p0") && fixture.record(1, provider: "p\(count - 1)"))
+    var look = look(fixture)
+    let now = fixture.time.now()
+    func next() -> ([String], Bool) {
+      let found = look.nextSlice(reached: 100, forecasts: false, at: now)
+      return (found.readings.map(\.key.name), found.endsRound)
+    }
+    for _ in 0..<2 {
+      #expect(next() == (["p0"], false))
+      #expect(next() == (["p\(count - 1)"], true))
+    }
+  }
+}
