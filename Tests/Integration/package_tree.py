@@ -2,6 +2,7 @@
 fresh one of a Debian suite. What is changed in it is gone with it; networks, processes and mounts are its
 own. Run as a program it is the tree's first process."""
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -23,14 +24,16 @@ MIRROR = os.environ.get("BUDGETD_TREES_MIRROR", "http://deb.debian.org/debian")
 TOOLCHAINS = ("opt/swift", "usr/share/swift", "root/.local/share/swiftly")
 
 
-def suite_folder(suite):
-    """A tree without a compiler, as debootstrap makes it; kept for the next time."""
-    folder = ROOT / ".build" / "trees" / suite
+def suite_folder(suite, boots):
+    """A tree without a compiler, as debootstrap makes it; kept for the next time. One that `boots` has
+    systemd too."""
+    folder = ROOT / ".build" / "trees" / f"{suite}{'-systemd' if boots else ''}"
+    more = ["--include=systemd,systemd-sysv"] if boots else []
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = subprocess.run(["debootstrap", "--variant=minbase", suite, folder, MIRROR],
-                              capture_output=True, text=True, timeout=600)
+        made = subprocess.run(["debootstrap", "--variant=minbase", *more, suite, folder, MIRROR],
+                              capture_output=True, text=True, timeout=1200)
         assert made.returncode == 0, made.stdout[-2000:] + made.stderr
         (folder / "done").touch()
     return folder
@@ -51,7 +54,7 @@ class Tree:
 
     def __init__(self, suite, work, boots=False):
         assert os.geteuid() == 0, "packages are installed by root: run these tests as root"
-        base = suite_folder(suite) if suite else Path("/")
+        base = suite_folder(suite, boots) if suite else Path("/")
         self.log = work / "tree.log"
         # Debian's own suites have what the package needs; this machine has it already.
         self.is_online = bool(suite)
@@ -101,7 +104,8 @@ class Tree:
 
     def close(self):
         """Ends the first process, and with it all others."""
-        os.kill(self.first, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.first, signal.SIGKILL)
         self.process.wait(LONG)
         self.process.stdout.close()
         if self.group:

@@ -348,7 +348,9 @@ def test_variables_are_options(budgetd, file):
     told = json.loads(checked(budgetd, "--experimental-dump-help"))
     options = {name["name"] for one in told["command"]["arguments"] for name in one["names"]}
     variables = {f"BUDGETD_{name.upper().replace('-', '_')}" for name in options}
+    plugin = ROOT / "proto/clients/python/src/budgetd/litellm/_environment.py"
     variables |= {"BUDGETD_SERVER"} | set(re.findall(
-        r"^#   (BUDGETD_[A-Z_]+)", (DEPLOY / "package").read_text(), re.MULTILINE))
+        r"^#   (BUDGETD_[A-Z_]+)", (DEPLOY / "package").read_text(), re.MULTILINE)) | set(re.findall(
+            r'"(BUDGETD_[A-Z_]+)"', plugin.read_text()))
     named = set(re.findall(r"BUDGETD_[A-Z0-9_]+", (DEPLOY / file).read_text()))
     assert named - variables == set() and named
