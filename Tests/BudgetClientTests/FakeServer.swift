@@ -56,10 +56,16 @@ final class FakeServer: Sendable {
     let state = Locked(State())
   }
 
-  init(address: String = "127.0.0.1:0", _ act: @escaping @Sendable (Seen) -> Act) throws {
+  init(
+    address: String = "127.0.0.1:0", connections: Int = 100,
+    _ act: @escaping @Sendable (Seen) -> Act
+  ) throws {
     let log = Log()
     self.log = log
-    transport = try TCPServer(address: try SocketAddress(address), lanes: 1) { _, _ in
+    var bounds = TransportBounds.standard
+    bounds.connections = connections
+    transport = try TCPServer(address: try SocketAddress(address), bounds: bounds, lanes: 1) {
+      _, _ in
       Handler(log, act)
     }
     transport.start()
@@ -155,7 +161,10 @@ final class FakeServer: Sendable {
       return .answered
     }
 
-    func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {}
+    func refusal(_ reason: ConnectionRefusal, output: inout [UInt8]) {
+      let status = RPCStatus(.unavailable, "too many connections")
+      ResponseWriter().appendStatus(status, callID: 0, to: &output)
+    }
     func connectionClosed(_ connection: ConnectionID, requestsUnderWay: Int, midFrame: Bool) {
       log.state.withLock { $0.closed += 1 }
     }

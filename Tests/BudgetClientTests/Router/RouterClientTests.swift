@@ -64,6 +64,20 @@ import Testing
     #expect(open.stats.unavailable == 2)
   }
 
+  /// Its words may come before the client's loop has heard of the connection.
+  @Test func aServerThatTurnsConnectionsAwaySaysWhy() async throws {
+    let server = try FakeServer(connections: 1) { _ in .answer }
+    let first = try Self.client([server.address])
+    _ = try await first.ping()
+    let words =
+      "the connection to \(server.address) was lost before the answer came: UNAVAILABLE: "
+      + "too many connections"
+    for _ in 0..<20 {
+      let second = try Self.client([server.address])
+      await #expect(throws: RouterError.unavailable(reason: words)) { try await second.ping() }
+    }
+  }
+
   @Test func theOutboxHasABound() async throws {
     let client = try Self.client(["127.0.0.1:1"]) { $0.outboxRecords = 2 }
     for _ in 0..<2 { try client.record(RecordSpendRequest(costUSD: 1)) }
