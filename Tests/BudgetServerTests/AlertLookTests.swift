@@ -1,10 +1,11 @@
 import BudgetAlerts
 import BudgetEngine
 import BudgetModel
-import BudgetPages
+import Locks
 import NodeFixture
 import Testing
 
+@testable import BudgetPages
 @testable import BudgetServer
 
 /// Which budgets are brought to the watch.
@@ -45,6 +46,34 @@ import Testing
     // The window is over.
     let later = Timestamp(unixMilliseconds: end.unixMilliseconds + 1)
     #expect(look.nextSlice(reached: 80, forecasts: false, at: later).readings.isEmpty)
+  }
+
+  /// A hundredth of the limit each minute: then it is known when nothing is left.
+  @Test func moneyThatWillBeGoneIsBroughtWithTheTimeOfItsEnd() throws {
+    let fixture = try MemberFixture([
+      Self.budget("a", limit: 1_000), Self.budget("b", limit: 1_000),
+    ])
+    let uptime = Locked(Duration.zero)
+    let pace = SpendSampling(fixture.engine, fixture.time) { uptime.withLock { $0 } }
+    pace.sample(requests: 0)
+    for _ in 0..<20 {
+      #expect(fixture.record(10, provider: "a"))
+      fixture.advance(.seconds(60))
+      uptime.withLock { $0 += .seconds(60) }
+      pace.sample(requests: 0)
+    }
+    var look = AlertLook(fixture.engine, pace)
+    let now = fixture.time.now()
+    let found = look.nextSlice(reached: 80, forecasts: true, at: now).readings
+    #expect(found.map(\.key.name) == ["a"])
+    // 800 are left, at 10 a minute; rates are not exact to the last digit.
+    let left = (found[0].runsOutAt?.unixMilliseconds ?? 0) - now.unixMilliseconds
+    #expect((4_700_000...4_900_000).contains(left), "\(left)")
+    // Forecasts are made each half a minute, and where they are asked for.
+    #expect(look.nextSlice(reached: 80, forecasts: true, at: now).readings.isEmpty)
+    let later = Timestamp(unixMilliseconds: now.unixMilliseconds + 30_000)
+    #expect(look.nextSlice(reached: 80, forecasts: false, at: later).readings.isEmpty)
+    #expect(look.nextSlice(reached: 80, forecasts: true, at: later).readings.count == 1)
   }
 
   @Test func manyAreBroughtInSlicesAndNoneTwice() throws {
