@@ -166,7 +166,9 @@ class Proxy:
         """What LiteLLM itself wrote down."""
         if not self.witness_path.exists():
             return []
-        return [json.loads(line) for line in self.witness_path.read_text().splitlines()]
+        # The last line may be half written.
+        text = self.witness_path.read_text()
+        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
     def costs(self):
         """By (scope, name), of everything that cost something."""

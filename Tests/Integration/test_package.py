@@ -283,7 +283,8 @@ def under_systemd(packages, suite, work):
                  "test $? = 70 || exit 1; done; done; wait")
         assert "$140.00" in tree.run(f"{budgets} --server unix:/run/budgetd/rpc.sock")
         tree.run("dpkg --purge budgetd")
-        assert tree.run("systemctl --failed --no-legend") == ""
+        # Of the system's own some may fail where there is no kernel of its own.
+        assert tree.run("systemctl list-units --failed --no-legend 'budgetd*'") == ""
         assert tree.run("rm -r /etc/credstore && find /etc /run /var/lib -xdev -name '*budgetd*' "
                         "-not -path '*/dpkg/*'") == ""
     finally:
