@@ -1,6 +1,7 @@
 """What deploy/package makes: what is in it, and what it does where it is installed. The programs are those of
 BUDGETD_BIN and BUDGETCTL_BIN, which have to be linked as they are packaged (BUDGETD_STANDALONE=1).
-BUDGETD_TREES="bookworm trixie" installs into fresh trees of those suites too."""
+BUDGETD_TREES="bookworm trixie" installs into fresh trees of those suites too; BUDGETD_OLDER_PACKAGE is a package
+of the version before, to upgrade from."""
 
 import gzip
 import hashlib
@@ -172,12 +173,15 @@ def first_steps():
 
 
 def older(package, folder):
-    """The package of a version before, whose defaults were others."""
+    """The package of a version before, whose defaults were others: this one with another number, or the
+    one that BUDGETD_OLDER_PACKAGE names."""
     tree = folder / "older"
-    checked("dpkg-deb", "--raw-extract", package, tree)
+    given = os.environ.get("BUDGETD_OLDER_PACKAGE")
+    checked("dpkg-deb", "--raw-extract", given or package, tree)
     control = tree / "DEBIAN/control"
-    control.write_text(re.sub("^Version: .*$", "Version: 0.1.0-1", control.read_text(),
-                              flags=re.MULTILINE))
+    if not given:
+        control.write_text(re.sub("^Version: .*$", "Version: 0.1.0-1", control.read_text(),
+                                  flags=re.MULTILINE))
     with open(tree / "etc/default/budgetd", "a") as defaults:
         defaults.write("# Of an older version.\n")
     target = folder / "budgetd_0.1.0-1_any.deb"
