@@ -126,7 +126,7 @@ import Testing
       lines.last?.hasSuffix("3 deployments (1 without a provider), 1 budget, 1 warning") == true)
   }
 
-  @Test func refusedConfigsListEveryProblem() throws {
+  @Test func refusedConfigsListEveryProblem() async throws {
     let path = try temporary(
       """
       router_settings:
@@ -137,7 +137,7 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: path) }
     let command = try #require(
       try Budgetctl.parseAsRoot(["check-config", path]) as? CheckConfigCommand)
-    let failure = #expect(throws: Failure.self) { try command.run() }
+    let failure = await #expect(throws: Failure.self) { try await command.run() }
     #expect(failure?.code == .badConfig)
     #expect(failure?.message == "\(path) is refused: 2 problems")
     let json = #expect(throws: DocumentError.self) {

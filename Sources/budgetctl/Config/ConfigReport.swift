@@ -90,8 +90,8 @@ struct ConfigReport {
       + ", \(counted(warnings.count, "warning"))"
   }
 
-  /// The same for machines.
-  var json: JSONValue {
+  /// The same for machines; `against`: what a server would make of it, where one was asked.
+  func json(against: JSONValue?) -> JSONValue {
     .object(
       [
         ("ok", .bool(true)),
@@ -118,7 +118,7 @@ struct ConfigReport {
         ("alerts", alerts?.json ?? .null),
         ("warnings", .array(warnings.map(Self.json))),
         ("problems", .array([])),
-      ])
+      ] + (against.map { [("against", $0)] } ?? []))
   }
 
   /// The Redis for machines; of the password only whether there is one.
