@@ -147,11 +147,26 @@ private struct ScenarioReader {
     case "lost":
       return .lost(
         step["count"]?.number.flatMap { Int(exactly: $0) }.flatMap { $0 > 0 ? $0 : nil } ?? 1)
+    case let name where ScenarioChange.names.contains(name):
+      return try change(step, name, from: start)
     default:
       throw TraceError(
         line: line,
         message: "op '\(op)' is not one of record, filter, reserve, extend, release, budgets, "
-          + "sync, lost, start and redis")
+          + "\(ScenarioChange.names.joined(separator: ", ")), sync, lost, start and redis")
+    }
+  }
+
+  private func change(
+    _ step: DocumentNode, _ name: String, from start: Timestamp
+  ) throws(TraceError) -> Scenario.Action {
+    let until = step["until"]
+    let end = until == nil ? nil : try instant(until, from: start)
+    do throws(ScenarioChange.Fault) {
+      return .change(
+        try ScenarioChange(step, name, until: end), wantsRefusal: step["want"]?["error"] != nil)
+    } catch {
+      throw TraceError(line: line, message: error.text)
     }
   }
 

@@ -38,6 +38,8 @@ struct Scenario {
     /// One is to end so many milliseconds from now.
     case extend(String, milliseconds: Int64)
     case budgets(expected: DocumentNode?)
+    /// An operator changed a budget.
+    case change(ScenarioChange, wantsRefusal: Bool)
     /// One run of LiteLLM's background task: without Redis there is nothing to do.
     case sync
     /// Steps that are missing from the trace.

@@ -44,6 +44,11 @@ struct ScenarioPlay {
       add(StepCheck.differences(result, action.filter))
     case .release(let id): player.release(id, at: step.at)
     case .extend(let id, let ttl): player.extend(id, byMilliseconds: ttl, at: step.at)
+    case .change(let change, let wantsRefusal):
+      let refusal = player.make(change, at: step.at)
+      if (refusal != nil) != wantsRefusal {
+        add([refusal.map { "refused (\($0)), expected a change" } ?? "changed, expected a refusal"])
+      }
     case .budgets(let expected):
       let reports = player.budgets(at: step.at)
       results.append(.budgets(reports))

@@ -11,6 +11,7 @@ struct ScenarioPlayer {
   /// By their names in the trace.
   private var reservations: [String: ReservationID] = [:]
   private var round: CandidateRound?
+  private var changes: ChangesPlayed
 
   private struct Held {
     var amount: PicoUSD
@@ -23,6 +24,7 @@ struct ScenarioPlayer {
   /// Starts the engine at the scenario's start, with the windows that it began with.
   init(configuration: BudgetConfiguration, windows: [BudgetWindowState], start: Timestamp) {
     engine = BudgetEngine(restoring: windows)
+    changes = ChangesPlayed(engine, at: start)
     _ = engine.reload(configuration, at: start)
   }
 
@@ -35,6 +37,12 @@ struct ScenarioPlayer {
       held.removeFirst()
     }
     engine.expireReservations(atMost: .max, at: now)
+    changes.advance(to: now)
+  }
+
+  /// Makes an operator's change. Gives what is wrong with it; nil: it is in force.
+  mutating func make(_ change: ScenarioChange, at now: Timestamp) -> String? {
+    changes.make(change, at: now)
   }
 
   /// Records a cost. False: refused, nothing was charged.

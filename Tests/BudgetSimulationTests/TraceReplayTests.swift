@@ -56,6 +56,45 @@ import Testing
   private let filter =
     #"{"at": 1, "op": "filter", "deployments": [{"id": "o", "model": "openai/x"}], "tags": []"#
 
+  /// Each change, and what one filter says then.
+  @Test func operatorsChangesAreSteps() throws {
+    func change(_ text: String) -> String { "{" + text + "}" }
+    func ask(_ at: Int, _ allowed: Bool) -> String {
+      #"{"at": \#(at), "op": "filter", "deployments": [{"id": "o", "model": "openai/x"}], "tags": [], "#
+        + #""want": {"allowed": [\#(allowed ? "\"o\"" : "")], "exhausted": \#(!allowed), "#
+        + #""message": \#(allowed ? "null" : "\"*\"")}}"#
+    }
+    let openai = #""scope": "provider", "name": "openai""#
+    let steps = [
+      change(#""at": 1, "op": "record", "provider": "openai", "cost": 1"#), ask(1, false),
+      change(#""at": 2, "op": "set", \#(openai), "limit": 2, "until": 4"#), ask(3, true),
+      ask(4, false),
+      change(#""at": 5, "op": "raise", \#(openai), "by": 0.5"#), ask(5, true),
+      change(#""at": 6, "op": "freeze", \#(openai)"#), ask(6, false),
+      change(#""at": 7, "op": "shadow", \#(openai)"#), ask(7, true),
+      change(#""at": 8, "op": "enforce", \#(openai)"#), ask(8, true),
+      change(#""at": 9, "op": "clear", \#(openai)"#), ask(9, false),
+      change(#""at": 10, "op": "reset", \#(openai), "to": 0.25"#), ask(10, true),
+      change(
+        #""at": 11, "op": "budgets", "want": {"openai": {"budget_limit": 1, "time_period": "1h", "#
+          + #""spend": 0.25, "budget_reset_at": "2026-01-15T01:00:10+00:00"}}"#),
+      change(#""at": 12, "op": "record", "provider": "openai", "cost": 0.75"#), ask(12, false),
+      change(#""at": 13, "op": "set", \#(openai), "limit": null"#), ask(13, true),
+      change(
+        #""at": 14, "op": "set", "scope": "tag", "name": "x", "limit": 1, "want": {"error": "*"}"#),
+    ]
+    let outcome = try replay.replay(scenario(budget, steps.joined(separator: ", ")), number: 1)
+    #expect(outcome.differences.isEmpty, "\(outcome.differences.joined(separator: "\n"))")
+    for wrong in [
+      #""op": "set", \#(openai)"#, #""op": "raise", \#(openai), "by": -1"#,
+      #""op": "freeze", "scope": "provider""#, #""op": "reset", "scope": "x", "name": "y""#,
+    ] {
+      #expect(throws: TraceError.self) {
+        try replay.replay(scenario(budget, change(#""at": 1, "# + wrong)), number: 1)
+      }
+    }
+  }
+
   @Test func resultsAreShapedLikeTheExpectations() throws {
     let steps =
       #"{"at": 0.5, "op": "record", "provider": "openai", "model_id": "o", "tags": [], "#

@@ -9,8 +9,9 @@ struct SimulateCommand: ParsableCommand {
     commandName: "simulate",
     abstract: "Replays recorded traffic in virtual time, without a server.",
     discussion: """
-      A trace is JSON lines: {"name", "start", "config", "steps": [...]}, steps record, filter and \
-      budgets with "at" in seconds; it may be a pipe, and - is standard input. Prints a JSON line \
+      A trace is JSON lines: {"name", "start", "config", "steps": [...]}, steps record, filter, \
+      budgets, and operators' changes (set, raise, freeze, shadow, enforce, clear, reset), with "at" in \
+      seconds; it may be a pipe, and - is standard input. Prints a JSON line \
       per scenario. With --check it compares with what each step expects, says how it differs, ends \
       with how many scenarios agree, and exits 1 if one does not. deploy/trace-format.md describes \
       traces; budgetd --trace writes them.
