@@ -34,8 +34,9 @@ struct Budgetctl: AsyncParsableCommand {
       ReservationsCommand.self, BoundCommand.self,
       PingCommand.self, AccessCommand.self,
       SetCommand.self, RaiseCommand.self, FreezeCommand.self, ShadowCommand.self,
-      EnforceCommand.self, ClearCommand.self, ChangesCommand.self, ReloadCommand.self,
-      CheckConfigCommand.self, AlertsCommand.self, SimulateCommand.self, BackupCommand.self,
+      EnforceCommand.self, ResetCommand.self, ClearCommand.self, ChangesCommand.self,
+      ReloadCommand.self, CheckConfigCommand.self, AlertsCommand.self, SimulateCommand.self,
+      BackupCommand.self,
       BenchCommand.self,
     ])
 

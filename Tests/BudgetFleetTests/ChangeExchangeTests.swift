@@ -71,6 +71,9 @@ import Testing
     var changesEdition: UInt64 { state.withLock { $0.edition } }
     var heldChanges: [BudgetChange] { state.withLock { Array($0.table.all) } }
     var table: ChangeTable { state.withLock { $0.table } }
+    let resets: [BudgetKey: Timestamp] = [:]
+
+    func inTurn<Result>(_ work: () -> Result) -> Result { work() }
 
     func hear(_ changes: [BudgetChange]) throws(ChangesNotKept) {
       let isBroken = state.withLock { $0.isBroken }

@@ -112,6 +112,44 @@ import Testing
     #expect(later.totals.map(\.start) == [fleet.start])
   }
 
+  /// Operators have reset something.
+  private struct Resets: SharedChanges {
+    let resets: [BudgetKey: Timestamp]
+    var changesEdition: UInt64 { 7 }
+    var heldChanges: [BudgetChange] { [] }
+
+    func inTurn<Result>(_ work: () -> Result) -> Result { work() }
+
+    func hear(_ changes: [BudgetChange]) {}
+  }
+
+  @Test func aWindowThatWasResetIsNotMadeTheNodesOwnAgain() throws {
+    let fixture = try MemberFixture([try providerBudget("p", 100)])
+    #expect(fixture.record(4, provider: "p"))
+    let old = try record(fixture, from: earlier(60_000), total: 9)
+    let reset = earlier(30_000)
+    var surroundings = FleetSurroundings(
+      engine: fixture.engine, ledger: fixture.ledger, time: fixture.time, log: fixture.log)
+    surroundings.changes = Resets(resets: [old.key: reset])
+    let member = FleetMember(surroundings, options: fixture.options)
+    #expect(member.resets(otherThan: nil)?.starts == [old.key: reset])
+    #expect(member.resets(otherThan: 7) == nil)
+    func adopt(_ record: FleetRecord) throws {
+      try member.adopt([
+        WindowAdoption(key: record.key, moving: [Self.start], closing: [], record: record)
+      ])
+    }
+    #expect(throws: FleetNodeError.self) { try adopt(old) }
+    #expect(try #require(fixture.report("p")).ownSpend.pico == 4)
+    try adopt(try record(fixture, from: reset))
+    try member.remember([old])
+    // A host whose clock is behind has begun it later.
+    var behind = old
+    behind.end = Timestamp(unixMilliseconds: reset.unixMilliseconds + 3_600_001)
+    try adopt(behind)
+    member.stop()
+  }
+
   @Test func aRestartGoesOnInTheFleetsWindow() throws {
     let budgets = [try providerBudget("p", 100)]
     let fixture = try MemberFixture(budgets)

@@ -140,6 +140,71 @@ import Testing
     #expect(try audited().first?.before == "freeze")
   }
 
+  private func reset(
+    to pico: Int128, name: String = "p"
+  ) throws -> Result<ResetBudgetResponse, ServiceRefusal> {
+    let order = try order(.reset(to: PicoUSD(pico: pico)), name: name)
+    return desk.carryOut(order) { entry throws(ServiceRefusal) in try desk.reset(order, &entry) }
+  }
+
+  @Test func aResetIsOnDiskAndInForceWhenItIsAnswered() throws {
+    _ = fixture.record(60)
+    fixture.settle()
+    time.advance(milliseconds: 1_000)
+    let answer = try reset(to: 7).get()
+    #expect(answer.spendUSD == PicoUSD(pico: 60).dollars && fixture.spend == 7)
+    #expect(desk.resets == [Self.p: time.now()])
+    _ = fixture.record(5)
+    fixture.settle()
+    #expect(fixture.spend == 12)
+    let entry = try #require(try audited().first)
+    #expect(entry.action == "reset_budget" && entry.target == Self.p)
+    #expect(entry.before == "0.00000000006 spent" && entry.after == "reset to 0.000000000007")
+    // Within the millisecond: the window that the first one began is over, too.
+    _ = try reset(to: 0).get()
+    let again = Timestamp(unixMilliseconds: time.now().unixMilliseconds + 1)
+    #expect(fixture.spend == 0 && desk.resets == [Self.p: again])
+    let windows = try fixture.ledger.history(of: [HistoryQuestion(Self.p, count: 9)])[0]
+    #expect(Set(windows.map(\.spend.pico)) == [0, 12, 60])
+    #expect(throws: ServiceRefusal.self) { try reset(to: 1, name: "q").get() }
+    #expect(audit.count(.resetBudget) == 2 && audit.count(.refused) == 1)
+  }
+
+  @Test func whatTheDiskRefusesIsNotReset() throws {
+    _ = fixture.record(60)
+    fixture.settle()
+    fixture.disk.fail(.commit, code: FaultyDisk.full)
+    #expect(throws: ServiceRefusal.self) { try reset(to: 0).get() }
+    #expect(fixture.spend == 60 && desk.resets.isEmpty)
+    fixture.disk.heal()
+    fixture.disk.fail(.commit, code: FaultyDisk.fsyncFailed)
+    _ = try reset(to: 3).get()
+    #expect(fixture.spend == 3)
+  }
+
+  @Test func aResetOfAnotherNodeEndsTheWindowOnce() throws {
+    _ = fixture.record(60)
+    fixture.settle()
+    time.advance(milliseconds: 1_000)
+    let start = Timestamp(unixMilliseconds: time.now().unixMilliseconds - 10)
+    let change = BudgetChange(
+      .init(.reset, Self.p), .reset(to: PicoUSD(pico: 9)), by: Self.author, at: start,
+      version: ChangeVersion(milliseconds: 5, node: "other"))
+    try desk.hear([change])
+    // Its amount is the other node's to tell.
+    #expect(fixture.spend == 0 && desk.resets == [Self.p: start])
+    _ = fixture.record(5)
+    fixture.settle()
+    try desk.hear([change])
+    #expect(fixture.spend == 5)
+    // One of long ago ends nothing any more.
+    var old = change
+    old.madeAt = Timestamp(unixMilliseconds: start.unixMilliseconds - 10_000_000)
+    old.version = ChangeVersion(milliseconds: 6, node: "other")
+    try desk.hear([old])
+    #expect(fixture.spend == 5)
+  }
+
   @Test func whatIsNotThereIsNotChanged() throws {
     #expect(code(try order(.limit(nil), name: "q")) == .notFound)
     #expect(code(try order(.limit(nil), window: "2d")) == .notFound)

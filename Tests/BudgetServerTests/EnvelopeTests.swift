@@ -67,7 +67,7 @@ import Testing
     let empty = try fixture.reply(to: [])
     #expect(empty.callID == 0 && empty.status?.code == .unimplemented)
     // call_id 5, and an empty message as each method that comes later, then one of no contract.
-    for field in [18, 26, 27] as [UInt8] {
+    for field in [26, 27] as [UInt8] {
       let key = field < 16 ? [field << 3 | 2] : [field << 3 | 0x82, field >> 4]
       let reply = try fixture.reply(to: [0x08, 5] + key + [0])
       #expect(reply.callID == 5)

@@ -35,7 +35,8 @@ LEAST = {
     "authenticate": None, "ping": None,
 }
 METHODS = [field.name for field in pb.Request.DESCRIPTOR.oneofs_by_name["method"].fields]
-PAGES = ("/", "/status.json", "/history.json", "/provider/budgets", "/metrics", "/nowhere")
+PAGES = ("/", "/status.json", "/history.json", "/changes.json", "/provider/budgets", "/metrics",
+         "/nowhere")
 
 
 def token(name):
@@ -110,6 +111,38 @@ def test_each_method_each_role_each_way(guarded, tmp_path):
                 assert (name_of(response) == "PERMISSION_DENIED") == (not allowed), (method, role)
                 assert name_of(response) != "UNAUTHENTICATED", (method, role)
                 assert code_of(client.call(ping={})) == OK
+
+
+def test_every_action_is_in_the_audit_done_or_refused(guarded):
+    server = guarded()
+    openai = dict(scope=pb.SCOPE_PROVIDER, name="openai", reason="why")
+    calls = {
+        "set_budget": dict(openai, limit_usd=3), "clear_budget": openai, "reset_budget": openai,
+        "reload_config": {}, "backup_ledger": dict(path="copy")}
+    assert set(calls) == {method for method, least in LEAST.items() if least == "admin"}
+    below = ROLES[:-1]
+    for method, call in calls.items():
+        with server.client() as stranger:
+            assert name_of(stranger.call(**{method: call})) == "UNAUTHENTICATED"
+        for role in below:
+            with known(server, role) as client:
+                assert name_of(client.call(**{method: call})) == "PERMISSION_DENIED"
+    with known(server, "admin") as client:
+        def lines():
+            return list(client.call(list_changes=dict(page_size=1000)).list_changes.lines)
+        refused = {(method, who) for method in calls for who in ("nobody", *below)}
+        found = eventually(lambda: lines() if len(lines()) == len(refused) else None, LONG)
+        assert {(line.action, line.author) for line in found if line.refusal} == refused
+        assert all(line.place.startswith("127.0.0.1") for line in found), found
+        for method, call in calls.items():
+            assert code_of(client.call(**{method: call})) == OK, method
+        done = {"set_budget", "clear_budget", "reset_budget", "reload", "backup"}
+        eventually(lambda: {line.action for line in lines() if not line.refusal} == done, LONG)
+        assert all(line.author == "admin" for line in lines() if not line.refusal)
+    metrics = read_metrics(server)
+    assert metrics.get("budgetd_audit_total", action="refused") == len(refused)
+    for action in done:
+        assert metrics.get("budgetd_audit_total", action=action) == 1, action
 
 
 def test_each_method_each_role_by_a_certificate(guarded, tmp_path):
@@ -316,7 +349,8 @@ def read_metrics(server, name="read"):
 
 @pytest.mark.parametrize("arguments, open_pages", [
     ([], ()), (["--metrics-open"], ("/metrics",)),
-    (["--page-open"], ("/", "/status.json", "/history.json", "/provider/budgets"))],
+    (["--page-open"], ("/", "/status.json", "/history.json", "/changes.json",
+                       "/provider/budgets"))],
     ids=["guarded", "metrics-open", "page-open"])
 def test_each_page_each_role_each_way(guarded, arguments, open_pages):
     server = guarded(None, *arguments)

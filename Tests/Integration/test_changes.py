@@ -187,3 +187,82 @@ def test_a_version_that_was_replaced(start):
         answer = server.call(set_budget=dict(target, **wrong))
         assert answer.status.code == 3, (wrong, answer)
     assert server.budgets()["providers"]["openai"].limit_usd == 3
+
+
+def test_a_wrong_record_is_put_right(start, ctl, tmp_path):
+    config = CONFIG + OWN.replace("limit: 40", "limit: 1e9")
+    server = start(config, directory=tmp_path / "node")
+    server.record("openai", 0.5)
+    server.record("openai", 5_000_000.0)
+    assert not allowed(server, "openai")[0]
+    text = ctl(server, "reset", "provider", "openai", "--window", "1d", "--to", "0.5",
+               "--reason", "wrong record")
+    assert "reset to $0.50 (wrong record); it was $5,000,000.50 spent" in text
+    assert allowed(server, "openai")[0]
+
+    def budget(node, window):
+        (found,) = [found for found in node.call(get_provider_budgets={}).get_provider_budgets.providers
+                    if (found.name, found.time_period) == ("openai", window)]
+        return found
+    assert budget(server, "1d").spend_usd == 0.5
+    assert budget(server, "month").spend_usd == 5_000_000.5
+    # A calendar's goes on to its usual end, a rolling one lasts its whole length.
+    month, day = budget(server, "month").resets_at_unix_ms, budget(server, "1d").resets_at_unix_ms
+    ctl(server, "reset", "provider", "openai", "--window", "month")
+    assert budget(server, "month").resets_at_unix_ms == month
+    assert budget(server, "month").spend_usd == 0
+    server.record("openai", 0.25)
+    history = json.loads(ctl(server, "history", "provider", "openai", "--window", "1d", "--json"))
+    assert [(window["spend_usd"], window["reset"]) for window in history] == [
+        (0.75, False), (5_000_000.5, True)]
+    assert "a pattern" in ctl(server, "reset", "tag", "user:*", code=1)
+    assert "reset to $1.25" in ctl(server, "reset", "tag", "user:alice", "--to", "1.25")
+    server.kill()
+    server = start(config, directory=tmp_path / "node")
+    assert budget(server, "1d").spend_usd == 0.75 and budget(server, "month").spend_usd == 0.25
+    assert budget(server, "1d").resets_at_unix_ms == day
+    (line, *_) = json.loads(ctl(server, "changes", "--json"))["lines"]
+    assert line["action"] == "reset_budget"
+    server.record("azure", 1.0, tags=["user:bob"])
+    ctl(server, "reset", "tag", "user:bob", "--to", "2")
+    with server.client() as client:
+        (bob,) = client.call(get_provider_budgets=dict(
+            providers=["x"], tags=["user:bob"])).get_provider_budgets.tags
+    assert bob.spend_usd == 2
+
+
+def test_a_reload_is_told_before_it_happens(start, ctl, tmp_path):
+    server = start(CONFIG + OWN)
+    server.record("openai", 0.5, tags=["user:alice"])
+    ctl(server, "set", "provider", "openai", "--window", "1d", "--limit", "7", "--reason", "launch")
+    ctl(server, "set", "provider", "azure", "--limit", "9")
+    ctl(server, "freeze", "provider", "groq", "--reason", "runaway")
+    path = tmp_path / "next.yaml"
+    path.write_text(config_text(
+        {"openai": (0.25, "24h"), "mistral": (5.0, "1d")}, {"red": (5.0, "1w")},
+        [("d-1", "gpt", "openai/gpt-4o", 3.0, "1d"), ("d-2", "gpt", "groq/llama")]) + """
+budgetd:
+  budgets:
+    - {tag: "user:*", limit: 6, window: day, mode: shadow}
+""")
+    address = "%s:%d" % server.rpc
+    found = json.loads(ctl(server, "check-config", path, "--against", address, "--output", "json"))
+    against = found["against"]
+    changes = {(row["name"], row["time_period"]): row for row in against["changes"]}
+    assert {key: row["change"] for key, row in changes.items()} == {
+        ("openai", "1d"): "renamed", ("openai", "month"): "dropped", ("azure", "1d"): "dropped",
+        ("mistral", "1d"): "added", ("d-1", "1d"): "changed", ("user:*", "day"): "changed"}
+    openai = changes["openai", "1d"]
+    # The file's limits are compared, not what an operator has made of them.
+    assert (openai["new_time_period"], openai["spend_usd"], openai["denies"]) == ("24h", 0.5, True)
+    assert (openai["before"]["limit_usd"], openai["after"]["limit_usd"]) == (1, 0.25)
+    assert changes["azure", "1d"]["before"]["limit_usd"] == 5
+    assert changes["user:*", "day"]["names"] == 1
+    assert changes["user:*", "day"]["after"] == {"limit_usd": 6, "mode": "shadow"}
+    assert {(row["name"], row["holds"]) for row in against["overrides"]} == {
+        ("openai", False), ("azure", False), ("groq", True)}
+    text = ctl(server, "check-config", path, "--against", address)
+    assert "then per 24h; denies at once" in text and "has no budget any more" in text, text
+    # The same file changes nothing.
+    assert "would change no budget" in ctl(server, "check-config", server.config, "--against", address)
+    ctl(server, "check-config", path, "--against", "127.0.0.1:1", code=69)

@@ -8,12 +8,13 @@ import os
 import random
 import threading
 import time
+from decimal import Decimal
 
 import pytest
 
 from budget_client import pb
 from conftest import LONG, OK, code_of, config_text, eventually
-from fleet import FAST, allowed, passes, reconciled_at
+from fleet import FAST, allowed, ledger_windows, marker_total, passes, reconciled_at
 from redis_servers import redis_service
 
 CHANGES = int(os.environ.get("BUDGETD_CHANGES", "40"))
@@ -162,3 +163,100 @@ def test_a_node_that_was_away_hears_of_it(fleet, start, tmp_path):
     first.call(set_budget=dict(target("azure"), mode=pb.MODE_FREEZE))
     late = start(CONFIG, "--redis", redis.url, *FAST, directory=tmp_path / "late")
     eventually(lambda: not allowed(late, (("d", "azure/gpt-4o"),)))
+
+
+RESETS = int(os.environ.get("BUDGETD_RESETS", "1"))
+WINDOWS = """
+budgetd:
+  budgets:
+    - {provider: openai, limit: 1e9, window: month}
+"""
+
+
+def spends(node):
+    """{window: spend} of openai."""
+    page = node.call(get_provider_budgets={"providers": ["openai"]}).get_provider_budgets
+    return {budget.time_period: budget.spend_usd for budget in page.providers}
+
+
+def records(nodes, seconds):
+    """Records on all nodes for so long; the sum of each moment."""
+    total, deadline = 0, time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for node in nodes:
+            node.record("openai", 0.25)
+            total += 0.25
+    return total
+
+
+@pytest.mark.parametrize("number", range(RESETS))
+def test_a_reset_is_final_on_every_node(fleet, number):
+    redis, nodes = fleet(3, CONFIG + WINDOWS)
+    key, crumb = "provider_spend:openai:1d", Decimal("0.0009765625")
+    recorded = records(nodes, 0.5)
+    stop, loaded, crumbs = threading.Event(), [0], [0, 0]
+
+    def load():
+        while not stop.is_set():
+            for node in nodes[1:]:
+                node.record("openai", 0.25)
+                loaded[0] += 0.25
+
+    def litellm(phase, until):
+        with redis.client() as client:
+            while not until():
+                client("INCRBYFLOAT", key, str(crumb))
+                crumbs[phase] += 1
+                time.sleep(0.002)
+    before = time.monotonic() + 0.2
+    litellm(0, lambda: time.monotonic() > before)
+    crumbs[0] = 0
+    loaders = [threading.Thread(target=load),
+               threading.Thread(target=litellm, args=(0, stop.is_set))]
+    for loader in loaders:
+        loader.start()
+    try:
+        for window in ("1d", "month"):
+            answer = nodes[0].call(reset_budget=dict(
+                target("openai"), window=window, to_usd=100, reason="wrong"))
+            assert code_of(answer) == OK, answer.status
+        for node in nodes:
+            passes(node, 2)  # Pushes of the old window are under way meanwhile.
+    finally:
+        stop.set()
+        for loader in loaders:
+            loader.join()
+    after = time.monotonic() + 0.1
+    litellm(1, lambda: time.monotonic() > after)
+    for node in nodes:
+        passes(node, 2)
+
+    def agreed():
+        found = [spends(node) for node in nodes]
+        return found[0] if found[0] == found[1] == found[2] else None
+    first = eventually(agreed, LONG)
+    # All that came before, and until the others had heard of it, is in the old window for good.
+    assert 100 <= first["month"] <= 100 + loaded[0]
+    # From here on everything counts, once.
+    more = records(nodes, 0.3)
+    for node in nodes:
+        eventually(lambda: spends(node) == {
+            window: spend + more for window, spend in first.items()}, LONG)
+    # An emptied Redis brings nothing back but what the nodes have spent.
+    kept, own = Decimal(redis.client()("GET", key)), marker_total(redis.client(), key)
+    count = (kept - own) / crumb
+    assert crumbs[1] <= count <= sum(crumbs) and count == int(count), (kept, own, crumbs)
+    redis.command("FLUSHALL")
+    for node in nodes:
+        passes(node, 3)
+    eventually(lambda: marker_total(redis.client(), key) == own, LONG)
+    page = nodes[0].call(get_provider_budgets={"providers": ["openai"]}).get_provider_budgets
+    (month,) = [row.resets_at_unix_ms for row in page.providers if row.time_period == "month"]
+    for node in nodes:
+        node.stop()
+    # Nothing is lost and nothing is there twice: each cost in one window of each length.
+    windows = [ledger_windows(node.directory)["providers", "openai"] for node in nodes]
+    total = sum(sum(found.values()) for found in windows)
+    assert total == 2 * (Decimal(recorded + loaded[0] + more) + 100), (total, windows)
+    assert sum(spend for found in windows for end, spend in found.items()
+               if end in (month - 1, month)) == Decimal(first["month"] + more)

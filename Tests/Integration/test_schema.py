@@ -41,10 +41,6 @@ SOCKETS = """public struct MonotonicInstant: Equatable {
 PROBE = """import BudgetWire
 import Sockets
 
-extension MethodName {
-  var isServed: Bool { true }
-}
-
 func verdict(_ bytes: [UInt8]) -> String {
   let decoder = RequestDecoder()
   do {

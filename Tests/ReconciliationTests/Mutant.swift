@@ -122,6 +122,23 @@ struct Mutant: CustomTestStringConvertible, Sendable {
       testDescription: "a reset ends the marker's window alone",
       changes: [("int(math.max(fin - 1, mfin or 0))", "int(mfin or 0)")]),
     Mutant(
+      testDescription: "an earlier reset takes the place of a later one",
+      changes: [("if (tonumber(ra) or 0) >= w then return", "if false then return")]),
+    Mutant(
+      testDescription: "a reset of a window that is over ends a later one",
+      changes: [
+        (
+          "mfin > fin and mw > w then return reply('STALE', ZERO) end\n  --",
+          "false then return reply('STALE', ZERO) end\n  --"
+        )
+      ]),
+    Mutant(
+      testDescription: "what was pushed before a reset is taken",
+      changes: [("if not same and fin <= (tonumber(rf) or 0) then", "if false then")]),
+    Mutant(
+      testDescription: "a spend key outlives a reset",
+      changes: [("redis.call('SET', K, '0', 'PXAT', int(fin + 1))", "")]),
+    Mutant(
       testDescription: "a spend key may be less than its marker",
       changes: [("if k and k + num(grow) < num(sum)", "if false and num(grow) < num(sum)")]),
   ]

@@ -247,6 +247,50 @@ struct ScriptRules {
         }
       ),
       (
+        "of two resets the later one holds, in whatever order they come",
+        { bench in
+          bench.merge("a", one)
+          let first = bench.merge(
+            "", "", start: start + 1_000, end: end, operation: "RESET")
+          let second = bench.merge(
+            "", "", start: start + 2_000, end: end, operation: "RESET")
+          let late = bench.merge(
+            "", "", start: start + 1_500, end: end, operation: "RESET")
+          let again = bench.merge(
+            "", "", start: start + 2_000, end: end, operation: "RESET")
+          return first == "RESET" && second == "RESET" && late == "STALE" && again == "OK"
+            && bench.mark("w") == "\(start + 2_000)"
+        }
+      ),
+      (
+        "late spend of a calendar's window that was reset is refused, the new window takes its own",
+        { bench in
+          bench.merge("a", one)
+          bench.merge("", "", start: start + 1_000, end: end, operation: "RESET")
+          let late = bench.merge("a", "5.000000000000")
+          let own = bench.merge("a", one, start: start + 1_000, end: end)
+          return late == "STALE" && own == "OK" && bench.spend == "1"
+        }
+      ),
+      (
+        "late spend of a window that was to end after the new one is refused",
+        { bench in
+          bench.merge("a", one, start: start, end: end + 1_000)
+          bench.merge("", "", start: start + 1_000, end: end, operation: "RESET")
+          return bench.merge("a", "5.000000000000", start: start, end: end + 1_000) == "STALE"
+        }
+      ),
+      (
+        "a reset of a window that is over ends no later one",
+        { bench in
+          bench.redis.now = start + 2_000
+          bench.merge("a", one, start: start + 1_500, end: end + 5_000)
+          return bench.merge(
+            "", "", start: start + 1_000, end: end, operation: "RESET") == "STALE"
+            && bench.mark("w") == "\(start + 1_500)"
+        }
+      ),
+      (
         "nothing new writes nothing",
         { bench in
           bench.merge("a", one)

@@ -36,6 +36,31 @@ import Testing
     #expect(opening.openWindows.map(\.window) == [adoption.record.window])
   }
 
+  @Test func aResetEndsWhatWasAndBeginsWithItsAmount() throws {
+    let fixture = try LedgerFixture()
+    #expect(fixture.record(amount) == .recorded)
+    let own = try #require(fixture.openWindow(0))
+    let start = own.start.unixMilliseconds + 1_000
+    var adoption = fixture.adoption(0, moving: [], closing: [own.start], to: start)
+    adoption.reset = WindowReset(
+      amount: PicoUSD(pico: 7), others: .zero, isInFleet: true, notes: ChangeNotes())
+    try fixture.ledger.adopt([adoption])
+    #expect(fixture.client.heard.withLock { $0.adopted.last?.spent.spend.pico } == 7)
+    #expect(fixture.record(amount) == .recorded)
+    // A commit in doubt is done again: what was recorded since is there already.
+    try fixture.ledger.adopt([adoption])
+    #expect(fixture.client.heard.withLock { $0.adopted.last?.spent.spend.pico } == 49)
+    let (old, new) = (
+      WindowName(budget: "p0", start: own.start.unixMilliseconds),
+      WindowName(budget: "p0", start: start)
+    )
+    #expect(try fixture.amountsAfterKill() == [old: amount.pico, new: 7 + amount.pico])
+    let windows = try fixture.ledger.history(of: [HistoryQuestion(fixture.budget(0), count: 5)])[0]
+    #expect(windows.map(\.window.end.unixMilliseconds).contains(start - 1))
+    let opening = try fixture.afterKill()
+    #expect(opening.fleet.map(\.window.start.unixMilliseconds) == [start])
+  }
+
   @Test func everyLifesSpendMovesAndEachKeepsItsName() throws {
     let fixture = try LedgerFixture()
     #expect(fixture.record(amount) == .recorded)

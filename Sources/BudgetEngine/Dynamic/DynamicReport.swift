@@ -170,6 +170,19 @@ public struct DynamicReading {
     }.sorted { $0.rule.isShorter(than: $1.rule) }
   }
 
+  /// The windows of the budget of that key which a pattern gives its name, live or not; nil: none does.
+  public func rule(of key: BudgetKey) -> WindowRule? {
+    NameBytes.with(key.name) { name in
+      let patterns = catalog.patterns
+      guard name.fault == nil, let group = patterns.group(key.scope, of: name) else { return nil }
+      let numbers = group.map { Int(patterns.members[$0]) }
+      return numbers.first {
+        ExactText(patterns.configured[$0].key.windowText) == ExactText(key.windowText)
+          && catalog.pattern(giving: key.scope, name, window: patterns.windows[$0]) == $0
+      }.map { patterns.definitions[$0].rule }
+    }
+  }
+
   /// The verdicts of the budgets that patterns give the name, live or not, on a request that is
   /// expected to cost `estimate`, each with its mode: as filtering judges it.
   public func verdicts(

@@ -78,6 +78,24 @@ extension InstalledCatalog {
     return making.put(slot, name, wasEntry: false)
   }
 
+  /// Makes the budget that a pattern gives the name of an open window; nil: none does.
+  mutating func make(
+    _ window: BudgetWindowState, _ shards: BudgetShards, at now: Timestamp
+  ) -> Int32? {
+    guard window.end >= now else { return nil }
+    let number = registry.window(of: window.key)
+    return NameBytes.with(window.key.name) { name in
+      guard name.fault == nil,
+        let pattern = catalog.pattern(giving: window.key.scope, name, window: number)
+      else { return nil }
+      var making = DynamicMaking(
+        pattern: pattern, scope: window.key.scope, catalog: catalog, shards: shards, now: now)
+      making.isForced = true
+      guard case .budget(let slot, _) = make(making, name) else { return nil }
+      return slot
+    }
+  }
+
   /// Gives back budgets that are over, among the next rows, `most` at most; says how many.
   @discardableResult
   mutating func sweep(

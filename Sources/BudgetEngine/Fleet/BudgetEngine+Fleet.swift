@@ -4,7 +4,8 @@ import Locks
 extension BudgetEngine {
   /// Makes a window of the fleet its budget's own, with what this node has spent in it, in place of
   /// the windows that opened at `replaced`. A budget that goes by another key since, or whose windows
-  /// have another length, is passed over.
+  /// have another length, is passed over. One that a pattern gives its name comes to live: another
+  /// node may have begun its window.
   ///
   /// Precondition: no reload is under way, and no charge between its label and its commit.
   public func adopt(
@@ -12,7 +13,8 @@ extension BudgetEngine {
   ) {
     // Under the lock: a dynamic budget could be lost in between.
     installed.withLock { installed in
-      guard let slot = installed.slot(of: window.key) else { return }
+      guard let slot = installed.slot(of: window.key) ?? installed.make(window, shards, at: now)
+      else { return }
       shards.update(slot) { $0.adopt(window, replacing: replaced, at: now) }
     }
   }

@@ -10,6 +10,12 @@ public protocol SharedChanges: Sendable {
   /// Every change that the node holds.
   var heldChanges: [BudgetChange] { get }
 
+  /// The start of the window that the last reset of each budget began.
+  var resets: [BudgetKey: Timestamp] { get }
+
+  /// Does `work` in turn with changes that are made here: nothing is reset meanwhile.
+  func inTurn<Result>(_ work: () -> Result) -> Result
+
   /// Takes changes of other nodes: in the ledger first, then in force. Those that do not hold over the
   /// node's own are passed over. Throws, and nothing is in force, where the ledger cannot keep them.
   func hear(_ changes: [BudgetChange]) throws(ChangesNotKept)

@@ -117,14 +117,33 @@ public final class FleetMember: FleetNode, Sendable {
   /// Makes the named windows this node's own: in the ledger, each in one transaction, then in the
   /// engine, before another record is labelled.
   public func adopt(_ adoptions: [WindowAdoption]) throws(FleetNodeError) {
-    do throws(LedgerError) {
-      try ledger.adopt(
-        adoptions.map {
-          FleetAdoption(moving: $0.moving, closing: $0.closing, record: $0.record.fleetWindow)
-        })
-    } catch {
-      throw FleetNodeError("\(error)")
+    let named = adoptions.map {
+      FleetAdoption(moving: $0.moving, closing: $0.closing, record: $0.record.fleetWindow)
     }
+    let result = changes?.inTurn { adopt(named) } ?? adopt(named)
+    try result.get()
+  }
+
+  private func adopt(_ adoptions: [FleetAdoption]) -> Result<Void, FleetNodeError> {
+    // An operator may have ended it since the pass began to look for it.
+    let reset = adoptions.first { isReset($0.record.window) }
+    if let window = reset?.record.window {
+      return .failure(FleetNodeError("the window of \(window.key) was reset meanwhile"))
+    }
+    do throws(LedgerError) {
+      return .success(try ledger.adopt(adoptions))
+    } catch {
+      return .failure(FleetNodeError("\(error)"))
+    }
+  }
+
+  /// Whether an operator has ended the window.
+  private func isReset(_ window: BudgetWindow) -> Bool {
+    guard let start = changes?.resets[window.key], window.start < start, window.end >= start,
+      let rule = try? WindowRule(text: window.key.windowText)
+    else { return false }
+    // A host whose clock is behind may have begun a later one that seems to be older.
+    return rule.rollingLength == nil || window.end <= rule.window(at: start).end
   }
 
   /// Takes others' spend of budgets, by position among the budgets of `generation`.
@@ -146,10 +165,17 @@ public final class FleetMember: FleetNode, Sendable {
   /// Keeps what is known of the fleet's windows, for the next start.
   public func remember(_ records: [FleetRecord]) throws(FleetNodeError) {
     do throws(LedgerError) {
-      try ledger.remember(records.map(\.fleetWindow))
+      try ledger.remember(records.map(\.fleetWindow).filter { !isReset($0.window) })
     } catch {
       throw FleetNodeError("\(error)")
     }
+  }
+
+  /// The windows that operators' resets began.
+  public func resets(otherThan edition: UInt64?) -> FleetResets? {
+    guard let changes else { return nil }
+    let now = changes.changesEdition
+    return edition == now ? nil : FleetResets(edition: now, starts: changes.resets)
   }
 
   /// The store's clock said `time`, `roundTrip` at most before now.

@@ -66,8 +66,8 @@ final class AuditLog: Sendable {
   }
 
   /// Writes down that a call was refused for who makes it.
-  func noteRefused(_ action: String, by peer: LanePeers.Entry?, _ refusal: String) {
-    var entry = entry(action, by: peer?.author ?? .nobody)
+  func noteRefused(_ action: String, by author: ChangeAuthor, _ refusal: String) {
+    var entry = entry(action, by: author)
     entry.refusal = refusal
     note(refused: entry)
   }

@@ -17,16 +17,6 @@ extension MethodName {
   }
 }
 
-extension MethodName {
-  /// Whether this build answers the method: whether the service has a handler for it.
-  var isServed: Bool {
-    switch self {
-    case .resetBudget: false
-    default: true
-    }
-  }
-}
-
 /// A connection's leave, in one byte: a role's number, or none.
 struct RoleByte: Equatable {
   /// Nobody has said who they are.

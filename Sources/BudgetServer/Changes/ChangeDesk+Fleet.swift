@@ -11,6 +11,8 @@ extension ChangeDesk: SharedChanges {
 
   var heldChanges: [BudgetChange] { Array(table.all) }
 
+  var resets: [BudgetKey: Timestamp] { withState { $0.resets } }
+
   /// Takes changes of other nodes, in turn with those that are made here.
   func hear(_ changes: [BudgetChange]) throws(ChangesNotKept) {
     guard !changes.isEmpty else { return }
@@ -20,9 +22,7 @@ extension ChangeDesk: SharedChanges {
         table[change.register].map { change.holds(over: $0) } ?? true
       }
       if news.isEmpty { return nil }
-      var notes = ChangeNotes()
-      notes.changes = news
-      notes.audit = lines(of: news, before: table)
+      let notes = ChangeNotes(news, lines(of: news, before: table))
       do throws(LedgerError) {
         try ledger.keep(notes)
       } catch {

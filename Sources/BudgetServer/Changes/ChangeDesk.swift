@@ -16,6 +16,8 @@ final class ChangeDesk: Sendable {
     /// Counts changes of the table.
     var edition: UInt64 = 0
     var table = ChangeTable()
+    /// The start of the window that the last reset of each budget began.
+    var resets: [BudgetKey: Timestamp] = [:]
     /// Until when ends of changes have been looked for.
     var lookedAt: Timestamp
     var forgottenAt: Timestamp
@@ -29,6 +31,8 @@ final class ChangeDesk: Sendable {
   let audit: AuditLog
   /// This node's name in versions.
   let node: String
+  /// Whether other nodes are told.
+  let isInFleet: Bool
   private let queue = DispatchQueue(label: "budgetd.changes", qos: .userInitiated)
   private let state: Locked<State>
   private let reloading = Locked<Reload?>(nil)
@@ -50,8 +54,9 @@ final class ChangeDesk: Sendable {
   /// comes in force with them.
   init(
     _ recorder: LedgerRecorder, _ time: any TimeSource, audit: AuditLog, node: String,
-    restoring changes: [BudgetChange]
+    isInFleet: Bool = false, restoring changes: [BudgetChange]
   ) {
+    self.isInFleet = isInFleet
     self.recorder = recorder
     engine = recorder.engine
     self.time = time
@@ -59,13 +64,21 @@ final class ChangeDesk: Sendable {
     self.node = node
     let now = time.now()
     let table = ChangeTable(changes)
-    state = Locked(State(table: table, lookedAt: now, forgottenAt: now))
+    var first = State(table: table, lookedAt: now, forgottenAt: now)
+    for change in table.all { first.note(change) }
+    state = Locked(first)
     for change in table.inForce(at: now) { PolicyChanging(of: engine).enforce(change, at: now) }
   }
 
   /// Begins to look for changes whose time is over.
   func start(reload: @escaping Reload) {
     reloading.withLock { $0 = reload }
+    // A crash may have come between a reset that was heard of and the end of its window.
+    queue.async { [self] in
+      for change in table.all where change.register.matter == .reset {
+        endWindow(change, isNew: false, at: time.now())
+      }
+    }
     schedule()
   }
 
@@ -192,6 +205,24 @@ final class ChangeDesk: Sendable {
     return changes.map { BudgetOverride($0) }
   }
 
+  /// Lifts a freeze: an operator's is cleared, the configuration's is overridden. On the desk's queue.
+  func unfreeze(_ order: ChangeOrder, _ entry: inout AuditEntry) throws(ServiceRefusal) {
+    let now = time.now()
+    let register = BudgetChange.Register(.mode, order.nameKey)
+    let known = table[register].flatMap { $0.isInForce(at: now) ? $0 : nil }
+    var setting = BudgetChange.Setting.cleared
+    if known?.setting != .mode(.freeze) {
+      guard
+        BudgetsOfName(order.nameKey, in: engine, at: now).entries.contains(where: {
+          $0.mode == .freeze
+        })
+      else { throw ServiceRefusal(.failedPrecondition, "\(order.words) is not frozen") }
+      setting = .mode(.enforce)
+    }
+    (entry.before, entry.after) = (BudgetMode.freeze.description, setting.words)
+    try keep([make(register, setting, order, at: now)], entry)
+  }
+
   private func make(
     _ register: BudgetChange.Register, _ setting: BudgetChange.Setting, _ order: ChangeOrder,
     at now: Timestamp
@@ -206,15 +237,26 @@ final class ChangeDesk: Sendable {
   /// Puts changes and a line of the audit on disk, then in force. A commit that may or may not have
   /// been done is done again: the same change is the same row.
   private func keep(_ changes: [BudgetChange], _ entry: AuditEntry) throws(ServiceRefusal) {
-    var notes = ChangeNotes()
-    notes.changes = changes
-    notes.audit = [entry]
+    let notes = ChangeNotes(changes, [entry])
+    try Self.keep { () throws(LedgerError) in try ledger.keep(notes) }
+    enforce(changes, at: time.now())
+    listener.withLock { $0 }?()
+  }
+
+  /// A change that is on disk already is in force.
+  func took(_ change: BudgetChange) {
+    _ = state.withLock { $0.merge(change) }
+    listener.withLock { $0 }?()
+  }
+
+  /// Writes; a commit that may or may not have been done is done again.
+  static func keep(_ write: () throws(LedgerError) -> Void) throws(ServiceRefusal) {
     do throws(LedgerError) {
       do throws(LedgerError) {
-        try ledger.keep(notes)
+        try write()
       } catch {
         guard error.isDoubtful else { throw error }
-        try ledger.keep(notes)
+        try write()
       }
     } catch {
       throw ServiceRefusal(
@@ -223,8 +265,6 @@ final class ChangeDesk: Sendable {
           ? "the change may or may not be on disk: \(error); look at it after a restart"
           : "the change cannot be kept: \(error)")
     }
-    enforce(changes, at: time.now())
-    listener.withLock { $0 }?()
   }
 
   func enforce(_ changes: [BudgetChange], at now: Timestamp) {
@@ -232,7 +272,7 @@ final class ChangeDesk: Sendable {
   }
 
   private func put(_ change: BudgetChange, at now: Timestamp) {
-    if change.register.matter == .reset { return }
+    if change.register.matter == .reset { return endWindow(change, isNew: true, at: now) }
     if change.isInForce(at: now) {
       PolicyChanging(of: engine).enforce(change, at: now)
     } else {
@@ -257,6 +297,9 @@ final class ChangeDesk: Sendable {
       if now.unixMilliseconds - state.forgottenAt.unixMilliseconds >= Self.forgetInterval {
         state.forgottenAt = now
         forgotten = state.table.forget(at: now)
+        for register in forgotten where register.matter == .reset {
+          state.resets[register.target] = nil
+        }
       }
       return (ended, forgotten)
     }
@@ -301,7 +344,12 @@ extension ChangeDesk.State {
   fileprivate mutating func merge(_ change: BudgetChange) -> Bool {
     guard table.merge(change) else { return false }
     edition += 1
+    note(change)
     return true
+  }
+
+  fileprivate mutating func note(_ change: BudgetChange) {
+    if change.register.matter == .reset { resets[change.register.target] = change.madeAt }
   }
 }
 

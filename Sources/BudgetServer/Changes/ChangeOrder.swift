@@ -16,7 +16,7 @@ struct ChangeOrder: Sendable {
   let name: String
   /// Empty: none is given.
   let window: String
-  let deed: Deed
+  var deed: Deed
   let reason: String
   let author: ChangeAuthor
   var until: Timestamp?
@@ -35,24 +35,48 @@ struct ChangeOrder: Sendable {
     }
     try ServiceRefusal.check(target.name, field: "name")
     try ServiceRefusal.check(target.window, field: "window")
-    guard !target.name.isEmpty || scope == .total else {
-      throw ServiceRefusal(.invalidArgument, "name: give the name of the \(scope)")
+    try Self.check(reason)
+    let key = BudgetKey(scope: scope, name: target.name.text, windowText: target.window.text)
+    try self.init(checked: key, deed, reason: reason.text, by: author)
+  }
+
+  /// The same of an order in texts.
+  init(
+    _ target: BudgetKey, _ deed: Deed, reason: String, by author: ChangeAuthor
+  ) throws(ServiceRefusal) {
+    try ServiceRefusal.check(target.name, field: "name")
+    try ServiceRefusal.check(target.windowText, field: "window")
+    let fault = NameBytes.with(reason) { bytes in
+      Result { () throws(ServiceRefusal) in try Self.check(bytes) }
     }
-    if scope == .total, !target.name.isEmpty, target.name.text != BudgetKey.totalName {
-      throw ServiceRefusal(
-        .notFound, "the total is named '\(BudgetKey.totalName)': give that name, or none")
-    }
+    try fault.get()
+    try self.init(checked: target, deed, reason: reason, by: author)
+  }
+
+  private static func check(_ reason: NameBytes) throws(ServiceRefusal) {
     guard reason.count <= BudgetChange.longestReason, reason.isPlainText else {
       throw ServiceRefusal(
         .invalidArgument,
         "reason of \(reason.count) bytes: give at most \(BudgetChange.longestReason) bytes of UTF-8 "
           + "without control characters")
     }
-    self.scope = scope
-    name = scope == .total ? BudgetKey.totalName : target.name.text
-    window = target.window.text
+  }
+
+  private init(
+    checked target: BudgetKey, _ deed: Deed, reason: String, by author: ChangeAuthor
+  ) throws(ServiceRefusal) {
+    scope = target.scope
+    guard !target.name.isEmpty || scope == .total else {
+      throw ServiceRefusal(.invalidArgument, "name: give the name of the \(scope)")
+    }
+    if scope == .total, !target.name.isEmpty, target.name != BudgetKey.totalName {
+      throw ServiceRefusal(
+        .notFound, "the total is named '\(BudgetKey.totalName)': give that name, or none")
+    }
+    name = scope == .total ? BudgetKey.totalName : target.name
+    window = target.windowText
     self.deed = deed
-    self.reason = reason.text
+    self.reason = reason
     self.author = author
   }
 

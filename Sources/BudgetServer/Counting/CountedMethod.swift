@@ -9,6 +9,6 @@ enum CountedMethod {
   static let count = MethodName.allCases.count + 1
   /// Their names in the contract's service, by position.
   static let names = ["_unknown"] + MethodName.allCases.map(\.serviceName)
-  /// Those that this build answers.
-  static let served = MethodName.allCases.filter(\.isServed).map(\.position)
+  /// Those that have a name.
+  static let served = MethodName.allCases.map(\.position)
 }

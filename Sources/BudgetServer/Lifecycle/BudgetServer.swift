@@ -106,7 +106,9 @@ public final class BudgetServer: Sendable {
     let nodeID = options.nodeID ?? opening.nodeID
     let audit = AuditLog(log: log)
     audit.keep(in: .init(ledger: ledger, time: time, node: nodeID))
-    changes = ChangeDesk(recorder, time, audit: audit, node: nodeID, restoring: opening.changes)
+    changes = ChangeDesk(
+      recorder, time, audit: audit, node: nodeID, isInFleet: source != nil,
+      restoring: opening.changes)
     ledger.start(recorder)
     let report = engine.reload(config.accepted.budgets, at: now)
     engine.inherit(opening.held, at: now)

@@ -108,14 +108,10 @@ struct BudgetService: ~Copyable {
     case .reserveSpend: try reserveSpend(head, output: &output)
     case .releaseReservation: try releaseReservation(head, output: &output)
     case .extendReservation: try extendReservation(head, output: &output)
-    case .setBudget?, .clearBudget?, .listChanges?, .reloadConfig?:
+    case .setBudget?, .clearBudget?, .resetBudget?, .listChanges?, .reloadConfig?:
       let administration = Administration(call, head.method, by: peers[call.connection], context)
       try administration.take(head, &reader.decoder)
       return .deferred
-    case .resetBudget?:
-      try ServiceRefusal.of { () throws(WireFault) in try reader.decoder.judge(head) }
-      throw ServiceRefusal(
-        .unimplemented, "\(head.method?.description ?? "") is not part of this build")
     case nil:
       throw ServiceRefusal(.unimplemented, "the request has no method that this build knows")
     }

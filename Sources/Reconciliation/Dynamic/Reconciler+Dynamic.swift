@@ -26,8 +26,9 @@ extension Reconciler {
   /// Wakes the next budgets that are due; gives their places.
   private mutating func wakeSlice(at now: Timestamp) -> [Int] {
     let first = states.count
-    while states.count < first + settings.settleBound, let state = dynamic.wakeNext(at: now) {
+    while states.count < first + settings.settleBound, var state = dynamic.wakeNext(at: now) {
       places[state.key] = states.count
+      state.reset = resets?.starts[state.key]
       states.append(state)
     }
     return Array(first..<states.count)

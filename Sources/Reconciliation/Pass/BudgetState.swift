@@ -50,6 +50,12 @@ struct BudgetState {
   var isAway = false
   /// The store said that the window is another one.
   var isContested = false
+  /// The start of the window that an operator's last reset began; nil: nobody has reset it.
+  var reset: Timestamp?
+  /// The reset that the store is known to have.
+  var resetTold: Timestamp?
+  /// The store may have lost it since.
+  var isResetDoubted = false
   /// Whether a provider's first window of this life is still to be shown in the store.
   var announces: Bool
   /// The spend of others that the node was last told, and its window.
@@ -124,6 +130,7 @@ struct BudgetState {
     guard let bytes = spend else {
       hasFallen = before > .zero
       total = nil
+      if hasFallen { doubtReset() }
       return nil
     }
     guard let amount = StoreNumber.amount(String(decoding: bytes, as: UTF8.self)) else {
@@ -133,9 +140,13 @@ struct BudgetState {
     // The key is a long double: a part in 10¹² is rounding.
     let dust = PicoUSD(pico: 1 + before.pico / 1_000_000_000_000)
     hasFallen = amount + dust < before
+    if hasFallen { doubtReset() }
     total = max(.zero, amount)
     return nil
   }
+
+  /// The store may have lost what it had of a reset: its marker is looked at again.
+  mutating func doubtReset() { isResetDoubted = reset != nil }
 
   /// Spend of a window that has ended which the store never got, beyond what was counted before.
   mutating func takeLate(_ start: Timestamp) -> PicoUSD {

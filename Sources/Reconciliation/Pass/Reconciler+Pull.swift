@@ -2,7 +2,7 @@ import BudgetModel
 import RedisStore
 
 extension Reconciler {
-  private static func words(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
+  fileprivate static func words(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
 
   /// The store's clock, and the node's sign of life.
   mutating func hearClock(
@@ -25,18 +25,10 @@ extension Reconciler {
     _ chosen: [Int], _ store: inout some FleetStore, _ node: some FleetNode,
     _ report: inout PassReport
   ) throws(PassFailure) {
-    let now = report.time.unixMilliseconds
-    var commands = [
-      [Array("ZADD".utf8), redisKeys.nodesKey] + Self.words("\(now)", node.nodeID),
-      [Array("ZCOUNT".utf8), redisKeys.nodesKey]
-        + Self.words("\(now - settings.nodeMemoryMilliseconds)", "+inf"),
-    ]
-    if passes % 600 == 599 {
-      // Nodes that went for good do not stay in the store for ever.
-      commands.append(
-        [Array("ZREMRANGEBYSCORE".utf8), redisKeys.nodesKey]
-          + Self.words("-inf", "\(now - 86_400_000)"))
-    }
+    var commands = redisKeys.living(
+      node.nodeID, at: report.time, for: settings.nodeMemoryMilliseconds)
+    // Nodes that went for good do not stay in the store for ever.
+    if passes % 600 == 599 { commands.append(redisKeys.forgottenNodes(at: report.time)) }
     let replies = try read(chosen, after: commands, &store, &report)
     try report.countNodes(replies[0], replies[1], known: nodeCount)
   }
@@ -96,6 +88,25 @@ extension PassFailure {
   /// The pass's failure for a reply of the wrong kind.
   init(_ reply: RedisValue, to command: String) {
     self = reply.refusal.map { .refused($0) } ?? .unexpectedReply(command: command)
+  }
+}
+
+extension RedisKeys {
+  /// The commands that say that a node lives, and ask how many do.
+  fileprivate func living(
+    _ nodeID: String, at now: Timestamp, for milliseconds: Int64
+  ) -> [[[UInt8]]] {
+    let now = now.unixMilliseconds
+    return [
+      [Array("ZADD".utf8), nodesKey] + Reconciler.words("\(now)", nodeID),
+      [Array("ZCOUNT".utf8), nodesKey] + Reconciler.words("\(now - milliseconds)", "+inf"),
+    ]
+  }
+
+  /// The command that forgets nodes which have not lived for a day.
+  fileprivate func forgottenNodes(at now: Timestamp) -> [[UInt8]] {
+    [Array("ZREMRANGEBYSCORE".utf8), nodesKey]
+      + Reconciler.words("-inf", "\(now.unixMilliseconds - 86_400_000)")
   }
 }
 

@@ -57,6 +57,7 @@ extension Reconciler {
       throw .clockMoved(from: report.time, to: now)
     }
     var writes: [(index: Int, command: [[UInt8]])] = []
+    var resetCalls: [(index: Int, call: ResetCall)] = []
     var again: [Int] = []
     for (place, index) in open.enumerated() {
       let answer = replies[(1 + 5 * place)...(5 + 5 * place)]
@@ -68,49 +69,40 @@ extension Reconciler {
         report.fault(states[index].key, "its start key or marker: \(refusal)")
         continue
       }
-      let first = answer.startIndex
-      guard let left = answer[first + 1].integer, let spendLeft = answer[first + 3].integer else {
-        throw PassFailure(answer[first + 1], to: "PTTL")
-      }
-      guard answer[first].bytes == answer[first + 2].bytes else {
-        // Somebody has just written it: one window's start and another one's end make none.
+      guard let keys = try WindowKeys(answer) else {
         again.append(index)
         continue
       }
-      let startKey = startKey(answer[first].bytes, timeToLive: left, index, at: now)
+      let startKey = startKey(keys.start, timeToLive: keys.startLeft, index, at: now)
+      if let call = states[index].resetCall(keys.marker, startKey, at: now) {
+        resetCalls.append((index, call))
+        again.append(index)
+        continue
+      }
       if case .unusable(let reason) = startKey {
         report.fault(
           states[index].key, "its start key cannot be used: \(reason)", isShared: true)
       }
-      let facts = WindowDecision.Facts(
-        rule: states[index].rule, now: now, startKey: startKey,
-        marker: MarkerHead(answer[first + 4]),
-        adopted: states[index].adopted.flatMap { $0.isOpen(at: now) ? $0 : nil },
-        locals: states[index].locals(at: now))
-      switch WindowDecision.make(facts) {
+      switch WindowDecision.make(states[index].facts(startKey, keys.marker, at: now)) {
       case .none: states[index].isContested = false
       case .write(let window):
         writes.append((index, states[index].keys.startCommand(window)))
         again.append(index)
       case .adopt(let window, let moving, let closing):
-        states[index].isContested = false
-        // With a marker of this window the key is its own, however soon somebody had it end.
-        if facts.marker?.window.start != window.start {
-          states[index].noteStale(window, spendLeft: spendLeft, at: now)
-        }
-        let isExact = facts.marker?.window == window
+        states[index].settled(in: window, keys, at: now)
         if let adoption = states[index].adoption(
-          of: window, isExact, moving: moving, closing: closing, at: now)
+          of: window, keys.marker?.window == window, moving: moving, closing: closing, at: now)
         {
           adoptions.append((index, adoption))
         }
       }
     }
+    try reset(resetCalls, &store, &report)
     try write(writes, &store, &report)
     return again.filter { !states[$0].isAway }
   }
 
-  private mutating func write(
+  mutating func write(
     _ writes: [(index: Int, command: [[UInt8]])], _ store: inout some FleetStore,
     _ report: inout PassReport
   ) throws(PassFailure) {
@@ -159,22 +151,9 @@ extension Reconciler {
   private mutating func announce(
     _ indices: [Int], _ store: inout some FleetStore, _ report: inout PassReport
   ) throws(PassFailure) {
-    let now = report.time
     var writes: [(index: Int, command: [[UInt8]])] = []
     for index in indices where states[index].announces {
-      guard let adopted = states[index].adopted else { continue }
-      states[index].announces = false
-      let length = states[index].rule.milliseconds(of: adopted)
-      let left = adopted.end.unixMilliseconds - now.unixMilliseconds
-      guard states[index].total == nil, states[index].staleUntil == nil,
-        left > WindowDecision.slack(length: length)
-      else { continue }
-      writes.append(
-        (
-          index,
-          [Array("SET".utf8), states[index].keys.spend, Array("0.0".utf8), Array("NX".utf8)]
-            + [Array("PXAT".utf8), Array("\(adopted.end.unixMilliseconds + 1)".utf8)]
-        ))
+      states[index].announcement(at: report.time).map { writes.append((index, $0)) }
     }
     try write(writes, &store, &report)
   }
@@ -183,7 +162,7 @@ extension Reconciler {
 extension BudgetState {
   /// Whether a look at the budget's start key and marker is needed.
   func isUnsettled(at now: Timestamp) -> Bool {
-    if isContested || !locals(at: now).isEmpty { return true }
+    if isContested || owesReset || !locals(at: now).isEmpty { return true }
     // Windows of a calendar have no start key: a spend key tells that somebody has charged one.
     // Reservations need one that everybody has.
     if rule.rollingLength == nil { return adopted == nil && (total != nil || claims != nil) }
@@ -235,6 +214,21 @@ extension BudgetState {
   }
 }
 
+extension BudgetState {
+  /// Shows the window that the node has adopted in the store; nil: there is none yet, or the store has
+  /// it.
+  fileprivate mutating func announcement(at now: Timestamp) -> [[UInt8]]? {
+    guard let adopted else { return nil }
+    announces = false
+    let left = adopted.end.unixMilliseconds - now.unixMilliseconds
+    guard total == nil, staleUntil == nil,
+      left > WindowDecision.slack(length: rule.milliseconds(of: adopted))
+    else { return nil }
+    return [Array("SET".utf8), keys.spend, Array("0.0".utf8), Array("NX".utf8)]
+      + [Array("PXAT".utf8), Array("\(adopted.end.unixMilliseconds + 1)".utf8)]
+  }
+}
+
 extension RedisRefusal {
   /// Whether the refusal is about one key, and says nothing of the others.
   var isAboutOneKey: Bool { kind == .wrongType || kind == .other }
@@ -246,6 +240,46 @@ extension BudgetState {
     position == nil && self.key.scope == key.scope && self.key.name == key.name
       && self.key != key
       && (record?.start == start || endedStart == start || windows[start] != nil)
+  }
+}
+
+/// The answers to a budget's window questions.
+private struct WindowKeys {
+  let start: [UInt8]?
+  /// How long the start key and the spend key last, as PTTL says.
+  let startLeft: Int64
+  let spendLeft: Int64
+  let marker: MarkerHead?
+
+  /// Nil: somebody has just written the start key, and one window's start and another one's end make
+  /// none.
+  init?(_ answers: ArraySlice<RedisValue>) throws(PassFailure) {
+    let first = answers.startIndex
+    guard let left = answers[first + 1].integer, let spendLeft = answers[first + 3].integer else {
+      throw PassFailure(answers[first + 1], to: "PTTL")
+    }
+    guard answers[first].bytes == answers[first + 2].bytes else { return nil }
+    start = answers[first].bytes
+    (startLeft, self.spendLeft) = (left, spendLeft)
+    marker = MarkerHead(answers[first + 4])
+  }
+}
+
+extension BudgetState {
+  /// Its window is known.
+  fileprivate mutating func settled(in window: Window, _ keys: WindowKeys, at now: Timestamp) {
+    isContested = false
+    // With a marker of this window the key is its own, however soon somebody had it end.
+    guard keys.marker?.window.start != window.start else { return }
+    noteStale(window, spendLeft: keys.spendLeft, at: now)
+  }
+
+  fileprivate func facts(
+    _ startKey: StartKey, _ marker: MarkerHead?, at now: Timestamp
+  ) -> WindowDecision.Facts {
+    WindowDecision.Facts(
+      rule: rule, now: now, startKey: startKey, marker: marker, reset: resetWindow,
+      adopted: adopted.flatMap { $0.isOpen(at: now) ? $0 : nil }, locals: locals(at: now))
   }
 }
 

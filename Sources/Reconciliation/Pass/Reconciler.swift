@@ -29,6 +29,8 @@ public struct Reconciler {
   var rememberedAt: Timestamp?
   /// Windows that have ended before their last totals were remembered.
   var endedRecords: [FleetRecord] = []
+  /// The windows that operators have ended.
+  var resets: FleetResets?
   /// How many nodes the fleet had at the last pass.
   var nodeCount = 1
   var passes: UInt64 = 0
@@ -74,6 +76,7 @@ public struct Reconciler {
   ) throws(PassFailure) {
     let isUrgent = occasion == .lastCall
     takeBudgets(node)
+    if let news = node.resets(otherThan: resets?.edition) { take(news) }
     do throws(FleetNodeError) {
       apply(try node.news())
     } catch {
@@ -100,12 +103,13 @@ public struct Reconciler {
   /// A new link to the store was made: it may be another store, or one that has lost its last
   /// writes. The next pass looks at every marker.
   public mutating func linkWasMade() {
-    for index in states.indices { states[index].mergedAt = nil }
+    for index in states.indices {
+      states[index].mergedAt = nil
+      states[index].doubtReset()
+    }
     claimBook.linkWasMade()
     dynamic.linkWasMade()
   }
-
-  // MARK: - The node's side
 
   private mutating func takeBudgets(_ node: some FleetNode) {
     guard let budgets = node.budgets(otherThan: generation) else { return }
@@ -138,6 +142,7 @@ public struct Reconciler {
     (states, places) = (kept, known)
     takePatterns(budgets.patterns, at: node.now())
     (cursor, urgent) = (0, [])
+    if let resets { take(resets) }
   }
 
   /// Takes a state out; the last one takes its place.
@@ -198,6 +203,7 @@ public struct Reconciler {
     let budget = FleetBudget(key: key, limit: nil, rule: rule, origin: origin)
     places[key] = states.count
     states.append(BudgetState(budget, keys: keys, position: nil))
+    states[states.count - 1].reset = resets?.starts[key]
     return states.count - 1
   }
 
@@ -217,8 +223,6 @@ public struct Reconciler {
     }
     return states.indices.filter { isChosen[$0] }
   }
-
-  // MARK: - Ends
 
   /// Lets go of windows that are over, and counts what of them the store never got.
   mutating func endWindows(

@@ -64,6 +64,24 @@ public protocol FleetNode {
   /// A call about the budget was answered: those that wait are tried again. `wasListed`: those that
   /// were listed and still lack room are refused.
   func answerWaiting(for key: BudgetKey, wasListed: Bool)
+
+  /// The windows that operators' resets began, where they are others than under `edition`; nil: the
+  /// same. Windows that began before them are over on every node, whatever the store says.
+  func resets(otherThan edition: UInt64?) -> FleetResets?
+}
+
+/// The windows that operators have ended.
+public struct FleetResets: Sendable {
+  /// Another number means other resets.
+  public var edition: UInt64
+  /// The start of the window that the last reset of each budget began.
+  public var starts: [BudgetKey: Timestamp]
+
+  /// Makes them.
+  public init(edition: UInt64, starts: [BudgetKey: Timestamp]) {
+    self.edition = edition
+    self.starts = starts
+  }
 }
 
 /// The node could not do it now; the next pass tries again.

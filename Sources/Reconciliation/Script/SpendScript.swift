@@ -21,6 +21,7 @@ public enum SpendScript {
     --   sum  of all c:*                                       t    K after our last write
     --   prev the open window that this one replaced           rk   K when M was made
     --   rf   windows that end by then are over: a reset       e    a random word for this life of M
+    --   ra   the window that the last reset began
     -- KEYS[3] H  claims on what is left, in K's slot: a hash; left out: the call claims nothing
     --   <origin> "q a x"   in its call number q it claimed a beyond its spend, until x on this clock
     --   s n  sum and number of the claims above 0             x    none ends before
@@ -194,10 +195,10 @@ public enum SpendScript {
     -- 2. reads; a key of another type fails here
     local tm = redis.call('TIME')
     local now = tonumber(tm[1]) * 1000 + math.floor(tonumber(tm[2]) / 1000)
-    local m = redis.call('HMGET', M, 'w', 'fin', 'sum', 't', 'e', 'rk', 'prev', 'rf')
+    local m = redis.call('HMGET', M, 'w', 'fin', 'sum', 't', 'e', 'rk', 'prev', 'rf', 'ra')
     local mw, mfin = tonumber(m[1] or ''), tonumber(m[2] or '')
     local sum, t, epoch, rk = m[3] or ZERO, m[4] or '0', m[5] or '', tonumber(m[6] or '')
-    local prev, rf = m[7] or '', m[8] or ''
+    local prev, rf, ra = m[7] or '', m[8] or '', m[9] or ''
     if not split(sum) then return redis.error_reply('BDTYPE the marker holds no amount') end
     local kraw = redis.call('GET', K)
     local k = kraw and tonumber(kraw)
@@ -217,6 +218,7 @@ public enum SpendScript {
       redis.call('HSET', M, 'v', '1', 'w', int(w), 'fin', int(fin), 'sum', sum, 't', t, 'e', epoch,
         'prev', prev, 'rf', rf)
       if rk then redis.call('HSET', M, 'rk', string.format('%.17g', rk)) end
+      if ra ~= '' then redis.call('HSET', M, 'ra', ra) end
       redis.call('PEXPIREAT', M, int(fin + 600000))
     end
 
@@ -224,9 +226,12 @@ public enum SpendScript {
     if op == 'RESET' then
       if now > fin then return reply('STALE', ZERO) end
       if mw == w then return reply('OK', ZERO) end
+      -- A later one was first, or the window has ended since and this one is another.
+      if (tonumber(ra) or 0) >= w then return reply('STALE', ZERO) end
+      if mw and now <= mfin and mfin > fin and mw > w then return reply('STALE', ZERO) end
       -- Not only M's window: there may be one that nobody has pushed to yet.
       prev, rf = mw and int(mw) or '', int(math.max(fin - 1, mfin or 0))
-      sum, t, epoch, rk = ZERO, '0', ARGV[5], nil
+      sum, t, epoch, rk, ra = ZERO, '0', ARGV[5], nil, int(w)
       redis.call('SET', K, '0', 'PXAT', int(fin + 1))
       create()
       return reply('RESET', ZERO)

@@ -75,9 +75,11 @@ struct MarkerHead: Equatable {
   var replaced: Timestamp?
   /// Windows that end by then were ended by an operator's reset.
   var resetUntil: Timestamp?
+  /// The window that the last reset began.
+  var resetStart: Timestamp?
 
   /// The fields to ask for, in the order in which `init` takes them.
-  static let fields = ["w", "fin", "prev", "rf"]
+  static let fields = ["w", "fin", "prev", "rf", "ra"]
 
   /// Reads HMGET's reply; nil: there is no marker, or it makes no sense.
   init?(_ reply: RedisValue) {
@@ -89,5 +91,6 @@ struct MarkerHead: Equatable {
     window = Window(start: start, end: end)
     replaced = instant(values[2])
     resetUntil = instant(values[3])
+    resetStart = instant(values[4])
   }
 }

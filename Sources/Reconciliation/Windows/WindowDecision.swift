@@ -16,6 +16,8 @@ enum WindowDecision: Equatable {
     var now: Timestamp
     var startKey: StartKey
     var marker: MarkerHead?
+    /// The window that an operator's last reset began, whatever the store has of it.
+    var reset: Window?
     /// The window that the node has adopted, if it is open.
     var adopted: Window?
     /// The node's own open windows that are not the fleet's yet.
@@ -98,7 +100,9 @@ enum WindowDecision: Equatable {
 
   /// Whether an operator's reset has ended the window.
   private static func isReset(_ window: Window, _ facts: Facts) -> Bool {
-    facts.marker?.resetUntil.map { window.end <= $0 } ?? false
+    if let end = facts.marker?.resetUntil, window.end <= end { return true }
+    // A host whose clock is behind may have begun a later one that seems to be older.
+    return facts.reset.map { window.start < $0.start && window.end <= $0.end } ?? false
   }
 
   /// How near to a window's ends clocks and expiries are not to be told apart, as in the script.

@@ -157,7 +157,7 @@ public struct KeptAlert: Hashable, Sendable {
 }
 
 /// Operators' changes, lines of the audit and alerts that are kept in one transaction.
-public struct ChangeNotes: Sendable {
+public struct ChangeNotes: Equatable, Sendable {
   /// The changes, each in place of what its register held.
   public var changes: [BudgetChange] = []
   /// Registers that hold nothing any more.
@@ -169,8 +169,11 @@ public struct ChangeNotes: Sendable {
   /// Ids of alerts that are of no use any more.
   public var endedAlerts: [String] = []
 
-  /// Nothing.
-  public init() {}
+  /// Changes with the lines that tell of them.
+  public init(_ changes: [BudgetChange] = [], _ audit: [AuditEntry] = []) {
+    self.changes = changes
+    self.audit = audit
+  }
 
   /// The audit is kept as long as windows are, but never more lines than this.
   static let auditBound = 100_000

@@ -11,7 +11,7 @@ extension LedgerWriter {
     let failure = attempt(folding: .budgets(numbers), marks: false, at: now) {
       store throws(SQLiteError) in
       for (adoption, budget) in zip(adoptions, numbers) {
-        var rows = AdoptionRows(adoption, budget: budget)
+        var rows = AdoptionRows(adoption, budget: budget, origin: originID)
         try rows.write(adoption, to: store, bound: settings.totalBound, at: now)
         done.append(rows)
       }

@@ -84,6 +84,8 @@ struct ClaimPort: FleetNode {
   var origin: String { node.base.origin }
   var endedLives: [String] { node.endedLives }
 
+  func resets(otherThan edition: UInt64?) -> FleetResets? { nil }
+
   func budgets(otherThan generation: UInt64?) -> FleetBudgets? {
     generation == node.base.generation
       ? nil : FleetBudgets(generation: node.base.generation, budgets: node.base.budgets)

@@ -51,6 +51,7 @@ import Testing
 
     var nodeID: String { base.nodeID }
     var origin: String { base.origin }
+    func resets(otherThan edition: UInt64?) -> FleetResets? { nil }
     func budgets(otherThan generation: UInt64?) -> FleetBudgets? {
       generation == 1 ? nil : FleetBudgets(generation: 1, budgets: base.budgets)
     }

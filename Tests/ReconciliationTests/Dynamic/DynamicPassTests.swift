@@ -97,6 +97,7 @@ import Testing
       BudgetKey(scope: .tag, name: name, windowText: windowText)
     }
 
+    func resets(otherThan edition: UInt64?) -> FleetResets? { nil }
     func budgets(otherThan known: UInt64?) -> FleetBudgets? {
       guard known != generation else { return nil }
       let pattern = BudgetPattern(

@@ -68,6 +68,7 @@ import Testing
   private final class Node: FleetNode {
     var views: [FleetView] = []
     var nodeID: String { "00000001" }
+    func resets(otherThan edition: UInt64?) -> FleetResets? { nil }
     func budgets(otherThan generation: UInt64?) -> FleetBudgets? { nil }
     func news() -> LedgerNews { LedgerNews(isComplete: false, totals: []) }
     func adopt(_ adoptions: [WindowAdoption]) {}

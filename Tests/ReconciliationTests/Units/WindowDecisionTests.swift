@@ -32,7 +32,7 @@ import Testing
   ) -> MarkerHead? {
     MarkerHead(
       .array(
-        [window.start, window.end, replaced, reset].map {
+        [window.start, window.end, replaced, reset, nil].map {
           .bytes(Array(($0.map { "\($0.unixMilliseconds)" } ?? "").utf8))
         }))
   }
@@ -135,6 +135,26 @@ import Testing
     facts.adopted = Self.later
     #expect(
       WindowDecision.make(facts) == .adopt(Self.last, moving: [Self.later.start], closing: []))
+  }
+
+  @Test func spendFromBeforeAResetStaysThereWhateverTheStoreLost() {
+    var facts = WindowDecision.Facts(
+      rule: .rolling(.seconds(100)), now: Timestamp(unixMilliseconds: Self.now),
+      startKey: .window(Self.last), marker: nil, reset: Self.later, adopted: Self.early,
+      locals: [])
+    #expect(
+      WindowDecision.make(facts) == .adopt(Self.last, moving: [], closing: [Self.early.start]))
+    // One that began after it goes along, also where its host's clock is behind.
+    facts.adopted = Self.later
+    #expect(
+      WindowDecision.make(facts) == .adopt(Self.last, moving: [Self.later.start], closing: []))
+    facts.adopted = nil
+    let behind = Window(
+      start: Self.early.start, end: Timestamp(unixMilliseconds: Self.later.end.unixMilliseconds + 1)
+    )
+    facts.locals = [behind]
+    #expect(
+      WindowDecision.make(facts) == .adopt(Self.last, moving: [behind.start], closing: []))
   }
 
   @Test func aWindowOpenedInTheFutureBeginsNow() {

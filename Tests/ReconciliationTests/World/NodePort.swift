@@ -29,6 +29,13 @@ struct NodePort: FleetNode {
         rule: budget.rule, policy: BudgetPolicy(limit: budget.limit)))
   }
 
+  func resets(otherThan edition: UInt64?) -> FleetResets? {
+    if edition == node.resetEdition { return nil }
+    let starts = node.ledger.resets.map { (node.budgets[$0.key].key, $0.value) }
+    return FleetResets(
+      edition: node.resetEdition, starts: Dictionary(uniqueKeysWithValues: starts))
+  }
+
   func news() throws(FleetNodeError) -> LedgerNews {
     world.interleave()
     guard isAlive else { throw Self.dead }
@@ -40,6 +47,9 @@ struct NodePort: FleetNode {
     world.interleave()
     guard isAlive else { throw Self.dead }
     if world.strikes(world.faults.ledger) { throw FleetNodeError("the disk is full") }
+    if adoptions.contains(where: { node.hasReset($0.record) }) {
+      throw FleetNodeError("reset meanwhile")
+    }
     for adoption in adoptions { world.adopt(adoption, node) }
     if world.strikes(world.faults.ledger) {
       // Done, though it is not known here: the file was opened again.
@@ -66,7 +76,7 @@ struct NodePort: FleetNode {
   func remember(_ records: [FleetRecord]) throws(FleetNodeError) {
     guard isAlive else { throw Self.dead }
     if world.strikes(world.faults.ledger) { throw FleetNodeError("the disk is full") }
-    for record in records {
+    for record in records where !node.hasReset(record) {
       guard let budget = node.budgets.firstIndex(where: { $0.key == record.key }) else { continue }
       node.ledger.records[budget][record.start] = record
     }

@@ -18,8 +18,10 @@ struct Scenario: Sendable {
   var nodeSkew = 0
   /// Increments by others, of steps.
   var foreign = 0.0
-  /// Operators' resets, of steps.
+  /// Resets of the store alone, as if by hand, of steps.
   var reset = 0.0
+  /// Operators' resets on a node, of steps.
+  var nodeReset = 0.0
   /// Other configurations, of steps.
   var reload = 0.0
   /// Jumps of the store's clock, of steps; it comes back within a minute.

@@ -21,6 +21,8 @@ struct SimulatedLedger {
   /// By budget and start.
   var windows: [[Timestamp: Window]]
   var records: [[Timestamp: FleetRecord]]
+  /// The start of the window that each budget's last reset began, as far as the node has heard.
+  var resets: [Int: Timestamp] = [:]
   /// By the key that the client made.
   var entries: [Int: Entry] = [:]
 
@@ -63,6 +65,18 @@ struct SimulatedLedger {
       if let end = records[budget][old]?.end, end > now { records[budget][old]?.end = now }
     }
     records[budget][start] = adoption.record
+  }
+
+  /// Ends every window that began before `span`, and opens that one.
+  mutating func reset(_ budget: Int, _ span: FleetSpan, origin: String) -> [Timestamp] {
+    let last = Timestamp(unixMilliseconds: span.start.unixMilliseconds - 1)
+    let ended = windows[budget].filter { $0.key < span.start && $0.value.end > last }.map(\.key)
+    for start in ended { windows[budget][start]?.end = last }
+    for (start, record) in records[budget] where start < span.start && record.end > last {
+      records[budget][start]?.end = last
+    }
+    open(budget, span, origin: origin)
+    return ended
   }
 
   /// Whether balances are what their entries add up to.

@@ -34,6 +34,8 @@ final class SimulatedNode {
   /// Which of those are entries; the others come from patterns.
   var entries: [Int] = []
   private let isDynamic: Bool
+  /// Counts what it has heard of operators' resets.
+  var resetEdition: UInt64 = 0
   /// Whether the last pass asked to be followed by an urgent one.
   var isNextUrgent = false
   /// The last pass broke its link.
@@ -111,6 +113,33 @@ final class SimulatedNode {
     let span = FleetSpan(start: start, end: window.end)
     open[budget] = span
     return span
+  }
+
+  /// An operator's reset, made here or heard of: windows that began before `start` are over. True: it
+  /// is news.
+  func reset(_ budget: Int, from start: Timestamp, at now: Timestamp) -> Bool {
+    guard ledger.resets[budget].map({ $0 < start }) ?? true else { return false }
+    ledger.resets[budget] = start
+    resetEdition += 1
+    let span = FleetSpan(start: start, end: budgets[budget].rule.window(at: start).end)
+    let started = open[budget].flatMap { $0.end >= now ? $0.start : nil }
+    guard span.end >= now, started.map({ $0 < start }) ?? true else { return true }
+    changed += ledger.reset(budget, span, origin: origin).map { (budget, $0) }
+    changed.append((budget, start))
+    ledger.records[budget][start] = FleetRecord(
+      key: budgets[budget].key, start: start, end: span.end, at: start)
+    open[budget] = span
+    others[budget] = FleetView(budget: budget, start: start, others: .zero)
+    return true
+  }
+
+  /// Whether an operator has ended the window, as far as the node has heard.
+  func hasReset(_ record: FleetRecord) -> Bool {
+    guard let budget = budgets.firstIndex(where: { $0.key == record.key }),
+      let start = ledger.resets[budget]
+    else { return false }
+    return record.start < start && record.end >= start
+      && record.end <= budgets[budget].rule.window(at: start).end
   }
 
   /// The ledger's part of an adoption, then the engine's.

@@ -14,6 +14,7 @@ extension World {
     if let failure { throw failure }
     checkLedgers()
     checkAgreement()
+    checkResets()
     if failure == nil { checkIdlePasses() }
     if let failure { throw failure }
   }

@@ -68,6 +68,7 @@ extension World {
         + "\(redis.text(spend) ?? "-") sum \(before?["sum"] ?? "-") -> "
         + "\(redis.hash(mark)?["sum"] ?? "-")")
     if let refusal = reply.refusal { fail("the script refuses: \(refusal.text)") }
+    if code == "RESET" { noteReset(ofMarker: mark, before: before) }
     if written > 0 {
       let changes = ["OK", "NEW", "MLOST", "KLOST", "RESET", "ENDING"]
       if !changes.contains(code) { fail("I12: \(code) and \(written) writes") }

@@ -104,6 +104,8 @@ extension World {
       spendElsewhere(random.below(budgets.count))
     } else if strikes(scenario.reload) {
       reload(random.pick(nodes))
+    } else if scenario.nodeReset > 0, strikes(scenario.nodeReset) {
+      operatorResets(random.below(budgets.count), on: random.pick(nodes))
     } else if strikes(scenario.reset) {
       reset(random.below(budgets.count))
     } else if faults.failover > 0, strikes(0.02) {

@@ -43,6 +43,7 @@ final class World {
   var settings = ReconcilerSettings()
   private(set) var readBound = 0
   var watch: Watch
+  var resets = ResetWatch()
   var depth = 0
   var isHealing = false
   /// How far the store's clock is off, and until when, true time.
@@ -183,6 +184,7 @@ final class World {
     for key in done {
       if !strikes(faults.acknowledgement) { requests[key].isAcknowledged = true }
     }
+    for key in done { resets.noteCommit(of: key) }
     if !done.isEmpty {
       note("node \(node.place) commits \(done.map { "\($0)" }.joined(separator: ","))")
       watch.noteTotals(of: node, self)
@@ -218,6 +220,7 @@ final class World {
     note("node \(node.place) begins a pass")
     var isDone = false
     do throws(PassFailure) {
+      try exchangeResets(of: node, &store)
       let report = try reconciler.pass(port, &store, isUrgent: isUrgent)
       isDone = true
       if node.life == life { node.isNextUrgent = report.isNextUrgent }

@@ -29,7 +29,8 @@ struct Administration {
   ) -> ServiceRefusal {
     let isForWho = refusal.code == .permissionDenied || refusal.code == .unauthenticated
     if let method, isForWho, method.leastRole == .admin {
-      context.audit.noteRefused(method.description, by: peer, refusal.message)
+      context.audit.noteRefused(
+        method.description, by: peer?.author ?? .nobody, refusal.message)
     }
     return ServiceRefusal(refusal)
   }
@@ -39,12 +40,13 @@ struct Administration {
     _ head: RequestHead, _ decoder: inout RequestDecoder
   ) throws(ServiceRefusal) {
     let work: @Sendable (ChangeDesk) -> Void
-    switch method {
-    case .setBudget: work = try setBudget(head, &decoder)
-    case .clearBudget: work = try clearBudget(head, &decoder)
-    case .listChanges: work = try listChanges(head, &decoder)
-    case .reloadConfig: work = try reloadConfig(head, &decoder)
-    default: throw ServiceRefusal(.internal, "\(method) changes no budgets")
+    do throws(ServiceRefusal) {
+      work = try read(head, &decoder)
+    } catch {
+      if method.leastRole == .admin {
+        context.audit.noteRefused(method.description, by: author, error.status.message)
+      }
+      throw error
     }
     guard let desk = context.changes else {
       throw ServiceRefusal(.unavailable, "this server changes no budgets")
@@ -53,6 +55,20 @@ struct Administration {
       throw ServiceRefusal(
         .unavailable,
         "\(ChangeDesk.waitingBound) changes wait already: try again in a second")
+    }
+  }
+
+  /// Reads a call: the work that it asks of the desk.
+  private func read(
+    _ head: RequestHead, _ decoder: inout RequestDecoder
+  ) throws(ServiceRefusal) -> @Sendable (ChangeDesk) -> Void {
+    switch method {
+    case .setBudget: try setBudget(head, &decoder)
+    case .clearBudget: try clearBudget(head, &decoder)
+    case .resetBudget: try resetBudget(head, &decoder)
+    case .listChanges: try listChanges(head, &decoder)
+    case .reloadConfig: try reloadConfig(head, &decoder)
+    default: throw ServiceRefusal(.internal, "\(method) changes no budgets")
     }
   }
 

@@ -29,7 +29,7 @@ extension BudgetService {
     response.durability = standing.durability
     response.storeState = context.fleet?.storeState ?? "none"
     response.idempotencyHorizonUnixMilliseconds = standing.idempotencyHorizon.unixMilliseconds
-    response.methods = MethodName.allCases.filter(\.isServed).map(\.description)
+    response.methods = MethodName.allCases.map(\.description)
     responses.appendPing(response, callID: head.callID, to: &output)
   }
 }

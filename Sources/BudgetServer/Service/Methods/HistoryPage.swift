@@ -86,13 +86,30 @@ struct HistoryPage: Sendable {
     response.window = budget.key.windowText
     response.timeZone = budget.timeZone
     if let open { response.windows.append(SpendWindow(open, isOfFleet: isOpenOfFleet)) }
-    response.windows += ended.prefix(room).map {
-      SpendWindow($0, of: budget)
-    }
+    response.windows += ended.prefix(room).map { SpendWindow($0, of: budget) }
+    markResets(&response.windows)
     if ended.count > room, let last = response.windows.last {
       response.nextPageToken = "\(last.startUnixMilliseconds)"
     }
     return response
+  }
+}
+
+extension HistoryPage {
+  /// A window was reset if it ended before its time, and the next one began with the next millisecond:
+  /// nothing else ends a window so.
+  private func markResets(_ windows: inout [SpendWindow]) {
+    guard let rule = budget.rule else { return }
+    var laterStart = open?.window.start.unixMilliseconds ?? before?.unixMilliseconds
+    for index in windows.indices {
+      let window = windows[index]
+      defer { laterStart = window.startUnixMilliseconds }
+      guard !window.isOpen, let laterStart, window.endUnixMilliseconds + 1 == laterStart else {
+        continue
+      }
+      let usual = rule.window(at: Timestamp(unixMilliseconds: window.startUnixMilliseconds)).end
+      windows[index].wasReset = usual.unixMilliseconds > window.endUnixMilliseconds
+    }
   }
 }
 
@@ -109,6 +126,8 @@ struct HistoryBudget: Sendable {
   /// Its state; nil where it is not live.
   var report: BudgetReport?
   var timeZone = ""
+  /// When its windows begin and end; nil: nothing names it any more.
+  private(set) var rule: WindowRule?
   /// The refusal where the ledger does not know it either; nil: it is in force.
   var unknown: RPCStatus?
 
@@ -118,6 +137,7 @@ struct HistoryBudget: Sendable {
   }
 
   private mutating func follow(_ rule: WindowRule) {
+    self.rule = rule
     if case .calendar(let windows) = rule { timeZone = windows.zone.name }
   }
 }

@@ -45,6 +45,14 @@ extension ServiceRefusal {
         + "without control characters")
   }
 
+  /// The same of a text.
+  static func check(_ name: String, field: String) throws(ServiceRefusal) {
+    let result = NameBytes.with(name) { bytes in
+      Result { () throws(ServiceRefusal) in try check(bytes, field: field) }
+    }
+    try result.get()
+  }
+
   /// Refuses a token that none can be.
   static func check(_ token: [UInt8]) throws(ServiceRefusal) {
     let lengths = AccessToken.lengths
