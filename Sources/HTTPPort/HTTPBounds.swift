@@ -6,8 +6,11 @@ public import TLS
 public struct HTTPBounds: Sendable {
   /// Connections at one time.
   public var connections = 64
-  /// A request's line and headers, in bytes.
+  /// A request's line and headers, and a form's fields, in bytes.
   public var requestBytes = 8 * 1_024
+  /// The one path that takes a posted form, its fields among the bytes of the request; nil: none does,
+  /// and a body is refused.
+  public var formPath: String?
   /// From a request's first byte to its last.
   public var requestDuration: Duration = .seconds(5)
   /// How long a connection may stand without a request.
@@ -38,7 +41,7 @@ public struct HTTPBounds: Sendable {
 public enum HTTPBound: String, CaseIterable, Sendable {
   /// The connection longest without a request was closed to make room, or one had to wait.
   case connections
-  /// A request was too long, or came with a body.
+  /// A request was too long, or came with a body that is no form.
   case requestBytes = "request_bytes"
   /// A request took too long to come.
   case requestTime = "request_time"

@@ -6,6 +6,12 @@ public struct HTTPRequest: Equatable, Sendable {
   public var path: String
   /// The text behind the target's `?`, as sent.
   public var query: String
+  /// The fields of a form that was posted, as sent; empty: there is none.
+  public var form = ""
+  /// The host that was asked, with its port, as sent.
+  public var host = ""
+  /// The site whose page a browser asks for, `https://host:port`; empty: no browser says so.
+  public var origin = ""
   /// The thing that shows who asks; nil: nothing does.
   public var credential: HTTPCredential?
   /// The names of the certificate of who asks, verified; empty: there is none.
@@ -24,12 +30,17 @@ public struct HTTPRequest: Equatable, Sendable {
   }
 
   /// The first value of a field of the query, decoded; nil where it is absent or no UTF-8.
-  public func value(of field: String) -> String? {
-    for pair in query.utf8.split(separator: UInt8(ascii: "&")) {
+  public func value(of field: String) -> String? { Self.value(of: field, in: query) }
+
+  /// The same of a field of the form.
+  public func formValue(of field: String) -> String? { Self.value(of: field, in: form) }
+
+  private static func value(of field: String, in pairs: String) -> String? {
+    for pair in pairs.utf8.split(separator: UInt8(ascii: "&")) {
       let parts = pair.split(
         separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-      guard let name = parts.first, Self.decoded(name) == field else { continue }
-      return parts.count > 1 ? Self.decoded(parts[1]) : ""
+      guard let name = parts.first, decoded(name) == field else { continue }
+      return parts.count > 1 ? decoded(parts[1]) : ""
     }
     return nil
   }

@@ -29,7 +29,8 @@ import Testing
     "/healthz": [true, true, true], "/readyz": [true, true, true],
     "/metrics": [false, true, false], "/": [false, false, true],
     "/status.json": [false, false, true], "/history.json": [false, false, true],
-    "/provider/budgets": [false, false, true],
+    "/provider/budgets": [false, false, true], "/changes.json": [false, false, true],
+    "/change": [false, false, false],
   ]
 
   @Test(arguments: PageSite.Path.allCases)

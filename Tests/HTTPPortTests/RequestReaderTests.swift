@@ -54,6 +54,51 @@ import Testing
         == .request(HTTPRequest(path: "/", keepsAlive: keepsAlive)))
   }
 
+  private static let form = "Content-Type: application/x-www-form-urlencoded; charset=UTF-8\r\n"
+
+  @Test func aFormIsReadWhereOneIsTaken() {
+    let text =
+      "POST /change HTTP/1.1\r\nHost: h:1\r\nOrigin: http://h:1\r\n\(Self.form)Content-Length: 12\r\n\r\n"
+      + "a=b+c&d=%26&GET / HTTP/1.1\r\nHost: h:1\r\n\r\n"
+    for size in 1...text.utf8.count {
+      var reader = RequestReader(bound: 8_192, formPath: "/change")
+      var steps: [HTTPRequest] = []
+      var rest = Array(text.utf8)[...]
+      while !rest.isEmpty {
+        reader.append(rest.prefix(size))
+        rest = rest.dropFirst(size)
+        while case .request(let request) = reader.next() { steps.append(request) }
+      }
+      #expect(steps.map(\.path) == ["/change", "/"])
+      let request = steps.first ?? HTTPRequest(path: "")
+      #expect(request.form == "a=b+c&d=%26&" && request.host == "h:1")
+      #expect(request.origin == "http://h:1")
+      #expect(request.formValue(of: "a") == "b c" && request.formValue(of: "d") == "&")
+      #expect(request.formValue(of: "e") == nil && request.value(of: "a") == nil)
+    }
+  }
+
+  @Test(arguments: [
+    ("POST /other", form, "12", true), ("PUT /change", form, "12", true),
+    ("POST /change", "Content-Type: text/plain\r\n", "12", true), ("POST /change", "", "12", true),
+    ("POST /change", form, "8192", true), ("POST /change", form, "99999999999999999999", true),
+    ("POST /change", form, "0", false),
+  ])
+  func otherBodiesAreRefused(line: String, type: String, length: String, isRefused: Bool) {
+    var reader = RequestReader(bound: 8_192, formPath: "/change")
+    reader.append(
+      "\(line) HTTP/1.1\r\nHost: x\r\n\(type)Content-Length: \(length)\r\n\r\nabcdefghijkl".utf8)
+    #expect((reader.next() == .refused(.body)) == isRefused)
+  }
+
+  @Test func nobodySplitsAForm() {
+    var reader = RequestReader(bound: 8_192, formPath: "/change")
+    reader.append(
+      ("POST /change HTTP/1.1\r\nHost: x\r\n\(Self.form)Transfer-Encoding: chunked\r\n\r\n"
+        + "1\r\na").utf8)
+    #expect(reader.next() == .refused(.body))
+  }
+
   @Test(arguments: [
     ("http://host:1/a/b?c", "/a/b", "c"), ("http://host", "/", ""), ("HTTP://h?q", "/", "q"),
     ("/a?b?c=d", "/a", "b?c=d"), ("/%2e%2e/a", "/%2e%2e/a", ""), ("*", "*", ""),

@@ -14,6 +14,8 @@ public final class PagePort: Sendable {
     adopting listener: consuming Descriptor, _ sources: PageSources, bounds: HTTPBounds,
     security: (@Sendable () -> TLSContext)? = nil
   ) {
+    var bounds = bounds
+    bounds.formPath = PageSite.Path.change.rawValue
     let port = HTTPPort(
       adopting: listener, site: PageSite(sources), bounds: bounds,
       counters: sources.http, security: security, clock: { [time = sources.time] in time.now() })

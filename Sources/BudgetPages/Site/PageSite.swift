@@ -14,6 +14,8 @@ final class PageSite: HTTPSite {
     case providerBudgets = "/provider/budgets"
     case statusJSON = "/status.json"
     case historyJSON = "/history.json"
+    case changesJSON = "/changes.json"
+    case change = "/change"
   }
 
   /// How often a page was answered, and how.
@@ -26,6 +28,7 @@ final class PageSite: HTTPSite {
   private let metrics: MetricsPage
   private let statusJSON: StatusJSONPage
   private let historyJSON: HistoryJSONPage
+  private let changes: ChangesPage
   /// Metrics on their own: whoever plays with the status page keeps no scrape waiting.
   private let metricsRendering = SharedRendering(label: "budgetd.pages.metrics")
   private let otherRendering = SharedRendering(label: "budgetd.pages.other")
@@ -41,11 +44,16 @@ final class PageSite: HTTPSite {
     metrics = MetricsPage(sources, pages: counts)
     statusJSON = StatusJSONPage(sources)
     historyJSON = HistoryJSONPage(sources)
+    changes = ChangesPage(sources)
   }
 
   func answer(_ request: HTTPRequest, _ reply: HTTPReply) {
     let path = Path(rawValue: request.path)
-    switch sources.access?.verdict(request, for: path) ?? .allowed {
+    let verdict = sources.access?.verdict(request, for: path) ?? .allowed
+    if verdict != .allowed, path == .change, request.method == "POST" {
+      changes.noteRefused(request, verdict.words)
+    }
+    switch verdict {
     case .allowed: show(path, request, reply)
     case .denied(let why): reply.send(.text(why, status: .forbidden))
     case .unknown(.zero): reply.send(.unknownClient)
@@ -61,11 +69,12 @@ final class PageSite: HTTPSite {
       let paths = Path.allCases.map { "  \($0.rawValue)" }.joined(separator: "\n")
       return reply.send(.text("no such page; there are:\n\(paths)", status: .notFound))
     }
-    guard ["GET", "HEAD"].contains(request.method) else {
+    guard path.methods.contains(request.method) else {
       return reply.send(
         .text(
-          "\(path.rawValue) takes GET and HEAD only", status: .methodNotAllowed,
-          headers: [("Allow", "GET, HEAD")]))
+          "\(path.rawValue) takes \(path.methods.joined(separator: " and ")) only",
+          status: .methodNotAllowed,
+          headers: [("Allow", path.methods.joined(separator: ", "))]))
     }
     switch path {
     case .status: reply.send(StatusPage.response)
@@ -79,6 +88,12 @@ final class PageSite: HTTPSite {
         ProviderBudgetsPage.response(sources)
       }
     case .statusJSON, .historyJSON: answerStatus(path, request, reply)
+    case .changesJSON:
+      let author = changes.author(of: request)
+      historyRendering.ask("\(path.rawValue) \(author?.name ?? "")", reply) { [changes] in
+        changes.response(for: author)
+      }
+    case .change: changes.change(request, reply)
     }
   }
 
@@ -111,6 +126,21 @@ final class PageSite: HTTPSite {
   func answered(path: String?, status: HTTPStatus) {
     let known = path.flatMap(Path.init(rawValue:))
     counts.count(Answered(path: known?.rawValue ?? "_unknown", status: status.rawValue))
+  }
+}
+
+extension PageSite.Path {
+  /// The methods that it takes.
+  fileprivate var methods: [String] { self == .change ? ["POST"] : ["GET", "HEAD"] }
+}
+
+extension PageVerdict {
+  fileprivate var words: String {
+    switch self {
+    case .allowed: ""
+    case .unknown: "they have not said who they are"
+    case .denied(let why): why
+    }
   }
 }
 

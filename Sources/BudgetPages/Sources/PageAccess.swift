@@ -29,9 +29,10 @@ public struct PageAccess: Sendable {
     switch path {
     case .health, .readiness: .allowed
     case .metrics where isMetricsOpen: .allowed
-    case .status, .statusJSON, .historyJSON, .providerBudgets:
+    case .status, .statusJSON, .historyJSON, .changesJSON, .providerBudgets:
       arePagesOpen ? .allowed : judge(request)
-    case .metrics, nil: judge(request)
+    // Changes are never everybody's.
+    case .metrics, .change, nil: judge(request)
     }
   }
 

@@ -62,6 +62,8 @@ public struct PageSources: Sendable {
   public var history: @Sendable ([HistoryQuestion]) -> [[PastWindow]]? = { _ in nil }
   /// Who may see pages; nil: everybody.
   public var access: PageAccess?
+  /// The changes of operators; nil: there are none.
+  public var changes: PageChanges?
   /// How often somebody was turned away, and what was written down.
   public var accessReading: @Sendable () -> AccessReading = { AccessReading() }
   /// The trace so far; nil: no trace is written.

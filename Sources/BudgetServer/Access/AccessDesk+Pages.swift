@@ -32,6 +32,11 @@ extension AccessDesk {
     return .allowed
   }
 
+  /// Who asks for a page, as far as their request shows; nobody is told off for a wrong token.
+  func identity(behind request: HTTPRequest) -> Identity? {
+    request.credential.map { identity(showing: $0) } ?? identity(of: request.certificateNames)
+  }
+
   private func identity(showing credential: HTTPCredential) -> Identity? {
     switch credential {
     case .bearer(let token): return identity(token: Array(token.utf8))

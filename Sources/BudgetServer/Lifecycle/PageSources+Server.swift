@@ -53,6 +53,7 @@ extension PageSources {
       self.access = access
     }
     accessReading = { AccessReading(desk, audit) }
+    if let changes = context.changes { self.changes = PageChanges(changes, desk) }
     if let security = parts.security {
       self.security = { [http] in
         security.reading(transport.counters, http.failures, done: http.handshakes)

@@ -5,9 +5,12 @@ struct RequestHead {
   private var hosts = 0
   private var contentLength: String?
   private var hasAuthorization = false
+  private var isForm = false
+  /// The bytes of the form behind the head.
+  private(set) var formBytes = 0
 
-  /// Reads a whole head, the empty line at its end included.
-  init(_ head: ArraySlice<UInt8>) throws(RequestRefusal) {
+  /// Reads a whole head, the empty line at its end included. Only `formPath` takes a form.
+  init(_ head: ArraySlice<UInt8>, formPath: String? = nil) throws(RequestRefusal) {
     request = HTTPRequest(path: "")
     var lines = head.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
       .map { $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0 }
@@ -23,7 +26,10 @@ struct RequestHead {
       guard contentLength.allSatisfy({ ("0"..."9").contains($0) }) else {
         throw .malformed("its Content-Length is not a number")
       }
-      throw .body
+      guard let formPath, request.path == formPath, request.method == "POST", isForm,
+        let length = Int(contentLength)
+      else { throw .body }
+      formBytes = length
     }
   }
 
@@ -58,7 +64,15 @@ struct RequestHead {
     }
     let value = Self.text(line[(colon + 1)...]).trimming { $0 == " " || $0 == "\t" }
     switch Self.text(line[..<colon]).lowercased() {
-    case "host": hosts += 1
+    case "host":
+      hosts += 1
+      // Only who posts something is asked where from.
+      if request.method == "POST" { request.host = value }
+    case "origin": request.origin = value
+    case "content-type":
+      isForm =
+        value.lowercased().prefix { $0 != ";" }.trimming { $0 == " " }
+        == "application/x-www-form-urlencoded"
     case "connection":
       for option in value.lowercased().split(separator: ",") {
         switch option.trimming({ $0 == " " || $0 == "\t" }) {
@@ -145,7 +159,7 @@ enum RequestRefusal: Error, Equatable {
       case .headersTooLarge:
         "the request's line and headers are over \(bounds.requestBytes) bytes"
       case .targetTooLong: "the request's line is over \(bounds.requestBytes) bytes"
-      case .body: "requests have no body here"
+      case .body: "requests have no body here, but for a short form where one is posted"
       case .timedOut: "the request was not whole after \(bounds.requestDuration)"
       }
     return .text(text, status: status)

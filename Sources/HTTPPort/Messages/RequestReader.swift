@@ -15,10 +15,14 @@ struct RequestReader {
 
   private(set) var held: [UInt8] = []
   private let bound: Int
+  private let formPath: String?
   /// No head ends before this position.
   private var searched = 0
 
-  init(bound: Int) { self.bound = bound }
+  init(bound: Int, formPath: String? = nil) {
+    self.bound = bound
+    self.formPath = formPath
+  }
 
   /// How many bytes it will take: never less than one, so that a head over the bound is seen.
   var room: Int { max(1, bound + 1 - held.count) }
@@ -43,8 +47,12 @@ struct RequestReader {
     guard end <= bound else { return .refused(.headersTooLarge) }
     let head = held[..<end]
     do throws(RequestRefusal) {
-      let request = try RequestHead(head).request
-      held.removeFirst(end)
+      let parsed = try RequestHead(head, formPath: formPath)
+      var request = parsed.request
+      guard parsed.formBytes <= bound - end else { return .refused(.body) }
+      guard held.count >= end + parsed.formBytes else { return .incomplete }
+      request.form = String(decoding: held[end..<(end + parsed.formBytes)], as: UTF8.self)
+      held.removeFirst(end + parsed.formBytes)
       searched = 0
       return .request(request)
     } catch {

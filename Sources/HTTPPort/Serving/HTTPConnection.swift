@@ -71,7 +71,7 @@ final class HTTPConnection {
     self.socket = socket
     isSecure = context != nil
     session = nil
-    reader = RequestReader(bound: bounds.requestBytes)
+    reader = RequestReader(bound: bounds.requestBytes, formPath: bounds.formPath)
     requestedAt = now
     idleSince = now
     progressAt = now

@@ -112,6 +112,8 @@ function makeRow() {
   cells.kind = row.querySelector("small");
   [cells.fill, cells.held] = row.querySelectorAll("i");
   cells.past = row.querySelector("svg");
+  cells.change = row.querySelector("button");
+  cells.change.addEventListener("click", () => openChange(cells.budget));
   return cells;
 }
 
@@ -199,6 +201,9 @@ function putRow(cells, budget, now) {
       + (budget.reserved > 0 ? `, and ${exactMoney(budget.reserved)} reserved` : ""));
   putTimes(cells, budget, now);
   putHistory(cells, budget);
+  const isFixed = formToken === null || Boolean(budget.pattern);
+  if (cells.change.hidden !== isFixed) cells.change.hidden = isFixed;
+  cells.budget = budget;
 }
 
 // A pattern: its names' spend together, and what each may spend. Its own budget counts what names
@@ -542,6 +547,118 @@ function writeFacts(facts) {
     setText(noteCell, note);
   });
 }
+// Changes of operators: what was changed lately, and a form for those who may change.
+const changesMilliseconds = 10000;
+
+let formToken = null;
+let changesAskedAt = -Infinity;
+let changesAsking = false;
+let changesShown = "";
+let changing = null;
+
+async function refreshChanges(isDue = performance.now() - changesAskedAt > changesMilliseconds) {
+  if (changesAsking || !isDue) return;
+  changesAsking = true;
+  changesAskedAt = performance.now();
+  try {
+    const answer = await fetch("/changes.json");
+    if (!answer.ok) return;
+    const changes = await answer.json();
+    formToken = changes.token;
+    showChanges(changes);
+  } catch {
+    // The next one asks again; the page says itself when the server does not answer.
+  } finally {
+    changesAsking = false;
+  }
+}
+
+const actions = {
+  set_budget: "changed", clear_budget: "cleared", reset_budget: "reset", reload: "reloaded the configuration",
+  backup: "copied the ledger",
+};
+
+function changeText(line) {
+  const target = line.scope === null ? ""
+    : ` ${line.scope} \u2068${shownName(line.name)}\u2069${line.window ? ` per ${line.window}` : ""}`;
+  const who = `\u2068${shownName(line.author)}\u2069`;
+  const why = line.reason ? ` (\u2068${shownName(line.reason)}\u2069)` : "";
+  const what = line.refusal ? `was refused ${line.action}` : actions[line.action] ?? line.action;
+  const values = line.refusal ? `: ${line.refusal}`
+    : line.after ? `: ${line.after}${line.before ? `, was ${line.before}` : ""}` : "";
+  return `${clock(line.at_unix_ms).slice(5)} ${who} ${what}${target}${shownName(values)}${why}`;
+}
+
+function showChanges({ lines, is_known: isKnown }) {
+  const text = JSON.stringify(lines);
+  if (text === changesShown) return;
+  changesShown = text;
+  byID("changes").hidden = !isKnown || lines.length === 0;
+  byID("changes-list").replaceChildren(...lines.map((line) =>
+    made("li", changeText(line), line.refusal ? "refused" : "")));
+}
+
+function openChange(budget) {
+  changing = budget;
+  setText(byID("change-title"),
+    `${budget.scope} \u2068${shownName(budget.name)}\u2069, ${budget.window}`);
+  byID("change-reason").value = "";
+  byID("change-amount").value = "";
+  byID("change-action").value = budget.mode === "freeze" ? "unfreeze" : "raise";
+  answerChange("", false);
+  showAmount();
+  byID("change").showModal();
+}
+
+function showAmount() {
+  const action = byID("change-action").value;
+  byID("change-amount-label").hidden = action !== "raise" && action !== "reset";
+  setText(byID("change-amount-label").firstElementChild,
+    action === "raise" ? "By how many US dollars" : "Spent in the new window, US dollars");
+}
+
+function answerChange(text, isBad) {
+  setText(byID("change-answer"), text);
+  byID("change-answer").classList.toggle("bad", isBad);
+}
+
+// The next midnight where the page is looked at.
+function nextMidnight() {
+  const midnight = new Date(lastStatus.now_unix_ms);
+  midnight.setHours(24, 0, 0, 0);
+  return midnight.getTime();
+}
+
+async function sendChange(event) {
+  event.preventDefault();
+  const fields = new URLSearchParams({
+    token: formToken ?? "", action: byID("change-action").value, scope: changing.scope,
+    name: changing.name, window: changing.window, until: nextMidnight(),
+    amount: byID("change-amount").value.trim() || "0", reason: byID("change-reason").value.trim(),
+  });
+  byID("change-send").disabled = true;
+  answerChange("asking …", false);
+  try {
+    const answer = await fetch("/change", { method: "POST", body: fields });
+    const text = (await answer.text()).slice(0, 500).trim();
+    answerChange(answer.ok ? "" : text, !answer.ok);
+    if (answer.ok) {
+      byID("change").close();
+      changesAskedAt = -Infinity;
+      refresh();
+    }
+  } catch (error) {
+    answerChange(`no answer (${error.message}): look whether it was done before you try again`, true);
+  } finally {
+    byID("change-send").disabled = false;
+  }
+}
+
+function beginChanges() {
+  byID("change-form").addEventListener("submit", sendChange);
+  byID("change-action").addEventListener("change", showAmount);
+  byID("change-cancel").addEventListener("click", () => byID("change").close());
+}
 const refreshMilliseconds = 2000;
 const answerMilliseconds = 10000;
 const staleMilliseconds = 7000;
@@ -586,6 +703,7 @@ async function refresh() {
     if (question !== asking) return;
     show(status);
     refreshHistory(status);
+    refreshChanges();
     failure = null;
     answeredAt = performance.now();
   } catch (error) {
@@ -681,6 +799,7 @@ function begin() {
     if (document.hidden) clearTimeout(timer);
     else refresh();
   });
+  beginChanges();
   setInterval(showAge, 1000);
   refresh();
 }
