@@ -64,7 +64,7 @@ let package = Package(
       name: "budgetd",
       dependencies: [
         "BudgetFleet", "BudgetModel", "BudgetPages", "BudgetServer", "BudgetWire", "JSONWriting",
-        "LiteLLMConfig",
+        "LiteLLMConfig", "Reconciliation",
         "RedisStore", "SecretFiles", "Sockets", "TCPTransport", "TLS", argumentParser, logging,
       ], exclude: ["README.md"], swiftSettings: strict, linkerSettings: runtime),
     .executableTarget(
@@ -100,8 +100,8 @@ let package = Package(
       [
         "Access", "BudgetAlerts", "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages",
         "BudgetWire", "CMalloc", "Digest",
-        "Documents", "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "SpendLedger",
-        "SecretFiles", "Sockets", "TCPTransport", "TLS", "Webhooks", logging,
+        "Documents", "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "Reconciliation",
+        "SpendLedger", "SecretFiles", "Sockets", "TCPTransport", "TLS", "Webhooks", logging,
       ]),
     module("LoadTest", ["BudgetClient", "BudgetWire", "Sockets", "TCPTransport"]),
     module(
@@ -246,7 +246,8 @@ let package = Package(
     tests(
       "budgetdTests",
       [
-        "BudgetFleet", "BudgetServer", "BudgetWire", "LiteLLMConfig", "TCPTransport", "budgetd",
+        "BudgetFleet", "BudgetServer", "BudgetWire", "LiteLLMConfig", "Reconciliation",
+        "TCPTransport", "budgetd",
         argumentParser, logging,
       ]),
   ]

@@ -16,6 +16,7 @@ enum EnvironmentArguments {
     "max-connections-per-client", "max-requests-under-way-per-client",
     "max-unsent-bytes-per-client", "records-per-second",
     "access-file", "outage-policy", "fleet-size", "reconcile-interval-ms", "clock-jump-bound-s",
+    "reservations", "shared-budget", "reserve-wait",
     "log-format", "drain-delay", "tls-cert", "tls-key", "tls-client-ca", "tls-client", "http-tls",
   ]
 
@@ -47,7 +48,7 @@ enum EnvironmentArguments {
   }
 
   /// Options that may be given again: several values of a variable have commas between them.
-  private static let repeatable = ["listen"]
+  private static let repeatable = ["listen", "shared-budget"]
 
   /// The arguments that the variables stand for; empty variables stand for none. Those in `given` win:
   /// of options that may be given again they alone count.

@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import BudgetFleet
+public import Reconciliation
 
 /// How the node is part of a fleet; without a Redis none of it has a meaning.
 struct FleetArguments: ParsableArguments {
@@ -21,6 +22,25 @@ struct FleetArguments: ParsableArguments {
   var reconcileIntervalMs = 1_000
 
   @Option(
+    help: """
+      strict, the limit holds over all nodes: a reservation waits for the fleet's word where it has to; \
+      shared, it goes by what others held at the last pass, and nodes can pass a limit together.
+      """)
+  var reservations = ClaimMode.strict
+
+  @Option(
+    help: ArgumentHelp(
+      "Budgets that are 'shared', whatever --reservations says. May be given again for more.",
+      valueName: "scope | scope:name | scope:beginning*"))
+  var sharedBudget: [SharedBudgets] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "How long a reservation waits at most for the fleet's word; past it it is UNAVAILABLE.",
+      valueName: "milliseconds"))
+  var reserveWait = 1_000
+
+  @Option(
     help: ArgumentHelp(
       "A greater jump of Redis' clock is followed only when this host's clock agrees, or when Redis "
         + "has told the same for 60 s; until then the node is not ready.", valueName: "seconds"))
@@ -34,6 +54,9 @@ struct FleetArguments: ParsableArguments {
       throw ValidationError(
         "--reconcile-interval-ms \(reconcileIntervalMs): give 50 to 60000 milliseconds")
     }
+    guard (10...60_000).contains(reserveWait) else {
+      throw ValidationError("--reserve-wait \(reserveWait): give 10 to 60000 milliseconds")
+    }
     guard (10...31_536_000).contains(clockJumpBoundS) else {
       throw ValidationError("--clock-jump-bound-s \(clockJumpBoundS): give 10 to 31536000 seconds")
     }
@@ -46,8 +69,18 @@ struct FleetArguments: ParsableArguments {
     options.size = fleetSize
     options.interval = .milliseconds(reconcileIntervalMs)
     options.clockJumpBound = .seconds(clockJumpBoundS)
+    options.reservations.mode = reservations
+    options.reservations.shared = sharedBudget
+    options.reservations.wait = .milliseconds(reserveWait)
     return options
   }
 }
 
 extension OutagePolicy: ExpressibleByArgument {}
+
+extension ClaimMode: ExpressibleByArgument {}
+
+extension SharedBudgets: ExpressibleByArgument {
+  /// Reads the option's value.
+  public init?(argument: String) { self.init(argument) }
+}

@@ -15,7 +15,8 @@ import Testing
 
   private func ask(
     _ fixture: EngineFixture, _ candidates: [Asked], tags: [String],
-    key: ReservationKey? = nil, at now: Timestamp
+    key: ReservationKey? = nil, refusing: (@Sendable (LackingRoom) -> Bool)? = nil,
+    at now: Timestamp
   ) -> (answer: ReservationAnswer, decision: FilterDecision) {
     let catalog = fixture.engine.catalog
     var question = FilterQuestion()
@@ -35,11 +36,46 @@ import Testing
     var round = CandidateRound(ReservationMoment(catalog: catalog, now: now))
     round.amounts = candidates.map { ReservedAmount(PicoUSD(pico: $0.amount)) }
     round.key = key
+    round.isRefused = refusing
     var decision = FilterDecision()
     let answer = fixture.engine.filterAndReserve(question, &round, into: &decision) { _, _ in
       Issue.record("no pattern has a say")
     }
     return (answer, decision)
+  }
+
+  /// In a fleet the first choice is waited for; refused, the next one is tried, and waited for.
+  @Test func aChoiceThatTheFleetRefusesIsPassedOver() throws {
+    let fixture = EngineFixture([
+      try budget(.provider, "a", 10, "1d"), try budget(.provider, "b", 100, "1d"),
+      try budget(.tag, "t", 60, "1d"),
+    ])
+    let budgets = fixture.engine.catalog.budgets
+    for budget in budgets {
+      fixture.engine.changeClaims(of: budget, at: at(0)) { _, claims in claims.ceiling = .zero }
+    }
+    let candidates = ["a", "b"].map { Asked(provider: $0, deployment: "", amount: 6) }
+    #expect(ask(fixture, candidates, tags: ["t"], at: at(0)).answer == .deferred)
+    // Of the tag, which all have in common, nothing is known yet: it keeps nobody out.
+    let first = NameBytes.with("a") { fixture.engine.catalog.budget(.provider, $0) }
+    let slot = try #require(first).slot
+    let refused: @Sendable (LackingRoom) -> Bool = { $0.slot == slot && $0.needed.pico == 6 }
+    #expect(ask(fixture, candidates, tags: ["t"], refusing: refused, at: at(0)).answer == .deferred)
+    for budget in budgets where budget.definition.key.name != "a" {
+      fixture.engine.changeClaims(of: budget, at: at(0)) { _, claims in
+        claims.ceiling = PicoUSD(pico: 6)
+      }
+    }
+    let chosen = ask(fixture, candidates, tags: ["t"], refusing: refused, at: at(0))
+    guard case .held(let held) = chosen.answer else {
+      Issue.record("\(chosen.answer)")
+      return
+    }
+    #expect(held.candidate == 1 && chosen.decision.allowed == [1])
+    let denial = try #require(chosen.decision.denials.first)
+    // Nobody has told this node of a claim; that it was refused says that there is one.
+    #expect(denial.candidate == 0 && denial.spend + PicoUSD(pico: 6) > denial.limit)
+    #expect(fixture.engine.reservationCounts.denied == 2)
   }
 
   @Test func theFirstCandidateWithRoomIsReserved() throws {

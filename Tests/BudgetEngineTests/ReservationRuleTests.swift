@@ -186,6 +186,21 @@ import Testing
     #expect(fixture.held(90, charged, at: at(1)) != nil)
   }
 
+  /// An outage policy sets others' parts aside for those who only filter; a ceiling is the node's own.
+  @Test func aCeilingHoldsWhateverIsSetAside() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 100, "10s")])
+    let charged = fixture.charged(tags: ["t"])
+    let found = try #require(NameBytes.with("t") { fixture.engine.catalog.budget(.tag, $0) })
+    fixture.record(10, tags: ["t"], at: at(0))
+    fixture.engine.withhold(of: found, nodes: 10, nextNodes: 10, at: at(0))
+    fixture.engine.changeClaims(of: found, at: at(0)) { _, claims in
+      claims.ceiling = PicoUSD(pico: 50)
+    }
+    #expect(fixture.held(40, charged, at: at(1)) != nil)
+    #expect(fixture.held(1, charged, at: at(1)) == nil)
+    #expect(fixture.engine.budgetsInUse().count == 1)
+  }
+
   // MARK: - Earlier lives
 
   @Test func anEarlierLifesHoldsAreCountedAndFreed() throws {

@@ -28,6 +28,22 @@ import Testing
     #expect(standing.failure == nil)
   }
 
+  /// A ceiling that the fleet granted holds for longer than the node counts as in touch.
+  @Test mutating func grantsOutliveThePassesThatBroughtThem() {
+    _ = standing.passSucceeded(at: .seconds(1), nodes: 2)
+    #expect(standing.tick(at: .milliseconds(4_001)) == [.beginPolicy, .announce])
+    #expect(standing.tick(at: .seconds(10)) == [])
+    #expect(standing.tick(at: .milliseconds(10_001)) == [.beginOwnCeilings])
+    #expect(standing.tick(at: .seconds(60)) == [])
+    _ = standing.passSucceeded(at: .seconds(61), nodes: 2)
+    _ = standing.tick(at: .seconds(65))
+    #expect(standing.tick(at: .seconds(71)) == [.beginOwnCeilings])
+    // With none ever heard of there are none to hold.
+    var alone = FleetStanding(staleness: .seconds(3))
+    _ = alone.tick(at: .seconds(4))
+    #expect(alone.tick(at: .milliseconds(9_001)) == [.beginOwnCeilings])
+  }
+
   @Test mutating func aStartThatHangsIsToldToo() {
     #expect(standing.tick(at: .seconds(3)) == [])
     #expect(standing.tick(at: .milliseconds(3_001)) == [.announce])

@@ -1,4 +1,5 @@
 import BudgetModel
+import Locks
 import Logging
 import NodeFixture
 import Reconciliation
@@ -135,6 +136,59 @@ import Testing
     #expect(link.connects == 1 && link.isConnected)
     #expect(member.status.passesFailed == 3 && member.status.isClockDoubted)
     #expect(fixture.lines.count("no pass with Redis") == 0, "the member has told it")
+  }
+
+  private final class Desk: WaitingDesk {
+    let ends = Locked<[WaitingEnd]>([])
+    func tryAgain(_ call: WaitingCall) -> WaitingRoom.Outcome { .decided }
+    func giveUp(_ call: WaitingCall, _ reason: WaitingEnd) { ends.withLock { $0.append(reason) } }
+  }
+
+  private func enter(_ id: UInt64) -> Bool {
+    let key = BudgetKey(scope: .tag, name: "a", windowText: "1d")
+    return fixture.member.waiting.enter(
+      WaitingCall(connection: 1, id: id, frame: []),
+      lacking: [WaitingRoom.Lack(key, PicoUSD(dollars: 1))], within: .seconds(60))
+  }
+
+  private func run(_ wakeups: [RedisThread.Wakeup], before: (Int) -> Void) -> [Duration] {
+    var work = FleetWork(
+      link, Reconciler(settings: ReconcilerSettings(), keys: RedisKeys(namespace: nil)),
+      member: fixture.member, log: fixture.log)
+    var delays: [Duration] = []
+    work.run(
+      waiting: { delay in
+        let wakeup = wakeups[delays.count]
+        delays.append(delay)
+        before(delays.count)
+        if wakeup == .timePassed { fixture.advance(delay) }
+        return wakeup
+      }, onFirstPass: {})
+    return delays
+  }
+
+  /// Not sooner than 5 ms after the call before; the pass comes at its time.
+  @Test func whoeverWaitsIsAskedForBetweenPasses() {
+    let delays = run([.timePassed, .woken, .timePassed, .timePassed, .ending]) { wait in
+      if wait == 2 { #expect(enter(1)) }
+    }
+    #expect(delays == [.zero, .seconds(1)] + Array(repeating: .milliseconds(5), count: 3))
+    #expect(status.claims.onDemand == 2 && status.passesSucceeded == 2)
+  }
+
+  @Test func whenTwoAttemptsInARowFailNobodyWaits() {
+    let desk = Desk()
+    fixture.member.waiting.answer(at: desk)
+    link.connecting = [.closed, .closed]
+    _ = run([.timePassed, .timePassed, .timePassed, .timePassed, .ending]) { wait in
+      switch wait {
+      case 1: #expect(enter(1))
+      case 2: #expect(desk.ends.withLock { $0 } == [] && enter(2))
+      case 3: #expect(desk.ends.withLock { $0 } == [.away, .away] && !enter(3))
+      case 4: #expect(enter(4), "the store is back")
+      default: break
+      }
+    }
   }
 
   @Test func theEndIsOnePassMoreWhateverBecomesOfIt() {

@@ -74,8 +74,9 @@ def test_every_metric_is_there_from_the_start_and_documented(start, tmp_path):
     families = dict(re.findall(r"^# TYPE (\S+) (\S+)$", metrics.text, re.MULTILINE))
     documented = documented_names()
     fleet = {name for name in documented
-             if re.match(r"budgetd_(redis|sentinel|reconcile|late|fleet|partitioned)", name)}
-    assert len(fleet) == 15
+             if re.match(r"budgetd_(redis|sentinel|reconcile|late|fleet|partitioned|claim"
+                         r"|reservation_wait|reservations_waiting)", name)}
+    assert len(fleet) == 21
     # test_tls.py looks at these.
     tls = {name for name in documented if "_tls_" in name}
     assert families == {

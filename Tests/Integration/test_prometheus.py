@@ -26,7 +26,8 @@ RECORDS = {rule["record"] for rule in RULES if "record" in rule}
 DOCUMENTED = dict(re.findall(r"^\| `([a-z_]+)` \| (counter|gauge|histogram) \|",
                              (ROOT / "deploy" / "metrics.md").read_text(), re.MULTILINE))
 NAME = re.compile(r"(?<![\w:])(?:[a-z0-9]+:)?(?:budgetd|process|litellm)_[a-z0-9_]+(?::\w+)?")
-FLEET = re.compile(r"budgetd_(redis|sentinel|reconcile|late|fleet|partitioned)")
+FLEET = re.compile(r"budgetd_(redis|sentinel|reconcile|late|fleet|partitioned|claim"
+                   r"|reservation_wait|reservations_waiting)")
 # Of a Redis that is several servers.
 SERVERS = re.compile(r"budgetd_(redis_(nodes|redirects|clock_difference)|sentinel)")
 HOSTILE = 'x"} 1\\ \u00e9{,='

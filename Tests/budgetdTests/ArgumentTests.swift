@@ -2,6 +2,7 @@ import ArgumentParser
 import BudgetFleet
 import BudgetServer
 import BudgetWire
+import Reconciliation
 import TCPTransport
 import Testing
 
@@ -52,6 +53,7 @@ import Testing
       ["--reconcile-interval-ms", "49"], "--reconcile-interval-ms 49: give 50 to 60000 milliseconds"
     ),
     (["--clock-jump-bound-s", "9"], "--clock-jump-bound-s 9: give 10 to 31536000 seconds"),
+    (["--reserve-wait", "9"], "--reserve-wait 9: give 10 to 60000 milliseconds"),
   ])
   func theFleetHasBounds(arguments: [String], text: String) {
     #expect(refusal(FleetArguments.self, arguments) == text)
@@ -60,8 +62,12 @@ import Testing
   @Test func theFleetsOptionsReachTheServer() throws {
     let options = try FleetArguments.parse([
       "--outage-policy", "closed", "--fleet-size", "3", "--reconcile-interval-ms", "50",
-      "--clock-jump-bound-s", "10",
+      "--clock-jump-bound-s", "10", "--reservations", "shared", "--reserve-wait", "20",
+      "--shared-budget", "tag:a*", "--shared-budget", "total",
     ]).options
+    #expect(options.reservations.mode == .shared && options.reservations.wait == .milliseconds(20))
+    #expect(options.reservations.shared == ["tag:a*", "total"].compactMap { SharedBudgets($0) })
+    #expect(throws: (any Error).self) { try FleetArguments.parse(["--shared-budget", "tags"]) }
     #expect(options.policy == .closed && options.size == 3)
     #expect(options.interval == .milliseconds(50) && options.clockJumpBound == .seconds(10))
   }

@@ -69,7 +69,7 @@ struct SlotRoom: Sendable {
     let isShort = isShort(of: reserved)
     wouldDeny = isShort && mode == .shadow
     if isLimited, !isForWantOfRoom, let ceiling = claims.ceiling {
-      judge(reserved, by: ceiling, isShort: isShort, at: now)
+      judge(reserved, by: ceiling, at: now)
     } else if isShort, mode != .shadow {
       verdict = .denies
     }
@@ -78,21 +78,39 @@ struct SlotRoom: Sendable {
   /// In a fleet that asks for everything: what is spent never comes back, so that alone denies. What is
   /// reserved may be free again, and what others claim is old news: whatever else lacks is asked for.
   private mutating func judge(
-    _ reserved: ReservedAmount, by ceiling: PicoUSD, isShort: Bool, at now: Timestamp
+    _ reserved: ReservedAmount, by ceiling: PicoUSD, at now: Timestamp
   ) {
-    if compared >= limit || compared + reserved.amount > limit {
+    // A ceiling holds whatever an outage has set aside of the limit.
+    let spent = compared - withheld
+    if spent >= limit || spent + reserved.amount > limit {
       verdict = .denies
       return
     }
     let isOfWindow = claims.windowStart == nil || claims.windowStart == windowStart
     let usable = isOfWindow && now <= claims.usableUntil ? ceiling : .zero
-    if isShort || own + need(of: reserved) + held + cushion > usable { verdict = .lacks }
+    let use = need(of: reserved) + held + cushion
+    if own + use > usable || spent + use > limit { verdict = .lacks }
   }
 
   /// How much more is kept back here with `reserved` than without.
   func need(of reserved: ReservedAmount) -> PicoUSD {
     reserved.amount + kept(adding: reserved.variance) - held - cushion - claims.others
   }
+
+  /// The fleet was asked, and has no room for `reserved` either: at least so much more is claimed by
+  /// others than was heard last.
+  mutating func refuse(_ reserved: ReservedAmount) {
+    verdict = .denies
+    let room = rest(beside: reserved)
+    if room >= .zero { claims.others += room + Self.leastShown }
+  }
+
+  private func rest(beside reserved: ReservedAmount) -> PicoUSD {
+    limit - compared - kept(adding: reserved.variance) - reserved.amount
+  }
+
+  /// A micro-dollar: less is not seen in a sentence.
+  private static let leastShown = PicoUSD(pico: 1_000_000)
 
   /// The denial of `reserved`.
   func denial(_ reserved: ReservedAmount, candidate: UInt32) -> BudgetDenial {
@@ -132,6 +150,8 @@ public struct ReservationAttempt: Sendable {
   var candidate: UInt32?
   /// Whether some budget that all candidates have in common denied the last attempt.
   private(set) var isDeniedForAll = false
+  /// The amount as it was judged last.
+  private var judged = ReservedAmount(.zero)
 
   /// Makes an empty one.
   public init() {}
@@ -150,6 +170,7 @@ public struct ReservationAttempt: Sendable {
     _ asked: ReservedAmount, at now: Timestamp
   ) -> (verdict: SlotRoom.Verdict, amount: ReservedAmount) {
     let reserved = fitted(asked)
+    judged = reserved
     var verdict = SlotRoom.Verdict.admits
     for index in rooms.indices {
       rooms[index].judge(reserved, at: now)
@@ -188,6 +209,20 @@ public struct ReservationAttempt: Sendable {
         denialsOmitted += 1
       }
     }
+  }
+
+  /// After `deferred`: budgets that lack room deny where the fleet has refused it. Of the others nothing is
+  /// known. False: it has refused none.
+  mutating func denyLacking(where isRefused: (LackingRoom) -> Bool) -> Bool {
+    var refused: Set<Int32> = []
+    for room in lacking where isRefused(room) { refused.insert(room.slot) }
+    if refused.isEmpty { return false }
+    lacking.removeAll(keepingCapacity: true)
+    for index in rooms.indices where refused.contains(rooms[index].slot) {
+      rooms[index].refuse(judged)
+    }
+    noteDenials(judged)
+    return true
   }
 
   mutating func noteLacking(_ reserved: ReservedAmount) {

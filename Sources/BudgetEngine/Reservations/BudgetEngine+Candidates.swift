@@ -12,6 +12,9 @@ public struct CandidateRound: Sendable {
   public var ttl = ReservationAsk.defaultTTL
   /// Tells a retry; nil: it is never taken for one.
   public var key: ReservationKey?
+  /// Whether the fleet has refused a budget's need a moment ago: then a candidate is passed over that
+  /// would have to wait for it. Nil: nobody asks the fleet.
+  public var isRefused: (@Sendable (LackingRoom) -> Bool)?
   var attempt = ReservationAttempt()
   var charged = ChargedSlots()
 
@@ -57,7 +60,12 @@ extension BudgetEngine {
         search.deny(again: candidate, question, into: &decision)
         continue
       }
-      let answer = tryToReserve(candidate, question, &round, charges)
+      var answer = tryToReserve(candidate, question, &round, charges)
+      if answer == .deferred, let isRefused = round.isRefused,
+        deny(&round.attempt, where: isRefused)
+      {
+        answer = .denied
+      }
       switch answer {
       case .denied: search.note(candidate, question, round, into: &decision)
       case .known: return tell(answer, question, into: &decision)

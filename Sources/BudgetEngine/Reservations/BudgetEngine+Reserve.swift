@@ -61,6 +61,17 @@ extension BudgetEngine {
     return answer
   }
 
+  /// After `deferred`: where the fleet was asked a moment ago for as much of some budget, and refused it, the
+  /// reservation is denied, and `attempt.denials` says by which budgets. False: the fleet is to be asked.
+  public func deny(
+    _ attempt: inout ReservationAttempt, where isRefused: (LackingRoom) -> Bool
+  ) -> Bool {
+    guard attempt.denyLacking(where: isRefused) else { return false }
+    // Whose slab counts it nobody asks.
+    reservations.with(0) { $0.counts.denied += 1 }
+    return true
+  }
+
   /// Has `body` called, on the thread that reserves, whenever a reservation is open and none was before.
   public func whenReservationsBegin(_ body: @escaping @Sendable () -> Void) {
     reservations.first.withLock { $0 = body }

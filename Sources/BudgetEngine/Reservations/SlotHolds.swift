@@ -39,6 +39,11 @@ struct SlotHolds: Sendable {
     count == 0 && inherited.isEmpty && !isChanged && claims == SlotClaims()
   }
 
+  /// Whether there is more than a ceiling of nothing: something is kept back, or claimed.
+  var isInUse: Bool {
+    count > 0 || !inherited.isEmpty || claims.others > .zero || claims.ceiling ?? .zero > .zero
+  }
+
   mutating func add(_ hold: Hold, isNoted: Bool) {
     held += hold.amount
     count += 1

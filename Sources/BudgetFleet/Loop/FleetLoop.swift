@@ -2,12 +2,14 @@ import Dispatch
 public import Logging
 import Reconciliation
 public import RedisStore
+import Synchronization
 
 /// Keeps this node and its fleet in step: the thread that alone talks to Redis, pass after pass.
 public final class FleetLoop: Sendable {
   private let thread: RedisThread
   private let firstPass: DispatchSemaphore
   private let log: Logger
+  private let member: FleetMember
 
   /// How long a start waits for the first pass. Without it the outage policy holds.
   private static let firstPassMilliseconds = 3_000
@@ -25,6 +27,7 @@ public final class FleetLoop: Sendable {
     let firstPass = DispatchSemaphore(value: 0)
     self.firstPass = firstPass
     self.log = log
+    self.member = member
     let (link, rhythm) = (redis, settings)
     thread = RedisThread(name: "redis") { thread in
       let keys = RedisKeys(namespace: link.namespace)
@@ -39,6 +42,7 @@ public final class FleetLoop: Sendable {
         work.run(waiting: { thread.wait(for: $0) }) { firstPass.signal() }
       }
     }
+    member.waiting.whenEntered { [thread] in thread.wake() }
   }
 
   /// Waits for the first pass that succeeds, some seconds at most. Called once.
@@ -47,7 +51,10 @@ public final class FleetLoop: Sendable {
   }
 
   /// An operator has changed something here, or an alert was sent: the store is told at once.
-  public func tellChanges() { thread.wake() }
+  public func tellChanges() {
+    member.mustTell.store(true, ordering: .relaxed)
+    thread.wake()
+  }
 
   /// One last pass, so that the fleet has all that this node has recorded; then the thread ends.
   public func end(within allowance: Duration) {

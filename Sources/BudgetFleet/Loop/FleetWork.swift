@@ -2,6 +2,7 @@ import BudgetAlerts
 import Logging
 import Reconciliation
 import RedisStore
+import Synchronization
 
 /// The work of the thread that talks to Redis: passes at their time, fresh links after failures, each
 /// next attempt later than the one before.
@@ -20,6 +21,12 @@ struct FleetWork<Link: FleetLink> {
   private var random = SystemRandomNumberGenerator()
   private var isNextUrgent = false
   private var hasSucceeded = false
+  /// When the next pass is due, and when the next call on demand; nil: nothing waits for one.
+  private var passAt = Duration.zero
+  private var demandAt: Duration?
+  private var pace: DemandPace
+  /// How many attempts have failed in a row.
+  private var failures = 0
 
   init(
     _ link: Link, _ reconciler: Reconciler, keys: RedisKeys = RedisKeys(namespace: nil),
@@ -32,6 +39,7 @@ struct FleetWork<Link: FleetLink> {
     alerts = AlertExchange(keys, node: member.origin)
     voice = FleetVoice(log: log)
     interval = reconciler.settings.interval
+    pace = DemandPace(reconciler.settings.claims)
     // An attempt costs little, and an outage lasts until the first one that succeeds.
     backoff.longest = max(interval, .seconds(1))
   }
@@ -39,51 +47,94 @@ struct FleetWork<Link: FleetLink> {
   /// Works until a wait is over for the end: then there is one pass more. `onFirstPass` is called
   /// once, after the first success.
   mutating func run(waiting: (Duration) -> RedisThread.Wakeup, onFirstPass: () -> Void) {
-    var delay = Duration.zero
+    passAt = member.uptime()
     while true {
-      let since = member.uptime()
-      let wakeup = waiting(delay)
-      if wakeup == .woken {
+      switch waiting(max(.zero, min(passAt, demandAt ?? passAt) - member.uptime())) {
+      case .woken:
         // A change was made here: it is told at once, and the next pass comes at its time.
-        exchangeAlone()
-        delay = max(.zero, delay - (member.uptime() - since))
-        continue
-      }
-      let isLast = wakeup == .ending
-      delay = attempt(isUrgent: isNextUrgent && !isLast, isLast: isLast, onFirstPass)
-      if isLast {
+        if member.mustTell.exchange(false, ordering: .relaxed) { exchangeAlone() }
+        if member.waiting.takeBell() { demand() }
+      case .timePassed:
+        if let demandAt, demandAt < passAt {
+          callOnDemand()
+        } else {
+          attempt(isLast: false, onFirstPass)
+        }
+      case .ending:
+        attempt(isLast: true, onFirstPass)
         reconciler.close(member)
         return
       }
     }
   }
 
-  /// One attempt at a pass. Returns when the next one is due.
-  private mutating func attempt(
-    isUrgent: Bool, isLast: Bool, _ onFirstPass: () -> Void
-  ) -> Duration {
+  /// A call is wanted for reservations that wait.
+  private mutating func demand() {
+    let now = member.uptime()
+    demandAt = now + pace.wait(at: now)
+  }
+
+  /// An attempt at a pass or a call is over. Whoever still waits is asked for again; when two in a row
+  /// have failed, nobody is.
+  private mutating func attempted(_ report: PassReport?) {
+    let isSlow = report.map { $0.learning > 0 || $0.unopened > 0 } ?? false
+    pace.called(at: member.uptime(), learning: isSlow)
+    failures = report == nil ? failures + 1 : 0
+    member.waiting.setAway(failures > 1)
+    if let report { member.noteClaims(report) }
+    demandAt = nil
+    if member.waiting.count > 0 { demand() }
+  }
+
+  private mutating func callOnDemand() {
     let start = member.uptime()
-    defer { member.note(link.health) }
+    var report: PassReport?
+    defer { attempted(report) }
+    do throws(PassFailure) {
+      try connect()
+      let called = try reconciler.callOnDemand(member, &link)
+      report = called
+      if called.isOfPass { finish(called, since: start) {} }
+    } catch {
+      passAt = member.uptime() + delay(after: error)
+    }
+  }
+
+  /// One attempt at a pass.
+  private mutating func attempt(isLast: Bool, _ onFirstPass: () -> Void) {
+    let start = member.uptime()
+    var made: PassReport?
+    defer {
+      attempted(made)
+      member.note(link.health)
+    }
     do throws(PassFailure) {
       link.beginPass()
       try connect()
       let fault = try exchangeChanges()
       let report = try reconciler.pass(
-        member, &link, isUrgent: isUrgent, isLast: isLast)
-      let took = member.uptime() - start
-      succeeded(report, took: took)
+        member, &link, isUrgent: isNextUrgent && !isLast, isLast: isLast)
+      made = report
+      finish(report, since: start, onFirstPass)
       // A pass that failed says it all itself.
       if member.changes != nil { voice.exchanged(fault) }
       if report.awayReason == nil { member.alerts?.withBook { $0.passEnded() } }
       exchangeAlerts()
-      if !hasSucceeded, report.awayReason == nil {
-        hasSucceeded = true
-        onFirstPass()
-      }
-      return max(.zero, report.nextPass - took)
     } catch {
-      return delay(after: error)
+      passAt = member.uptime() + delay(after: error)
     }
+  }
+
+  /// A pass has gone through: the next one is due so long after it began.
+  private mutating func finish(
+    _ report: PassReport, since start: Duration, _ onFirstPass: () -> Void
+  ) {
+    succeeded(report, took: member.uptime() - start)
+    if !hasSucceeded, report.awayReason == nil {
+      hasSucceeded = true
+      onFirstPass()
+    }
+    passAt = start + report.nextPass
   }
 
   /// Before the pass: windows that somebody has ended take no more spend.

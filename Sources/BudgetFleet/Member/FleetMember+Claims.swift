@@ -11,8 +11,28 @@ extension FleetMember {
   /// Lives of this directory before this one; none where it may be a copy.
   public var endedLives: [String] { ledger.opening.endedOrigins }
 
-  /// Budgets in which something is kept back here, or claimed by others.
-  public func budgetsInUse() -> [BudgetKey] { engine.budgetsInUse() }
+  /// Budgets in which something is kept back here, or claimed by others, or for which a reservation waits.
+  public func budgetsInUse() -> [BudgetKey] {
+    let used = engine.budgetsInUse()
+    let waitedFor = waiting.budgets
+    if waitedFor.isEmpty { return used }
+    let known = Set(used)
+    return used + waitedFor.filter { !known.contains($0) }
+  }
+
+  /// How long a reservation waits at most until the fleet was asked.
+  public var reserveWait: Duration { options.reservations.wait }
+
+  /// The amounts that wait for room in a budget.
+  public func takeWaiting(for key: BudgetKey) -> [PicoUSD] { waiting.takeWaiting(for: key) }
+
+  /// How much of a budget is needed by those that wait for room in another.
+  public func keptForWaiting(of key: BudgetKey) -> PicoUSD { waiting.kept(of: key) }
+
+  /// Those that wait for room in a budget are tried again.
+  public func answerWaiting(for key: BudgetKey, wasListed: Bool) {
+    waiting.answered(key, wasListed: wasListed)
+  }
 
   /// Has the claims of a budget changed by what this node uses of it, at one instant.
   public func changeClaims(
@@ -23,9 +43,12 @@ extension FleetMember {
     let now = time.now()
     engine.changeClaims(of: budget, at: now) { use, claims in
       guard use.windowStart == start else { return }
-      var changed = NodeClaims(claims)
-      change(NodeUse(use, at: now), &changed)
+      let use = NodeUse(use, at: now)
+      var changed = NodeClaims(claims, inWindowFrom: start, use)
+      change(use, &changed)
       claims.others = changed.others
+      // A ceiling that an outage policy gave out holds until the store has granted something.
+      if claims.isOfPolicy, changed.usableUntil == .latest { return }
       claims.ceiling = changed.ceiling
       claims.isTight = changed.isTight
       let isStrict = changed.ceiling != nil
@@ -54,9 +77,13 @@ extension NodeUse {
 }
 
 extension NodeClaims {
-  init(_ claims: SlotClaims) {
+  /// The claims as the rules know them. A ceiling of another window is none of this one's; of what a policy
+  /// gave out the store knows nothing, so that none of it is a surplus that the node may keep.
+  init(_ claims: SlotClaims, inWindowFrom start: Timestamp, _ use: NodeUse) {
     self.init()
     (others, ceiling, isTight) = (claims.others, claims.ceiling, claims.isTight)
     usableUntil = claims.usableUntil
+    if ceiling != nil, let window = claims.windowStart, window != start { ceiling = .zero }
+    if claims.isOfPolicy { ceiling = use.total }
   }
 }

@@ -62,8 +62,10 @@ extension FleetMember {
   /// How this node stands with its fleet.
   public var status: FleetStatus {
     let elapsed = elapsed
+    let waiting = waiting.counts
     return state.withLock { state in
       var status = FleetStatus(policy: options.policy)
+      status.waiting = waiting
       status.isUp = state.standing.lastPass != nil && state.standing.failure == nil
       status.isPartitioned = state.standing.isPolicyInForce
       status.partitionedSince =
@@ -76,6 +78,7 @@ extension FleetMember {
       status.passesFailed = state.passesFailed
       status.passesSkipped = state.passesSkipped
       status.passesPartial = state.passesPartial
+      status.claims = state.claims
       status.store = state.health
       status.passDurations = state.passDurations
       status.lateSpend = state.lateSpend
@@ -96,7 +99,11 @@ extension FleetMember {
         and may give out all that is left of each limit
         """)
     }
-    changing.withLock { _ in carryOut([.beginPolicy]) }
+    changing.withLock { _ in
+      placeCeilings()
+      carryOut([.beginPolicy])
+    }
+    waiting.beginTiming()
     scheduleTick()
   }
 
@@ -115,6 +122,7 @@ extension FleetMember {
   public func look() {
     let elapsed = elapsed
     change { $0.standing.tick(at: elapsed) }
+    changing.withLock { _ in renewCeilings() }
   }
 
   private func change(_ step: (inout FleetMemberState) -> [FleetStanding.Action]) {
@@ -133,6 +141,14 @@ extension FleetMember {
       case .endPolicy:
         isClosed.store(false, ordering: .relaxed)
         engine.endWithholding()
+        setCeilings(by: .fleet)
+      case .beginOwnCeilings:
+        switch options.policy {
+        case .open: setCeilings(by: .nobody)
+        // No ceiling is granted any more, and none is given out.
+        case .closed: break
+        case .share: setCeilings(by: .share(nodes: state.withLock { $0.standing.nodes }))
+        }
       case .announce: log.error("\(outageText). \(policyText); recording goes on")
       case .announceEnd(let duration):
         let nodes = state.withLock { $0.standing.nodes ?? 1 }
@@ -145,6 +161,7 @@ extension FleetMember {
   /// The configuration is another: what is new in it is shared out too.
   public func reloaded() {
     changing.withLock { _ in
+      placeCeilings()
       let isInForce = state.withLock { $0.standing.isPolicyInForce }
       if isInForce, options.policy == .share { withhold() }
     }

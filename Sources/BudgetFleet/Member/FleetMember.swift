@@ -63,6 +63,12 @@ public final class FleetMember: FleetNode, Sendable {
   let uptime: @Sendable () -> Duration
   let changes: (any SharedChanges)?
   let alerts: (any SharedAlerts)?
+  /// Requests that wait for the fleet's word on a reservation.
+  public let waiting: FleetWaiting
+  /// Who may reserve how much without asking, where the fleet is to be asked.
+  let ceilings = Locked(Ceilings())
+  /// Whether a change was made here that the store is to be told at once.
+  let mustTell = Atomic<Bool>(false)
   private let started: Duration
 
   /// Makes the member; it says nothing and watches nothing until `start`.
@@ -76,6 +82,7 @@ public final class FleetMember: FleetNode, Sendable {
     changes = surroundings.changes
     alerts = surroundings.alerts
     started = uptime()
+    waiting = FleetWaiting(uptime: uptime)
     self.options = options
     state = Locked(
       FleetMemberState(
@@ -88,20 +95,25 @@ public final class FleetMember: FleetNode, Sendable {
 
   /// The budgets in force, where they are others than under `generation`; nil: the same.
   public func budgets(otherThan generation: UInt64?) -> FleetBudgets? {
-    guard generation != engine.catalogGeneration else { return nil }
+    // By the edition: a limit that was changed while the process runs counts too.
+    guard generation != engine.catalogEdition else { return nil }
     let catalog = engine.catalog
     positions.withLock {
-      $0.generation = catalog.generation
+      $0.generation = catalog.edition
       $0.budgets = catalog.budgets
       $0.byKey = Dictionary(
         catalog.budgets.map { ($0.definition.key, $0) }, uniquingKeysWith: { first, _ in first })
     }
     return FleetBudgets(
-      generation: catalog.generation,
+      generation: catalog.edition,
       budgets: catalog.budgets.map {
-        FleetBudget(
-          key: $0.definition.key, limit: $0.definition.limit, rule: $0.definition.rule,
-          origin: $0.definition.origin)
+        let definition = $0.definition
+        var budget = FleetBudget(
+          key: definition.key, limit: definition.limit, rule: definition.rule,
+          origin: definition.origin)
+        budget.mode = options.reservations.mode(of: definition.key)
+        budget.isBounding = definition.policy.mode == .enforce
+        return budget
       }, patterns: catalog.patternsInForce.map { FleetPattern($0) })
   }
 

@@ -20,6 +20,7 @@ struct FleetMemberState: Sendable {
   var passesFailed = 0
   var passesSkipped = 0
   var passesPartial = 0
+  var claims = ClaimCounts()
   var health = StoreHealth()
   var passDurations = Histogram(upperBounds: FleetStatus.passDurationBounds)
   var lateSpend = PicoUSD.zero

@@ -9,6 +9,8 @@ public struct FleetOptions: Sendable {
   /// How long after the last pass that succeeded the store counts as away; nil: three intervals, 3 s
   /// at least.
   public var staleness: Duration?
+  /// How reservations are kept within the limits that nodes share.
+  public var reservations = FleetReservations()
   /// The largest difference between the store's clock and fleet time that is not a jump: a greater
   /// one is followed only when this host's clock agrees, or after a minute.
   public var clockJumpBound = Duration.seconds(3_600)

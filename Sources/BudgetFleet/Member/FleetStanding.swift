@@ -1,3 +1,5 @@
+import Reconciliation
+
 /// Whether this node is in touch with its fleet, and since when not. A value: time is told to it, as
 /// what has passed since the start, and what is to be done comes back.
 struct FleetStanding: Equatable, Sendable {
@@ -13,6 +15,8 @@ struct FleetStanding: Equatable, Sendable {
     /// The outage policy is in force from now on, or not any more.
     case beginPolicy
     case endPolicy
+    /// Ceilings that the fleet has granted hold no more: the policy says what may be reserved.
+    case beginOwnCeilings
     /// People are to be told: once at the beginning of an outage, once at its end.
     case announce
     case announceEnd(after: Duration)
@@ -34,6 +38,9 @@ struct FleetStanding: Equatable, Sendable {
   /// Whether it failed in part: some budgets' servers are there.
   private(set) var isPartial = false
   private var isAnnounced = false
+  private var hasOwnCeilings = false
+  /// For so long after a pass ceilings hold that the fleet has granted.
+  static let ceilingTime = ClaimTerms().useTime - ClaimTerms().margin
 
   init(staleness: Duration) { self.staleness = staleness }
 
@@ -53,6 +60,7 @@ struct FleetStanding: Equatable, Sendable {
       isPartial = false
       phase = .inTouch
       isAnnounced = false
+      hasOwnCeilings = false
     }
     guard isPolicyInForce else { return [] }
     return isAnnounced ? [.endPolicy, .announceEnd(after: now - since)] : [.endPolicy]
@@ -72,6 +80,13 @@ struct FleetStanding: Equatable, Sendable {
 
   /// Time passes.
   mutating func tick(at now: Duration) -> [Action] {
+    let actions = look(at: now)
+    guard isPolicyInForce, !hasOwnCeilings, now - since > Self.ceilingTime else { return actions }
+    hasOwnCeilings = true
+    return actions + [.beginOwnCeilings]
+  }
+
+  private mutating func look(at now: Duration) -> [Action] {
     switch phase {
     case .partitioned: return []
     case .inTouch:

@@ -26,6 +26,10 @@ public struct FleetStatus: Equatable, Sendable {
   public var passesSkipped = 0
   /// Passes that went through for some budgets only.
   public var passesPartial = 0
+  /// Calls about what this node claims for its reservations.
+  public var claims = ClaimCounts()
+  /// Requests that had to wait for such calls.
+  public var waiting = WaitingCounts()
   /// How the store's servers are.
   public var store = StoreHealth()
   /// How long passes took that succeeded, in nanoseconds.
@@ -50,6 +54,21 @@ public struct FleetStatus: Equatable, Sendable {
 
   /// Starts with nothing heard.
   public init(policy: OutagePolicy) { self.policy = policy }
+}
+
+/// Calls about what a node claims for its reservations, since the start.
+public struct ClaimCounts: Equatable, Sendable {
+  /// Calls on demand: round trips for reservations that waited.
+  public var onDemand = 0
+  /// Budgets that were told of what the node claims.
+  public var told = 0
+  /// Those of them that found the fleet learning what it has lost, so that nothing more was granted.
+  public var learning = 0
+  /// Whether the store's user may not keep claims.
+  public var areRefused = false
+
+  /// None.
+  public init() {}
 }
 
 /// How the servers of the fleet's store are, as far as there is more than one.

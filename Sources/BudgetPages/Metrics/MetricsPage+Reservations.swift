@@ -3,8 +3,9 @@ import BudgetModel
 import PrometheusText
 
 extension MetricsPage {
-  /// This node's reservations; how much each budget holds is told with the budget.
-  func addReservations(to text: inout MetricsText) {
+  /// This node's reservations; how much each budget holds is told with the budget. `deferred`: how many
+  /// waited for the fleet, each once.
+  func addReservations(deferred: Int?, to text: inout MetricsText) {
     let counts = sources.engine.reservationCounts
     text.begin("budgetd_reservations_open", .gauge, "Reservations that are open.")
     text.sample(counts.open)
@@ -16,7 +17,7 @@ extension MetricsPage {
     add(
       [
         ("held", counts.held), ("known", counts.known), ("denied", counts.denied),
-        ("deferred", counts.deferred), ("unavailable", counts.full),
+        ("deferred", deferred.map { UInt64($0) } ?? counts.deferred), ("unavailable", counts.full),
       ], as: "result", to: &text)
     text.begin(
       "budgetd_reservations_ended_total", .counter,

@@ -1,3 +1,4 @@
+import BudgetFleet
 import BudgetModel
 import HTTPPort
 import Locks
@@ -25,9 +26,10 @@ final class MetricsPage: Sendable {
     let ledger = sources.ledger(now)
     addRequests(requests, refusedAtQueue: ledger.counters.refusedAtQueue, to: &text)
     addSpend(ledger, unbudgetedRecords: requests.unbudgetedRecords, to: &text)
-    addReservations(to: &text)
-    addLedger(ledger, to: &text)
     let fleet = sources.fleet()
+    addReservations(deferred: fleet?.waiting.entered, to: &text)
+    if let fleet { ClaimMetrics(fleet).add(to: &text) }
+    addLedger(ledger, to: &text)
     if let fleet { addFleet(fleet, to: &text) }
     sources.alerts().write(to: &text)
     if let trace = sources.trace() { addTrace(trace, to: &text) }

@@ -38,6 +38,8 @@ public final class BudgetServer: Sendable {
   private let readiness: Readiness
   private let config: ConfigState
   private let http: PagePort?
+  /// Serves requests that waited for the fleet's word.
+  private let waited: ReservationDesk
   let access: AccessDesk
   private let audit: AuditLog
   let changes: ChangeDesk
@@ -144,6 +146,8 @@ public final class BudgetServer: Sendable {
         || passed.rpc.contains { rule.isInsecure($0.endpoint) }
         || pageAddress.map { pageRule.isInsecure(.tcp($0)) } ?? false,
       fleet: member, trace: trace, upkeep: upkeep)
+    waited = ReservationDesk(context, recorder)
+    member?.waiting.answer(at: waited)
     do throws(TransportError) {
       transport = try TCPServer(
         endpoints: .init(endpoints, unixMode: rule.unixMode, inherited: passed.rpc),

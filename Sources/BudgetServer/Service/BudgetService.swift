@@ -74,7 +74,7 @@ struct BudgetService: ~Copyable {
       if let refusal = gate.refusal(of: call, head.method) {
         throw Administration.noted(refusal, of: head.method, by: peers[call.connection], context)
       }
-      outcome = try answer(call, head, output: &output)
+      outcome = try answer(call, head, of: frame, output: &output)
       if outcome == .deferred || outcome == .closeAfterReply {
         gate.wait(for: call)
         return outcome
@@ -88,10 +88,11 @@ struct BudgetService: ~Copyable {
 
   /// The one switch over the methods. Says whether the reply was appended, or comes later.
   private mutating func answer(
-    _ call: Call, _ head: RequestHead, output: inout [UInt8]
+    _ call: Call, _ head: RequestHead, of frame: RawSpan, output: inout [UInt8]
   ) throws(ServiceRefusal) -> FrameOutcome {
     switch head.method {
-    case .filterDeployments: try filterDeployments(call, head, output: &output)
+    case .filterDeployments:
+      if try !filterDeployments(call, head, output: &output) { return try wait(call, frame) }
     case .recordSpend:
       records &+= 1
       return try recordSpend(head, token: call.token, output: &output) ? .answered : .deferred
@@ -105,7 +106,8 @@ struct BudgetService: ~Copyable {
       return .deferred
     case .authenticate: return try authenticate(head, call, output: &output)
     case .ping: try ping(head, from: call.connection, output: &output)
-    case .reserveSpend: try reserveSpend(head, output: &output)
+    case .reserveSpend:
+      if try !reserveSpend(head, output: &output) { return try wait(call, frame) }
     case .releaseReservation: try releaseReservation(head, output: &output)
     case .extendReservation: try extendReservation(head, output: &output)
     case .setBudget?, .clearBudget?, .resetBudget?, .listChanges?, .reloadConfig?:
@@ -160,7 +162,7 @@ struct BudgetService: ~Copyable {
     answer = .ok
   }
 
-  private mutating func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
+  mutating func reply(_ status: RPCStatus, to callID: UInt64, output: inout [UInt8]) {
     if status.code == .invalidArgument { context.counters.countRefusedRequest() }
     context.access.noteRefused(status.code)
     answer = status.code

@@ -51,6 +51,11 @@ struct CallGate {
     waiting[connection.slot].removeValue(forKey: id)
   }
 
+  /// Whether some call of the connection waits for its reply.
+  func isWaited(on connection: ConnectionID) -> Bool {
+    connection.slot < waiting.count && !waiting[connection.slot].isEmpty
+  }
+
   /// Forgets the connection's calls: it has gone.
   mutating func removeAll(on connection: ConnectionID) {
     if connection.slot < waiting.count { waiting[connection.slot] = [:] }

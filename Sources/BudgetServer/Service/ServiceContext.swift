@@ -11,8 +11,8 @@ struct ServiceContext: Sendable {
   let recorder: any SpendRecorder
   let bounds: WireBounds
   let identity: NodeIdentity
-  let counters: ServiceCounters
-  let contradictions: ProviderContradictions
+  var counters: ServiceCounters
+  var contradictions: ProviderContradictions
   let requests: AllRequestCounts
   let readiness: Readiness
   /// How fast budgets' money goes.

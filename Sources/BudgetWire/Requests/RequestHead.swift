@@ -31,6 +31,13 @@ public struct RequestHead {
     }
   }
 
+  /// The bytes of a frame, for who serves it again.
+  public static func copy(of frame: RawSpan) -> [UInt8] {
+    var bytes: [UInt8] = []
+    frame.name(from: 0, count: frame.byteCount).append(to: &bytes)
+    return bytes
+  }
+
   init(
     callID: UInt64, timeoutMilliseconds: UInt32, method: MethodName?, in frame: RawSpan,
     message: Range<Int>, unknownFields: Int

@@ -20,6 +20,8 @@ struct BudgetClaims {
   private(set) var heardAt: Timestamp?
   private(set) var isLearning = false
   var pace = UsePace()
+  /// Whether the node holds something back in the budget, or would like to.
+  var isWanted = false
   /// Whether a call was sent since that was not answered: what it claims may stand in the store.
   var isUnanswered = false
   /// Whether this node has told the store which of its lives have ended.
@@ -53,6 +55,8 @@ struct BudgetClaims {
     var total: PicoUSD
     /// Amounts that wait for room, first come first.
     var waiting: [PicoUSD]
+    /// The surplus that those need who wait for room in another budget.
+    var kept = PicoUSD.zero
     /// The store was away for so long that others' claims may have ended: no raise is asked for.
     var isBackFromAbsence: Bool
     /// From one pass to the next.
@@ -100,7 +104,7 @@ struct BudgetClaims {
     var kept = PicoUSD.zero
     if occasion.mode == .strict {
       let surplus = claims.surplus(beyond: use, at: now)
-      kept = min(surplus, target(surplus: surplus, occasion))
+      kept = min(surplus, max(target(surplus: surplus, occasion), occasion.kept))
       // Lower first, then send: the store never knows of less than is in use.
       claims.lower(to: use, keeping: kept)
     } else {
@@ -176,9 +180,11 @@ struct BudgetClaims {
       return isRecent || claimed > .zero
     case .strict:
       let surplus = max(.zero, ceiling - use.total)
+      // Such as what an earlier life of the node has left.
+      if use.held > .zero, use.total > ceiling { return true }
       if claimed > .zero {
         if silence >= terms.useTime.wholeMilliseconds / 2 { return true }
-        if surplus > wish(occasion) { return true }
+        if surplus > max(wish(occasion), occasion.kept) { return true }
         if surplus > .zero, isNearLimit(terms) { return true }
       }
       return isLow(use, claims, occasion)
@@ -196,13 +202,16 @@ struct BudgetClaims {
     return surplus.pico < wish.pico / 4
   }
 
-  /// In how long the budget is to be looked at again; nil: with all others.
+  /// In how long the budget is to be looked at again, however seldom others are; nil: with them.
   func due(_ mode: ClaimMode, _ terms: ClaimTerms) -> Duration? {
-    guard mode == .strict, claimed > .zero, ceiling > use.total, isNearLimit(terms) else {
-      return nil
-    }
-    return terms.giveBackInterval
+    guard mode == .strict, claimed > .zero else { return nil }
+    if ceiling > use.total, isNearLimit(terms) { return terms.giveBackInterval }
+    // While the fleet learns what was lost, two looks repeat each node's claims.
+    return terms.learningTime / 2
   }
+
+  /// Whether a pass has something to look at here.
+  var isOfAccount: Bool { isWanted || isUnanswered || claimed > .zero }
 }
 
 extension Timestamp {

@@ -58,7 +58,8 @@ struct ClaimBook {
     else { return nil }
     let now = node.now()
     if let refused = known.refusedUntil, now < refused { return nil }
-    let occasion = occasion(state, waiting: node.takeWaiting(for: state.key), at: now)
+    var occasion = occasion(state, waiting: node.takeWaiting(for: state.key), at: now)
+    occasion.kept = node.keptForWaiting(of: state.key)
     var offer: BudgetClaims.Offer?
     node.changeClaims(of: state.key, inWindowFrom: record.start) { use, claims in
       known.note(use, occasion)
@@ -105,8 +106,8 @@ struct ClaimBook {
   mutating func passOver(
     _ refusal: RedisRefusal, for state: inout BudgetState, at now: Timestamp
   ) -> Bool {
-    guard refusal.kind == .noPermission || refusal.isAboutOneKey else { return false }
-    if refusal.kind == .noPermission {
+    guard refusal.isForWantOfRights || refusal.isAboutOneKey else { return false }
+    if refusal.isForWantOfRights {
       self.refusal = refusal.text
     } else {
       // Whether it was the claims' key is told by the next call, which is without it.
@@ -114,5 +115,13 @@ struct ClaimBook {
     }
     state.claims?.isUnanswered = false
     return true
+  }
+}
+
+extension RedisRefusal {
+  /// Whether the store's user may not do it. What a script may not do Redis says in words of its own.
+  var isForWantOfRights: Bool {
+    kind == .noPermission || text.contains("The user executing the script can't")
+      || text.contains("ACL failure in script")
   }
 }

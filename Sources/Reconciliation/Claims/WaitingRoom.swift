@@ -30,10 +30,27 @@ public struct WaitingRoom: Sendable {
     case lacking([Lack])
   }
 
+  /// A call about a budget was answered.
+  public struct Answer: Sendable {
+    /// The budget.
+    public var key: BudgetKey
+    /// Whether the call could have been granted what it listed.
+    public var wasListed: Bool
+    /// When.
+    public var at: Duration
+
+    /// Makes one.
+    public init(key: BudgetKey, wasListed: Bool, at now: Duration) {
+      (self.key, self.wasListed, at) = (key, wasListed, now)
+    }
+  }
+
   private struct Waiter {
     var lacks: [Lack]
     /// Budgets whose last call listed it.
     var listed: Set<BudgetKey> = []
+    /// Budgets that have room for it by now, while it waits for others.
+    var roomy: Set<BudgetKey> = []
     var deadline: Duration
   }
 
@@ -47,6 +64,8 @@ public struct WaitingRoom: Sendable {
   /// First come, first.
   private var lists: [BudgetKey: [Ticket]] = [:]
   private var refusals: [BudgetKey: Refusal] = [:]
+  /// The part of a budget that those need who have room there and wait for another: it is not given back.
+  private var kept: [BudgetKey: [Ticket: PicoUSD]] = [:]
 
   /// Makes an empty room.
   public init(_ terms: ClaimTerms = ClaimTerms()) { self.terms = terms }
@@ -56,6 +75,9 @@ public struct WaitingRoom: Sendable {
 
   /// Budgets for which something waits.
   public var budgets: [BudgetKey] { Array(lists.keys) }
+
+  /// How much of a budget is needed by those that have room there, and wait for another one.
+  public func kept(of key: BudgetKey) -> PicoUSD { kept[key]?.values.reduce(.zero, +) ?? .zero }
 
   /// Whether so much was refused a moment ago: asking again would find the same.
   public func isRefused(_ lack: Lack, at now: Duration) -> Bool {
@@ -71,6 +93,7 @@ public struct WaitingRoom: Sendable {
   /// The amounts that wait for a budget, for the call that lists them.
   public mutating func takeWaiting(for key: BudgetKey) -> [PicoUSD] {
     guard let list = lists[key] else { return [] }
+    for ticket in list.dropFirst(terms.waitingBound) { waiters[ticket]?.listed.remove(key) }
     return list.prefix(terms.waitingBound).map { ticket in
       waiters[ticket]?.listed.insert(key)
       return waiters[ticket]?.lacks.first { $0.key == key }?.amount ?? .zero
@@ -84,31 +107,49 @@ public struct WaitingRoom: Sendable {
     _ key: BudgetKey, wasListed: Bool, at now: Duration, trying: (Ticket) -> Outcome
   ) -> [Ticket] {
     var refused: [Ticket] = []
-    for ticket in lists[key] ?? [] {
-      guard let waiter = waiters[ticket] else { continue }
+    for ticket in tickets(for: key) where waiters[ticket] != nil {
       switch trying(ticket) {
       case .decided: leave(ticket)
       case .lacking(let lacks):
-        let listed = waiter.listed
-        if wasListed, listed.contains(key), let lack = lacks.first(where: { $0.key == key }) {
-          refusals[key] = Refusal(
-            amount: lack.amount, until: now + terms.refusalMemory)
-          leave(ticket)
-          refused.append(ticket)
-        } else {
+        let answer = Answer(key: key, wasListed: wasListed, at: now)
+        guard isRefused(ticket, lacks, by: answer) else {
           moves(ticket, to: lacks)
+          continue
         }
+        leave(ticket)
+        refused.append(ticket)
       }
     }
     return refused
   }
 
+  /// Those that wait for a budget, first come first.
+  public func tickets(for key: BudgetKey) -> [Ticket] { lists[key] ?? [] }
+
+  /// Whether a reservation that was tried behind a call about the budget, and still lacks so much, is
+  /// refused: then that is remembered, and so much is refused for a while.
+  public mutating func isRefused(
+    _ ticket: Ticket, _ lacks: [Lack], by answer: Answer
+  ) -> Bool {
+    guard answer.wasListed, waiters[ticket]?.listed.contains(answer.key) == true,
+      let lack = lacks.first(where: { $0.key == answer.key })
+    else { return false }
+    refusals[answer.key] = Refusal(amount: lack.amount, until: answer.at + terms.refusalMemory)
+    return true
+  }
+
   /// It lacks something else than before; its places in lists where it stays are the same.
-  private mutating func moves(_ ticket: Ticket, to lacks: [Lack]) {
+  public mutating func moves(_ ticket: Ticket, to lacks: [Lack]) {
     guard let before = waiters[ticket] else { return }
     waiters[ticket]?.lacks = lacks
     let (old, new) = (Set(before.lacks.map(\.key)), Set(lacks.map(\.key)))
-    for key in old.subtracting(new) { take(ticket, from: key) }
+    for lack in before.lacks where !new.contains(lack.key) {
+      take(ticket, from: lack.key)
+      waiters[ticket]?.listed.remove(lack.key)
+      waiters[ticket]?.roomy.insert(lack.key)
+      kept[lack.key, default: [:]][ticket] = lack.amount
+    }
+    for key in new { giveUp(key, of: ticket) }
     for lack in lacks where !old.contains(lack.key) { lists[lack.key, default: []].append(ticket) }
   }
 
@@ -116,6 +157,13 @@ public struct WaitingRoom: Sendable {
   public mutating func leave(_ ticket: Ticket) {
     guard let waiter = waiters.removeValue(forKey: ticket) else { return }
     for lack in waiter.lacks { take(ticket, from: lack.key) }
+    for key in waiter.roomy { giveUp(key, of: ticket) }
+  }
+
+  private mutating func giveUp(_ key: BudgetKey, of ticket: Ticket) {
+    waiters[ticket]?.roomy.remove(key)
+    kept[key]?[ticket] = nil
+    if kept[key]?.isEmpty == true { kept[key] = nil }
   }
 
   private mutating func take(_ ticket: Ticket, from key: BudgetKey) {
@@ -123,9 +171,9 @@ public struct WaitingRoom: Sendable {
     if lists[key]?.isEmpty == true { lists[key] = nil }
   }
 
-  /// Takes out those that have waited for as long as they may.
-  public mutating func takeOverdue(at now: Duration) -> [Ticket] {
-    let overdue = waiters.filter { $0.value.deadline <= now }.map(\.key).sorted()
+  /// Takes out those that have waited for as long as they may; not one that is just being tried.
+  public mutating func takeOverdue(at now: Duration, besides tried: Ticket? = nil) -> [Ticket] {
+    let overdue = waiters.filter { $0.value.deadline <= now && $0.key != tried }.map(\.key).sorted()
     for ticket in overdue { leave(ticket) }
     refusals = refusals.filter { now < $0.value.until }
     return overdue
@@ -136,6 +184,7 @@ public struct WaitingRoom: Sendable {
     let all = waiters.keys.sorted()
     waiters = [:]
     lists = [:]
+    kept = [:]
     return all
   }
 

@@ -90,6 +90,11 @@ struct BudgetState {
     (limit, rule, mode, isBounding) = (budget.limit, budget.rule, budget.mode, budget.isBounding)
   }
 
+  /// Whether a reservation is to be made, and there is no window for it that everybody has.
+  func needsWindow(at now: Timestamp) -> Bool {
+    claims?.isWanted == true && !isBroken && !isAway && adopted?.isOpen(at: now) != true
+  }
+
   /// The fleet's window.
   var adopted: Window? { record.map { Window(start: $0.start, end: $0.end) } }
 

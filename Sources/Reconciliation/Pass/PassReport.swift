@@ -31,6 +31,10 @@ public struct PassReport: Sendable {
   public var claimed = 0
   /// Those of them that found the fleet learning what it has lost.
   public var learning = 0
+  /// Whether it was a pass; else a call on demand.
+  public var isOfPass = true
+  /// Budgets in which a reservation waits, and that have no window yet.
+  public var unopened = 0
   /// Why the store's user may not keep claims; nil: it may, or nobody has tried.
   public var claimsRefusal: String?
   /// In how long the next pass is due.
@@ -77,7 +81,8 @@ public struct PassReport: Sendable {
 
   /// A call was refused that claimed something: one key of another type is told of.
   mutating func claimRefused(_ refusal: RedisRefusal, for state: BudgetState) {
-    if refusal.isAboutOneKey { fault(state.key, state.keys.words(refusal)) }
+    guard refusal.isAboutOneKey, !refusal.isForWantOfRights else { return }
+    fault(state.key, state.keys.words(refusal))
   }
 
   mutating func fault(_ key: BudgetKey, _ reason: String, isShared: Bool = false) {

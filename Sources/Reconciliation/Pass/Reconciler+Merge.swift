@@ -122,7 +122,8 @@ extension BudgetState {
   /// The calls for one budget: one, unless it has very many origins. The last one has the claim, so
   /// that the spend beside it has been told by then.
   func mergeCalls(claiming claim: ClaimCall? = nil) -> [MergeCall] {
-    guard let record, let own = windows[record.start] else { return [] }
+    guard let record else { return [] }
+    let own = windows[record.start] ?? OwnWindow(end: record.end)
     let window = Window(start: record.start, end: record.end)
     let parts = own.parts.filter { $0.value > .zero }.sorted { $0.key < $1.key }.map {
       MergeCall.Part(

@@ -166,7 +166,7 @@ extension BudgetState {
     // Windows of a calendar have no start key: a spend key tells that somebody has charged one.
     // Reservations need one that everybody has.
     if rule.rollingLength == nil { return adopted == nil && (total != nil || claims != nil) }
-    guard let adopted else { return startText != nil }
+    guard let adopted else { return startText != nil || needsWindow(at: now) }
     guard let text = startText else { return true }
     return StoreNumber.instant(String(decoding: text, as: UTF8.self)) != adopted.start
   }
@@ -279,7 +279,8 @@ extension BudgetState {
   ) -> WindowDecision.Facts {
     WindowDecision.Facts(
       rule: rule, now: now, startKey: startKey, marker: marker, reset: resetWindow,
-      adopted: adopted.flatMap { $0.isOpen(at: now) ? $0 : nil }, locals: locals(at: now))
+      adopted: adopted.flatMap { $0.isOpen(at: now) ? $0 : nil }, locals: locals(at: now),
+      isWanted: needsWindow(at: now))
   }
 }
 

@@ -216,6 +216,7 @@ public struct Reconciler {
       let state = states[index]
       isChosen[index] =
         state.hasNews || state.isContested || !state.windows.isEmpty && state.record == nil
+        || state.claims?.isOfAccount == true
     }
     for _ in 0..<settings.pullBound {
       isChosen[cursor % states.count] = true

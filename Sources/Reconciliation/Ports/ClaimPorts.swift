@@ -94,5 +94,8 @@ extension FleetNode {
   public func takeWaiting(for key: BudgetKey) -> [PicoUSD] { [] }
 
   /// Nothing waits.
+  public func keptForWaiting(of key: BudgetKey) -> PicoUSD { .zero }
+
+  /// Nothing waits.
   public func answerWaiting(for key: BudgetKey, wasListed: Bool) {}
 }

@@ -61,6 +61,9 @@ public protocol FleetNode {
   /// The amounts that wait for room in a budget, first come first; the call that follows lists them.
   func takeWaiting(for key: BudgetKey) -> [PicoUSD]
 
+  /// How much of a budget is needed by those that have room there, and wait for room in another one.
+  func keptForWaiting(of key: BudgetKey) -> PicoUSD
+
   /// A call about the budget was answered: those that wait are tried again. `wasListed`: those that
   /// were listed and still lack room are refused.
   func answerWaiting(for key: BudgetKey, wasListed: Bool)

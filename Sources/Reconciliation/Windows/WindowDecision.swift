@@ -22,6 +22,8 @@ enum WindowDecision: Equatable {
     var adopted: Window?
     /// The node's own open windows that are not the fleet's yet.
     var locals: [Window]
+    /// Whether a reservation is to be made in the budget: it opens a window as spend would.
+    var isWanted = false
   }
 
   static func make(_ facts: Facts) -> WindowDecision {
@@ -58,7 +60,9 @@ enum WindowDecision: Equatable {
   /// The window that the node itself would name.
   private static func own(_ facts: Facts) -> Window? {
     if let adopted = facts.adopted { return adopted }
-    guard let first = facts.locals.min(by: { $0.start < $1.start }) else { return nil }
+    guard let first = facts.locals.min(by: { $0.start < $1.start }) else {
+      return facts.isWanted ? facts.rule.window(at: facts.now) : nil
+    }
     // A node that had not heard the store's clock may have opened it in the future.
     let start = min(first.start, facts.now)
     let window = facts.rule.window(at: start)

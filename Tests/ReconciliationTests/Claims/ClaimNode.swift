@@ -152,6 +152,8 @@ struct ClaimPort: FleetNode {
     budget(key) == nil ? [] : node.room.takeWaiting(for: key)
   }
 
+  func keptForWaiting(of key: BudgetKey) -> PicoUSD { node.room.kept(of: key) }
+
   func answerWaiting(for key: BudgetKey, wasListed: Bool) {
     guard budget(key) != nil else { return }
     world.answerWaiting(node, key, wasListed: wasListed)

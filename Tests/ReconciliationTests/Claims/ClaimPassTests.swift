@@ -37,9 +37,9 @@ import Testing
     var answers: [Bool] = []
     var endedLives: [String] = []
 
-    init(_ redis: VirtualRedis, mode: ClaimMode = .strict) {
+    init(_ redis: VirtualRedis, mode: ClaimMode = .strict, scope: BudgetScope = .provider) {
       var budget = FleetBudget(
-        key: BudgetKey(scope: .provider, name: "openai", windowText: "1d"),
+        key: BudgetKey(scope: scope, name: "openai", windowText: "1d"),
         limit: PicoUSD(dollars: 10), windowLength: .seconds(86_400))
       budget.mode = mode
       self.redis = redis
@@ -123,11 +123,36 @@ import Testing
     #expect(node.claims.usableUntil.unixMilliseconds >= store.redis.now + 8_900)
   }
 
+  /// A tag without spend: nobody has opened its window.
+  @Test func aReservationOpensTheWindowThatItNeeds() throws {
+    var store = try Store()
+    let node = Node(store.redis, scope: .tag)
+    node.base.open = [nil]
+    var reconciler = reconciler()
+    _ = try reconciler.pass(node, &store)
+    #expect(node.base.open[0] == nil && store.calls.isEmpty)
+    node.waiting = [dollar]
+    let opened = try reconciler.callOnDemand(node, &store)
+    #expect(opened.isOfPass && opened.adopted == 1 && opened.unopened == 0 && opened.claimed == 1)
+    #expect(node.claims.ceiling == dollar && node.answers == [true])
+    #expect(store.redis.text("tag_budget_start_time:openai") != nil)
+    // Then there is one.
+    node.waiting = [dollar]
+    #expect(try !reconciler.callOnDemand(node, &store).isOfPass)
+    // With nothing held and nothing wanted none is opened.
+    node.waiting = []
+    store.redis.now += 86_401_000
+    _ = try reconciler.pass(node, &store)
+    #expect(store.redis.text("tag_budget_start_time:openai") == nil)
+  }
+
   @Test func spendGoesOnWhereClaimsMayNotBeKept() throws {
     for refusal in [
       RedisRefusal(kind: .noPermission, text: "NOPERM no"),
+      RedisRefusal(kind: .other, text: "ERR The user executing the script can't run this"),
       RedisRefusal(kind: .wrongType, text: "WRONGTYPE no"),
     ] {
+      let isForAll = refusal.kind != .wrongType
       var store = try Store()
       let node = Node(store.redis)
       var reconciler = reconciler()
@@ -138,8 +163,8 @@ import Testing
       _ = node.base.commit(at: node.now())
       let first = try reconciler.pass(node, &store)
       #expect(first.claimed == 0 && first.merged == 0)
-      #expect((first.claimsRefusal != nil) == (refusal.kind == .noPermission))
-      #expect(first.faultCount == (refusal.kind == .noPermission ? 0 : 1))
+      #expect((first.claimsRefusal != nil) == isForAll)
+      #expect(first.faultCount == (isForAll ? 0 : 1))
       store.redis.now += 1_000
       let second = try reconciler.pass(node, &store)
       #expect(second.merged == 1 && store.redis.text("provider_spend:openai:1d") == "1")

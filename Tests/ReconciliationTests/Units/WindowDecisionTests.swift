@@ -157,6 +157,20 @@ import Testing
       WindowDecision.make(facts) == .adopt(Self.last, moving: [behind.start], closing: []))
   }
 
+  /// A reservation opens a window as spend would, and never one beside the fleet's.
+  @Test func aReservationOpensAWindow() {
+    var facts = WindowDecision.Facts(
+      rule: .rolling(.seconds(100)), now: Timestamp(unixMilliseconds: Self.now), startKey: .missing,
+      marker: nil, adopted: nil, locals: [])
+    #expect(WindowDecision.make(facts) == .none)
+    facts.isWanted = true
+    #expect(WindowDecision.make(facts) == .write(Self.window(Self.now)))
+    facts.startKey = .over
+    #expect(WindowDecision.make(facts) == .none)
+    facts.startKey = .window(Self.early)
+    #expect(WindowDecision.make(facts) == .adopt(Self.early, moving: [], closing: []))
+  }
+
   @Test func aWindowOpenedInTheFutureBeginsNow() {
     let facts = WindowDecision.Facts(
       rule: .rolling(.seconds(100)), now: Timestamp(unixMilliseconds: Self.now), startKey: .missing,

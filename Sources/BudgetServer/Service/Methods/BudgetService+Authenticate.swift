@@ -1,4 +1,5 @@
 import Access
+import BudgetFleet
 import BudgetModel
 import BudgetWire
 import Sockets
@@ -13,6 +14,7 @@ extension BudgetService {
 
   /// A connection has gone: its call ids are free.
   mutating func forget(_ connection: ConnectionID) {
+    if gate.isWaited(on: connection) { context.fleet?.waiting.leave(connection.word) }
     gate.removeAll(on: connection)
     peers.forget(connection, at: context.access)
   }

@@ -3,10 +3,11 @@ import BudgetModel
 import BudgetWire
 
 extension BudgetService {
-  /// Which candidates may be used: those given, or the configured ones of `model_name`.
+  /// Which candidates may be used: those given, or the configured ones of `model_name`. Returns whether it
+  /// was answered; where not, the fleet is to be asked for what the request `lacks`.
   mutating func filterDeployments(
     _ call: Call, _ head: RequestHead, output: inout [UInt8]
-  ) throws(ServiceRefusal) {
+  ) throws(ServiceRefusal) -> Bool {
     while true {
       let catalog = catalogs.current()
       let asked = try questions.resolve(head, in: catalog, with: &reader, into: &filter)
@@ -17,9 +18,14 @@ extension BudgetService {
         throw ServiceRefusal(refusal)
       }
       guard filter.reserve.isWanted else {
-        return try answer(asked, head, in: catalog, output: &output)
+        try answer(asked, head, in: catalog, output: &output)
+        return true
       }
-      if try reserveCandidate(asked, head, in: catalog, output: &output) { return }
+      switch try reserveCandidate(asked, head, in: catalog, output: &output) {
+      case .answered: return true
+      case .lacking: return false
+      case .outdated: continue
+      }
     }
   }
 

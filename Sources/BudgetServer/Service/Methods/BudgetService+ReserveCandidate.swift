@@ -18,15 +18,23 @@ extension BudgetService {
     }
   }
 
-  /// Chooses the first candidate of `asked` that every budget has room for. False, and nothing is
-  /// answered, where the names are to be looked up anew.
+  /// The fate of a choice.
+  enum Choosing {
+    case answered
+    /// The names are to be looked up anew.
+    case outdated
+    /// The fleet is to be asked for what the request `lacks`.
+    case lacking
+  }
+
+  /// Chooses the first candidate of `asked` that every budget has room for.
   @inline(never)
   mutating func reserveCandidate(
     _ asked: QuestionResolver.Asked, _ head: RequestHead, in catalog: BudgetCatalog,
     output: inout [UInt8]
-  ) throws(ServiceRefusal) -> Bool {
+  ) throws(ServiceRefusal) -> Choosing {
     let moment = ReservationMoment(catalog: catalog, now: now())
-    var round = exchange(&reserving.round, with: nil) ?? CandidateRound(moment)
+    var round = exchange(&reserving.round, with: nil) ?? context.round(moment)
     defer { reserving.round = round }
     round.begin(moment)
     round.ttl = try ReservationTerms.ttl(filter.reserve.ttlMilliseconds, field: "reserve_ttl_ms")
@@ -35,7 +43,8 @@ extension BudgetService {
     let answer = try choose(asked, head, with: &round)
     var made: Reservation?
     switch answer {
-    case .outdated: return false
+    case .outdated: return .outdated
+    case .deferred: return note(lacking: round.lacking) ? .lacking : .outdated
     case .known(let reservation): try tell(reservation, in: catalog)
     case .held(let reservation):
       made = reservation
@@ -55,14 +64,13 @@ extension BudgetService {
       trace.filtered(traced, at: moment.now)
     }
     appendReply(callID: head.callID, output: &output)
-    return true
+    return .answered
   }
 
   private mutating func choose(
     _ asked: QuestionResolver.Asked, _ head: RequestHead, with round: inout CandidateRound
   ) throws(ServiceRefusal) -> ReservationAnswer {
     let question = filter.question
-    counts.countContradictions(question.contradictions)
     var charges = CandidateCharges(
       candidates: asked.candidates, moment: round.moment, engine: context.engine)
     if question.dependsOnPatterns { try charges.readNames(head, with: &reader) }
@@ -70,9 +78,14 @@ extension BudgetService {
     var decision = FilterDecision()
     swap(&decision, &self.decision)
     defer { swap(&decision, &self.decision) }
-    return engine.filterAndReserve(question, &round, into: &decision) { position, charged in
+    let answer = engine.filterAndReserve(
+      question, &round, into: &decision
+    ) { position, charged in
       charges.add(position, question.candidates[position], to: &charged)
     }
+    // One that waits is served again.
+    if answer != .deferred { counts.countContradictions(question.contradictions) }
+    return answer
   }
 
   /// Tells which candidate was chosen, and why those before it were not.

@@ -1,12 +1,14 @@
 import BudgetEngine
 import BudgetModel
 import BudgetWire
+import Reconciliation
 
 extension BudgetService {
-  /// Holds an amount back in every budget that a record of the same names would be charged to.
+  /// Holds an amount back in every budget that a record of the same names would be charged to. Returns
+  /// whether it was answered; where not, the fleet is to be asked for what it `lacks`.
   mutating func reserveSpend(
     _ head: RequestHead, output: inout [UInt8]
-  ) throws(ServiceRefusal) {
+  ) throws(ServiceRefusal) -> Bool {
     while true {
       let catalog = catalogs.current()
       let question = try reservations.resolve(head, in: catalog, with: &reader)
@@ -14,9 +16,16 @@ extension BudgetService {
       if let refusal = context.refusal, !reservations.charged.slots.isEmpty {
         throw ServiceRefusal(refusal)
       }
-      let answer = context.engine.reserve(
+      var answer = context.engine.reserve(
         question.ask, over: reservations.charged,
         at: ReservationMoment(catalog: catalog, now: now()), with: &reserving.attempt)
+      if answer == .deferred {
+        guard context.engine.deny(&reserving.attempt, where: context.isRefused) else {
+          if note(lacking: reserving.attempt.lacking) { return false }
+          continue
+        }
+        answer = .denied
+      }
       switch answer {
       case .outdated: continue
       case .held(let reservation), .known(let reservation):
@@ -32,7 +41,7 @@ extension BudgetService {
         try trace(head, question.ask, nil, in: catalog)
       case .clash, .full, .deferred: throw ServiceRefusal(notReserved: answer)
       }
-      return
+      return true
     }
   }
 
@@ -98,6 +107,8 @@ struct ReservationsInProgress {
   var attempt = ReservationAttempt()
   /// The expected costs of the candidates, and for how long one is held.
   var round: CandidateRound?
+  /// The room that the request under way lacks, and the fleet is to be asked for.
+  var lacks: [WaitingRoom.Lack] = []
   var reply = FilterReply.ReservationReply()
   /// The denials of a ReserveSpend.
   var denied: FilterReply
