@@ -216,6 +216,9 @@ def test_a_wrong_record_is_put_right(start, ctl, tmp_path):
     assert [(window["spend_usd"], window["reset"]) for window in history] == [
         (0.75, False), (5_000_000.5, True)]
     assert "a pattern" in ctl(server, "reset", "tag", "user:*", code=1)
+    # A name that is frozen without a budget has no window; the next start finds nothing of it.
+    ctl(server, "freeze", "total")
+    assert "has no budget" in ctl(server, "reset", "total", code=1)
     assert "reset to $1.25" in ctl(server, "reset", "tag", "user:alice", "--to", "1.25")
     server.kill()
     server = start(config, directory=tmp_path / "node")
@@ -223,6 +226,7 @@ def test_a_wrong_record_is_put_right(start, ctl, tmp_path):
     assert budget(server, "1d").resets_at_unix_ms == day
     (line, *_) = json.loads(ctl(server, "changes", "--json"))["lines"]
     assert line["action"] == "reset_budget"
+    ctl(server, "clear", "total")
     server.record("azure", 1.0, tags=["user:bob"])
     ctl(server, "reset", "tag", "user:bob", "--to", "2")
     with server.client() as client:

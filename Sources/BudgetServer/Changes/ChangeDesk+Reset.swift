@@ -34,6 +34,12 @@ extension ChangeDesk {
     }
     let now = time.now()
     let key = try BudgetsOfName(order.nameKey, in: engine, at: now).entry(for: order).key
+    // The place of a frozen name, which has no window.
+    guard !key.windowText.isEmpty else {
+      throw ServiceRefusal(
+        .notFound,
+        "\(order.words) has no budget in the configuration: it is frozen, and spends nothing")
+    }
     entry.target = key
     guard !engine.catalog.patternsInForce.contains(where: { $0.key == key }) else {
       throw ServiceRefusal(
