@@ -240,7 +240,8 @@ let package = Package(
     tests(
       "budgetctlTests",
       [
-        "BudgetClient", "BudgetModel", "BudgetWire", "Documents", "JSONWriting", "LiteLLMConfig",
+        "Access", "BudgetClient", "BudgetModel", "BudgetWire", "Documents", "JSONWriting",
+        "LiteLLMConfig",
         "budgetctl", argumentParser,
       ]),
     tests(

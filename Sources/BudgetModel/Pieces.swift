@@ -1,16 +1,16 @@
 /// Elements in pieces of one size that never move: an array would take twice its size while it grows,
 /// and copy everything at once.
-package struct Pieces<Element> {
+public struct Pieces<Element> {
   @usableFromInline static var shift: Int { 10 }
   @usableFromInline static var mask: Int { 1 << shift - 1 }
 
   @usableFromInline var pieces: [[Element]] = []
   @usableFromInline var total = 0
 
-  @inlinable package init() {}
+  @inlinable public init() {}
 
   /// Adds an element behind the last one.
-  @inlinable package mutating func append(_ element: Element) {
+  @inlinable public mutating func append(_ element: Element) {
     if total & Self.mask == 0 {
       pieces.append([])
       pieces[pieces.count - 1].reserveCapacity(1 << Self.shift)
@@ -20,7 +20,7 @@ package struct Pieces<Element> {
   }
 
   /// Adds the element until there are `count`.
-  @inlinable package mutating func fill(to count: Int, with element: Element) {
+  @inlinable public mutating func fill(to count: Int, with element: Element) {
     while total < count { append(element) }
   }
 }
@@ -28,10 +28,10 @@ package struct Pieces<Element> {
 extension Pieces: Sendable where Element: Sendable {}
 
 extension Pieces: RandomAccessCollection, MutableCollection {
-  @inlinable package var startIndex: Int { 0 }
-  @inlinable package var endIndex: Int { total }
+  @inlinable public var startIndex: Int { 0 }
+  @inlinable public var endIndex: Int { total }
 
-  @inlinable package subscript(index: Int) -> Element {
+  @inlinable public subscript(index: Int) -> Element {
     get { pieces[index >> Self.shift][index & Self.mask] }
     _modify { yield &pieces[index >> Self.shift][index & Self.mask] }
   }

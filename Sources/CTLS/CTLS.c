@@ -105,7 +105,10 @@ static void ctls_explain(struct ctls_failure *_Nonnull failure) {
       if (reason > SSL_AD_REASON_OFFSET) kind = CTLS_ALERT;
     }
   }
-  ctls_say(failure, kind, code ? ERR_reason_error_string(code) : "the other side broke off");
+  const char *text = "the other side broke off";
+  // OpenSSL has no words for what the system refused: a file that is not there, above all.
+  if (code) text = ERR_SYSTEM_ERROR(code) ? strerror(reason) : ERR_reason_error_string(code);
+  ctls_say(failure, kind, text);
 }
 
 static void ctls_explain_certificate(struct ctls_failure *_Nonnull failure, long result) {

@@ -42,11 +42,13 @@ extension TLSFailure {
     switch kind {
     case .noCertificate: "no certificate was shown (\(description))"
     case .unknownCA:
-      "the server's certificate does not lead to a trusted root (\(description)): name the root's file"
+      "the server's certificate does not lead to a trusted root (\(description)): give its "
+        + "root's file (tls-ca)"
     case .expired: "the server's certificate is not valid now (\(description))"
     case .purpose: "the certificate is not for this use (\(description))"
     case .name:
-      "the server's certificate is for another name (\(description)): name the one that it is for"
+      "the server's certificate is for another name (\(description)): give the one that it is "
+        + "for (server-name)"
     case .protocolVersion: "the other side speaks no TLS version that is taken (\(description))"
     case .plaintext: "the other side does not speak TLS (\(description))"
     case .refused: "the server refused the connection (\(description))"

@@ -201,6 +201,21 @@ import Testing
     #expect(fixture.engine.budgetsInUse().count == 1)
   }
 
+  /// Where nothing was free before, the denial does not speak of a cushion that nobody keeps.
+  @Test func aDenialTellsWhatIsKeptAndNotWhatWasAsked() throws {
+    let fixture = EngineFixture([try budget(.provider, "p", 0, "1d")])
+    let charged = fixture.charged(provider: "p")
+    var asked = ReservedAmount(PicoUSD(pico: 10))
+    asked.isEstimated = true
+    asked.variance = CostVariance(ofCushion: PicoUSD(pico: 50))
+    var attempt = ReservationAttempt()
+    let answer = fixture.reserve(
+      ReservationAsk(asked, ttl: 1_000, key: nil), charged, &attempt, at: at(0))
+    #expect(answer == .denied)
+    let denial = try #require(attempt.denials.first)
+    #expect(denial.reserved == .zero && denial.spend == .zero && denial.limit == .zero)
+  }
+
   // MARK: - Earlier lives
 
   @Test func anEarlierLifesHoldsAreCountedAndFreed() throws {
@@ -239,6 +254,44 @@ import Testing
     #expect(after.reserved(.provider, "p", at: at(102)) == 0)
     #expect(after.record(5, both, settling: second.id, at: at(103)) == .late)
     #expect(after.engine.openReservations == 0)
+  }
+
+  /// A second record of one never ends another of the same second.
+  @Test func anEarlierLifesReservationIsFreedOnce() throws {
+    var settings = ReservationSettings()
+    settings.notesHolds = true
+    let budgets = [try budget(.provider, "p", 100, "1d")]
+    let before = EngineFixture(budgets, reservations: settings)
+    let charged = before.charged(provider: "p")
+    let first = try #require(before.held(20, charged, ttl: 50_000, at: at(0)))
+    let second = try #require(before.held(20, charged, ttl: 50_000, at: at(0)))
+    settings.life &+= 1
+    let after = EngineFixture(budgets, reservations: settings)
+    after.engine.inherit(before.engine.takeChangedHolds(atMost: 10), at: at(1))
+
+    let lost = try #require(after.settle(7, charged, first.id, at: at(2)))
+    #expect(after.settle(7, charged, first.id, at: at(2))?.kind == .underWay)
+    #expect(after.reserved(.provider, "p", at: at(2)) == 20)
+    after.engine.unsettled(lost.word, at: at(2))
+    #expect(after.reserved(.provider, "p", at: at(2)) == 40)
+    #expect(after.record(7, charged, settling: first.id, at: at(3)) == .inherited)
+    #expect(after.record(7, charged, settling: first.id, at: at(3)) == .again)
+    #expect(after.reserved(.provider, "p", at: at(3)) == 20)
+    #expect(after.record(9, charged, settling: second.id, at: at(4)) == .inherited)
+    #expect(after.record(9, charged, settling: second.id, at: at(4)) == .again)
+    #expect(after.reserved(.provider, "p", at: at(4)) == 0)
+  }
+
+  @Test func adoptionsThatHaveEndedAreForgotten() throws {
+    var adopted = AdoptedReservations()
+    func id(_ place: UInt64) -> ReservationID {
+      ReservationID(life: 1, place: place, until: at(10), amount: PicoUSD(pico: 1), node: "n")
+    }
+    let place = Reservations.Place(slab: 0, index: 1, life: 1)
+    for number in 0..<64 { adopted.note(id(number), at: place, endsSeconds: 10, now: at(1)) }
+    #expect(adopted.place(of: id(0)) != nil)
+    adopted.note(id(64), at: place, endsSeconds: 30, now: at(20))
+    #expect(adopted.place(of: id(0)) == nil && adopted.place(of: id(64)) != nil)
   }
 
   @Test func aBudgetOfAPatternIsInherited() throws {

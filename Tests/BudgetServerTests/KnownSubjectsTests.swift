@@ -60,7 +60,12 @@ import Testing
       ]
       message.idempotencyKey = keys.randomElement(using: &random) ?? ""
     }
-    if isRare(&random) { message.reservationID = "r" }
+    if Int.random(in: 0..<4, using: &random) == 0 {
+      let ids = ["r", "r1-1-4f-tfb1xz-3e8-n1", "r1-2-4f-tfb1xz-3e8-node-b"]
+      message.reservationID = ids.randomElement(using: &random) ?? ""
+      // Its name is the key then.
+      if Bool.random(using: &random) { message.idempotencyKey = "" }
+    }
     return message
   }
 
@@ -88,12 +93,15 @@ import Testing
   }
 
   /// A reservation is a part of a record's fingerprint, whatever of the record came before.
-  @Test(arguments: [["", "", "", "r1", "r2", ""], ["r1", "r1", "r1", "r2", "", "r1"]])
-  func anotherReservationIsAnotherRecord(_ reservations: [String]) throws {
+  @Test(
+    arguments: [["", "", "", "r1", "r2", ""], ["r1", "r1", "r1", "r2", "", "r1"]], [true, false])
+  func anotherReservationIsAnotherRecord(_ reservations: [String], hasKey: Bool) throws {
     let warm = try Self.fixture()
     for (index, reservation) in reservations.enumerated() {
-      var message = Self.record(key: "key-\(index)")
-      message.reservationID = reservation
+      var message = Self.record(key: hasKey ? "key-\(index)" : "")
+      // Without a key, one that a node could have made stands for it.
+      message.reservationID =
+        hasKey || reservation.isEmpty ? reservation : "r1-1-4f-tfb1xz-\(reservation)-n1"
       let cold = try Self.fixture()
       for fixture in [warm, cold] { _ = try fixture.call(.recordSpend(message)) }
       #expect(warm.recorder.taken.count == index + 1)

@@ -1,3 +1,4 @@
+import Access
 import ArgumentParser
 import BudgetClient
 import BudgetModel
@@ -58,6 +59,10 @@ import Testing
     #expect(lines[1] == "bd_test")
     #expect(lines[4...5] == ["  - name: router-eu", "    role: spend"])
     #expect(lines.filter { $0.contains("bd_test") }.count == 1)
+    #expect(Role.allValueStrings == ["check", "read", "spend", "admin"])
+    #expect(throws: (any Error).self) {
+      try Budgetctl.parseAsRoot(["access", "new", "router-eu", "--role", "3"])
+    }
   }
 
   @Test func candidatesAreReadFromTheirArgument() throws {

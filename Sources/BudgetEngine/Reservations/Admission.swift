@@ -114,7 +114,9 @@ struct SlotRoom: Sendable {
 
   /// The denial of `reserved`.
   func denial(_ reserved: ReservedAmount, candidate: UInt32) -> BudgetDenial {
-    let kept = kept(adding: reserved.variance)
+    // Where there was no room for anything, the amount is not to be blamed.
+    let isFull = mode == .freeze || compared >= limit
+    let kept = kept(adding: isFull ? .none : reserved.variance)
     var denial = BudgetDenial(
       candidate: candidate, scope: scope, slot: slot, spend: compared + kept, withheld: withheld,
       reserved: kept, limit: limit, mode: mode, resetsAt: resetsAt)

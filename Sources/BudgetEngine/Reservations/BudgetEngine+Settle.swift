@@ -17,11 +17,11 @@ extension BudgetEngine {
       return pending(amount, charged, .elsewhere) { reservations.countElsewhere() }
     }
     if id.life != reservations.settings.life {
-      guard let place = adopt(id, in: charged, at: now) else {
+      guard let (place, isNew) = adopt(id, in: charged, at: now) else {
         return pending(amount, charged, .late) { countLate(id) }
       }
       let answer = settle(amount, charged, place, as: .inherited)
-      if answer == .outdated { leave(place) }
+      if answer == .outdated, isNew { leave(id, at: place) }
       return answer
     }
     return settle(amount, charged, Reservations.Place(word: id.place), as: .freed)
@@ -37,8 +37,7 @@ extension BudgetEngine {
   }
 
   private func countLate(_ id: ReservationID) {
-    let slab = Int(id.place) & (Reservations.slabCount - 1)
-    reservations.with(slab) { $0.counts.late += 1 }
+    reservations.with(reservations.slab(of: id)) { $0.counts.late += 1 }
   }
 
   private func settle(
@@ -120,15 +119,17 @@ extension BudgetEngine {
   // MARK: - Earlier lives
 
   /// A reservation that an earlier life of this node made becomes one of this life again, in the
-  /// budgets of `charged` that still have its part; nil: none has.
+  /// budgets of `charged` that still have its part; nil: none has. Once only: a record that names it
+  /// again gets the place that it has then.
   private func adopt(
     _ id: ReservationID, in charged: ChargedSlots, at now: Timestamp
-  ) -> Reservations.Place? {
-    let slab = reservations.slab(for: nil)
+  ) -> (place: Reservations.Place, isNew: Bool)? {
+    let slab = reservations.slab(of: id)
     let hold = SlotHolds.Hold(
       amount: id.amount, variance: .none, untilSeconds: id.untilSeconds,
       endsSeconds: id.untilSeconds)
-    return reservations.with(slab) { contents -> Reservations.Place? in
+    return reservations.with(slab) { contents -> (Reservations.Place, Bool)? in
+      if let place = contents.adopted.place(of: id) { return (place, false) }
       var slots: [Int32] = []
       var ends = Int64.max
       for slot in charged.slots {
@@ -149,7 +150,9 @@ extension BudgetEngine {
       let index = contents.add(entry, over: slots, at: now)
       contents.counts.inherited += 1
       reservations.adopted()
-      return Reservations.Place(slab: slab, index: index, life: contents[index].life)
+      let place = Reservations.Place(slab: slab, index: index, life: contents[index].life)
+      contents.adopted.note(id, at: place, endsSeconds: ends, now: now)
+      return (place, true)
     }
   }
 }
@@ -157,8 +160,11 @@ extension BudgetEngine {
 extension BudgetEngine {
   /// Nothing came of a reservation that was taken over from an earlier life: it is one of that life
   /// again.
-  private func leave(_ place: Reservations.Place) {
-    let ends = reservations.with(place.slab) { contents in
+  private func leave(_ id: ReservationID, at place: Reservations.Place) {
+    let ends = reservations.with(place.slab) { contents -> [Reservations.InheritedEnd] in
+      // Another record of it may have come in between.
+      guard contents.isOpen(place.index, life: place.life) else { return [] }
+      contents.adopted.forget(id)
       let hold = contents[place.index].hold
       var ends: [Reservations.InheritedEnd] = []
       contents.forEachSlot(of: place.index) { slot in

@@ -93,8 +93,7 @@ extension BudgetShards {
     _ amount: PicoUSD, freeing hold: SlotHolds.Hold?, in slot: Int32, life: UInt32
   ) -> Bool {
     shards[Int(slot) & Self.mask].slots.withLock { slots in
-      let state = slots.places[ShardSlots.place(of: slot)].state
-      guard life == 0 || state.life == life else { return false }
+      guard life == 0 || slots.life(of: slot) == life else { return false }
       guard let hold else {
         slots.update(slot) { $0.addPending(amount) }
         return true
@@ -199,16 +198,24 @@ extension BudgetShards {
 extension ShardSlots {
   /// Puts the budget as it stands into `room`; false where its slot is another budget's.
   fileprivate func look(at room: inout SlotRoom, at now: Timestamp) -> Bool {
-    let state = places[Self.place(of: room.slot)].state
-    guard room.life == 0 || state.life == room.life else { return false }
-    room.compared = state.committedAndPending(at: now)
-    room.withheld = state.withheld(at: now)
-    room.own = state.spend(at: now) + state.pending
-    room.resetsAt = state.resetsAt(at: now)
-    room.windowStart = state.startedAt(at: now)
-    room.home = state.home
-    if state.holds != Slot.none { holds.look(at: state.holds, into: &room) }
+    // Lent, not copied: a copy would count the references of the window's rule.
+    let states = places.span
+    let place = Self.place(of: room.slot)
+    guard room.life == 0 || states[place].state.life == room.life else { return false }
+    room.compared = states[place].state.committedAndPending(at: now)
+    room.withheld = states[place].state.withheld(at: now)
+    room.own = states[place].state.spend(at: now) + states[place].state.pending
+    room.resetsAt = states[place].state.resetsAt(at: now)
+    room.windowStart = states[place].state.startedAt(at: now)
+    room.home = states[place].state.home
+    let index = states[place].state.holds
+    if index != Slot.none { holds.look(at: index, into: &room) }
     return true
+  }
+
+  /// How often the slot has been handed out.
+  fileprivate func life(of slot: Int32) -> UInt32 {
+    places.span[Self.place(of: slot)].state.life
   }
 
   fileprivate mutating func add(_ hold: SlotHolds.Hold, to slot: Int32, isNoted: Bool) {

@@ -123,3 +123,42 @@ struct ReservationKeys: Sendable {
     Int(truncatingIfNeeded: digest >> 6) & (places.count - 1)
   }
 }
+
+/// The places of reservations of earlier lives that records of this one have named: a second record of
+/// one finds the first, and not the hold of another that ends in the same second. Empty but for the
+/// hour behind a restart.
+struct AdoptedReservations: Sendable {
+  private struct Name: Hashable {
+    var life: UInt32
+    var place: UInt64
+
+    init(_ id: ReservationID) { (life, place) = (id.life, id.place) }
+  }
+
+  /// A place in this life, and until when anything of the earlier one may be kept back.
+  private struct Adoption {
+    var place: Reservations.Place
+    var endsSeconds: Int64
+  }
+
+  private var adoptions: [Name: Adoption] = [:]
+  /// Those that have ended are looked for when there are so many.
+  private var crowd = 64
+
+  /// The place of `id` in this life; nil: no record has named it.
+  func place(of id: ReservationID) -> Reservations.Place? { adoptions[Name(id)]?.place }
+
+  mutating func note(
+    _ id: ReservationID, at place: Reservations.Place, endsSeconds: Int64, now: Timestamp
+  ) {
+    if adoptions.count >= crowd {
+      let seconds = now.unixMilliseconds / 1_000
+      adoptions = adoptions.filter { $0.value.endsSeconds >= seconds }
+      crowd = max(64, adoptions.count * 2)
+    }
+    adoptions[Name(id)] = Adoption(place: place, endsSeconds: endsSeconds)
+  }
+
+  /// Nothing came of it.
+  mutating func forget(_ id: ReservationID) { adoptions[Name(id)] = nil }
+}

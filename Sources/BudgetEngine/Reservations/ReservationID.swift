@@ -48,10 +48,13 @@ public struct ReservationID: Hashable, Sendable {
 
   /// Appends the text, UTF-8.
   public func append(to bytes: inout [UInt8]) {
-    bytes.append(contentsOf: Self.prefix)
-    for number in [UInt128(life), UInt128(place), UInt128(untilSeconds), amount.pico.magnitude] {
+    bytes.append(bytesOf: Self.prefix)
+    let numbers: InlineArray<4, UInt128> = [
+      UInt128(life), UInt128(place), UInt128(untilSeconds), amount.pico.magnitude,
+    ]
+    for index in numbers.indices {
       bytes.append(Self.hyphen)
-      Self.append(number, to: &bytes)
+      Self.append(numbers[index], to: &bytes)
     }
     bytes.append(Self.hyphen)
     bytes.append(contentsOf: node.utf8)
@@ -65,14 +68,26 @@ public struct ReservationID: Hashable, Sendable {
   }
 
   private static func append(_ number: UInt128, to bytes: inout [UInt8]) {
-    let start = bytes.count
+    // Nearly every number is one that a processor divides by itself.
+    if let small = UInt64(exactly: number) { return append(digitsOf: small, to: &bytes) }
+    append(digitsOf: number, to: &bytes)
+  }
+
+  @inline(__always)
+  private static func append<Number: UnsignedInteger & FixedWidthInteger>(
+    digitsOf number: Number, to bytes: inout [UInt8]
+  ) {
+    let base = Number(truncatingIfNeeded: base)
+    var digits = InlineArray<25, UInt8>(repeating: 0)
+    var first = digits.count
     var rest = number
     repeat {
-      let digit = UInt8(rest % base)
-      bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit)
+      first -= 1
+      let digit = UInt8(truncatingIfNeeded: rest % base)
+      digits[first] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
       rest /= base
     } while rest > 0
-    bytes[start...].reverse()
+    bytes.append(bytesOf: digits.span.extracting(first...))
   }
 
   /// Takes a text apart. Each number has one form: two texts never name the same reservation.

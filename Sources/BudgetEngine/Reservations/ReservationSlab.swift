@@ -8,6 +8,8 @@ struct ReservationSlab: Sendable {
   /// The budgets of those that have more than fit in place, by place.
   private var more: [Int32: [Int32]] = [:]
   private var keys = ReservationKeys()
+  /// Those of earlier lives that records have named.
+  var adopted = AdoptedReservations()
   private var wheel = ExpiryWheel()
   /// Those that are over, the longest first.
   private var firstOver = ExpiryWheel.none

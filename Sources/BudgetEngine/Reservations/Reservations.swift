@@ -69,6 +69,11 @@ final class Reservations: Sendable {
     return Int(turn & UInt64(Self.slabCount - 1))
   }
 
+  /// The slab for a reservation of an earlier life: the same for every record that names it.
+  func slab(of id: ReservationID) -> Int {
+    Int(truncatingIfNeeded: id.place) & (Self.slabCount - 1)
+  }
+
   func with<Result: Sendable>(
     _ slab: Int, _ body: (inout ReservationSlab) -> Result
   ) -> Result {

@@ -36,6 +36,23 @@ public struct FingerprintText: Sendable {
     costOffset = 0
   }
 
+  /// Becomes a copy of what `other` says, but for its reservation and cost: those are given.
+  mutating func copy(
+    _ other: borrowing FingerprintText, reservationID: NameBytes, cost: PicoUSD
+  ) {
+    copySubject(of: other)
+    bytes.append(bytesOf: UInt32(truncatingIfNeeded: reservationID.count).littleEndian)
+    bytes.append(reservationID)
+    costOffset = bytes.count
+    bytes.append(bytesOf: cost.pico.littleEndian)
+    bytes.append(other.bytes, other.costOffset + MemoryLayout<Int128>.size..<other.bytes.count)
+  }
+
+  /// Becomes a copy of `other` without its reservation.
+  public mutating func copyWithoutReservation(of other: borrowing FingerprintText) {
+    copy(other, reservationID: .absent, cost: .zero)
+  }
+
   /// Lets go of what one large request has taken.
   mutating func shrink() {
     if bytes.room > 8_192 { self = FingerprintText() }

@@ -38,6 +38,15 @@ public struct RecordKeyMaker: Sendable {
     add(reservationID: reservationID, cost: cost)
   }
 
+  /// As `begin`, `addTag` for each tag and `finish` of fields whose subject and tags are those of
+  /// `text`, which is a whole one.
+  public mutating func write(
+    _ text: borrowing FingerprintText, reservationID: NameBytes, cost: PicoUSD
+  ) {
+    self.text.shrink()
+    self.text.copy(text, reservationID: reservationID, cost: cost)
+  }
+
   private mutating func add(reservationID: NameBytes, cost: PicoUSD) {
     append(reservationID)
     text.costOffset = text.bytes.count

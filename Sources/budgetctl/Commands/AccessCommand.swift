@@ -65,4 +65,7 @@ struct AccessCommand: ParsableCommand {
 extension Role: ExpressibleByArgument {
   /// The role of that name.
   public init?(argument: String) { self.init(name: argument) }
+
+  /// Their names: the numbers behind them are nobody's.
+  public static var allValueStrings: [String] { allCases.map(\.description) }
 }

@@ -71,17 +71,20 @@ extension BudgetService {
     _ asked: QuestionResolver.Asked, _ head: RequestHead, with round: inout CandidateRound
   ) throws(ServiceRefusal) -> ReservationAnswer {
     let question = filter.question
-    var charges = CandidateCharges(
-      candidates: asked.candidates, moment: round.moment, engine: context.engine)
-    if question.dependsOnPatterns { try charges.readNames(head, with: &reader) }
     let engine = context.engine
     var decision = FilterDecision()
     swap(&decision, &self.decision)
     defer { swap(&decision, &self.decision) }
-    let answer = engine.filterAndReserve(
-      question, &round, into: &decision
-    ) { position, charged in
-      charges.add(position, question.candidates[position], to: &charged)
+    let answer: ReservationAnswer
+    if question.dependsOnPatterns {
+      var charges = CandidateCharges(
+        candidates: asked.candidates, moment: round.moment, engine: engine)
+      try charges.readNames(head, with: &reader)
+      answer = engine.filterAndReserve(question, &round, into: &decision) { position, charged in
+        charges.add(position, question.candidates[position], to: &charged)
+      }
+    } else {
+      answer = engine.filterAndReserve(question, &round, into: &decision) { _, _ in }
     }
     // One that waits is served again.
     if answer != .deferred { counts.countContradictions(question.contradictions) }
@@ -114,6 +117,11 @@ extension BudgetService {
     } else if filter.question.estimate > .zero {
       usual = ReservedAmount(filter.question.estimate)
     }
+    if let usual, !filter.hasEstimates {
+      round.amounts.append(
+        contentsOf: repeatElement(usual, count: filter.question.candidates.count))
+      return try checkHasCandidate(round)
+    }
     var refusal: ServiceRefusal?
     candidates.forEach(in: round.moment.catalog) { names in
       guard let own = names.estimatedCostUSD else {
@@ -127,6 +135,10 @@ extension BudgetService {
       }
     }
     if let refusal { throw refusal }
+    try checkHasCandidate(round)
+  }
+
+  private func checkHasCandidate(_ round: borrowing CandidateRound) throws(ServiceRefusal) {
     if round.amounts.isEmpty {
       throw ServiceRefusal(
         .invalidArgument, "reserve without a candidate: give deployments, or a model_name")

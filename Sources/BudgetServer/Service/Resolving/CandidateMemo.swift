@@ -15,6 +15,7 @@ struct CandidateMemo {
     /// How many of them contradict the model list.
     var contradictions = 0
     var hasFree = false
+    var hasEstimates = false
     /// The configured candidates, as they go out; none where the message gave its own.
     var configured = FilterReply.CandidateList()
   }
@@ -93,6 +94,7 @@ struct CandidateMemo {
         contentsOf: meaning.slots, contradictions: meaning.contradictions,
         hasFree: meaning.hasFree)
       if meaning.configured.count > 0 { filter.reply.addCandidates(meaning.configured) }
+      if meaning.hasEstimates { filter.hasEstimates = true }
     }
     return true
   }
@@ -109,6 +111,7 @@ struct CandidateMemo {
       meaning.slots.append(contentsOf: filter.question.candidates)
       meaning.contradictions = filter.question.contradictions
       meaning.hasFree = filter.question.hasFree
+      meaning.hasEstimates = filter.hasEstimates
       filter.reply.copyCandidates(to: &meaning.configured)
     }
   }
@@ -128,5 +131,7 @@ struct FilterInProgress {
   var question = FilterQuestion()
   /// The wish to reserve; the rest of it is of the last request that wanted to.
   var reserve = ReserveTerms()
+  /// Whether some candidate comes with an estimate of its own.
+  var hasEstimates = false
   var reply: FilterReply
 }

@@ -74,15 +74,14 @@ struct ChargeMemo {
     }
   }
 
-  /// Remembers what subject and tags are charged to; `text` is the whole text of a record without a
-  /// reservation.
+  /// Remembers what subject and tags are charged to; `text` is the whole text of a record of theirs.
   mutating func remember(
     names: SoughtPart, as charged: borrowing ChargedSlots, _ text: borrowing FingerprintText
   ) {
     guard let place = self.names.placeToWrite(names) else { return }
     self.names.withMeaning(at: place) { meaning in
       meaning.charged.copy(charged)
-      meaning.text.copy(text)
+      meaning.text.copyWithoutReservation(of: text)
     }
   }
 }

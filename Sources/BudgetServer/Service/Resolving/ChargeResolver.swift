@@ -14,6 +14,8 @@ struct ChargeResolver {
   private(set) var charged = ChargedSlots()
   private var keys = RecordKeyMaker()
   private var memo = ChargeMemo()
+  /// The text of a key that a reservation's name stands for.
+  private var impliedKey: [UInt8] = []
 
   init(recorder: any SpendRecorder, engine: BudgetEngine, time: any TimeSource) {
     self.recorder = recorder
@@ -79,16 +81,20 @@ struct ChargeResolver {
     defer { names.count() }
     let judged = try judge(record)
     let (identity, amount) = (judged.identity, judged.amount)
-    // The text of a known whole has no reservation and no public model name.
-    let isWhole = record.reservationID.isEmpty && record.modelName.isEmpty
-    let whole = isWhole ? record.subjectAndTags : .absent
+    // The text of a known whole has no public model name.
+    let whole = record.modelName.isEmpty ? record.subjectAndTags : .absent
     let known = memo.sought(names: whole, under: catalog.edition)
     if let known,
       let key = memo.recall(
         names: known, into: &charged,
-        { text in identity.map { $0.key(with: &text, cost: amount) } })
+        { text -> RecordKey? in
+          guard let identity else { return nil }
+          if record.reservationID.isEmpty { return identity.key(with: &text, cost: amount) }
+          keys.write(text, reservationID: record.reservationID, cost: amount)
+          return identity.key(with: keys.text)
+        })
     {
-      return Charge(amount: amount, key: key)
+      return judged.charge(key)
     }
     let slots = subjectSlots(of: record, cost: amount, in: catalog, &names)
     try charge(slots, record, in: catalog, &names)
@@ -133,7 +139,7 @@ struct ChargeResolver {
   }
 
   /// Judges key, reservation and cost, before any name is looked up.
-  private func judge(
+  private mutating func judge(
     _ record: some RecordSpendFields
   ) throws(ServiceRefusal) -> Judged {
     let identity = try identity(of: record.idempotencyKey)
@@ -152,11 +158,14 @@ struct ChargeResolver {
     return judged
   }
 
+  private static let impliedPrefix = Array("settle:".utf8)
+
   /// The identity of a record that has no key, by the reservation that it settles.
-  private func impliedIdentity(of reservation: NameBytes) -> KeyIdentity {
-    var bytes = Array("settle:".utf8)
-    reservation.append(to: &bytes)
-    let identity = NameBytes.with(bytes) { KeyIdentity(of: $0) }
+  private mutating func impliedIdentity(of reservation: NameBytes) -> KeyIdentity {
+    impliedKey.removeAll(keepingCapacity: true)
+    impliedKey.append(contentsOf: Self.impliedPrefix)
+    reservation.append(to: &impliedKey)
+    let identity = NameBytes.with(impliedKey) { KeyIdentity(of: $0) }
     recorder.expect(identity.digest)
     return identity
   }

@@ -29,6 +29,7 @@ struct QuestionResolver {
   ) throws(ServiceRefusal) -> Asked {
     filter.reply.reset()
     filter.reserve.isWanted = false
+    filter.hasEstimates = false
     let whole = memo.sought(message: head.message, under: catalog.edition)
     if let whole, let known = memo.place(ofMessage: whole, into: &filter.reply) {
       return Asked(
@@ -93,6 +94,7 @@ struct QuestionResolver {
     if view.deploymentCount == 0, !view.modelName.isEmpty {
       candidates = .configured(try addConfigured(of: view.modelName, in: catalog, to: &filter))
     } else {
+      filter.hasEstimates = true
       for position in 0..<view.deploymentCount {
         add(
           view.deployment(at: position), askedAs: view.modelName, in: catalog, with: &reader,
@@ -136,6 +138,7 @@ struct QuestionResolver {
     let sought = isWhole ? memo.sought(list: list, under: catalog.edition) : nil
     if let sought, memo.recall(sought, into: &filter) { return true }
     let isUsual = read(list, in: catalog) {
+      if $0.estimatedCostUSD != nil { filter.hasEstimates = true }
       add($0, askedAs: modelName, in: catalog, with: &reader, to: &filter.question)
     }
     guard isUsual else { return false }
