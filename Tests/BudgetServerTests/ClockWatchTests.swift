@@ -37,6 +37,17 @@ import Testing
     #expect(watch.warning == nil && lines.count("agree again") == 1)
   }
 
+  @Test func aClockThatNobodyHasSetIsNoTimeToBegin() throws {
+    for milliseconds in [Int64.min, -86_400_000, 0, 1_577_836_799_999] {
+      let text = try #require(ClockWatch.complaint(at: Timestamp(unixMilliseconds: milliseconds)))
+      #expect(text.contains("set it"))
+    }
+    let old = try #require(ClockWatch.complaint(at: Timestamp(unixMilliseconds: 0)))
+    #expect(old.contains("says 1970-01-01T00:00:00") && old.contains("before 2020-01-01T"))
+    #expect(ClockWatch.complaint(at: Timestamp(unixMilliseconds: 1_577_836_800_000)) == nil)
+    #expect(ClockWatch.complaint(at: ServiceFixture.start) == nil)
+  }
+
   @Test func clocksThatComeAndGoAreCountedAndSeldomLogged() {
     let watch = watch(isShared: true)
     for _ in 0..<10 {

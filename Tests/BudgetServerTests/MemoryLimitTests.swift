@@ -117,3 +117,53 @@ import Testing
     #expect(MemoryLimit(physicalBytes: 1).complaint == nil)
   }
 }
+
+/// The blocks that are worth large pages, by what Linux says of a process' memory.
+@Suite struct LargePagesTests {
+  /// One mapping: from and to in pages of 2 MiB, resident in KiB.
+  private func mapping(
+    _ pages: Range<Int>, resident: Int, _ rest: String = "rw-p 00000000 00:00 0"
+  ) -> String {
+    let (first, end) = (pages.lowerBound * 2_097_152, pages.upperBound * 2_097_152)
+    return """
+      \(String(first, radix: 16))-\(String(end, radix: 16)) \(rest)
+      Size:            \((end - first) / 1024) kB
+      Rss:             \(resident) kB
+      VmFlags: rd wr mr mw me ac
+
+      """
+  }
+
+  private func pages(_ maps: String) -> [Range<UInt>] {
+    LargePages.blocks(in: maps).map { $0.lowerBound / 2_097_152..<$0.upperBound / 2_097_152 }
+  }
+
+  @Test func largeFullPrivateBlocksAreTaken() {
+    let full = 10 * 2_048
+    #expect(pages(mapping(100..<110, resident: full)) == [100..<110])
+    #expect(pages(mapping(100..<110, resident: full * 9 / 10 + 1)) == [100..<110])
+    #expect(pages(mapping(100..<110, resident: full / 2)).isEmpty, "holes would be filled")
+    #expect(pages(mapping(100..<107, resident: full)).isEmpty, "too small")
+    for other in [
+      "r--p 00000000 00:00 0", "rw-s 00000000 00:00 0", "rw-p 00000000 08:01 1234  /usr/lib/x.so",
+      "rw-p 00000000 00:00 0                          [heap]",
+    ] {
+      #expect(pages(mapping(100..<110, resident: full, other)).isEmpty, "\(other)")
+    }
+  }
+
+  /// A block begins and ends where the C library puts it.
+  @Test func onlyWholePagesAreTaken() {
+    let maps = "4001000-6fff000 rw-p 00000000 00:00 0\nRss: 49144 kB\n"
+    #expect(LargePages.blocks(in: maps) == [0x4200000..<0x6e00000])
+    #expect(LargePages.blocks(in: "nonsense\n1-2-3 rw-p 0 0 0\nRss: x kB\n").isEmpty)
+    #expect(LargePages.blocks(in: "").isEmpty)
+  }
+
+  /// The system may refuse; nothing is lost by it.
+  @Test func memoryKeepsWhatItHolds() {
+    let numbers = Array(0..<4_000_000)
+    LargePages.adopt()
+    #expect(numbers.last == 3_999_999 && numbers[2_000_000] == 2_000_000)
+  }
+}

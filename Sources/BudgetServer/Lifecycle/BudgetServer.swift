@@ -73,6 +73,9 @@ public final class BudgetServer: Sendable {
     let security = try options.security.map { files throws(ServerError) in
       try ServerSecurity(files, log: log, at: SystemTimeSource.wallClock())
     }
+    if time == nil, let complaint = ClockWatch.complaint(at: SystemTimeSource.wallClock()) {
+      throw .unavailable(complaint)
+    }
     let config = try ConfigSource(options).load()
     let access = AccessDesk(try AccessSource(options).load(), log: log)
     var pageListener = try PageListener.listen(options, passed)
@@ -267,6 +270,7 @@ public final class BudgetServer: Sendable {
   /// Begins to accept connections.
   public func start() {
     FreedMemory.release()
+    LargePages.adopt()
     readiness.clocks?.start()
     upkeep.start()
     reservations.start()
@@ -292,6 +296,7 @@ public final class BudgetServer: Sendable {
       defer {
         if let complaint { config.refuse(complaint) }
         FreedMemory.release()
+        LargePages.adopt()
       }
       do throws(ServerError) {
         let config = try ConfigSource(options).load()

@@ -26,6 +26,17 @@ final class ClockWatch: Sendable {
   /// Clocks that come and go are not logged more often.
   private static let logIntervalMilliseconds: Int64 = 600_000
 
+  /// Before there was a budgetd: no clock that is set says that.
+  private static let earliest = Timestamp(unixMilliseconds: 1_577_836_800_000)
+
+  /// Why no node can begin at this time of the wall clock; nil: one can. Windows that open in the past
+  /// would be over as soon as the clock is set.
+  static func complaint(at wall: Timestamp) -> String? {
+    if wall >= earliest { return nil }
+    return "this host's clock says \(wall.iso8601), before \(earliest.iso8601): set it, as with "
+      + "systemd-timesyncd or chrony, and start again"
+  }
+
   /// `isShared`: fleet time is Redis'.
   init(_ time: any TimeSource, isShared: Bool, log: Logger) {
     self.time = time
