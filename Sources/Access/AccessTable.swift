@@ -58,6 +58,7 @@ public struct AccessTable: Sendable {
   private var tokens: [UInt128: [(digest: TokenDigest, principal: Principal)]] = [:]
   private var certificates: [String: Principal] = [:]
   private var users: [UInt32: Principal] = [:]
+  private var clients: [String: Client] = [:]
 
   /// The table where there is no access file.
   public static let open = AccessTable()
@@ -71,6 +72,7 @@ public struct AccessTable: Sendable {
     count = clients.count
     isOpen = false
     for client in clients {
+      self.clients[client.name] = client
       let principal = Principal(name: client.name, role: client.role)
       for digest in client.tokens { tokens[digest.high, default: []].append((digest, principal)) }
       for name in client.certificates { certificates[name] = principal }
@@ -111,6 +113,20 @@ public struct AccessTable: Sendable {
     case .certificate(let name): certificates[name]
     case .user(let user): users[user]
     case .nothing: nil
+    }
+  }
+
+  /// The differences of another table, a sentence each, by the clients' names.
+  public func changes(to after: AccessTable) -> [String] {
+    Set(clients.keys).union(after.clients.keys).sorted().compactMap { name in
+      switch (clients[name], after.clients[name]) {
+      case (nil, _): "client \(name) is new"
+      case (_, nil): "client \(name) is gone"
+      case (let before?, let after?) where before.role != after.role:
+        "client \(name) has the role \(after.role), it had \(before.role)"
+      case (let before, let after):
+        before == after ? nil : "client \(name) is known by other tokens, certificates or users"
+      }
     }
   }
 

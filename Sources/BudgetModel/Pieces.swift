@@ -7,6 +7,7 @@ public struct Pieces<Element> {
   @usableFromInline var pieces: [[Element]] = []
   @usableFromInline var total = 0
 
+  /// Makes an empty one.
   @inlinable public init() {}
 
   /// Adds an element behind the last one.
@@ -28,9 +29,12 @@ public struct Pieces<Element> {
 extension Pieces: Sendable where Element: Sendable {}
 
 extension Pieces: RandomAccessCollection, MutableCollection {
+  /// 0.
   @inlinable public var startIndex: Int { 0 }
+  /// How many elements there are.
   @inlinable public var endIndex: Int { total }
 
+  /// The element at `index`, in `0..<endIndex`.
   @inlinable public subscript(index: Int) -> Element {
     get { pieces[index >> Self.shift][index & Self.mask] }
     _modify { yield &pieces[index >> Self.shift][index & Self.mask] }

@@ -75,6 +75,31 @@ private struct CountingGenerator: RandomNumberGenerator {
     #expect(table.identity(certificateNames: ["cn:b"], user: 7)?.principal.name == "b")
   }
 
+  @Test func theDifferencesOfTwoFilesAreTold() throws {
+    let before = try table(
+      """
+      clients:
+        - {name: a, role: check, users: [7]}
+        - {name: b, role: read, users: [8]}
+        - {name: c, role: spend, users: [9]}
+        - {name: d, role: read, users: [10]}
+      """)
+    let after = try table(
+      """
+      clients:
+        - {name: d, role: read, users: [10]}
+        - {name: e, role: admin, users: [11]}
+        - {name: b, role: admin, users: [8, 12]}
+        - {name: c, role: spend, users: [13]}
+      """)
+    #expect(
+      before.changes(to: after) == [
+        "client a is gone", "client b has the role admin, it had read",
+        "client c is known by other tokens, certificates or users", "client e is new",
+      ])
+    #expect(before.changes(to: before).isEmpty)
+  }
+
   @Test func aCredentialIsLookedUpAgain() throws {
     let table = try table(client("name: a", "role: read", "tokens: [\(Self.first)]", "users: [7]"))
     let digest = try #require(TokenDigest(Self.first))

@@ -75,7 +75,8 @@ import Testing
     let names = DynamicHouse.Names(provider: "openai", tags: ["user:a"])
     let late = house.charged(names, in: house.engine.catalog, at: 1)
     #expect(late.slots.count == 2 && late.dependsOnPatterns)
-    #expect(house.sweepAll(at: 1) == 1, "never charged")
+    #expect(house.sweepAll(at: 1_000) == 0, "its charge may be on its way")
+    #expect(house.sweepAll(at: 1_001) == 1, "never charged")
     #expect(!house.engine.addPending(PicoUSD(pico: 10), to: late))
     #expect(house.decision(.init(provider: "openai"), at: 2).allowed == [0])
     #expect(house.decision(.init(provider: "openai"), estimate: 10, at: 2).allowed == [0])
@@ -167,6 +168,28 @@ import Testing
     house.record(1, tags: ["user:c"], at: Self.day)
     #expect(house.spend(.tag, "user:c", "day", at: Self.day) == 1)
     #expect(house.denials(["user:d"], at: Self.day).isEmpty)
+  }
+
+  /// A request that needs more places than are free is charged at once: what it has been given is not
+  /// taken for the rest of it, by itself or by another one.
+  @Test func whatARequestHasMadeIsKeptForIt() throws {
+    for places in 0...2 {
+      let house = DynamicHouse(
+        try daily() + [try DynamicHouse.pattern(.tag, "user:*", 9, "month")], bound: places)
+      let names = DynamicHouse.Names(tags: ["user:a", "user:b"])
+      let first = house.charged(names, in: house.engine.catalog, at: 1)
+      let other = house.charged(.init(tags: ["user:c"]), in: house.engine.catalog, at: 2)
+      for (number, charged) in [first, other].enumerated() {
+        #expect(
+          house.engine.record(PicoUSD(pico: 3), to: charged, at: DynamicHouse.time(3)),
+          "\(places) places, request \(number)")
+      }
+      #expect(house.engine.dynamicBudgetCount == places)
+      #expect(house.reading(at: 3).patterns().map(\.overflowed).reduce(0, +) == UInt64(6 - places))
+      let shared = ["day", "month"].compactMap { house.entrySpend(.tag, "user:*", $0, at: 3) }
+      let own = house.reading(at: 3).patterns().map(\.spend.pico).reduce(0, +)
+      #expect(own == Int128(3 * places) && shared.reduce(0, +) <= 18)
+    }
   }
 
   @Test func frozenShadowedAndZeroPatternsJudgeEveryName() throws {

@@ -288,7 +288,9 @@ import Testing
       ReservationID(life: 1, place: place, until: at(10), amount: PicoUSD(pico: 1), node: "n")
     }
     let place = Reservations.Place(slab: 0, index: 1, life: 1)
-    for number in 0..<64 { adopted.note(id(number), at: place, endsSeconds: 10, now: at(1)) }
+    for number: UInt64 in 0..<64 {
+      adopted.note(id(number), at: place, endsSeconds: 10, now: at(1))
+    }
     #expect(adopted.place(of: id(0)) != nil)
     adopted.note(id(64), at: place, endsSeconds: 30, now: at(20))
     #expect(adopted.place(of: id(0)) == nil && adopted.place(of: id(64)) != nil)

@@ -205,6 +205,18 @@ import Testing
     #expect(fixture.spend == 5)
   }
 
+  /// The stop of everything is a mode alone. A limit beside it could not be read again.
+  @Test func aFrozenNameWithoutABudgetHasNoLimitToSet() throws {
+    for (scope, name) in [(BudgetScope.total, "total"), (.provider, "q"), (.tag, "t")] {
+      #expect(code(try order(.mode(.freeze), scope: scope, name: name)) == nil)
+      let limit = try order(.limit(PicoUSD(dollars: 9)), scope: scope, name: name)
+      #expect(code(limit) == .notFound, "\(scope)")
+      #expect(code(try order(.limit(nil), scope: scope, name: name)) == .notFound)
+    }
+    #expect(desk.table.all.allSatisfy { $0.setting == .mode(.freeze) } && desk.table.count == 3)
+    #expect(desk.table.all.allSatisfy { BudgetChange(text: $0.text) == $0 })
+  }
+
   @Test func whatIsNotThereIsNotChanged() throws {
     #expect(code(try order(.limit(nil), name: "q")) == .notFound)
     #expect(code(try order(.limit(nil), window: "2d")) == .notFound)

@@ -170,7 +170,8 @@ struct OwnBudgetServiceTests {
     #expect(answer.allowed.isEmpty)
     #expect(answer.denials.map(\.mode) == [.freeze, .freeze])
     #expect(
-      answer.message.hasSuffix(": total total is frozen\n") || answer.message.contains("frozen"))
+      answer.message.contains("\ntotal is frozen\n")
+        || answer.message.contains(": total is frozen\n"))
     let explained = try fixture.call(.explainRequest(.init(modelName: "chat"))).explained
     #expect(explained.tags.map(\.scope) == [.total] && explained.tags[0].verdict == .denies)
     #expect(explained.candidates.allSatisfy { !$0.isAllowed })

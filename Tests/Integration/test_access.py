@@ -439,6 +439,10 @@ def test_a_file_that_is_refused_leaves_the_one_before(guarded):
         eventually(
             lambda: read_metrics(server).get("budgetd_config_last_reload_successful") == 0)
         assert read_metrics(server).get("budgetd_access_entries") == len(ROLES)
+        # Whoever asks for the reload hears of it, as of nothing that is done.
+        refused = client.call(reload_config={})
+        assert name_of(refused) == "FAILED_PRECONDITION", refused
+        assert "the access file is refused, the one in force stays" in refused.status.message
         server.access.chmod(0o604)
         before = server.log.count("refused")
         server.process.send_signal(signal.SIGHUP)
@@ -447,6 +451,10 @@ def test_a_file_that_is_refused_leaves_the_one_before(guarded):
         reload(server, clients(*ROLES), "reloaded the access file")
         eventually(
             lambda: read_metrics(server).get("budgetd_config_last_reload_successful") == 1)
+        write(server.access, clients("admin", "read"))
+        told = list(client.call(reload_config={}).reload_config.changes)
+        assert [line for line in told if "client" in line] == [
+            "client %s is gone" % role for role in sorted(set(ROLES) - {"admin", "read"})]
 
 
 @pytest.mark.parametrize("text, mode, complaint", [

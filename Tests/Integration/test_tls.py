@@ -276,6 +276,8 @@ def test_a_bad_pair_leaves_the_old_one_and_connections_go_on(start, certificates
             eventually(lambda: server.log.count("reload of the certificate refused") > lines,
                        what="the refusal")
             assert serial() == first
+            refused = old.call(reload_config={}).status
+            assert refused.code == 9 and "the certificate is refused" in refused.message, refused
         identity[0].write_text(other[0])
         identity[1].write_text(other[1])
         server.process.send_signal(signal.SIGHUP)

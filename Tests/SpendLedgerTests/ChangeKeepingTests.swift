@@ -96,6 +96,24 @@ import Testing
     #expect(throws: LedgerError.self) { try SpendLedger.open(fixture.settings) }
   }
 
+  /// A change that this release cannot read is as it was written: everything else is to be had.
+  @Test func aRowOfAnotherReleaseIsLeftAlone() throws {
+    let fixture = try LedgerFixture()
+    let freeze = Self.change(
+      .mode, .mode(.freeze), of: BudgetKey(scope: .provider, name: "openai", windowText: ""))
+    let unreadable = Self.change(
+      .limit, .limit(PicoUSD(dollars: 9)),
+      of: BudgetKey(scope: .total, name: "total", windowText: ""))
+    #expect(BudgetChange(text: unreadable.text) == nil)
+    try fixture.ledger.keep(Self.notes([unreadable, freeze]))
+    #expect(try fixture.afterKill().changes == [freeze])
+    try fixture.restart()
+    #expect(fixture.ledger.opening.changes == [freeze])
+    fixture.ledger.close()
+    try fixture.change("UPDATE policy_change SET seal = seal + 1 WHERE name = 'total'")
+    #expect(throws: LedgerError.self) { try SpendLedger.open(fixture.settings) }
+  }
+
   @Test func theAuditIsReadBackwards() throws {
     let fixture = try LedgerFixture()
     for number in 0..<5 {

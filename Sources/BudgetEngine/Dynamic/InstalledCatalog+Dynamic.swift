@@ -30,7 +30,7 @@ struct DynamicMaking {
       // Read under the table's lock: whoever begins to share sees the row, or is seen here.
       let nodes = dynamic.sharers
       shards.update(slot) { state in
-        state.becomeDynamic(home: home, rule: rule)
+        state.becomeDynamic(home: home, rule: rule, at: now)
         if nodes > 1 { state.share(limit, among: nodes, at: now) }
       }
     }
@@ -186,7 +186,7 @@ extension InstalledCatalog {
         }
         let rule = patterns.definitions[number].rule
         dynamic.insert(key, name) { home in
-          shards.update(slot) { $0.becomeDynamic(home: home, rule: rule) }
+          shards.update(slot) { $0.becomeDynamic(home: home, rule: rule, at: now) }
         }
         released.append(slot)
       }

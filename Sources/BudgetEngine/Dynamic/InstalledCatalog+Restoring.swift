@@ -45,7 +45,7 @@ extension InstalledCatalog {
         let slot = registry.lend().slot
         let row = DynamicKey(scope: key.scope, window: number, slot: slot, life: state.life)
         after.dynamic.insert(row, name) { home in
-          state.becomeDynamic(home: home, rule: rule)
+          state.becomeDynamic(home: home, rule: rule, at: window.start)
           shards.append(slot: slot, state)
         }
         return true

@@ -199,8 +199,12 @@ private struct Sentence {
         " has no room for the budget of another name: all dynamic budgets are in use\n")
     }
     if denial.mode == .freeze {
-      text.append("\(denial.scope) ")
-      budget.name.append(to: &text)
+      text.append("\(denial.scope)")
+      // The total has one name alone, which is its scope's.
+      if denial.scope != .total {
+        text.append(" ")
+        budget.name.append(to: &text)
+      }
       text.append(budget.reason.isEmpty ? " is frozen" : " is frozen: ")
       text.append(budget.reason)
       return text.append("\n")

@@ -17,7 +17,7 @@ struct SlotState: Sendable {
   /// How many budgets have had the slot: a reference to a dynamic budget names it, so that it never
   /// reaches the next owner of the slot. Not 0. Here since it fits between others.
   private(set) var life: UInt32
-  /// When the window opened; meaningless while `end` is `never`.
+  /// When the window opened; while `end` is `never`, when a dynamic budget was made.
   private(set) var start: Timestamp
   /// The last instant of the window; `never` where none has been opened.
   private(set) var end: Timestamp
@@ -79,18 +79,30 @@ struct SlotState: Sendable {
     return next
   }
 
-  /// Whether a dynamic budget is over: its window has ended, nothing waits to be charged, and no
-  /// reservation keeps something back.
+  /// Whether a dynamic budget is over: its window has ended, nothing waits to be charged, no
+  /// reservation keeps something back, and no charge that it was made for can still be on its way.
   func hasEnded(at now: Timestamp) -> Bool {
     pendingRecords == 0 && pending == .zero && !isOpen(at: now) && holds == Slot.none
-      && !isPinned
+      && !isPinned && !isAwaited(at: now)
   }
 
+  /// From its making to its first charge a dynamic budget has nothing. If others could have its place
+  /// by then, requests that need more places than there are would take them from each other, or from
+  /// themselves, for ever.
+  private func isAwaited(at now: Timestamp) -> Bool {
+    home != Self.noHome && end == Self.never
+      && (0..<Self.awaitedMilliseconds).contains(now.unixMilliseconds &- start.unixMilliseconds)
+  }
+
+  /// A request is under way for less.
+  private static let awaitedMilliseconds: Int64 = 1_000
+
   /// A dynamic budget takes the slot over, in the row `home`.
-  mutating func becomeDynamic(home: UInt32, rule: WindowRule) {
+  mutating func becomeDynamic(home: UInt32, rule: WindowRule, at now: Timestamp) {
     successor = Slot.none
     self.home = home
     self.rule = rule
+    if end == Self.never { start = now }
   }
 
   /// The next window begins and ends as `rule` says.

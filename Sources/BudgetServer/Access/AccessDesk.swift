@@ -110,9 +110,11 @@ final class AccessDesk: Sendable {
 
   /// Puts another table in force: a changed role holds from the next request, and connections of those
   /// who are known no more are closed.
-  func replace(_ new: AccessTable) {
-    table.withLock { $0 = new }
+  @discardableResult
+  func replace(_ new: AccessTable) -> [String] {
+    let before = table.withLock { exchange(&$0, with: new) }
     replies.withLock { $0 }?.review()
+    return before.changes(to: new)
   }
 
   // MARK: - Strangers

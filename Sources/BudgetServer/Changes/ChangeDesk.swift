@@ -237,6 +237,11 @@ final class ChangeDesk: Sendable {
   /// Puts changes and a line of the audit on disk, then in force. A commit that may or may not have
   /// been done is done again: the same change is the same row.
   private func keep(_ changes: [BudgetChange], _ entry: AuditEntry) throws(ServiceRefusal) {
+    // Whatever is written has to be read again, here and by other nodes.
+    guard changes.allSatisfy({ BudgetChange(text: $0.text) == $0 }) else {
+      throw ServiceRefusal(
+        .failedPrecondition, "the change has no form that could be kept: nothing was changed")
+    }
     let notes = ChangeNotes(changes, [entry])
     try Self.keep { () throws(LedgerError) in try ledger.keep(notes) }
     enforce(changes, at: time.now())

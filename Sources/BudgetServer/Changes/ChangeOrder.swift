@@ -136,6 +136,8 @@ struct BudgetsOfName {
 
   /// The budget that an order names; where the name has several the order has to say which.
   func entry(for order: ChangeOrder) throws(ServiceRefusal) -> Entry {
+    // A name that is only frozen has no window, and no limit that could be set.
+    let entries = entries.filter { !$0.key.windowText.isEmpty }
     let windows = entries.map(\.key.windowText).joined(separator: ", ")
     if entries.isEmpty {
       throw ServiceRefusal(

@@ -7,11 +7,11 @@ extension ReloadConfigResponse {
   private static let mostChanges = 1_000
   private static let mostWarnings = 100
 
-  /// The changes of a reload, a sentence each; `complaint`: the access file was refused.
-  init(_ report: ReloadReport, _ warnings: [DocumentProblem], also complaint: String?) {
+  /// The changes of a reload, a sentence each.
+  init(_ report: ReloadReport, _ warnings: [DocumentProblem], _ files: FileReload) {
     self.init()
     let all =
-      report.added.map { "\($0) is new" } + report.removed.map { "\($0) is gone" }
+      files.changes + report.added.map { "\($0) is new" } + report.removed.map { "\($0) is gone" }
       + report.relimited.map { "\($0) has another limit" }
       + report.remoded.map { "\($0) has another mode" }
       + report.recalendared.map { "\($0) has another time zone or first day" }
@@ -20,7 +20,6 @@ extension ReloadConfigResponse {
     changes = Array(all.prefix(Self.mostChanges))
     changesOmitted = all.count - changes.count
     self.warnings = Array(
-      (complaint.map { ["the access file is refused: \($0)"] } ?? [])
-        + warnings.map { "\($0)" }.prefix(Self.mostWarnings))
+      (files.warnings + warnings.map { "\($0)" }).prefix(Self.mostWarnings))
   }
 }

@@ -289,12 +289,11 @@ public final class BudgetServer: Sendable {
   public func reload() { _ = reload(by: ChangeAuthor(name: "a signal to the process", place: "")) }
 
   func reload(by author: ChangeAuthor) -> Result<ReloadConfigResponse, ServiceRefusal> {
-    security?.reload(at: SystemTimeSource.wallClock())
-    return reloading.withLock { known in
+    reloading.withLock { known in
       audit.note(.reload, by: author)
-      let complaint = reloadAccess()
+      let files = reloadFiles()
       defer {
-        if let complaint { config.refuse(complaint) }
+        if !files.refusals.isEmpty { config.refuse(files.refusals.joined(separator: "\n")) }
         FreedMemory.release()
         LargePages.adopt()
       }
@@ -319,7 +318,14 @@ public final class BudgetServer: Sendable {
         config.log(to: log, as: "reloaded")
         LogText.write(report, to: log)
         ComputedIDs.write(losses, to: log)
-        return .success(ReloadConfigResponse(report, config.accepted.warnings, also: complaint))
+        guard files.refusals.isEmpty else {
+          return .failure(
+            ServiceRefusal(
+              .failedPrecondition,
+              "\(files.refusals.joined(separator: "; ")); the configuration was read and is in force"
+            ))
+        }
+        return .success(ReloadConfigResponse(report, config.accepted.warnings, files))
       } catch {
         self.config.refuse(error.description)
         log.error("reload refused, the configuration in force stays:")

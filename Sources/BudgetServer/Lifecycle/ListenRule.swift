@@ -8,6 +8,8 @@ struct ListenRule {
   /// Whether connections are encrypted. The one place that says so.
   let isEncrypted: Bool
   private let allowsInsecureNetwork: Bool
+  /// The way to encryption: files, or no `--http-tls off` where there are files.
+  private let remedy: String
   /// Who may connect to Unix sockets: with an access file anybody, who is known by their user then;
   /// without one the server's own user and group.
   let unixMode: UInt32
@@ -20,6 +22,10 @@ struct ListenRule {
     let asksAll = security.map { $0.clientCA != nil && $0.requiresClientCertificate } ?? false
     hasAccess = options.accessFilePath != nil || asksAll
     isEncrypted = security != nil
+    remedy =
+      options.security != nil && security == nil
+      ? "leave --http-tls on, with --access-file or --tls-client-ca"
+      : "give --tls-cert and --tls-key with --access-file or --tls-client-ca"
     unixMode = options.accessFilePath == nil ? 0o660 : 0o666
     allowsInsecureNetwork = options.allowsInsecureNetwork
   }
@@ -79,8 +85,7 @@ struct ListenRule {
   func check(_ endpoint: Endpoint, of option: String) throws(ServerError) {
     guard isInsecure(endpoint), !allowsInsecureNetwork else { return }
     throw .usage(
-      "\(option) \(endpoint) is reached from other machines, and \(shortcoming): give --tls-cert and "
-        + "--tls-key with --access-file or --tls-client-ca; or listen on 127.0.0.1 or unix:PATH; or say "
-        + "--insecure-network if the network is safe")
+      "\(option) \(endpoint) is reached from other machines, and \(shortcoming): \(remedy); or listen "
+        + "on 127.0.0.1 or unix:PATH; or say --insecure-network if the network is safe")
   }
 }

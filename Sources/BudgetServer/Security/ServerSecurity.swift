@@ -59,16 +59,28 @@ final class ServerSecurity: Sendable {
   }
 
   /// Reads the files again. Files that are refused leave the old ones in force; the log says why.
-  func reload(at now: Timestamp) {
+  func reload(at now: Timestamp) -> FileReload {
+    var outcome = FileReload()
     do throws(Refusal) {
       let context = try Self.context(options, at: now)
-      inForce.withLock { $0 = context }
+      let before = inForce.withLock { exchange(&$0, with: context) }
       onRenewal.withLock { $0 }?(context)
       log.notice("read the certificate \(options.certificate) again\(Self.ending(context, now))")
-      if let warning = warning(at: now) { log.warning("\(warning)") }
+      if (before.certificateEnd, before.clientCAEnd)
+        != (context.certificateEnd, context.clientCAEnd)
+      {
+        outcome.changes.append(
+          "the certificate \(options.certificate) is another one\(Self.ending(context, now))")
+      }
+      if let warning = warning(at: now) {
+        log.warning("\(warning)")
+        outcome.warnings.append(warning)
+      }
     } catch {
       log.error("reload of the certificate refused, the one in force stays: \(error.text)")
+      outcome.refusals.append("the certificate is refused, the one in force stays: \(error.text)")
     }
+    return outcome
   }
 
   /// A certificate that ends soon, or has; nil: none does.

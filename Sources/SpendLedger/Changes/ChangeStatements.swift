@@ -39,7 +39,8 @@ final class ChangeStatements {
     put.bind(change.version.milliseconds, at: 4)
     put.bind(change.version.node, at: 5)
     put.bind(state, at: 6)
-    put.bind(Self.seal(change.register, change.version, change.text), at: 7)
+    put.bind(
+      Self.seal(Self.code(change.register), change.version.milliseconds, change.text), at: 7)
     try put.run("keep a change")
   }
 
@@ -48,17 +49,21 @@ final class ChangeStatements {
     try remove.run("forget a change")
   }
 
-  /// Every change, each checked.
+  /// Every change, each checked. A row that is as it was written and that this release cannot read
+  /// stays and has no effect: another release may read it, and everything else is to be had.
   func changes() throws(SQLiteError) -> [BudgetChange] {
     defer { all.reset() }
     var changes: [BudgetChange] = []
     while try all.step("read the changes") {
       let text = String(decoding: all.blob(5), as: UTF8.self)
-      guard let change = BudgetChange(text: text),
-        Self.code(change.register) == all.integer(0), change.register.target.name == all.text(1),
+      guard Self.seal(all.integer(0), all.integer(3), text) == all.integer(6) else {
+        throw .damagedChange
+      }
+      guard let change = BudgetChange(text: text) else { continue }
+      guard Self.code(change.register) == all.integer(0),
+        change.register.target.name == all.text(1),
         change.register.target.windowText == all.text(2),
-        change.version.milliseconds == all.integer(3), change.version.node == all.text(4),
-        Self.seal(change.register, change.version, text) == all.integer(6)
+        change.version.milliseconds == all.integer(3), change.version.node == all.text(4)
       else { throw .damagedChange }
       changes.append(change)
     }
@@ -113,12 +118,10 @@ final class ChangeStatements {
     Int64(register.matter.rawValue) << 4 | Int64(register.target.scope.rawValue)
   }
 
-  private static func seal(
-    _ register: BudgetChange.Register, _ version: ChangeVersion, _ text: String
-  ) -> Int64 {
+  private static func seal(_ code: Int64, _ milliseconds: Int64, _ text: String) -> Int64 {
     var seal = RowSeal(8)
-    seal.add(code(register))
-    seal.add(version.milliseconds)
+    seal.add(code)
+    seal.add(milliseconds)
     seal.add(text)
     return seal.value
   }

@@ -18,6 +18,7 @@ struct SetCommand: AsyncParsableCommand {
   @OptionGroup var target: TargetOptions
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("The limit in US dollars; none: no limit.", valueName: "usd | none"))
   var limit: String
 

@@ -8,7 +8,7 @@ extension BudgetService {
   mutating func filterDeployments(
     _ call: Call, _ head: RequestHead, output: inout [UInt8]
   ) throws(ServiceRefusal) -> Bool {
-    while true {
+    for _ in 0..<ServiceRefusal.mostLookUps {
       let catalog = catalogs.current()
       let asked = try questions.resolve(head, in: catalog, with: &reader, into: &filter)
       if filter.reserve.isWanted { try checkMayReserve(call) }
@@ -27,6 +27,7 @@ extension BudgetService {
       case .outdated: continue
       }
     }
+    throw .changedMeanwhile
   }
 
   @inline(__always)

@@ -9,11 +9,12 @@ extension BudgetService {
   mutating func recordSpend(
     _ head: RequestHead, token: LedgerToken, output: inout [UInt8]
   ) throws(ServiceRefusal) -> Bool {
-    while true {
+    for _ in 0..<ServiceRefusal.mostLookUps {
       let answer = try record(head, token: token)
       if answer == .outdated { continue }
       return try reply(answer, to: token, output: &output)
     }
+    throw .changedMeanwhile
   }
 
   /// Looks the names up and records once.

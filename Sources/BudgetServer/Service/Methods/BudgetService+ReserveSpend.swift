@@ -9,7 +9,7 @@ extension BudgetService {
   mutating func reserveSpend(
     _ head: RequestHead, output: inout [UInt8]
   ) throws(ServiceRefusal) -> Bool {
-    while true {
+    for _ in 0..<ServiceRefusal.mostLookUps {
       let catalog = catalogs.current()
       let question = try reservations.resolve(head, in: catalog, with: &reader)
       if reservations.charged.isStale { continue }
@@ -43,6 +43,7 @@ extension BudgetService {
       }
       return true
     }
+    throw .changedMeanwhile
   }
 
   /// Nothing of the message may be used after that: it is unpacked for the trace.
