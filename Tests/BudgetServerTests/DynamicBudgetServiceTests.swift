@@ -111,6 +111,34 @@ struct DynamicBudgetServiceTests {
     #expect(fixture.engine.dynamicBudgetCount == 1)
   }
 
+  /// To look at each of very many names takes longer than a lane may.
+  @Test func theNearestOfManyAreToldOffTheLane() throws {
+    let fixture = fixture([try Self.pattern(.tag, "user:*", 10, "day")], bound: 20_000)
+    var nearest = GetProviderBudgetsRequest()
+    (nearest.pattern, nearest.nearest) = ("user:*", 1)
+    fixture.charge(names: 0..<10_000)
+    #expect(try fixture.call(.getProviderBudgets(nearest)).page.tags.map(\.name) == ["user:9999"])
+    fixture.charge(names: 10_000..<10_001)
+    try fixture.callDeferred(.getProviderBudgets(nearest), callID: 8)
+    nearest.pattern = "nobody:*"
+    try fixture.callDeferred(.getProviderBudgets(nearest), callID: 9)
+    let refused = try fixture.call(.getProviderBudgets(nearest), callID: 10)
+    #expect(refused.status?.code == .unavailable, "no place to wait")
+    // A list of all looks at no name.
+    var all = GetProviderBudgetsRequest()
+    all.includesTags = true
+    #expect(try fixture.call(.getProviderBudgets(all), callID: 11).page.tags.count == 1)
+    fixture.charge(names: 10_001..<10_002)
+    let told = try #require(fixture.recorder.takeAnswer(callID: 8))
+    #expect(told.code == .ok)
+    #expect(
+      try ServiceFixture.message(in: told.frame).page.tags.map(\.name) == ["user:10001"],
+      "as it is when it is answered")
+    let unknown = try #require(fixture.recorder.takeAnswer(callID: 9))
+    #expect(unknown.code == .notFound)
+    #expect(try ServiceFixture.message(in: unknown.frame).status?.code == .notFound)
+  }
+
   @Test func namedOnesAndTheNearestAreTold() throws {
     let fixture = fixture([
       try Self.pattern(.tag, "user:*", 10, "day"), try Self.pattern(.tag, "user:*", 100, "month"),
@@ -184,5 +212,20 @@ struct DynamicBudgetServiceTests {
     #expect(try record(fixture, 1, ["user:9"]) == 1)
     upkeep.look(fixture.engine, at: fixture.time.now())
     #expect(lines.all.count == 1 && fixture.engine.dynamicBudgetCount == 1)
+  }
+}
+
+extension ServiceFixture {
+  /// Charges `user:N` of each number with N + 1 ten-thousandths of a dollar.
+  fileprivate func charge(names: Range<Int>) {
+    let (catalog, now) = (engine.catalog, time.now())
+    var charged = ChargedSlots()
+    for number in names {
+      charged.begin()
+      NameBytes.with("user:\(number)") {
+        charged.add(ScopedName(.tag, $0), in: catalog, of: engine, at: now)
+      }
+      engine.record(PicoUSD(pico: Int128(number + 1) * 100_000_000), to: charged, at: now)
+    }
   }
 }

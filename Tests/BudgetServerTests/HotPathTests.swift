@@ -194,6 +194,10 @@ import Testing
     func expect(_ key: UInt128) {}
     func backUp(named name: String, token: LedgerToken) {}
     func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool { false }
+    func answerLater(
+      _ method: MethodName, token: LedgerToken,
+      _ answer: @escaping @Sendable (UInt64, inout [UInt8]) -> StatusCode
+    ) -> Bool { false }
     var totals: SpendTotals { SpendTotals() }
     func standing(at now: Timestamp) -> RecorderStanding {
       RecorderStanding(

@@ -28,6 +28,9 @@ final class InstantRecorder: SpendRecorder {
   private let records = Locked<[Taken]>([])
   private let backupCount = Locked(0)
   private let pages = Locked<[HistoryPage]>([])
+  private let answers = Locked<[@Sendable (UInt64, inout [UInt8]) -> StatusCode]>([])
+  /// So many questions for later are taken.
+  private let answerBound = 2
 
   init(engine: BudgetEngine) { self.engine = engine }
 
@@ -43,6 +46,25 @@ final class InstantRecorder: SpendRecorder {
   func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool {
     pages.withLock { $0.append(page) }
     return true
+  }
+
+  func answerLater(
+    _ method: MethodName, token: LedgerToken,
+    _ answer: @escaping @Sendable (UInt64, inout [UInt8]) -> StatusCode
+  ) -> Bool {
+    answers.withLock { answers in
+      guard answers.count < answerBound else { return false }
+      answers.append(answer)
+      return true
+    }
+  }
+
+  /// The oldest answer that waits, with the frame that it is told in; nil: none does.
+  func takeAnswer(callID: UInt64) -> (code: StatusCode, frame: [UInt8])? {
+    guard let answer = answers.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { return nil }
+    var frame: [UInt8] = []
+    let code = answer(callID, &frame)
+    return (code, frame)
   }
 
   func answer(_ answer: RecordAnswer) { self.answer.withLock { $0 = answer } }

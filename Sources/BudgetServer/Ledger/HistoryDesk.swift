@@ -2,10 +2,11 @@ import BudgetModel
 import Dispatch
 import Locks
 
-/// Asks the ledger about history, one question at a time and off the lanes.
+/// Takes the questions that are too long for a lane, one at a time: those about history, which the
+/// ledger answers, and those that look at every name there is.
 ///
 /// After each it rests three times as long as that took, so that no number of questions takes more
-/// than a quarter of the ledger's thread.
+/// than a quarter of the ledger's thread, or of a processor.
 final class HistoryDesk: Sendable {
   private struct State {
     var waiting: [@Sendable () -> Void] = []

@@ -7,39 +7,43 @@ import TCPTransport
 extension LedgerRecorder {
   /// Answers to `token` with the page as soon as the ledger has told its windows.
   func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool {
-    desk.take { [self] in
-      let result: Result<GetSpendHistoryResponse, ServiceRefusal>
-      do throws(LedgerError) {
-        let response = try page.response { question throws(LedgerError) in
-          try ledger.history(of: [question]).first ?? []
-        }
-        result =
-          page.budget.unknown.map { unknown in
-            response.windows.isEmpty ? .failure(ServiceRefusal(unknown)) : .success(response)
-          } ?? .success(response)
+    answerLater(.getSpendHistory, token: token) { [self] callID, output in
+      do throws(ServiceRefusal) {
+        responses.appendSpendHistory(try history(page), callID: callID, to: &output)
+        return .ok
       } catch {
-        result = .failure(ServiceRefusal(Self.status(ofHistory: error)))
+        responses.appendStatus(error.status, callID: callID, to: &output)
+        return error.status.code
       }
-      tell(result, to: token)
     }
   }
 
-  private func tell(
-    _ result: Result<GetSpendHistoryResponse, ServiceRefusal>, to token: LedgerToken
-  ) {
-    var batch = ReplyBatch()
-    let method = MethodName.getSpendHistory.position
-    reply(to: token, in: &batch) { callID, output in
-      switch result {
-      case .success(let response):
-        requests.count(method, .ok)
-        responses.appendSpendHistory(response, callID: callID, to: &output)
-      case .failure(let refusal):
-        requests.count(method, refusal.status.code)
-        responses.appendStatus(refusal.status, callID: callID, to: &output)
+  private func history(_ page: HistoryPage) throws(ServiceRefusal) -> GetSpendHistoryResponse {
+    let response: GetSpendHistoryResponse
+    do throws(LedgerError) {
+      response = try page.response { question throws(LedgerError) in
+        try ledger.history(of: [question]).first ?? []
       }
+    } catch {
+      throw ServiceRefusal(Self.status(ofHistory: error))
     }
-    post(batch)
+    if let unknown = page.budget.unknown, response.windows.isEmpty {
+      throw ServiceRefusal(unknown)
+    }
+    return response
+  }
+
+  func answerLater(
+    _ method: MethodName, token: LedgerToken,
+    _ answer: @escaping @Sendable (UInt64, inout [UInt8]) -> StatusCode
+  ) -> Bool {
+    desk.take { [self] in
+      var batch = ReplyBatch()
+      reply(to: token, in: &batch) { callID, output in
+        requests.count(method.position, answer(callID, &output))
+      }
+      post(batch)
+    }
   }
 
   private static func status(ofHistory error: LedgerError) -> RPCStatus {

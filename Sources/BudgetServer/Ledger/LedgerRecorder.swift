@@ -15,7 +15,7 @@ final class LedgerRecorder: SpendRecorder {
   let gate = WindowGate()
   let responses: ResponseWriter
   let log: Logger
-  /// Questions about history wait here.
+  /// Questions that are too long for a lane wait here.
   let desk = HistoryDesk()
   private let time: any TimeSource
   private let durability: Durability

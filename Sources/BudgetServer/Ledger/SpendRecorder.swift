@@ -1,5 +1,6 @@
 import BudgetEngine
 import BudgetModel
+import BudgetWire
 import SpendLedger
 
 /// The keeper of spend, as the request path sees it.
@@ -27,6 +28,14 @@ protocol SpendRecorder: AnyObject, Sendable {
   /// Answers to `token` with what a budget's windows held, when the ledger has told it. Never waits;
   /// false: too many such questions wait already.
   func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool
+
+  /// Answers a question that takes too long for a lane, in turn with those about history: `answer`
+  /// appends the reply to a call's id and says how it was answered. Never waits; false: too many such
+  /// questions wait already.
+  func answerLater(
+    _ method: MethodName, token: LedgerToken,
+    _ answer: @escaping @Sendable (UInt64, inout [UInt8]) -> StatusCode
+  ) -> Bool
 
   /// The outcomes of costs so far.
   var totals: SpendTotals { get }

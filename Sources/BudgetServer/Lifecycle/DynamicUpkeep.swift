@@ -25,7 +25,7 @@ final class DynamicUpkeep: Sendable {
   private static let slicesASecond = 64
   private static let quietMilliseconds: Int64 = 60_000
   /// More budgets are not counted on a lane.
-  private static let countedAtOnce = 10_000
+  static let countedAtOnce = 10_000
 
   init(_ engine: BudgetEngine, _ time: any TimeSource, log: Logger) {
     self.engine = engine

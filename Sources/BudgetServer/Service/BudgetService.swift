@@ -96,7 +96,8 @@ struct BudgetService: ~Copyable {
     case .recordSpend:
       records &+= 1
       return try recordSpend(head, token: call.token, output: &output) ? .answered : .deferred
-    case .getProviderBudgets: try getProviderBudgets(head, output: &output)
+    case .getProviderBudgets:
+      return try getProviderBudgets(head, token: call.token, output: &output) ? .answered : .deferred
     case .getSpendHistory:
       try getSpendHistory(head, token: call.token)
       return .deferred

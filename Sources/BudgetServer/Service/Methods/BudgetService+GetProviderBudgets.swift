@@ -3,24 +3,82 @@ import BudgetFleet
 import BudgetModel
 import BudgetPages
 import BudgetWire
+import SpendLedger
 
 extension BudgetService {
-  /// Tells where the budgets stand, a page at a time. Not the hot path: it may allocate.
+  /// Tells where the budgets stand, a page at a time. Not the hot path: it may allocate. Returns
+  /// whether it was answered; where not, the reply comes later.
   mutating func getProviderBudgets(
-    _ head: RequestHead, output: inout [UInt8]
-  ) throws(ServiceRefusal) {
+    _ head: RequestHead, token: LedgerToken, output: inout [UInt8]
+  ) throws(ServiceRefusal) -> Bool {
     let request = try ServiceRefusal.of { () throws(WireFault) in
       try reader.decoder.getProviderBudgets(head)
     }
-    let catalog = catalogs.current()
-    let now = context.time.now()
+    let listing = BudgetListing(context, catalogs.current())
+    if request.pattern.isEmpty {
+      responses.appendProviderBudgets(
+        try listing.page(request), callID: head.callID, to: &output)
+      return true
+    }
+    let (count, pattern) = (request.nearest, request.pattern.printable)
+    if listing.isShort {
+      responses.appendProviderBudgets(
+        try listing.page(nearest: count, to: pattern), callID: head.callID, to: &output)
+      return true
+    }
+    let isTaken = context.recorder.answerLater(.getProviderBudgets, token: token) {
+      [responses] callID, output in
+      do throws(ServiceRefusal) {
+        responses.appendProviderBudgets(
+          try listing.page(nearest: count, to: pattern), callID: callID, to: &output)
+        return .ok
+      } catch {
+        responses.appendStatus(error.status, callID: callID, to: &output)
+        return error.status.code
+      }
+    }
+    guard isTaken else {
+      throw ServiceRefusal(
+        .unavailable,
+        "\(HistoryDesk.waitingBound) questions about history or patterns wait already: try again in "
+          + "a second")
+    }
+    return false
+  }
+}
+
+/// The budgets of one configuration as GetProviderBudgets tells of them. No lane is needed for it: to
+/// look for the nearest of a million names takes longer than a lane may.
+private struct BudgetListing: Sendable {
+  private let context: ServiceContext
+  private let catalog: BudgetCatalog
+  private let now: Timestamp
+
+  init(_ context: ServiceContext, _ catalog: BudgetCatalog) {
+    self.context = context
+    self.catalog = catalog
+    now = context.time.now()
+  }
+
+  /// Whether so few names have budgets by patterns that a lane may look at all of them.
+  var isShort: Bool { context.engine.dynamicBudgetCount <= DynamicUpkeep.countedAtOnce }
+
+  private var dynamic: DynamicReading { DynamicReading(of: context.engine, in: catalog, at: now) }
+
+  /// The page that `request` asks for.
+  func page(_ request: GetProviderBudgetsView) throws(ServiceRefusal) -> GetProviderBudgetsResponse {
+    response(try BudgetPage(request, in: catalog, dynamic))
+  }
+
+  /// The `count` names that are nearest to their limits by `pattern`.
+  func page(
+    nearest count: UInt32, to pattern: String
+  ) throws(ServiceRefusal) -> GetProviderBudgetsResponse {
+    response(try BudgetPage(nearest: count, to: pattern, in: catalog, dynamic))
+  }
+
+  private func response(_ page: BudgetPage) -> GetProviderBudgetsResponse {
     let engine = context.engine
-    let dynamic = DynamicReading(of: engine, in: catalog, at: now)
-    let page =
-      request.pattern.isEmpty
-      ? try BudgetPage(request, in: catalog, dynamic)
-      : try BudgetPage(
-        nearest: request.nearest, to: request.pattern.printable, in: catalog, dynamic)
     var response = GetProviderBudgetsResponse()
     let pace = context.pace.reading
     let patterns = context.upkeep?.patterns(dynamic, in: catalog) ?? dynamic.patterns()
@@ -47,11 +105,9 @@ extension BudgetService {
     response.nextPageToken = page.nextToken
     response.reservations = reservationTotals()
     response.reconciledAtUnixMilliseconds = context.fleet?.reconciledAt?.unixMilliseconds
-    responses.appendProviderBudgets(response, callID: head.callID, to: &output)
+    return response
   }
-}
 
-extension BudgetService {
   private func reservationTotals() -> ReservationTotals {
     let counts = context.engine.reservationCounts
     let spend = context.recorder.totals

@@ -40,7 +40,8 @@ extension BudgetService {
     guard context.recorder.tellHistory(page, token: token) else {
       throw ServiceRefusal(
         .unavailable,
-        "\(HistoryDesk.waitingBound) questions about history wait already: try again in a second")
+        "\(HistoryDesk.waitingBound) questions about history or patterns wait already: try again in "
+          + "a second")
     }
   }
 }
