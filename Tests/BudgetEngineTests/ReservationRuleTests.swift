@@ -201,7 +201,7 @@ import Testing
     #expect(fixture.engine.budgetsInUse().count == 1)
   }
 
-  /// Where nothing was free before, the denial does not speak of a cushion that nobody keeps.
+  /// The denial does not speak of a cushion that nobody keeps: nothing was free before.
   @Test func aDenialTellsWhatIsKeptAndNotWhatWasAsked() throws {
     let fixture = EngineFixture([try budget(.provider, "p", 0, "1d")])
     let charged = fixture.charged(provider: "p")

@@ -221,12 +221,12 @@ import Testing
     #expect(entry.words == "ops at uid 7")
   }
 
-  @Test func aClientIsItsNameElseItsAddress() throws {
+  @Test func aClientIsItsNameOrWithoutAnAccessFileItsAddress() throws {
     let peer = Peer(address: "10.1.2.3")
     let open = ServiceFixture(access: .open, peer: peer)
     #expect(open.service.client(of: open.connection) == "at 10.1.2.3")
     let fixture = ServiceFixture(access: try Self.table(), peer: peer)
-    #expect(fixture.service.client(of: fixture.connection) == "at 10.1.2.3")
+    #expect(fixture.service.client(of: fixture.connection) == "unnamed 1")
     _ = try fixture.outcome(.authenticate(token: "bd_spend"))
     #expect(fixture.service.client(of: fixture.connection) == "named client-spend")
     #expect(fixture.service.turnCost() == 0)

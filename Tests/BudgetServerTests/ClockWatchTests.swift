@@ -42,8 +42,10 @@ import Testing
       let text = try #require(ClockWatch.complaint(at: Timestamp(unixMilliseconds: milliseconds)))
       #expect(text.contains("set it"))
     }
+    let older = try #require(ClockWatch.complaint(at: Timestamp(unixMilliseconds: -1)))
+    #expect(older.contains("says a time before 1970"))
     let old = try #require(ClockWatch.complaint(at: Timestamp(unixMilliseconds: 0)))
-    #expect(old.contains("says 1970-01-01T00:00:00") && old.contains("before 2020-01-01T"))
+    #expect(old.contains("says 1970-01-01T00:00:00") && old.contains("2020-01-01T"))
     #expect(ClockWatch.complaint(at: Timestamp(unixMilliseconds: 1_577_836_800_000)) == nil)
     #expect(ClockWatch.complaint(at: ServiceFixture.start) == nil)
   }

@@ -79,7 +79,9 @@ import Testing
         PicoUSD(pico: 7), key: nil, to: charged, token: fixture.nextToken(), at: now)
     }
     let late = charged("user:a")
-    for _ in 0..<64 { engine.sweepDynamicBudgets(atMost: 1_000, at: now) }
+    // Its charge is given up by then.
+    let later = Timestamp(unixMilliseconds: now.unixMilliseconds + 1_000)
+    for _ in 0..<64 { engine.sweepDynamicBudgets(atMost: 1_000, at: later) }
     let next = charged("user:b")
     #expect(late.slots == next.slots, "the slot has another owner")
     #expect(record(late) == .outdated)

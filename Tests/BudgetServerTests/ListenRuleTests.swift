@@ -32,7 +32,7 @@ import Testing
     }
   }
 
-  /// Where there are files, the way out is to use them.
+  /// The way out is to use the files that are given.
   @Test func theWayOutIsOneThatIsNotGoneAlready() throws {
     let without = try #require(refusal(.pages) { _ in })
     #expect(without.contains("give --tls-cert and --tls-key with --access-file"))

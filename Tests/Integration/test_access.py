@@ -649,7 +649,11 @@ def test_a_client_has_its_bounds_and_others_have_theirs(guarded):
     server = guarded(
         clients("read", "spend-a", "spend-b"), "--max-connections-per-client", "4",
         "--max-requests-under-way-per-client", "8", "--records-per-second", "100")
+    # Those that have not said who they are count for nobody, though they share the address.
+    strangers = [server.client() for _ in range(6)]
     greedy = [known(server, "spend-a") for _ in range(4)]
+    for stranger in strangers:
+        stranger.close()
     with server.client() as fifth:
         fifth.send(authenticate=dict(token=token("spend-a")))
         told = fifth.receive()

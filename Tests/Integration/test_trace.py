@@ -189,6 +189,26 @@ def test_a_restart_and_a_reload_begin_scenarios_with_what_was_spent(start, budge
     assert "anthropic" not in second["config"]["provider_budget_config"]
 
 
+@pytest.mark.parametrize("name", ["trace.jsonl", "trace.jsonl.1"])
+def test_only_a_trace_is_moved_away(start, budgetd, tmp_path, name):
+    trace = tmp_path / "trace.jsonl"
+    trace.write_text("")
+    other = tmp_path / name
+    other.write_text("SQLite format 3")
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    result = run(budgetd, "--config", tmp_path / "config.yaml", "--listen", "127.0.0.1:0", "--data-dir",
+                 tmp_path / "data", "--trace", trace)
+    assert result.returncode == 69 and f"{other} is there and is no trace" in result.stderr, result
+    assert other.read_text() == "SQLite format 3"
+    other.unlink()
+    trace.unlink(missing_ok=True)
+    for _ in range(3):
+        server = start(CONFIG, "--trace", trace)
+        server.stop()
+    assert trace.read_text().startswith('{"name":"budgetd ')
+    assert (tmp_path / "trace.jsonl.1").read_text().startswith('{"name":"budgetd ')
+
+
 def test_records_under_way_during_a_reload_are_counted_once(start, budgetctl, tmp_path):
     trace = tmp_path / "traffic.jsonl"
     config = config_text({"openai": (None, "1d")})

@@ -114,7 +114,7 @@ struct SlotRoom: Sendable {
 
   /// The denial of `reserved`.
   func denial(_ reserved: ReservedAmount, candidate: UInt32) -> BudgetDenial {
-    // Where there was no room for anything, the amount is not to be blamed.
+    // The amount is not to be blamed if there was no room for anything.
     let isFull = mode == .freeze || compared >= limit
     let kept = kept(adding: isFull ? .none : reserved.variance)
     var denial = BudgetDenial(

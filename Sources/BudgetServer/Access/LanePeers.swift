@@ -31,9 +31,9 @@ struct LanePeers {
   /// address'.
   func client(of connection: ConnectionID) -> String {
     guard let entry = self[connection] else { return "" }
-    guard let identity = entry.identity, identity.credential != .nothing else {
-      return "at \(entry.address)"
-    }
+    // One that has not said who it is counts for nobody: others of its address may be somebody.
+    guard let identity = entry.identity else { return "unnamed \(connection.word)" }
+    if identity.credential == .nothing { return "at \(entry.address)" }
     return "named \(identity.principal.name)"
   }
 

@@ -53,7 +53,7 @@ public final class BudgetServer: Sendable {
   /// One reload at a time, with what it compares with.
   private let reloading: Locked<ComputedIDs>
   /// Nil: connections are in the clear.
-  private let security: ServerSecurity?
+  let security: ServerSecurity?
   /// Held while a new configuration is put in force; true: the server is ending, and none is.
   private let isEnding = Locked<Bool>(false)
 

@@ -33,7 +33,8 @@ final class ClockWatch: Sendable {
   /// would be over as soon as the clock is set.
   static func complaint(at wall: Timestamp) -> String? {
     if wall >= earliest { return nil }
-    return "this host's clock says \(wall.iso8601), before \(earliest.iso8601): set it, as with "
+    let said = wall.unixMilliseconds < 0 ? "a time before 1970" : wall.iso8601
+    return "this host's clock says \(said); \(earliest.iso8601) is long over: set it, as with "
       + "systemd-timesyncd or chrony, and start again"
   }
 

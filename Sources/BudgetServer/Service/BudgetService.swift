@@ -97,7 +97,8 @@ struct BudgetService: ~Copyable {
       records &+= 1
       return try recordSpend(head, token: call.token, output: &output) ? .answered : .deferred
     case .getProviderBudgets:
-      return try getProviderBudgets(head, token: call.token, output: &output) ? .answered : .deferred
+      return try getProviderBudgets(head, token: call.token, output: &output)
+        ? .answered : .deferred
     case .getSpendHistory:
       try getSpendHistory(head, token: call.token)
       return .deferred

@@ -50,6 +50,16 @@ final class TraceFile {
     }
   }
 
+  /// Whether nothing is lost with the file: a mistyped name may be the ledger's.
+  private func isTraceOrNothing(_ path: String) -> Bool {
+    guard FileManager.default.fileExists(atPath: path) else { return true }
+    guard let handle = FileHandle(forReadingAtPath: path) else { return false }
+    // A failed close of what was only read loses nothing.
+    defer { try? handle.close() }
+    guard let start = try? handle.read(upToCount: TraceText.start.count) else { return false }
+    return start.isEmpty || start.elementsEqual(TraceText.start)
+  }
+
   private func open() throws(TraceFileError) {
     let files = FileManager.default
     do {
@@ -57,6 +67,10 @@ final class TraceFile {
       if let kind = try? files.attributesOfItem(atPath: path)[.type] as? FileAttributeType {
         guard kind == .typeRegular else {
           throw TraceFileError(reason: "there is something there that is not a file; name another")
+        }
+        for path in [path, path + ".1"] where !isTraceOrNothing(path) {
+          throw TraceFileError(
+            reason: "\(path) is there and is no trace: name another, or move it away")
         }
         // Gone already is as good.
         try? files.removeItem(atPath: path + ".1")

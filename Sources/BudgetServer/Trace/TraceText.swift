@@ -4,6 +4,9 @@ import JSONWriting
 
 /// The lines of a trace, as deploy/trace-format.md describes them.
 enum TraceText {
+  /// The first bytes of every trace.
+  static let start = Array(#"{"name":"budgetd "#.utf8)
+
   /// The line that begins a scenario.
   static func header(_ state: TraceState, version: String) -> [UInt8] {
     var text = JSONText()

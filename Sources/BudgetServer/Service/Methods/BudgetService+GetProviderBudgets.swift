@@ -66,7 +66,8 @@ private struct BudgetListing: Sendable {
   private var dynamic: DynamicReading { DynamicReading(of: context.engine, in: catalog, at: now) }
 
   /// The page that `request` asks for.
-  func page(_ request: GetProviderBudgetsView) throws(ServiceRefusal) -> GetProviderBudgetsResponse {
+  func page(_ request: GetProviderBudgetsView) throws(ServiceRefusal) -> GetProviderBudgetsResponse
+  {
     response(try BudgetPage(request, in: catalog, dynamic))
   }
 
