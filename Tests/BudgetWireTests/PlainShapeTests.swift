@@ -119,7 +119,8 @@ import WholeRequests
   }
 
   @Test func aFilterThatReservesIsTakenApart() throws {
-    let head = try #require(Self.plainHead(try WireSamples.message(WireSamples.fused)))
+    let frame = try WireSamples.message(WireSamples.fused)
+    let head = try #require(Self.plainHead(frame))
     let plain = try #require(PlainFilter(head.message, bounds: Self.bounds))
     #expect(plain.reserve.isWanted && plain.reserve.amountUSD == 0)
     #expect(plain.reserve.ttlMilliseconds == .max)
