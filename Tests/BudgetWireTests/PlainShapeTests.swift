@@ -154,7 +154,8 @@ import WholeRequests
   }
 
   @Test func aReservationIsTakenApart() throws {
-    let head = try #require(Self.plainHead(try WireSamples.message(WireSamples.reserve)))
+    let frame = try WireSamples.message(WireSamples.reserve)
+    let head = try #require(Self.plainHead(frame))
     let plain = try #require(PlainReserve(head.message, bounds: Self.bounds))
     #expect(plain.provider.text == "openai" && plain.deploymentID.text == "d1")
     #expect(plain.model.text == "openai/gpt-4o" && plain.modelName.text == "gpt-4o")
