@@ -161,7 +161,7 @@ import Testing
       claims.usableUntil = at(5)
       claims.others = PicoUSD(pico: 30)
     }
-    #expect(fixture.engine.budgetsInUse().map(\.name) == ["t"])
+    #expect(fixture.engine.budgetsInUse(at: at(1)).map(\.name) == ["t"])
     let held = try #require(fixture.held(35, charged, at: at(1)))
     var attempt = ReservationAttempt()
     func reserve(_ pico: Int128, at now: Timestamp) -> ReservationAnswer {
@@ -182,8 +182,24 @@ import Testing
     #expect(fixture.engine.release(held.id, at: at(1)))
     #expect(fixture.engine.use(of: found, at: at(1)).claims.ceiling?.pico == 10)
     fixture.engine.changeClaims(of: found, at: at(1)) { _, claims in claims = SlotClaims() }
-    #expect(fixture.engine.budgetsInUse().isEmpty)
+    #expect(fixture.engine.budgetsInUse(at: at(1)).isEmpty)
     #expect(fixture.held(90, charged, at: at(1)) != nil)
+  }
+
+  /// Or every window would be followed by the next one, with nobody to spend in it.
+  @Test func aClaimOnAWindowThatHasEndedIsNoUse() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 100, "10s")])
+    let charged = fixture.charged(tags: ["t"])
+    let found = try #require(NameBytes.with("t") { fixture.engine.catalog.budget(.tag, $0) })
+    fixture.record(10, tags: ["t"], at: at(0))
+    fixture.engine.changeClaims(of: found, at: at(0)) { use, claims in
+      (claims.ceiling, claims.windowStart) = (PicoUSD(pico: 50), use.windowStart)
+      claims.others = PicoUSD(pico: 30)
+    }
+    #expect(fixture.engine.budgetsInUse(at: at(9)).count == 1)
+    #expect(fixture.engine.budgetsInUse(at: at(11)).isEmpty)
+    _ = try #require(fixture.held(5, charged, ttl: 60_000, at: at(9)))
+    #expect(fixture.engine.budgetsInUse(at: at(11)).count == 1)
   }
 
   /// An outage policy sets others' parts aside for those who only filter; a ceiling is the node's own.
@@ -198,7 +214,7 @@ import Testing
     }
     #expect(fixture.held(40, charged, at: at(1)) != nil)
     #expect(fixture.held(1, charged, at: at(1)) == nil)
-    #expect(fixture.engine.budgetsInUse().count == 1)
+    #expect(fixture.engine.budgetsInUse(at: at(1)).count == 1)
   }
 
   /// The denial does not speak of a cushion that nobody keeps: nothing was free before.

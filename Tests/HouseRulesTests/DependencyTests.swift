@@ -95,6 +95,20 @@ import Testing
     }
   }
 
+  /// So it does these suites, each of one thread.
+  @Test func suitesThatTheSanitizerPassesOverHaveOneThread() throws {
+    let script = try SourceTree.text("deploy/test")
+    let list = try #require(script.firstMatch(of: /(?m)^lone='([\w|]+)'/))
+    let suites = list.1.split(separator: "|").map { "struct \($0)Tests" }
+    let files = try SourceTree.files(in: "Tests")
+    for suite in suites {
+      let file = try #require(files.first { $0.text.contains("\(suite) {") }, "\(suite)")
+      for word in ["concurrentPerform", "Thread(", "DispatchQueue", "Task {", "async "] {
+        #expect(!file.text.contains(word), "\(file.name) has \(word), see 'lone' in deploy/test")
+      }
+    }
+  }
+
   /// Level by module, from lines such as ` 2  BudgetEngine   Documents      who may …`.
   private func levels() throws -> [String: Int] {
     let folders = Set(

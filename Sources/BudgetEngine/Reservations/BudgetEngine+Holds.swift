@@ -44,11 +44,11 @@ extension BudgetEngine {
     }
   }
 
-  /// The budgets in which something is kept back or claimed.
-  public func budgetsInUse() -> [BudgetKey] {
+  /// The budgets in which something is kept back, or claimed of the window that is open at `now`.
+  public func budgetsInUse(at now: Timestamp) -> [BudgetKey] {
     installed.withLock { installed in
       var keys: [BudgetKey] = []
-      shards.forEachHeld { slot, state in keys.append(installed.key(of: slot, state)) }
+      shards.forEachHeld(at: now) { slot, state in keys.append(installed.key(of: slot, state)) }
       return keys
     }
   }

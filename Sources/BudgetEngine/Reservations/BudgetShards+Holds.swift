@@ -164,12 +164,14 @@ extension BudgetShards {
   }
 
   /// Calls `body`, under each shard's lock, with the slots in which something is kept back or claimed.
-  func forEachHeld(_ body: (Int32, SlotState) -> Void) {
+  func forEachHeld(at now: Timestamp, _ body: (Int32, SlotState) -> Void) {
     for shard in 0..<Self.count {
       shards[shard].slots.withLock { slots in
         guard slots.holds.count > 0 else { return }
         for index in slots.places.indices where slots.places[index].state.holds != Slot.none {
-          guard slots.holds[slots.places[index].state.holds].isInUse else { continue }
+          let isOpen = slots.places[index].state.isOpen(at: now)
+          let holds = slots.holds[slots.places[index].state.holds]
+          guard holds.isInUse(whileOpen: isOpen) else { continue }
           let slot = Int32(index * Self.count + shard)
           body(slot, slots.places[index].state)
         }

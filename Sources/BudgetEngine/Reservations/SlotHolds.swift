@@ -39,9 +39,11 @@ struct SlotHolds: Sendable {
     count == 0 && inherited.isEmpty && !isChanged && claims == SlotClaims()
   }
 
-  /// Whether there is more than a ceiling of nothing: something is kept back, or claimed.
-  var isInUse: Bool {
-    count > 0 || !inherited.isEmpty || claims.others > .zero || claims.ceiling ?? .zero > .zero
+  /// Whether there is more than a ceiling of nothing: something is kept back, or claimed of the window
+  /// that is open. Claims on one that has ended are void, and no reason to begin another.
+  func isInUse(whileOpen isOpen: Bool) -> Bool {
+    count > 0 || !inherited.isEmpty
+      || isOpen && (claims.others > .zero || claims.ceiling ?? .zero > .zero)
   }
 
   mutating func add(_ hold: Hold, isNoted: Bool) {

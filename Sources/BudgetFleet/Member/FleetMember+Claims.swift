@@ -13,7 +13,7 @@ extension FleetMember {
 
   /// Budgets in which something is kept back here, or claimed by others, or for which a reservation waits.
   public func budgetsInUse() -> [BudgetKey] {
-    let used = engine.budgetsInUse()
+    let used = engine.budgetsInUse(at: time.now())
     let waitedFor = waiting.budgets
     if waitedFor.isEmpty { return used }
     let known = Set(used)

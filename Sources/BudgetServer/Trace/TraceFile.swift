@@ -56,8 +56,13 @@ final class TraceFile {
     guard let handle = FileHandle(forReadingAtPath: path) else { return false }
     // A failed close of what was only read loses nothing.
     defer { try? handle.close() }
-    guard let start = try? handle.read(upToCount: TraceText.start.count) else { return false }
-    return start.isEmpty || start.elementsEqual(TraceText.start)
+    do {
+      // Nil: it is empty.
+      let start = try handle.read(upToCount: TraceText.start.count)
+      return start?.elementsEqual(TraceText.start) ?? true
+    } catch {
+      return false
+    }
   }
 
   private func open() throws(TraceFileError) {
