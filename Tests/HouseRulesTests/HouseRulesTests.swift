@@ -8,7 +8,6 @@ import Testing
     "BudgetClient/Router/Journal/JournalFiles.swift",
     "BudgetModel/ExactText.swift", "BudgetModel/NameBytes.swift",
     "BudgetModel/ByteText.swift",
-    "BudgetServer/Lifecycle/LargePages.swift",
     "BudgetServer/Lifecycle/SystemTimeSource.swift",
     "BudgetWire/Client/ResponseDecoder.swift", "BudgetWire/Requests/RequestArena.swift",
     "BudgetWire/Requests/PlainBytes.swift", "BudgetWire/Requests/RequestDecoder.swift",

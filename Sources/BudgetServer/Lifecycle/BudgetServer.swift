@@ -270,7 +270,6 @@ public final class BudgetServer: Sendable {
   /// Begins to accept connections.
   public func start() {
     FreedMemory.release()
-    LargePages.adopt()
     readiness.clocks?.start()
     upkeep.start()
     reservations.start()
@@ -295,7 +294,6 @@ public final class BudgetServer: Sendable {
       defer {
         if !files.refusals.isEmpty { config.refuse(files.refusals.joined(separator: "\n")) }
         FreedMemory.release()
-        LargePages.adopt()
       }
       do throws(ServerError) {
         let config = try ConfigSource(options).load()
