@@ -143,7 +143,7 @@ public struct AlertBook: Sendable {
     case taken
     /// It is here, and has to be brought again: what it says may not be the fleet's yet.
     case unsettled
-    /// There is no room.
+    /// The book is full.
     case full
   }
 

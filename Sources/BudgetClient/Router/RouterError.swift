@@ -41,7 +41,7 @@ public enum OnUnavailable: String, Hashable, Sendable {
   case closed
 
   /// Reads `open` or `closed`, as from a setting or a variable. Throws `invalid` for any other text, and
-  /// for nil: there is no default.
+  /// for nil: it has no default.
   public init(_ text: String?) throws(RouterError) {
     guard let text else {
       throw .invalid(

@@ -197,7 +197,7 @@ actor RouterLoop {
 
   // MARK: - Journals of others
 
-  /// Takes over what processes owed that are no more: now, and every minute from then on.
+  /// Takes over what processes owed that have ended: now, and every minute from then on.
   nonisolated func adoptOrphans() {
     guard let journal, !inbox.isClosed else { return }
     for orphan in journal.orphans() where adopt(orphan, into: journal) { journal.forget(orphan) }
@@ -215,7 +215,7 @@ actor RouterLoop {
       inbox.count()
       put(.owe(owed))
     }
-    setup.log("\(orphan.records.count) records are owed by \(orphan.path), which is no more")
+    setup.log("\(orphan.records.count) records are owed by \(orphan.path), whose process has ended")
     return true
   }
 }

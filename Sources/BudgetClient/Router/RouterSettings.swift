@@ -125,7 +125,7 @@ struct RouterSetup: Sendable {
     }
   }
 
-  /// A record of a process that is no more: whoever owned it may have sent it to its address.
+  /// A record of a process that has ended: whoever owned it may have sent it to its address.
   func adopted(_ record: JournalFormat.Record) -> Owed {
     let place = addresses.firstIndex { $0.text == record.address }
     var owed = Owed(key: record.key, body: record.body, place: place ?? 0)

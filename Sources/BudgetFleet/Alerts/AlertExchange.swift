@@ -75,7 +75,7 @@ struct AlertExchange {
   private mutating func remember(
     _ alerts: some SharedAlerts, _ store: inout some FleetStore
   ) throws(PassFailure) -> String? {
-    let word = try perform([command("HGET", Self.wordField)], &store)[0]
+    let word = try store.replies(to: [command("HGET", Self.wordField)])[0]
     if let refusal = word.refusal { return "\(refusal)" }
     if let bytes = word.bytes, bytes == remembered { return nil }
     let (memory, lease) = alerts.withBook { ($0.memory, $0.lease) }
@@ -91,7 +91,7 @@ struct AlertExchange {
     }
     commands.append(command("HSETNX", Self.wordField, Array(makeWord().utf8)))
     commands.append(command("HGET", Self.wordField))
-    let replies = try perform(commands, &store)
+    let replies = try store.replies(to: commands)
     if let refusal = replies.lazy.compactMap(\.refusal).first { return "\(refusal)" }
     remembered = replies.last?.bytes
     return nil
@@ -128,11 +128,11 @@ struct AlertExchange {
   ) throws(PassFailure) -> String? {
     let unknown = alerts.withBook { $0.unknown }
     if unknown.isEmpty { return nil }
-    let replies = try perform(
-      unknown.map { id, generation in
+    let replies = try store.replies(
+      to: unknown.map { id, generation in
         // The last number that is known, and the next one.
         command("HMGET", Array(id.utf8), Self.field(id, generation), Self.field(id, generation + 1))
-      }, &store)
+      })
     if let refusal = replies.lazy.compactMap(\.refusal).first { return "\(refusal)" }
     let now = alerts.uptime
     let found = zip(unknown, replies).map { item, reply in
@@ -170,11 +170,11 @@ struct AlertExchange {
     let asked = alerts.uptime
     let (next, lease) = alerts.withBook { ($0.claimable(at: asked), $0.lease) }
     guard let next else { return nil }
-    let replies = try perform(
-      [
+    let replies = try store.replies(
+      to: [
         command("HSETNX", Self.field(next.id, next.generation), claimText(lease)),
         command("HGET", Array(next.id.utf8)),
-      ], &store)
+      ])
     if let refusal = replies.lazy.compactMap(\.refusal).first { return "\(refusal)" }
     // Somebody else was first, or it was done since it was read: the next exchange reads it.
     guard case .integer(1) = replies[0], replies[1].bytes == nil else { return nil }
@@ -206,19 +206,6 @@ struct AlertExchange {
   private func refusal(
     _ commands: [[[UInt8]]], _ store: inout some FleetStore
   ) throws(PassFailure) -> String? {
-    try perform(commands, &store).lazy.compactMap(\.refusal).first.map { "\($0)" }
-  }
-
-  private func perform(
-    _ commands: [[[UInt8]]], _ store: inout some FleetStore
-  ) throws(PassFailure) -> [RedisValue] {
-    let replies: [RedisValue]
-    do throws(RedisError) {
-      replies = try store.perform(commands)
-    } catch {
-      throw .store(error)
-    }
-    guard replies.count == commands.count else { throw .unexpectedReply(command: "a pipeline") }
-    return replies
+    try store.replies(to: commands).lazy.compactMap(\.refusal).first.map { "\($0)" }
   }
 }

@@ -71,11 +71,11 @@ struct ChangeExchange {
   mutating func pass(
     _ node: some SharedChanges, _ store: inout some FleetStore, at now: Timestamp
   ) throws(PassFailure) -> String? {
-    let word = try perform([command("HGET", Self.wordField)], &store)[0]
+    let word = try store.replies(to: [command("HGET", Self.wordField)])[0]
     if let refusal = word.refusal { return try refused(refusal) }
     let edition = node.changesEdition
     if Seen.word(word.bytes) == seen, edition == told { return nil }
-    let found = try perform([command("HGETALL")], &store)[0]
+    let found = try store.replies(to: [command("HGETALL")])[0]
     if let refusal = found.refusal { return try refused(refusal) }
     guard let fields = found.array, fields.count <= Self.mostFields else {
       return "the hash holds more than any fleet writes"
@@ -116,7 +116,7 @@ struct ChangeExchange {
       commands.append(
         command("HSET") + pairs + [Self.wordField, Array(makeWord().utf8)])
     }
-    for reply in try perform(commands, &store) {
+    for reply in try store.replies(to: commands) {
       if let refusal = reply.refusal { return try refused(refusal) }
     }
     return nil
@@ -124,19 +124,6 @@ struct ChangeExchange {
 
   private func command(_ name: String, _ rest: [UInt8]...) -> [[UInt8]] {
     [Array(name.utf8), key] + rest
-  }
-
-  private func perform(
-    _ commands: [[[UInt8]]], _ store: inout some FleetStore
-  ) throws(PassFailure) -> [RedisValue] {
-    let replies: [RedisValue]
-    do throws(RedisError) {
-      replies = try store.perform(commands)
-    } catch {
-      throw .store(error)
-    }
-    guard replies.count == commands.count else { throw .unexpectedReply(command: "a pipeline") }
-    return replies
   }
 
   /// A key that this node may not touch costs only the exchange; a store that refuses everything is the

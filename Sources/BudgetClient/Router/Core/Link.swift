@@ -20,7 +20,7 @@ struct Link {
     case disconnect(generation: Int)
     /// The connection takes calls.
     case opened
-    /// There is no connection, and a pause has begun.
+    /// The connection is lost, and a pause has begun.
     case failed(reason: String)
     case ended(Purpose, Result<ResponseMessage, NoAnswer>)
   }

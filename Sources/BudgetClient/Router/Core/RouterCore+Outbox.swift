@@ -98,7 +98,7 @@ extension RouterCore {
     }
   }
 
-  /// Puts it on its connection, which is open; false: there is no room, and it waits.
+  /// Puts it on its connection, which is open; false: the connection is full, and it waits.
   private mutating func send(_ owed: Owed) -> Bool {
     lastOwed += 1
     let call = Link.Call(

@@ -196,7 +196,7 @@ struct RouterCore {
     }
   }
 
-  /// Connects to the address, if there is no connection and none is being made.
+  /// Connects to the address, unless it is connected or being connected.
   mutating func connect(_ place: Int) {
     let now = now
     change(place) { link, _, events in link.connect(now: now, &events) }

@@ -2,14 +2,14 @@ import Glibc
 import Locks
 import Sockets
 
-/// A journal that a process left, which is no more.
+/// A journal that a process left when it ended.
 struct OrphanedJournal: Sendable {
   /// The name that it has now, of this process.
   var path: String
   var records: [JournalFormat.Record]
 }
 
-/// This process' file in the folder of journals, and the files of those that are no more. May be used
+/// This process' file in the folder of journals, and the files of those that have ended. May be used
 /// from anywhere.
 ///
 /// Nothing is synchronised: what is owed outlives the process, not the machine.
