@@ -167,8 +167,8 @@ let package = Package(
     tests(
       "BudgetFleetTests",
       [
-        "BudgetAlerts", "BudgetEngine", "BudgetFleet", "BudgetModel", "Locks", "NodeFixture",
-        "Reconciliation", "RedisStore", "SeededRandom", "SpendLedger", logging,
+        "BudgetAlerts", "BudgetEngine", "BudgetFleet", "BudgetModel", "Locks", "LuaScripts",
+        "NodeFixture", "Reconciliation", "RedisStore", "SeededRandom", "SpendLedger", logging,
       ]),
     .target(
       name: "NodeFixture",
@@ -215,7 +215,10 @@ let package = Package(
       exclude: ["Cases", "Vectors"]),
     tests(
       "ReconciliationTests",
-      ["BudgetModel", "CLuaHost", "Reconciliation", "RedisStore", "SeededRandom"]),
+      ["BudgetModel", "LuaScripts", "Reconciliation", "RedisStore", "SeededRandom"]),
+    .target(
+      name: "LuaScripts", dependencies: ["CLuaHost", "RedisStore"], path: "Tests/LuaScripts",
+      swiftSettings: strict),
     .target(
       name: "CLuaHost", path: "Tests/CLuaHost", linkerSettings: [.linkedLibrary("lua5.1")]),
     tests(

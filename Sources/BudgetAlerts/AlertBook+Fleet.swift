@@ -6,16 +6,33 @@ extension AlertBook {
   public struct Seen: Hashable, Sendable {
     /// Whether it was delivered, or given up.
     public var isDone: Bool
-    /// The highest number that is claimed there, among those that were asked for; nil: none is.
-    public var generation: Int?
-    /// How long that claim holds; nil: this node's own.
-    public var lease: Duration?
+    /// The claim of the last attempt; nil: there is none.
+    public var claim: Claim?
 
     /// Makes a state.
-    public init(isDone: Bool, generation: Int?, lease: Duration?) {
+    public init(isDone: Bool, claim: Claim?) {
       self.isDone = isDone
+      self.claim = claim
+    }
+  }
+
+  /// A claim on an attempt, as it stands in the store.
+  public struct Claim: Hashable, Sendable {
+    /// The attempt's number.
+    public var generation: Int
+    /// Who makes the attempt; nil: this node.
+    public var claimant: String?
+    /// How long the claim holds.
+    public var lease: Duration
+    /// Nobody wants the alert any more from then on, and the claim may go.
+    public var until: Timestamp
+
+    /// Makes a claim.
+    public init(generation: Int, by claimant: String?, lease: Duration, until: Timestamp) {
       self.generation = generation
+      self.claimant = claimant
       self.lease = lease
+      self.until = until
     }
   }
 
@@ -26,10 +43,7 @@ extension AlertBook {
   private static let longestGap = Duration.seconds(150)
 
   /// Whether the store is of any use now.
-  public var isIdle: Bool { entries.isEmpty && kept.isEmpty && overInStore.isEmpty }
-
-  /// How long a claim of this node holds.
-  public var lease: Duration { times.lease }
+  public var isIdle: Bool { entries.isEmpty && kept.isEmpty }
 
   /// The store is looked at now.
   public mutating func look(at now: Duration) {
@@ -37,12 +51,13 @@ extension AlertBook {
     lookedAt = now
   }
 
-  /// The alerts whose state is to be read, and the last number that is known of each.
-  public var unknown: [(id: String, generation: Int)] {
-    order.lazy.compactMap { id in
-      guard let entry = self.entries[id], entry.phase == .waiting else { return nil }
-      return (id, entry.generation)
-    }.prefix(Self.readAtOnce).map { $0 }
+  /// The store may have lost something: it is another one, or was emptied, or was never looked at
+  /// before. It knows again what this node knows.
+  public mutating func foundStore(at now: Duration) { steadySince = now }
+
+  /// The alerts whose state is to be read.
+  public var unknown: [String] {
+    order.lazy.filter { self.entries[$0]?.phase == .waiting }.prefix(Self.readAtOnce).map { $0 }
   }
 
   /// The store says of an alert.
@@ -50,14 +65,12 @@ extension AlertBook {
     guard var entry = entries[id], entry.phase == .waiting else { return }
     if seen.isDone {
       note(entry.row(id))
-      // A claim whose reply was lost, or that came too late, is to go.
-      if entry.hasAsked { entries[id]?.phase = .delivered } else { remove(id) }
-      return
+      return remove(id)
     }
     // A store that was emptied knows less than this node, which goes on from what it knows.
-    if let generation = seen.generation, generation > entry.generation {
-      (entry.generation, entry.isMine, entry.since) = (generation, seen.lease == nil, now)
-      entry.lease = seen.lease ?? .zero
+    if let claim = seen.claim, claim.generation > entry.generation {
+      (entry.generation, entry.claimant, entry.since) = (claim.generation, claim.claimant, now)
+      entry.lease = claim.lease
     } else if entry.since == nil {
       entry.since = now
     }
@@ -66,7 +79,7 @@ extension AlertBook {
 
   /// The store was out of touch: nobody knows what others did meanwhile.
   public mutating func lost() {
-    for (id, entry) in entries where entry.phase == .waiting && !entry.isMine {
+    for (id, entry) in entries where entry.phase == .waiting && entry.claimant != nil {
       entries[id]?.since = nil
     }
   }
@@ -80,14 +93,12 @@ extension AlertBook {
     }
   }
 
-  /// News for the store: alerts that are done, or given up, and how many numbers may have been
-  /// claimed for each.
-  public var news: [(id: String, until: Timestamp?, generations: Int)] {
-    order.lazy.compactMap { id -> (id: String, until: Timestamp?, generations: Int)? in
-      guard let entry = self.entries[id] else { return nil }
-      switch entry.phase {
-      case .delivered, .dropped: return (id, self.kept[id]?.until, entry.generation + 2)
-      case .settling, .waiting, .sending: return nil
+  /// News for the store: alerts that are done, or given up.
+  public var news: [Kept] {
+    order.lazy.compactMap { id -> Kept? in
+      switch self.entries[id]?.phase {
+      case .delivered, .dropped: return self.kept[id]
+      case .settling, .waiting, .sending, nil: return nil
       }
     }.prefix(Self.readAtOnce).map { $0 }
   }
@@ -100,18 +111,26 @@ extension AlertBook {
     }
   }
 
-  /// Alerts that nobody can see any more.
-  public var forgotten: [String] { Array(overInStore.prefix(Self.readAtOnce)) }
+  /// The claim that is asked for with the number `generation`; nil: the alert is not here any more.
+  public func claim(on id: String, generation: Int) -> Claim? {
+    entries[id].map {
+      Claim(generation: generation, by: nil, lease: times.lease, until: $0.lastUse)
+    }
+  }
 
-  /// The store has forgotten so many of them.
-  public mutating func forgot(_ count: Int) { overInStore.removeFirst(count) }
-
-  /// Everything that a store without any memory has to know: what is done, and what this node has
-  /// under way.
-  public var memory: (kept: [Kept], claim: (id: String, generation: Int)?) {
-    let sending = order.first { entries[$0]?.phase == .sending }
-    return (
-      Array(kept.values), sending.flatMap { id in entries[id].map { (id, $0.generation) } }
-    )
+  /// Everything that a store without any memory has to know: what is done, and every claim that this
+  /// node has made or seen.
+  public var memory: (kept: [Kept], claims: [(id: String, claim: Claim)]) {
+    let claims = order.compactMap { id -> (id: String, claim: Claim)? in
+      guard let entry = entries[id], entry.generation >= 0 else { return nil }
+      guard entry.phase == .waiting || entry.phase == .sending else { return nil }
+      let lease = entry.claimant == nil ? times.lease : entry.lease
+      return (
+        id,
+        Claim(
+          generation: entry.generation, by: entry.claimant, lease: lease, until: entry.lastUse)
+      )
+    }
+    return (Array(kept.values), claims)
   }
 }

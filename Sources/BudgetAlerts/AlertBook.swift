@@ -4,10 +4,13 @@ public import BudgetModel
 /// is told the time, as what has passed since some instant, and names the next steps.
 ///
 /// Each attempt at a delivery has a claim of its own, by its number (generation): whoever is the first
-/// to write the next number into the store makes the next attempt, the only one of that number. A node
-/// takes over where it has seen another's claim unchanged for as long as that lasts, while it was in
-/// touch with the store all the time: the other has died, or cannot reach the store. So an alert is
-/// delivered twice only where the one who delivered it could not confirm it, and with the same id.
+/// to raise the number in the store makes the next attempt, the only one of that number. A node takes
+/// over where it has seen another's claim unchanged for as long as that lasts, while it was in touch
+/// with the store all the time: the other has died, or cannot reach the store. A store that may have
+/// forgotten something is told it again, and nobody claims anything there for as long as a claim lasts.
+/// So attempts of two nodes are always that far apart, and an alert is delivered twice only where the
+/// one who delivered it could not confirm it, or the store forgot that while whoever knew it was away;
+/// and with the same id.
 public struct AlertBook: Sendable {
   /// One attempt at a delivery.
   public struct Attempt: Hashable, Sendable {
@@ -71,7 +74,7 @@ public struct AlertBook: Sendable {
     case sending
     /// Delivered here: the store is to be told.
     case delivered
-    /// Nobody is to try again: what the store has of it is to go.
+    /// Nobody is to try again: the store is to be told.
     case dropped
   }
 
@@ -81,14 +84,13 @@ public struct AlertBook: Sendable {
     var phase: Phase
     /// The last number that was claimed; -1: none.
     var generation = -1
-    var isMine = false
+    /// Who has claimed it; nil: this node.
+    var claimant: String?
     /// Others' claim: since when it has been seen, in touch all the time; nil: not since. Mine: when
     /// its attempt ended.
     var since: Duration?
     /// How long others' claim holds.
     var lease = Duration.zero
-    /// Whether this node has asked for a claim: one may stand in the store.
-    var hasAsked = false
     /// How many of my attempts failed in a row.
     var ownFailures = 0
   }
@@ -104,9 +106,10 @@ public struct AlertBook: Sendable {
   var kept: [String: Kept] = [:]
   /// Rows that are not on disk yet.
   private var unwritten: [Kept] = []
-  /// Rows that are over, of which the disk and the store may hold something.
+  /// Rows that are over and may still be on disk.
   private var overOnDisk: [String] = []
-  var overInStore: [String] = []
+  /// Since when the store has been the same one, with all its memory; nil: none was found yet.
+  var steadySince: Duration?
   /// When the store was looked at last.
   var lookedAt: Duration?
   /// Whether the node is about to end: nothing more is begun.
@@ -179,13 +182,8 @@ public struct AlertBook: Sendable {
   public mutating func giveUp() {
     for (id, entry) in entries {
       switch entry.phase {
-      case .settling: remove(id)
-      case .waiting:
-        if isShared, entry.generation >= 0 {
-          entries[id]?.phase = .dropped
-        } else {
-          remove(id)
-        }
+      // Its claim may be another node's: it goes from the store with its window.
+      case .settling, .waiting: remove(id)
       case .sending, .delivered, .dropped: continue
       }
     }
@@ -194,13 +192,16 @@ public struct AlertBook: Sendable {
   // MARK: - Attempts
 
   /// The next alert that may be tried: its number is to be claimed. Nil: none, or one is under way.
-  public mutating func claimable(at now: Duration) -> (id: String, generation: Int)? {
+  public func claimable(at now: Duration) -> (id: String, generation: Int)? {
     if isClosing || entries.values.contains(where: { $0.phase == .sending }) { return nil }
+    if isShared {
+      // Claims of before that the store may have lost are over, and told again, by then.
+      guard let steadySince, now - steadySince >= times.lease else { return nil }
+    }
     for id in order {
       guard let entry = entries[id], entry.phase == .waiting, isFree(entry, at: now) else {
         continue
       }
-      entries[id]?.hasAsked = true
       return (id, entry.generation + 1)
     }
     return nil
@@ -210,7 +211,7 @@ public struct AlertBook: Sendable {
     guard entry.generation >= 0 else { return true }
     guard let since = entry.since else { return false }
     var wait = times.pause(after: entry.generation)
-    if !entry.isMine {
+    if entry.claimant != nil {
       wait += entry.lease
     } else if isShared, entry.ownFailures > 1 {
       // The receiver may be out of this node's reach alone: the others have a turn.
@@ -223,7 +224,7 @@ public struct AlertBook: Sendable {
   /// not here any more.
   public mutating func begin(_ id: String, generation: Int, asked: Duration) -> Attempt? {
     guard var entry = entries[id], entry.phase == .waiting else { return nil }
-    (entry.phase, entry.generation, entry.isMine, entry.since) = (.sending, generation, true, nil)
+    (entry.phase, entry.generation, entry.claimant, entry.since) = (.sending, generation, nil, nil)
     entries[id] = entry
     return Attempt(
       alert: entry.alert, id: id, generation: generation, startBy: asked + times.beginsWithin)
@@ -273,17 +274,12 @@ public struct AlertBook: Sendable {
       case .settling: remove(id)
       case .waiting:
         counts.droppedForTime += 1
-        if isShared, entry.generation >= 0 {
-          entries[id]?.phase = .dropped
-        } else {
-          remove(id)
-        }
+        remove(id)
       }
     }
     for (id, row) in kept where row.until < now {
       kept[id] = nil
       overOnDisk.append(id)
-      if isShared, overInStore.count < Self.mostKept { overInStore.append(id) }
     }
   }
 }

@@ -44,6 +44,8 @@ public final class HTTPBody: Sendable {
 public enum HTTPStatus: Int, CaseIterable, Sendable {
   /// Here it is.
   case ok = 200
+  /// It is elsewhere: the header Location says where.
+  case seeOther = 303
   /// No request as HTTP has them.
   case badRequest = 400
   /// Who asks has not said who they are.
@@ -73,6 +75,7 @@ public enum HTTPStatus: Int, CaseIterable, Sendable {
   public var reason: String {
     switch self {
     case .ok: "OK"
+    case .seeOther: "See Other"
     case .badRequest: "Bad Request"
     case .unauthorized: "Unauthorized"
     case .forbidden: "Forbidden"

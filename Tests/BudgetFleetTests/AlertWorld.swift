@@ -1,24 +1,31 @@
-import BudgetAlerts
 import BudgetModel
 import Locks
+import LuaScripts
 import Reconciliation
 import RedisStore
 import SeededRandom
 
+@testable import BudgetAlerts
 @testable import BudgetFleet
 
-/// The hash that nodes agree in, as Redis keeps it.
-final class AlertHash {
+/// A hash as Redis keeps it, with scripts that run as one step.
+final class VirtualHash {
   var fields: [[UInt8]: [UInt8]] = [:]
+  /// How often each command came, those of scripts with them.
+  private(set) var commands: [String: Int] = [:]
+  private var scripts: [RedisScript: LuaScript] = [:]
+
   /// Commands so far.
-  var commands = 0
+  var count: Int { commands.values.reduce(0, +) }
 
   func answer(_ command: [[UInt8]]) -> RedisValue {
-    commands += 1
+    let name = String(decoding: command[0], as: UTF8.self)
+    commands[name, default: 0] += 1
     let arguments = Array(command.dropFirst(2))
-    switch String(decoding: command[0], as: UTF8.self) {
+    switch name {
     case "HGET": return value(arguments[0])
     case "HMGET": return .array(arguments.map(value))
+    case "HGETALL": return .array(fields.flatMap { [.bytes($0.key), .bytes($0.value)] })
     case "HSETNX":
       guard fields[arguments[0]] == nil else { return .integer(0) }
       fields[arguments[0]] = arguments[1]
@@ -31,37 +38,63 @@ final class AlertHash {
     case "HDEL":
       for field in arguments { fields[field] = nil }
       return .integer(Int64(arguments.count))
-    default: return .error(RedisRefusal(kind: .other, text: "ERR unknown command"))
+    default: return .error(RedisRefusal(kind: .other, text: "ERR unknown command \(name)"))
+    }
+  }
+
+  func evaluate(_ script: RedisScript, _ calls: [RedisScriptCall]) -> [RedisValue] {
+    do {
+      let lua = try scripts[script] ?? LuaScript(String(decoding: script.text, as: UTF8.self))
+      scripts[script] = lua
+      return calls.map { call in
+        lua.run(keys: call.keys, arguments: call.arguments) { [unowned self] in answer($0) }
+      }
+    } catch {
+      return calls.map { _ in .error(RedisRefusal(kind: .other, text: "ERR \(error)")) }
     }
   }
 
   private func value(_ field: [UInt8]) -> RedisValue { fields[field].map { .bytes($0) } ?? .null }
 
-  /// The number of fields that are claims.
+  /// The number of fields that are claims on alerts.
   var claims: Int { fields.keys.count { $0.contains(UInt8(ascii: " ")) } }
 }
 
 /// The way to the hash, which may fail before or behind it.
-struct AlertLink: FleetStore {
+struct AlertLink: ExchangeStore {
   enum Fault { case none, before, behind, refused }
 
-  let hash: AlertHash
+  let hash: VirtualHash
   var fault = Fault.none
+  var linksMade = 1
   let lastRoundTrip = Duration.zero
 
   mutating func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
-    switch fault {
-    case .before: throw .closed
-    case .refused:
-      return commands.map { _ in .error(RedisRefusal(kind: .noPermission, text: "NOPERM no")) }
-    case .none, .behind:
-      let replies = commands.map(hash.answer)
-      if fault == .behind { throw .timedOut(.seconds(3)) }
-      return replies
-    }
+    try answers(commands.count) { commands.map(hash.answer) }
   }
 
   mutating func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] { [] }
+
+  mutating func evaluate(
+    _ script: RedisScript, _ calls: [RedisScriptCall]
+  ) throws(RedisError) -> [RedisValue] {
+    try answers(calls.count) { hash.evaluate(script, calls) }
+  }
+
+  private func answers(
+    _ count: Int, _ work: () -> [RedisValue]
+  ) throws(RedisError) -> [RedisValue] {
+    switch fault {
+    case .before: throw .closed
+    case .refused:
+      let refusal = RedisRefusal(kind: .noPermission, text: "NOPERM no")
+      return Array(repeating: .error(refusal), count: count)
+    case .none: return work()
+    case .behind:
+      _ = work()
+      throw .timedOut(.seconds(3))
+    }
+  }
 }
 
 /// A node's alerts, without the node.
@@ -108,6 +141,9 @@ final class AlertNode: SharedAlerts {
 
 /// Several nodes that are due to tell the same alerts, a store and a receiver that counts, in virtual
 /// time. Everything that can go wrong does, until `faults` is false.
+///
+/// Each claim is looked at in its moment, so that an alert comes a second time only where that cannot be
+/// helped: whoever knew of the first time was away then, and so was the store's memory of it.
 final class AlertWorld {
   /// One life of a node, and what the world does with it.
   private final class Life {
@@ -117,24 +153,31 @@ final class AlertWorld {
     var sending: (attempt: AlertBook.Attempt, until: Duration, outcome: AlertBook.Outcome)?
     /// One that was won and is not begun yet.
     var won: AlertBook.Attempt?
-    /// Ids that it has delivered and not told the store.
-    var unconfirmed: Set<String> = []
     /// Not awake before then.
     var pausedUntil = Duration.zero
     var kept: [AlertBook.Kept]
+    /// How often its link was made anew, beside the times that the store was another one.
+    var links = 0
+    var isAlive = true
+    /// Alerts that it knows to be delivered, and when it last told the store all of them.
+    var known: Set<String>
+    var toldAt: [String: Duration] = [:]
 
     init(_ name: String, times: AlertTimes, kept: [AlertBook.Kept], uptime: Duration) {
       node = AlertNode(name, times: times, kept: kept, uptime: uptime)
       exchange = AlertExchange(
         RedisKeys(namespace: nil), node: name, makeWord: { "word of \(name) at \(uptime)" })
       self.kept = kept
+      known = Set(kept.map(\.id))
     }
   }
 
   private var random: SeededRandom
-  let hash = AlertHash()
+  let hash = VirtualHash()
   let times = AlertTimes(timeout: .seconds(2))
   private var lives: [Life?]
+  /// Every life that there was.
+  private var all: [Life] = []
   /// The rows on the disks of nodes that are down.
   private var disks: [[AlertBook.Kept]]
   private var births = 0
@@ -142,8 +185,14 @@ final class AlertWorld {
   private let alerts: [BudgetAlert]
   /// Deliveries by id.
   private(set) var delivered: [String: Int] = [:]
-  /// Deliveries that may have been one too many: who made them died, or the store lost its memory.
-  private(set) var excused: [String: Int] = [:]
+  /// The last claim on each alert: by whom, and when.
+  private var claims: [String: (by: String, at: Duration)] = [:]
+  /// The store lost what was written after `from`, at `at`.
+  private var losses: [(from: Duration, at: Duration)] = []
+  /// A replica's state, when it was that.
+  private var replica: (fields: [[UInt8]: [UInt8]], at: Duration)?
+  /// Claims that must not be, in words.
+  private(set) var faultsFound: [String] = []
   var faults = true
   private(set) var kills = 0
 
@@ -166,16 +215,18 @@ final class AlertWorld {
 
   private func birth(_ index: Int) -> Life {
     births += 1
-    return Life(
+    let life = Life(
       "node\(index).\(births)", times: times, kept: disks[index],
       uptime: .milliseconds(random.below(1_000_000)))
+    all.append(life)
+    return life
   }
 
   /// Time passes, and each node that is awake does its next thing, in any order.
   func step() {
     let duration = Duration.milliseconds(50 + random.below(1_000))
     now += duration
-    if faults, random.chance(0.002) { empty() }
+    if faults { harm() }
     for index in lives.indices.shuffled(using: &random) {
       guard let life = lives[index] else {
         if !faults || random.chance(0.03) { lives[index] = birth(index) }
@@ -185,7 +236,22 @@ final class AlertWorld {
       if life.pausedUntil > now { continue }
       work(life)
       if faults, random.chance(0.02) { kill(index) }
-      if faults, random.chance(0.005) { pause(life) }
+      // As a machine that stands still: for long it is as good as dead.
+      if faults, random.chance(0.005) { life.pausedUntil = now + .seconds(random.below(60)) }
+    }
+  }
+
+  /// The store is emptied, or a replica takes over that lacks the last writes.
+  private func harm() {
+    if random.chance(0.01) {
+      hash.fields = [:]
+      losses.append((.seconds(-1), now))
+    }
+    if random.chance(0.1) { replica = (hash.fields, now) }
+    if random.chance(0.01), let replica {
+      hash.fields = replica.fields
+      losses.append((replica.at, now))
+      for life in all { life.links += 1 }
     }
   }
 
@@ -202,22 +268,40 @@ final class AlertWorld {
 
   private func pass(_ life: Life) {
     let fault: AlertLink.Fault =
-      !faults ? .none : random.chance(0.05) ? .behind : random.chance(0.05) ? .before : .none
-    var link = AlertLink(hash: hash, fault: fault)
-    let told = life.node.withBook { $0.news.map(\.id) }
+      !faults ? .none : random.chance(0.02) ? .behind : random.chance(0.02) ? .before : .none
+    var link = AlertLink(hash: hash, fault: fault, linksMade: life.links)
+    let known = life.known
     life.node.withBook { $0.passEnded() }
     do throws(PassFailure) {
-      _ = try life.exchange.pass(life.node, &link)
+      let refusal = try life.exchange.pass(life.node, &link, at: Self.start)
+      if refusal == nil { for id in known { life.toldAt[id] = now } }
     } catch {
-      // As the loop does: the next pass tries again.
+      // As the loop does: the next pass tries again, on another link.
+      life.links += 1
     }
-    if fault == .none || fault == .behind {
-      // The store has heard of these, whatever the node knows of that: only the first pipeline went
-      // through where replies are lost, and it may have been another one.
-      let done = Set(told.filter { hash.fields[Array($0.utf8)] != nil })
-      life.unconfirmed.subtract(done)
+    life.known.formUnion(life.node.withBook { $0.memory.kept.map(\.id) })
+    if let attempt = life.node.takeAttempt() {
+      judge(attempt.id, by: life)
+      life.won = attempt
     }
-    life.won = life.node.takeAttempt() ?? life.won
+  }
+
+  /// Looks at a claim in the moment that it is made.
+  private func judge(_ id: String, by life: Life) {
+    let lease = times.lease
+    if let last = claims[id], last.by != life.node.name, now - last.at < lease {
+      faultsFound.append("\(life.node.name) claims \(id) \(now - last.at) after \(last.by)")
+    }
+    claims[id] = (life.node.name, now)
+    for other in all {
+      guard let told = other.toldAt[id] else { continue }
+      if !losses.contains(where: { $0.from < told && told <= $0.at }) {
+        faultsFound.append("\(life.node.name) claims \(id), which the store was told is done")
+      }
+      if other.isAlive, told > now - lease {
+        faultsFound.append("\(life.node.name) claims \(id), and \(other.node.name) is in touch")
+      }
+    }
   }
 
   private func send(_ life: Life) {
@@ -228,10 +312,7 @@ final class AlertWorld {
         let outcome: AlertBook.Outcome = faults && random.chance(0.3) ? .failed : .delivered
         let took = Duration.milliseconds(random.below(2_000))
         life.sending = (attempt, uptime + took, outcome)
-        if outcome == .delivered {
-          delivered[attempt.id, default: 0] += 1
-          life.unconfirmed.insert(attempt.id)
-        }
+        if outcome == .delivered { delivered[attempt.id, default: 0] += 1 }
       } else {
         life.node.end(attempt, .notBegun)
       }
@@ -239,44 +320,22 @@ final class AlertWorld {
     if let sending = life.sending, uptime >= sending.until {
       life.sending = nil
       life.node.end(sending.attempt, sending.outcome)
+      if sending.outcome == .delivered { life.known.insert(sending.attempt.id) }
     }
   }
 
   private func kill(_ index: Int) {
     guard let life = lives[index] else { return }
     kills += 1
-    for id in life.unconfirmed { excused[id, default: 0] += 1 }
+    life.isAlive = false
     disks[index] = life.kept
     lives[index] = nil
-  }
-
-  /// As a machine that stands still: for long it is as good as dead.
-  private func pause(_ life: Life) {
-    life.pausedUntil = now + .seconds(random.below(60))
-    for id in life.unconfirmed { excused[id, default: 0] += 1 }
-  }
-
-  private func empty() {
-    hash.fields = [:]
-    // Claims are gone: whoever was at something may have company.
-    for life in lives.compactMap(\.self) {
-      let won: Set<String> = life.won.map { [$0.id] } ?? []
-      for id in life.unconfirmed.union(won) { excused[id, default: 0] += 4 }
-    }
   }
 
   /// Whether every alert was delivered and no node has anything to do.
   var isQuiet: Bool {
     alerts.allSatisfy { (delivered[$0.id] ?? 0) > 0 }
       && lives.allSatisfy { $0.map { life in life.node.withBook { $0.waiting == 0 } } ?? false }
-      && lives.allSatisfy { $0.map { $0.sending == nil && $0.unconfirmed.isEmpty } ?? false }
-  }
-
-  /// Alerts that were delivered more often than anything excuses, or not at all.
-  var faultsFound: [String] {
-    alerts.compactMap { alert in
-      let (count, excuse) = (delivered[alert.id] ?? 0, excused[alert.id] ?? 0)
-      return count == 0 || count > 1 + excuse ? "\(count) deliveries, \(excuse) excused" : nil
-    }
+      && lives.allSatisfy { $0.map { $0.sending == nil } ?? false }
   }
 }

@@ -10,49 +10,47 @@ import Testing
 /// Nodes that change limits at the same time over a store that loses, forgets and interrupts: in the
 /// end all hold the same, and it is the last of what was made.
 @Suite struct ChangeExchangeTests {
-  /// One hash, as Redis keeps it.
-  private final class Store: FleetStore {
-    var fields: [[UInt8]: [UInt8]] = [:]
+  /// The store: one hash, and what happens on the way to it.
+  private final class Store: ExchangeStore {
+    let hash = VirtualHash()
     var snapshot: [[UInt8]: [UInt8]] = [:]
     /// Called before each call: others' calls come in between.
     var between: () -> Void = {}
     /// Whether the next call is lost before, or after it was done.
     var loses: () -> (before: Bool, after: Bool) = { (false, false) }
     var refusal: RedisRefusal?
-    private(set) var commands: [String: Int] = [:]
     let lastRoundTrip = Duration.zero
+    let linksMade = 1
+
+    var fields: [[UInt8]: [UInt8]] {
+      get { hash.fields }
+      set { hash.fields = newValue }
+    }
 
     func perform(_ commands: [[[UInt8]]]) throws(RedisError) -> [RedisValue] {
-      between()
-      let (before, after) = loses()
-      if before { throw .closed }
-      let replies = commands.map(perform)
-      if after { throw .closed }
-      return replies
+      #expect(commands.allSatisfy { $0[1] == Array("budgetd:policy".utf8) })
+      return try answers(commands.count) { commands.map(hash.answer) }
     }
 
     func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] { [] }
 
-    private func perform(_ command: [[UInt8]]) -> RedisValue {
-      let name = String(decoding: command[0], as: UTF8.self)
-      commands[name, default: 0] += 1
-      if let refusal { return .error(refusal) }
-      #expect(command[1] == Array("budgetd:policy".utf8))
-      switch name {
-      case "HGET": return fields[command[2]].map { .bytes($0) } ?? .null
-      case "HGETALL": return .array(fields.flatMap { [.bytes($0.key), .bytes($0.value)] })
-      case "HDEL":
-        for field in command[2...] { fields[field] = nil }
-        return .integer(1)
-      case "HSET":
-        for index in stride(from: 2, to: command.count, by: 2) {
-          fields[command[index]] = command[index + 1]
-        }
-        return .integer(1)
-      default:
-        Issue.record("\(name) is not a command of the exchange")
-        return .null
-      }
+    func evaluate(
+      _ script: RedisScript, _ calls: [RedisScriptCall]
+    ) throws(RedisError) -> [RedisValue] {
+      #expect(calls.allSatisfy { $0.keys == [Array("budgetd:policy".utf8)] })
+      return try answers(calls.count) { hash.evaluate(script, calls) }
+    }
+
+    private func answers(
+      _ count: Int, _ work: () -> [RedisValue]
+    ) throws(RedisError) -> [RedisValue] {
+      between()
+      let (before, after) = loses()
+      if before { throw .closed }
+      if let refusal { return Array(repeating: .error(refusal), count: count) }
+      let replies = work()
+      if after { throw .closed }
+      return replies
     }
   }
 
@@ -115,7 +113,8 @@ import Testing
     var exchanges: [ChangeExchange] = []
     var made: [BudgetChange] = []
     var random: SeededRandom
-    var depth = 0
+    /// Nodes whose pass is under way: each has one thread.
+    var underWay: Set<Int> = []
 
     init(seed: UInt64) {
       random = SeededRandom(seed: seed)
@@ -138,6 +137,8 @@ import Testing
     }
 
     func pass(_ place: Int) {
+      guard underWay.insert(place).inserted else { return }
+      defer { underWay.remove(place) }
       var store = store
       var exchange = exchanges[place]
       do throws(PassFailure) {
@@ -164,54 +165,73 @@ import Testing
   func allHoldTheLastOfWhatWasMade(seed: UInt64) {
     let world = World(seed: seed)
     world.store.between = { [unowned world] in
-      guard world.depth < 2, world.random.chance(0.3) else { return }
-      world.depth += 1
-      // Never of a node whose pass is under way: each has one thread.
-      if world.random.chance(0.5) { world.make() }
-      world.depth -= 1
+      guard world.random.chance(0.3) else { return }
+      if world.random.chance(0.5) { world.make() } else { world.pass(world.random.below(3)) }
     }
     world.store.loses = { [unowned world] in
       (world.random.chance(0.1), world.random.chance(0.1))
     }
     for _ in 0..<80 { world.step() }
     world.store.loses = { (false, false) }
-    world.store.between = {}
+    // Passes of others still come in the middle of each.
+    world.store.between = { [unowned world] in
+      if world.random.chance(0.5) { world.pass(world.random.below(3)) }
+    }
     let wanted = ChangeTable(world.made)
     // Two passes of each.
     for place in [0, 1, 2, 0, 1, 2] { world.pass(place) }
     for node in world.nodes {
       #expect(node.table == wanted, "seed \(seed), \(node.name)")
     }
+    world.store.between = {}
     // From here on nothing is new: one command a pass.
     for place in 0..<3 { world.pass(place) }
-    let before = world.store.commands
+    let before = world.store.hash.commands
     for place in 0..<3 { world.pass(place) }
-    #expect(world.store.commands["HGET", default: 0] == before["HGET", default: 0] + 3)
-    #expect(world.store.commands["HGETALL"] == before["HGETALL"], "seed \(seed)")
-    #expect(world.store.commands["HSET"] == before["HSET"], "seed \(seed)")
+    #expect(world.store.hash.commands["HGET", default: 0] == before["HGET", default: 0] + 3)
+    #expect(world.store.hash.commands["HGETALL"] == before["HGETALL"], "seed \(seed)")
+    #expect(world.store.hash.commands["HSET"] == before["HSET"], "seed \(seed)")
   }
 
-  /// Two nodes read, then both write: the change of one must not be missing on the other.
+  /// Two nodes read, then both write: nobody writes over what it has not read.
   @Test func whatComesInBetweenIsNotMissed() {
     let world = World(seed: 1)
     var random = SeededRandom(seed: 7)
-    world.nodes[0].take(Self.change(1, by: world.nodes[0], skew: 0, &random))
+    let older = Self.change(1, by: world.nodes[0], skew: 0, &random)
+    let version = ChangeVersion(milliseconds: older.version.milliseconds + 1, node: "n2")
+    let newer = BudgetChange(
+      older.register, .limit(PicoUSD(dollars: 99)), by: Self.author, at: Self.start,
+      version: version)
+    world.nodes[0].take(older)
+    world.nodes[1].take(newer)
     var calls = 0
     world.store.between = { [unowned world] in
       calls += 1
       // Between node 0's reading and its writing.
-      guard calls == 3 else { return }
-      var random = SeededRandom(seed: 99)
-      let change = Self.change(2, by: world.nodes[1], skew: 3, &random)
-      world.nodes[1].take(change)
-      world.made.append(change)
-      world.pass(1)
+      if calls == 3 { world.pass(1) }
     }
     world.pass(0)
-    world.store.between = {}
-    for place in [0, 1, 0] { world.pass(place) }
-    #expect(world.nodes[0].table == world.nodes[1].table)
-    #expect(world.nodes[0].table.count == 2)
+    #expect(world.store.hash.commands["HGETALL"] == 3, "it has read again")
+    world.pass(2)
+    for node in world.nodes { #expect(Array(node.table.all) == [newer], "\(node.name)") }
+  }
+
+  /// More than one call writes them all.
+  @Test func manyChangesGoInSeveralCalls() {
+    let world = World(seed: 1)
+    for number in 0..<1_200 {
+      let register = BudgetChange.Register(
+        .limit, BudgetKey(scope: .tag, name: "t\(number)", windowText: "1d"))
+      let version = ChangeVersion(milliseconds: Self.start.unixMilliseconds, node: "n1")
+      world.nodes[0].take(
+        BudgetChange(
+          register, .limit(PicoUSD(dollars: 1)), by: Self.author, at: Self.start, version: version))
+    }
+    for place in [0, 1] { world.pass(place) }
+    #expect(world.nodes[1].table == world.nodes[0].table && world.nodes[1].table.count == 1_200)
+    let before = world.store.hash.commands["HGETALL"]
+    world.pass(0)
+    #expect(world.store.hash.commands["HGETALL"] == before, "it knows what it has written")
   }
 
   @Test func aNodeThatCannotKeepTakesNothing() {

@@ -192,7 +192,9 @@ import Testing
       at now: Timestamp
     ) -> RecordAnswer { .recorded }
     func expect(_ key: UInt128) {}
-    func backUp(named name: String, token: LedgerToken) {}
+    func backUp(
+      named name: String, token: LedgerToken, note: @escaping @Sendable (RPCStatus?) -> Void
+    ) {}
     func tellHistory(_ page: HistoryPage, token: LedgerToken) -> Bool { false }
     func answerLater(
       _ method: MethodName, token: LedgerToken,

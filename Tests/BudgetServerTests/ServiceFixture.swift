@@ -98,7 +98,12 @@ final class InstantRecorder: SpendRecorder {
     return answer
   }
 
-  func backUp(named name: String, token: LedgerToken) { backupCount.withLock { $0 += 1 } }
+  func backUp(
+    named name: String, token: LedgerToken, note: @escaping @Sendable (RPCStatus?) -> Void
+  ) {
+    backupCount.withLock { $0 += 1 }
+    note(nil)
+  }
 
   var totals: SpendTotals { SpendTotals() }
 

@@ -31,7 +31,6 @@ import Testing
     "HTTPPort/Serving/HTTPLoop+Secure.swift send": "as the socket's own",
     "Reconciliation/Pass/Reconciler+Windows.swift adoption": "the parts of one decision",
     "BudgetEngine/Policy/InstalledChanges.swift settle": "the parts of one change",
-    "BudgetFleet/Changes/ChangeExchange.swift write": "the parts of one exchange",
     "SpendLedger/Store/RowSeal.swift balance": "the columns of a row",
     "SpendLedger/Writer/OpenedLedger.swift open": "yet to be narrowed",
     "SpendLedger/Writer/OpenedLedger.swift read": "yet to be narrowed",

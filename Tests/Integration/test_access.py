@@ -401,6 +401,14 @@ def test_a_backup_is_written_down_with_who_did_it(guarded):
         assert code_of(client.call(backup_ledger=dict(path="copy"))) == OK
     eventually(lambda: re.search(r"audit: backup by admin at 127\.0\.0\.1", server.log))
     assert read_metrics(server).get("budgetd_audit_total", action="backup") == 1
+    # The name is taken, or none: refused is not done.
+    refused = read_metrics(server).get("budgetd_audit_total", action="refused")
+    with known(server, "admin") as client:
+        for name in ("copy", "a\nb"):
+            assert code_of(client.call(backup_ledger=dict(path=name))) != OK
+    eventually(lambda: len(re.findall(r"audit: backup by admin at 127\.0\.0\.1 refused: ", server.log)) == 2)
+    assert read_metrics(server).get("budgetd_audit_total", action="backup") == 1
+    assert read_metrics(server).get("budgetd_audit_total", action="refused") == refused + 2
 
 
 def test_a_changed_file_holds_at_once(guarded):

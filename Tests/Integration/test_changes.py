@@ -53,6 +53,8 @@ def test_a_limit_is_raised_and_goes_back(start, ctl):
     assert "as configured" in ctl(server, "clear", "provider", "openai")
     assert not allowed(server, "openai")[0]
     assert "nothing was changed" in ctl(server, "clear", "provider", "openai")
+    assert re.search(r"clear_budget provider openai by anybody at 127\.0\.0\.1: nothing was changed\n",
+                     server.log)
 
 
 def test_a_change_ends_by_itself(start, ctl):
@@ -69,6 +71,7 @@ def test_the_stop_button(start, ctl):
     verdict, message = allowed(server, "openai")
     assert not verdict and "provider openai is frozen: runaway\n" in message
     assert allowed(server, "azure")[0]
+    assert "it was no budget, did you mean 'openai'?" in ctl(server, "freeze", "provider", "opnai")
     # A name without a budget, by its deployment too; records are taken and charge nothing there.
     ctl(server, "freeze", "provider", "groq")
     assert not allowed(server, "groq")[0]
@@ -181,6 +184,8 @@ def test_a_version_that_was_replaced(start):
     assert server.call(set_budget=dict(target, limit_usd=3, if_version="")).status.code == 10
     assert code_of(server.call(set_budget=dict(target, limit_usd=3, if_version=version))) == OK
     assert server.call(set_budget=dict(target, limit_usd=3, if_version=version)).status.code == 10
+    late = server.call(set_budget=dict(target, limit_usd=3, until_unix_ms=253_402_300_800_000)).status
+    assert late.code == 3 and "up to 253402300799999, the end of the year 9999, or 0" in late.message
     for wrong in (dict(limit_usd=-1), dict(limit_usd=2, no_limit=True), {}, dict(mode=7),
                   dict(limit_usd=float("nan")), dict(limit_usd=1, until_unix_ms=5),
                   dict(limit_usd=1, reason="x" * 257)):

@@ -1,7 +1,7 @@
 """Limits changed on some nodes of a fleet: all hold the same, whatever becomes of Redis meanwhile.
 
-`BUDGETD_CHANGES` makes it longer: so many changes (500 for the long run); `BUDGETD_FREEZES` how often
-the stop button is timed.
+`BUDGETD_CHANGES` makes it longer: so many changes (500 for the long run), with a fault of Redis for each
+40 of them; `BUDGETD_SEED` makes others of them; `BUDGETD_FREEZES` how often the stop button is timed.
 """
 
 import os
@@ -14,7 +14,8 @@ import pytest
 
 from budget_client import pb
 from conftest import LONG, OK, code_of, config_text, eventually
-from fleet import FAST, allowed, ledger_windows, marker_total, passes, reconciled_at
+from fleet import (
+    FAST, agree, allowed, ledger_totals, ledger_windows, marker_total, passes, reconciled_at, spend_key)
 from redis_servers import redis_service
 
 CHANGES = int(os.environ.get("BUDGETD_CHANGES", "40"))
@@ -32,21 +33,7 @@ def policy(node):
     """{(name, window): what} of the changes in force."""
     response = node.call(list_changes={"page_size": 1})
     assert code_of(response) == OK, response.status
-    return {(change.name, change.window): (change.limit_usd, change.mode, change.version)
-            for change in response.list_changes.in_force}
-
-
-def change(node, chance):
-    kind = chance.randrange(4)
-    name = chance.choice(NAMES)
-    if kind == 0:
-        answer = node.call(clear_budget=target(name))
-    elif kind == 1:
-        answer = node.call(set_budget=dict(target(name), mode=chance.choice(
-            (pb.MODE_FREEZE, pb.MODE_SHADOW, pb.MODE_ENFORCE))))
-    else:
-        answer = node.call(set_budget=dict(target(name), limit_usd=chance.randrange(1, 99)))
-    assert code_of(answer) == OK, answer.status
+    return {(change.name, change.window): str(change) for change in response.list_changes.in_force}
 
 
 @pytest.fixture
@@ -114,45 +101,165 @@ def test_the_stop_button_reaches_the_others(fleet):
     assert took[len(took) // 2] < 1
 
 
-def test_nodes_agree_whatever_becomes_of_redis(fleet):
-    redis, nodes = fleet(3)
-    chance = random.Random(os.environ.get("BUDGETD_SEED", "1"))
-    spent, stop = {name: 0 for name in NAMES}, threading.Event()
+class Changes:
+    """Random changes on random nodes, and what has to hold in the end: the latest version of each."""
 
-    def load():
-        while not stop.is_set():
-            node, name = chance_of_load.choice(nodes), chance_of_load.choice(NAMES)
-            node.record(name, 0.25)
-            spent[name] += 0.25
-    chance_of_load = random.Random(2)
-    loader = threading.Thread(target=load)
-    loader.start()
-    try:
-        for number in range(CHANGES):
-            change(chance.choice(nodes), chance)
-            if number == CHANGES // 4:
-                redis.command("FLUSHALL")
-            elif number == CHANGES // 2:
-                redis.restart_empty()
-            elif number == 3 * CHANGES // 4:
-                redis.add_replica()
-                redis.part_replica()
-            elif number == 3 * CHANGES // 4 + 2:
-                redis.fail_over()
-    finally:
-        stop.set()
-        loader.join()
+    TARGETS = [(pb.SCOPE_PROVIDER, name) for name in NAMES] + [
+        (pb.SCOPE_TAG, "user:*"), (pb.SCOPE_TAG, "user:alice")]
+
+    def __init__(self, nodes, seed):
+        self.nodes, self.chance = nodes, random.Random(seed)
+        self.latest = {}
+        self.made = self.resets = 0
+
+    def make(self, count):
+        for _ in range(count):
+            self.one()
+
+    def one(self):
+        chance = self.chance
+        node, (scope, name) = chance.choice(self.nodes), chance.choice(self.TARGETS)
+        target, kind = dict(scope=scope, name=name), chance.randrange(10)
+        self.made += 1
+        if kind == 0 and name == "groq":
+            answer = node.call(reset_budget=dict(target, reason="wrong"))
+            assert code_of(answer) == OK, answer.status
+            self.resets += 1
+            return
+        if kind < 3:
+            answer = node.call(clear_budget=dict(target, reason="over"))
+            changes = answer.clear_budget.changes
+        else:
+            mode = chance.choice((pb.MODE_FREEZE, pb.MODE_SHADOW, pb.MODE_ENFORCE))
+            what = dict(mode=mode) if kind < 6 else dict(limit_usd=chance.randrange(1, 99))
+            answer = node.call(set_budget=dict(target, **what, reason=f"change {self.made}"))
+            changes = [answer.set_budget.change]
+        assert code_of(answer) == OK, answer.status
+        for change in changes:
+            key = (change.name, change.window)
+            if key not in self.latest or version(self.latest[key]) < version(change):
+                self.latest[key] = change
+
+    def in_force(self):
+        return {key: str(change) for key, change in self.latest.items() if not change.cleared}
+
+
+def version(change):
+    milliseconds, node = change.version.split(".", 1)
+    return int(milliseconds), node
+
+
+def in_engine(node):
+    """The limits and modes that requests go by."""
+    return {(scope, name): (budget.limit_usd, budget.mode)
+            for scope, budgets in node.budgets().items() for name, budget in budgets.items()}
+
+
+def whole_pass(nodes):
+    """Waits until each node has ended a pass that began after this call."""
     for _ in range(2):
-        for node in nodes:
-            before = reconciled_at(node)
-            eventually(lambda: reconciled_at(node) > before, LONG)
+        before = [reconciled_at(node) for node in nodes]
+        for node, last in zip(nodes, before):
+            eventually(lambda: reconciled_at(node) > last, LONG, "a pass")
+
+
+def killed(redis, change):
+    """Changes go on while it is away; it comes back without any memory."""
+    redis.server.kill()
+    redis.proxy.reset()
+    change()
+    redis.server.start()
+
+
+def emptied(redis, change):
+    change()
+    redis.command("FLUSHALL")
+
+
+def failed_over(redis, change):
+    """A replica takes over that lacks the last changes."""
+    redis.add_replica()
+    redis.part_replica()
+    change()
+    redis.fail_over()
+
+
+class Recording:
+    """Records on all nodes until it is stopped; `spent` is what they have taken."""
+
+    def __init__(self, nodes):
+        self.spent, self.stop, self.lock = dict.fromkeys(NAMES, Decimal(0)), threading.Event(), threading.Lock()
+        self.records = 0
+        self.faults = []
+        self.threads = [threading.Thread(target=self.run, args=(node, seed))
+                        for seed, node in enumerate(nodes)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, node, seed):
+        chance = random.Random(seed)
+        try:
+            with node.client() as client:
+                while not self.stop.is_set():
+                    name, cost = chance.choice(NAMES), chance.randrange(1, 4096)
+                    answer = client.call(record_spend=dict(provider=name, cost_usd=cost / 4096))
+                    assert code_of(answer) == OK, answer.status
+                    with self.lock:
+                        self.spent[name] += Decimal(cost) / 4096
+                        self.records += 1
+                    time.sleep(0.001)
+        except BaseException as error:
+            self.faults.append(error)
+
+    def end(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        assert not self.faults, self.faults
+
+
+PATTERN = """
+budgetd:
+  budgets:
+    - {tag: "user:*", limit: 10, window: 1d}
+"""
+
+
+def test_nodes_agree_whatever_becomes_of_redis(fleet):
+    redis, nodes = fleet(3, CONFIG + PATTERN)
+    changes = Changes(nodes, os.environ.get("BUDGETD_SEED", "1"))
+    load = Recording(nodes)
+    faults = [(killed, emptied, failed_over)[n % 3] for n in range(max(3, CHANGES // 40))]
+    slowest = 0
+    try:
+        for number, fault in enumerate(faults):
+            # Half of them before the fault, half in it.
+            count = CHANGES * (number + 1) // len(faults) - changes.made
+            changes.make(count // 2)
+            fault(redis, lambda: changes.make(count - count // 2))
+            began = time.monotonic()
+            for _ in range(2):
+                whole_pass(nodes)
+            wanted = changes.in_force()
+            for node in nodes:
+                assert policy(node) == wanted, (fault, number, node.directory.name)
+            assert in_engine(nodes[0]) == in_engine(nodes[1]) == in_engine(nodes[2])
+            slowest = max(slowest, time.monotonic() - began)
+    finally:
+        load.end()
+    assert changes.made == CHANGES
+    # Money: to the last digit in the nodes' markers, in the spend keys and on every node.
+    keys = {("providers", name): spend_key("providers", name, "1d") for name in NAMES if name != "groq"}
+    expected = {("providers", name): spent for name, spent in load.spent.items()}
+    agree(redis, nodes, keys, expected, adds=load.records)
+    eventually(lambda: len({node.spend("groq") for node in nodes}) == 1, LONG)
     for node in nodes:
-        passes(node, 2)
-    found = [policy(node) for node in nodes]
-    assert found[0] == found[1] == found[2]
-    for name in NAMES:
-        for node in nodes:
-            eventually(lambda: node.spend(name) == spent[name], LONG, f"{name} {spent[name]}")
+        node.stop()
+    # A reset moves nothing: each cost is in one window.
+    totals = ledger_totals(node.directory for node in nodes)
+    assert {budget: totals[budget] for budget in expected} == expected
+    print(f"{changes.made} changes, {changes.resets} of them resets, {len(faults)} faults, "
+          f"{load.records} records, two passes of all within {slowest:.1f} s of each healing")
 
 
 def test_a_node_that_was_away_hears_of_it(fleet, start, tmp_path):

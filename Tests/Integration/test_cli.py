@@ -185,6 +185,22 @@ def test_check_config(budgetctl, tmp_path):
     failed(run(budgetctl, "check-config", tmp_path / "nowhere.yaml"))
 
 
+def test_check_config_looks_at_files_of_certificates(budgetctl, tmp_path):
+    config, text = tmp_path / "config.yaml", tmp_path / "text.pem"
+    text.write_text("not a certificate\n")
+    config.write_text(config_text({"openai": (1.0, "1d")}) + f"""
+litellm_settings:
+  cache: true
+  cache_params: {{type: redis, host: localhost, ssl: true, ssl_ca_certs: /nosuch.pem, ssl_certfile: {text}}}
+""")
+    result = run(budgetctl, "check-config", config)
+    assert result.returncode == 0 and "2 warnings" in result.stdout, result
+    assert "ssl_ca_certs /nosuch.pem: there is no such file here; budgetd needs it to start" in result.stdout
+    assert f"ssl_certfile {text}: it has no line that begins with -----BEGIN" in result.stdout
+    found = json.loads(run(budgetctl, "check-config", config, "--output", "json").stdout)
+    assert len(found["file_warnings"]) == 2
+
+
 def test_check_config_warns_of_too_many_candidates(budgetctl, tmp_path):
     config = tmp_path / "many.yaml"
     config.write_text(config_text(

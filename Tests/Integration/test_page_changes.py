@@ -93,7 +93,8 @@ def test_who_may_not_see_the_page_posts_nothing(server):
     good = fields(server)
     assert post(server, "check", good)[0] == 403
     assert post(server, None, good)[0] == 401
-    assert ask(server, "/change", headers=headers("admin"))[0] == 405
+    assert ask(server, "/change", headers=headers("admin"))[0] == 303
+    assert ask(server, "/change")[0] == 401
     assert ask(server, "/status.json", "POST", dict(headers("admin"), **{"Content-Type": FORM}),
                "a=b")[0] == 413
     refused = eventually(lambda: [line for line in changes(server, "read")["lines"]
@@ -142,6 +143,31 @@ def test_without_an_access_file_the_page_only_shows(start):
     assert found["token"] is None and found["lines"][0]["after"] == "limit 3"
     status, text = post(server, None, {"action": "freeze"})
     assert status == 403 and "--access-file" in text
+
+
+def test_an_open_page_asks_administrators_who_they_are(start, tmp_path):
+    path = write(tmp_path / "access.yaml", clients("check", "read", "admin"))
+    server = start(CONFIG, "--access-file", path, "--page-open")
+    found = changes(server, None)
+    assert found["token"] is None and found["may_sign_in"]
+    status, head, _ = ask(server, "/change")
+    assert status == 401 and "Basic realm" in ", ".join(head.get_all("WWW-Authenticate"))
+    status, head, _ = ask(server, "/change", headers=headers("admin"))
+    assert (status, head["Location"]) == (303, "/")
+    assert ask(server, "/change", headers=headers("check"))[0] == 403
+    for name in ("read", "admin"):
+        assert not changes(server, name)["may_sign_in"]
+    assert changes(server, "read")["token"] is None
+    assert post(server, "admin", fields(server, action="freeze"))[0] == 200
+    assert post(server, None, fields(server, action="unfreeze"))[0] == 401
+    assert budget(server).mode == pb.MODE_FREEZE
+    with Browser(tmp_path) as browser:
+        browser.visit("http://%s/" % server.ready_line["http"])
+        browser.until("!document.querySelector('#sign-in').hidden")
+        browser.send("Network.setExtraHTTPHeaders", headers=headers("admin"))
+        browser.visit("http://%s/change" % server.ready_line["http"])
+        browser.until("location.pathname === '/' && document.querySelector('#sign-in').hidden"
+                      " && document.querySelectorAll('button.change:not([hidden])').length === 3")
 
 
 def test_a_person_raises_freezes_and_resets(server, tmp_path):

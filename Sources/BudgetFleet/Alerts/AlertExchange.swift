@@ -16,23 +16,20 @@ public protocol SharedAlerts: Sendable {
 }
 
 /// Brings a node's alerts and the store's together: a hash with a field for each alert that is done, one
-/// for each attempt at one that is not, and a word that is there as long as the store remembers.
+/// for the last attempt at each that is not, and a word that is there as long as the store remembers.
 ///
-/// HSETNX makes one node the first to write a number, whatever else goes on, and whatever becomes of
-/// replies: a claim whose reply was lost stands, and the others wait until it is over.
+/// A script raises an attempt's number where nobody else has: so one node makes it, whatever else goes
+/// on, and whatever becomes of replies. A claim whose reply was lost stands, and the others wait until
+/// it is over.
 struct AlertExchange {
   private let key: [UInt8]
   /// The claimant's name in claims.
   private let node: String
-  /// The word of the store that has been told all that this node remembers.
-  private var remembered: [UInt8]?
+  /// The word of the store that has been told all that this node remembers, and the links made then.
+  private var remembered: (word: [UInt8], links: Int)?
+  /// When the store is next looked through for what is over; nil: nothing was ever exchanged.
+  private var sweepAt: Duration?
   private let makeWord: () -> String
-
-  /// The field of the word, which an emptied store lacks.
-  static let wordField = Array("word".utf8)
-  private static let done = "done"
-  /// One command writes so many fields at most.
-  private static let writtenAtOnce = 500
 
   init(
     _ keys: RedisKeys, node: String,
@@ -45,11 +42,12 @@ struct AlertExchange {
 
   /// One exchange. Returns why it was refused, nil where it was not; throws where the link broke.
   mutating func pass(
-    _ alerts: some SharedAlerts, _ store: inout some FleetStore
+    _ alerts: some SharedAlerts, _ store: inout some ExchangeStore, at time: Timestamp
   ) throws(PassFailure) -> String? {
-    if alerts.withBook({ $0.isIdle }) { return nil }
+    let now = alerts.uptime
+    if alerts.withBook({ $0.isIdle }), now < sweepAt ?? .seconds(Int64.max) { return nil }
     do throws(PassFailure) {
-      let fault = try exchange(alerts, &store)
+      let fault = try exchange(alerts, &store, at: now, time)
       if fault != nil { alerts.withBook { $0.lost() } }
       return fault
     } catch {
@@ -59,84 +57,74 @@ struct AlertExchange {
   }
 
   private mutating func exchange(
-    _ alerts: some SharedAlerts, _ store: inout some FleetStore
+    _ alerts: some SharedAlerts, _ store: inout some ExchangeStore, at now: Duration,
+    _ time: Timestamp
   ) throws(PassFailure) -> String? {
-    let now = alerts.uptime
     alerts.withBook { $0.look(at: now) }
     if let fault = try remember(alerts, &store) { return fault }
     if let fault = try tell(alerts, &store) { return fault }
     if let fault = try read(alerts, &store) { return fault }
-    return try claim(alerts, &store)
+    if let fault = try claim(alerts, &store) { return fault }
+    return try sweep(&store, at: now, time)
   }
 
-  // MARK: - The four steps
+  // MARK: - The five steps
 
-  /// A store that has lost its memory gets this node's: its word is another one, or gone.
+  /// A store that may have lost its memory gets this node's: its word is another one, or gone, or the
+  /// link is new and another server may be behind it.
   private mutating func remember(
-    _ alerts: some SharedAlerts, _ store: inout some FleetStore
+    _ alerts: some SharedAlerts, _ store: inout some ExchangeStore
   ) throws(PassFailure) -> String? {
-    let word = try store.replies(to: [command("HGET", Self.wordField)])[0]
+    let word = try store.replies(to: [command("HGET", AlertFields.word)])[0]
     if let refusal = word.refusal { return "\(refusal)" }
-    if let bytes = word.bytes, bytes == remembered { return nil }
-    let (memory, lease) = alerts.withBook { ($0.memory, $0.lease) }
-    var commands: [[[UInt8]]] = []
-    if let claim = memory.claim {
-      commands.append(
-        command("HSETNX", Self.field(claim.id, claim.generation), claimText(lease)))
+    let links = store.linksMade
+    if let bytes = word.bytes, let remembered, remembered == (bytes, links) { return nil }
+    remembered = nil
+    let memory = alerts.withBook { $0.memory }
+    var commands = [command("HSETNX", AlertFields.word, Array(makeWord().utf8))]
+    for start in stride(from: 0, to: memory.kept.count, by: AlertFields.writtenAtOnce) {
+      let rows = memory.kept[start..<min(start + AlertFields.writtenAtOnce, memory.kept.count)]
+      // As a replica has them their claims may stand beside them.
+      commands += done(rows)
     }
-    for start in stride(from: 0, to: memory.kept.count, by: Self.writtenAtOnce) {
-      let rows = memory.kept[start..<min(start + Self.writtenAtOnce, memory.kept.count)]
-      commands.append(
-        command("HSET") + rows.flatMap { [Array($0.id.utf8), Self.doneText(until: $0.until)] })
-    }
-    commands.append(command("HSETNX", Self.wordField, Array(makeWord().utf8)))
-    commands.append(command("HGET", Self.wordField))
+    // The word after all that was told: where it is still the same then, so is the store.
+    commands.append(command("HGET", AlertFields.word))
     let replies = try store.replies(to: commands)
-    if let refusal = replies.lazy.compactMap(\.refusal).first { return "\(refusal)" }
-    remembered = replies.last?.bytes
+    let claims = memory.claims.map { AlertFields.claimCall(key, $0.id, named($0.claim)) }
+    let raised = try store.replies(to: claims, of: AlertFields.script)
+    if let refusal = (replies + raised).lazy.compactMap(\.refusal).first { return "\(refusal)" }
+    guard let bytes = replies.last?.bytes, store.linksMade == links else { return nil }
+    remembered = (bytes, links)
+    let now = alerts.uptime
+    alerts.withBook { $0.foundStore(at: now) }
     return nil
   }
 
   /// Alerts that are done, or that nobody is to try again.
   private func tell(
-    _ alerts: some SharedAlerts, _ store: inout some FleetStore
+    _ alerts: some SharedAlerts, _ store: inout some ExchangeStore
   ) throws(PassFailure) -> String? {
-    let (news, over) = alerts.withBook { ($0.news, $0.forgotten) }
-    var commands: [[[UInt8]]] = []
-    for item in news {
-      if let until = item.until {
-        commands.append(command("HSET", Array(item.id.utf8), Self.doneText(until: until)))
-      }
-      guard item.generations > 0 else { continue }
-      // Whoever looks finds that it is done first.
-      commands.append(
-        command("HDEL") + (0..<item.generations).map { Self.field(item.id, $0) })
+    let news = alerts.withBook { $0.news }
+    if news.isEmpty { return nil }
+    if let refusal = try store.replies(to: done(news[...])).lazy.compactMap(\.refusal).first {
+      return "\(refusal)"
     }
-    if !over.isEmpty { commands.append(command("HDEL") + over.map { Array($0.utf8) }) }
-    if commands.isEmpty { return nil }
-    if let refusal = try refusal(commands, &store) { return refusal }
-    alerts.withBook { book in
-      book.told(news.map(\.id))
-      book.forgot(over.count)
-    }
+    alerts.withBook { $0.told(news.map(\.id)) }
     return nil
   }
 
   /// The work of others on the alerts that wait.
   private func read(
-    _ alerts: some SharedAlerts, _ store: inout some FleetStore
+    _ alerts: some SharedAlerts, _ store: inout some ExchangeStore
   ) throws(PassFailure) -> String? {
     let unknown = alerts.withBook { $0.unknown }
     if unknown.isEmpty { return nil }
     let replies = try store.replies(
-      to: unknown.map { id, generation in
-        // The last number that is known, and the next one.
-        command("HMGET", Array(id.utf8), Self.field(id, generation), Self.field(id, generation + 1))
-      })
+      to: unknown.map { command("HMGET", Array($0.utf8), AlertFields.claim(on: $0)) })
     if let refusal = replies.lazy.compactMap(\.refusal).first { return "\(refusal)" }
     let now = alerts.uptime
-    let found = zip(unknown, replies).map { item, reply in
-      (item.id, seen(reply.array ?? [], after: item.generation))
+    let found = zip(unknown, replies).map { id, reply in
+      (id, AlertFields.seen(reply.array ?? [], by: node))
     }
     alerts.withBook { book in for (id, seen) in found { book.heard(id, seen, at: now) } }
     // The store may have become of use to others: done alerts have to get to the disk.
@@ -144,68 +132,74 @@ struct AlertExchange {
     return nil
   }
 
-  private func seen(_ values: [RedisValue], after generation: Int) -> AlertBook.Seen {
-    var seen = AlertBook.Seen(isDone: false, generation: nil, lease: nil)
-    guard values.count == 3 else { return seen }
-    seen.isDone = values[0].bytes != nil
-    for (offset, value) in values.dropFirst().enumerated() {
-      guard let bytes = value.bytes else { continue }
-      seen.generation = generation + offset
-      let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ")
-      let lease = parts.count == 2 ? Int64(parts[1]) : nil
-      seen.lease =
-        parts.first.map(String.init) == node
-        ? nil : .milliseconds(min(max(lease ?? 0, 0), Self.longestLease))
-    }
-    return seen
-  }
-
-  /// More than any receiver's time limit makes.
-  private static let longestLease: Int64 = 600_000
-
   /// The next attempt of this node.
   private func claim(
-    _ alerts: some SharedAlerts, _ store: inout some FleetStore
+    _ alerts: some SharedAlerts, _ store: inout some ExchangeStore
   ) throws(PassFailure) -> String? {
     let asked = alerts.uptime
-    let (next, lease) = alerts.withBook { ($0.claimable(at: asked), $0.lease) }
-    guard let next else { return nil }
-    let replies = try store.replies(
-      to: [
-        command("HSETNX", Self.field(next.id, next.generation), claimText(lease)),
-        command("HGET", Array(next.id.utf8)),
-      ])
-    if let refusal = replies.lazy.compactMap(\.refusal).first { return "\(refusal)" }
-    // Somebody else was first, or it was done since it was read: the next exchange reads it.
-    guard case .integer(1) = replies[0], replies[1].bytes == nil else { return nil }
+    let next = alerts.withBook { book in
+      book.claimable(at: asked).flatMap { next in
+        book.claim(on: next.id, generation: next.generation).map { (id: next.id, claim: $0) }
+      }
+    }
+    guard let next, let remembered else { return nil }
+    let call = AlertFields.claimCall(key, next.id, named(next.claim), while: remembered.word)
+    let reply = try store.replies(to: [call], of: AlertFields.script)[0]
+    if let refusal = reply.refusal { return "\(refusal)" }
+    // Somebody else was first, or it was done since it was read, or the store has changed: the next
+    // exchange reads it.
+    guard case .integer(1) = reply, store.linksMade == remembered.links else { return nil }
     let attempt = alerts.withBook {
-      $0.begin(next.id, generation: next.generation, asked: asked)
+      $0.begin(next.id, generation: next.claim.generation, asked: asked)
     }
     if let attempt { alerts.exchanged(won: attempt) }
     return nil
   }
 
-  // MARK: - Commands
-
-  static func field(_ id: String, _ generation: Int) -> [UInt8] {
-    Array("\(id) \(generation)".utf8)
+  /// Fields of windows that are over go, once an hour, whoever comes first: the nodes that wrote them
+  /// may be gone.
+  private mutating func sweep(
+    _ store: inout some ExchangeStore, at now: Duration, _ time: Timestamp
+  ) throws(PassFailure) -> String? {
+    guard now >= sweepAt ?? .zero else { return nil }
+    let isFirst = sweepAt == nil
+    sweepAt = now + AlertFields.sweepInterval
+    // A node that has just started leaves it to the others for once.
+    if isFirst { return nil }
+    let swept = try store.replies(to: [command("HGET", AlertFields.swept)])[0]
+    if let refusal = swept.refusal { return "\(refusal)" }
+    guard AlertFields.isDue(swept.bytes, at: time) else { return nil }
+    let found = try store.replies(to: [
+      command("HSET", AlertFields.swept, Array("\(time.unixMilliseconds)".utf8)),
+      command("HGETALL"),
+    ])[1]
+    if let refusal = found.refusal { return "\(refusal)" }
+    let over = AlertFields.over(found.array ?? [], at: time)
+    for start in stride(from: 0, to: over.count, by: AlertFields.writtenAtOnce) {
+      let slice = over[start..<min(start + AlertFields.writtenAtOnce, over.count)]
+      if let refusal = try store.replies(to: [command("HDEL") + slice])[0].refusal {
+        return "\(refusal)"
+      }
+    }
+    return nil
   }
 
-  private static func doneText(until: Timestamp) -> [UInt8] {
-    Array("\(done) \(until.unixMilliseconds)".utf8)
+  /// These alerts are done; whoever looks finds that first.
+  private func done(_ rows: ArraySlice<AlertBook.Kept>) -> [[[UInt8]]] {
+    [
+      command("HSET") + rows.flatMap { [Array($0.id.utf8), AlertFields.done($0)] },
+      command("HDEL") + rows.map { AlertFields.claim(on: $0.id) },
+    ]
   }
 
-  private func claimText(_ lease: Duration) -> [UInt8] {
-    Array("\(node) \(lease.wholeMilliseconds)".utf8)
+  /// A claim with its claimant's name.
+  private func named(_ claim: AlertBook.Claim) -> AlertBook.Claim {
+    var claim = claim
+    claim.claimant = claim.claimant ?? node
+    return claim
   }
 
   private func command(_ name: String, _ rest: [UInt8]...) -> [[UInt8]] {
     [Array(name.utf8), key] + rest
-  }
-
-  private func refusal(
-    _ commands: [[[UInt8]]], _ store: inout some FleetStore
-  ) throws(PassFailure) -> String? {
-    try store.replies(to: commands).lazy.compactMap(\.refusal).first.map { "\($0)" }
   }
 }

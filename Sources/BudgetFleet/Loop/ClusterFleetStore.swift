@@ -79,8 +79,16 @@ final class ClusterFleetStore: FleetLink {
   }
 
   func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] {
-    try cluster.evaluate(SpendScript.script, calls)
+    try evaluate(SpendScript.script, calls)
   }
+
+  func evaluate(
+    _ script: RedisScript, _ calls: [RedisScriptCall]
+  ) throws(RedisError) -> [RedisValue] {
+    try cluster.evaluate(script, calls)
+  }
+
+  var linksMade: Int { cluster.transport.made }
 
   func slot(of key: [UInt8]) -> Int { RedisSlot.of(key) }
 }

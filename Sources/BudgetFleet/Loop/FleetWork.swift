@@ -162,7 +162,7 @@ struct FleetWork<Link: FleetLink> {
     guard let shared = member.alerts else { return }
     guard link.isConnected else { return shared.withBook { $0.lost() } }
     do throws(PassFailure) {
-      voice.exchangedAlerts(try alerts.pass(shared, &link))
+      voice.exchangedAlerts(try alerts.pass(shared, &link, at: member.now()))
     } catch {
       link.disconnect()
     }

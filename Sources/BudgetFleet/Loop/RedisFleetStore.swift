@@ -2,7 +2,7 @@ import Reconciliation
 import RedisStore
 
 /// The fleet's store together with the link to it.
-protocol FleetLink: FleetStore {
+protocol FleetLink: ExchangeStore {
   /// Whether there is a link that can be used.
   var isConnected: Bool { get }
 
@@ -34,6 +34,7 @@ final class RedisFleetStore: FleetLink {
   private var askedAt: ContinuousClock.Instant?
   private var isRenewed = false
   private var switches = 0
+  private(set) var linksMade = 0
   private var certificateEnd: Int64?
   private(set) var lastRoundTrip = Duration.zero
 
@@ -90,6 +91,7 @@ final class RedisFleetStore: FleetLink {
     let facts = made.facts
     link = .some(consume made)
     isRenewed = true
+    linksMade += 1
     return facts
   }
 
@@ -108,9 +110,13 @@ final class RedisFleetStore: FleetLink {
   }
 
   func evaluate(_ calls: [RedisScriptCall]) throws(RedisError) -> [RedisValue] {
-    guard link != nil, let replies = try link?.evaluate(SpendScript.script, calls) else {
-      throw .closed
-    }
+    try evaluate(SpendScript.script, calls)
+  }
+
+  func evaluate(
+    _ script: RedisScript, _ calls: [RedisScriptCall]
+  ) throws(RedisError) -> [RedisValue] {
+    guard link != nil, let replies = try link?.evaluate(script, calls) else { throw .closed }
     return replies
   }
 }

@@ -73,7 +73,8 @@ extension AuditEntry: CustomStringConvertible {
     if let target { text += " " + target.changeText }
     text += " by \(author)"
     if !refusal.isEmpty { return text + " refused: \(refusal)" }
-    if !before.isEmpty || !after.isEmpty { text += ": \(before) to \(after)" }
+    let values = [before, after].filter { !$0.isEmpty }.joined(separator: " to ")
+    if !values.isEmpty { text += ": \(values)" }
     return reason.isEmpty ? text : text + " (\(reason))"
   }
 }

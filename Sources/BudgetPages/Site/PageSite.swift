@@ -89,11 +89,13 @@ final class PageSite: HTTPSite {
       }
     case .statusJSON, .historyJSON: answerStatus(path, request, reply)
     case .changesJSON:
-      let author = changes.author(of: request)
-      historyRendering.ask("\(path.rawValue) \(author?.name ?? "")", reply) { [changes] in
-        changes.response(for: author)
+      let (author, maySignIn) = (changes.author(of: request), changes.maySignIn(request))
+      let key = "\(path.rawValue) \(maySignIn) \(author?.name ?? "")"
+      historyRendering.ask(key, reply) { [changes] in
+        changes.response(for: author, maySignIn: maySignIn)
       }
-    case .change: changes.change(request, reply)
+    case .change where request.method == "POST": changes.change(request, reply)
+    case .change: changes.signIn(reply)
     }
   }
 
@@ -131,7 +133,9 @@ final class PageSite: HTTPSite {
 
 extension PageSite.Path {
   /// The methods that it takes.
-  fileprivate var methods: [String] { self == .change ? ["POST"] : ["GET", "HEAD"] }
+  fileprivate var methods: [String] {
+    self == .change ? ["GET", "HEAD", "POST"] : ["GET", "HEAD"]
+  }
 }
 
 extension PageVerdict {

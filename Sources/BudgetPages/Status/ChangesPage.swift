@@ -22,6 +22,26 @@ final class ChangesPage: Sendable {
     return asker.author
   }
 
+  /// Whether who asks has not said who they are, and need not have: administrators do by `/change`, which
+  /// is nobody's without it.
+  func maySignIn(_ request: HTTPRequest) -> Bool {
+    guard let access = sources.access, sources.changes != nil else { return false }
+    return access.arePagesOpen && request.credential == nil && request.certificateNames.isEmpty
+  }
+
+  /// Somebody has said who they are, to change budgets from the page: there it is.
+  func signIn(_ reply: HTTPReply) {
+    guard sources.access != nil else { return reply.send(Self.changesNothing) }
+    reply.send(
+      .text("you have signed in: go on at /", status: .seeOther, headers: [("Location", "/")]))
+  }
+
+  private static var changesNothing: HTTPResponse {
+    .text(
+      "this page changes nothing: give budgetd an access file (--access-file) with a client whose role "
+        + "is admin, or use budgetctl", status: .forbidden)
+  }
+
   /// A posted form was turned away before it was read.
   func noteRefused(_ request: HTTPRequest, _ why: String) {
     guard let changes = sources.changes else { return }
@@ -33,7 +53,7 @@ final class ChangesPage: Sendable {
   }
 
   /// The lines of the audit for whoever `author` is; nil: they may only look.
-  func response(for author: ChangeAuthor?) -> HTTPResponse {
+  func response(for author: ChangeAuthor?, maySignIn: Bool) -> HTTPResponse {
     let now = sources.time.now()
     let since = Timestamp(unixMilliseconds: now.unixMilliseconds - Self.shownMilliseconds)
     let lines = sources.changes?.audit(since) ?? []
@@ -43,6 +63,7 @@ final class ChangesPage: Sendable {
       text.add("is_known", sources.changes != nil)
       text.add("token", author.map { token.text(for: $0.name) })
       text.add("author", author?.name)
+      text.add("may_sign_in", maySignIn)
       text.array("lines") { text in
         for line in lines.prefix(Self.linesShown) { Self.append(line, to: &text) }
       }
@@ -71,10 +92,7 @@ final class ChangesPage: Sendable {
   /// Makes the change that a form asks for. Whoever posts it may see pages.
   func change(_ request: HTTPRequest, _ reply: HTTPReply) {
     guard let changes = sources.changes, sources.access != nil else {
-      return reply.send(
-        .text(
-          "this page changes nothing: give budgetd an access file (--access-file) with a client whose role "
-            + "is admin, or use budgetctl", status: .forbidden))
+      return reply.send(Self.changesNothing)
     }
     let asker = changes.asker(request)
     let author = asker.author

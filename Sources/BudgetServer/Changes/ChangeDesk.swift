@@ -42,6 +42,8 @@ final class ChangeDesk: Sendable {
   typealias Reload =
     @Sendable (ChangeAuthor) -> Result<ReloadConfigResponse, ServiceRefusal>
 
+  /// A misspelt name is held against so many at most.
+  private static let namesCompared = 10_000
   /// More orders do not wait.
   static let waitingBound = 256
   /// Ends of changes are looked for at least so often: fleet time may be set.
@@ -158,7 +160,16 @@ final class ChangeDesk: Sendable {
     (entry.target, entry.before, entry.after) = (register.target, before, setting.words)
     if let until = order.until { entry.after += " until \(until.iso8601)" }
     try keep([change], entry)
-    return SetBudgetResponse(BudgetOverride(change), before: before)
+    let meant = meantName(of: order).map { ", did you mean '\($0)'?" } ?? ""
+    return SetBudgetResponse(BudgetOverride(change), before: before + meant)
+  }
+
+  /// The name that an order without a budget probably means, where there are not too many.
+  private func meantName(of order: ChangeOrder) -> String? {
+    guard case .mode = order.deed, !order.hasBudget(in: engine, at: time.now()) else { return nil }
+    let budgets = engine.catalog.budgets(order.scope)
+    guard budgets.count <= Self.namesCompared else { return nil }
+    return Spelling.nearest(to: order.name, among: budgets.map(\.definition.key.name))
   }
 
   /// The register that an order writes, what it writes there, and what held before.

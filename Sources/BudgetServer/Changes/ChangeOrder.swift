@@ -86,6 +86,11 @@ struct ChangeOrder: Sendable {
   /// `provider 'openai'`, or `the total`.
   var words: String { scope == .total ? "the total" : "\(scope) '\(name)'" }
 
+  /// Whether its name has a budget with a window.
+  func hasBudget(in engine: BudgetEngine, at now: Timestamp) -> Bool {
+    BudgetsOfName(nameKey, in: engine, at: now).entries.contains { !$0.key.windowText.isEmpty }
+  }
+
   /// The action as the audit calls it.
   var action: AuditLog.Action {
     switch deed {

@@ -172,7 +172,9 @@ final class LedgerRecorder: SpendRecorder {
     instant.moved(from: time.now(), to: time.wall())
   }
 
-  func backUp(named name: String, token: LedgerToken) {
+  func backUp(
+    named name: String, token: LedgerToken, note: @escaping @Sendable (RPCStatus?) -> Void
+  ) {
     // Waits for the disk, so not on a lane.
     DispatchQueue.global().async { [self] in
       let result: Result<LedgerBackup, LedgerError>
@@ -181,12 +183,16 @@ final class LedgerRecorder: SpendRecorder {
       } catch {
         result = .failure(error)
       }
-      tell(result, to: token)
+      note(tell(result, to: token))
     }
   }
 
-  private func tell(_ result: Result<LedgerBackup, LedgerError>, to token: LedgerToken) {
+  /// Answers; gives the refusal, where it was refused.
+  private func tell(
+    _ result: Result<LedgerBackup, LedgerError>, to token: LedgerToken
+  ) -> RPCStatus? {
     var batch = ReplyBatch()
+    var refusal: RPCStatus?
     let method = MethodName.backupLedger.position
     reply(to: token, in: &batch) { callID, output in
       switch result {
@@ -197,11 +203,13 @@ final class LedgerRecorder: SpendRecorder {
           bytes: UInt64(copy.bytes), path: copy.path, callID: callID, to: &output)
       case .failure(let error):
         let status = Self.status(ofBackup: error)
+        refusal = status
         requests.count(method, status.code)
         responses.appendStatus(status, callID: callID, to: &output)
       }
     }
     post(batch)
+    return refusal
   }
 
   private static func status(ofBackup error: LedgerError) -> RPCStatus {

@@ -22,8 +22,9 @@ protocol SpendRecorder: AnyObject, Sendable {
   func expect(_ key: UInt128)
 
   /// Copies the ledger to a file of that name and answers to `token` when that is done; empty: a name
-  /// made of the date. Never waits.
-  func backUp(named name: String, token: LedgerToken)
+  /// made of the date. Never waits. `note` is told why it was refused, nil: it was not.
+  func backUp(
+    named name: String, token: LedgerToken, note: @escaping @Sendable (RPCStatus?) -> Void)
 
   /// Answers to `token` with what a budget's windows held, when the ledger has told it. Never waits;
   /// false: too many such questions wait already.

@@ -13,7 +13,10 @@ struct CheckConfigCommand: AsyncParsableCommand {
     discussion: """
       The file may be a pipe, and - is standard input; what it includes is read too. Shows every \
       deployment with its provider, every budget, and warnings. A config that budgetd \
-      would refuse exits 78 and shows a line a problem: file:line: key: what is wrong.
+      would refuse exits 78 and shows a line a problem: file:line: key: what is wrong. Files of \
+      certificates that the config names are looked at from here; those of budgetd's own options \
+      (--tls-cert, --tls-key, --tls-client-ca, --redis-ca, --access-file) are not known here: budgetd says \
+      at its start what is wrong with them.
 
       --against asks a running budgetd, and shows what a reload of the file would change there: added, \
       dropped and changed limits, with what is spent in each, and which of the changes that operators \

@@ -14,6 +14,8 @@ struct ConfigReport {
   var redis: RedisSource?
   var alerts: ConfigAlerts?
   var warnings: [DocumentProblem]
+  /// Files of certificates and secrets that cannot be used here, in words.
+  var fileFaults: [String]
 
   init(_ file: CheckedConfig, path: String) {
     self.path = path
@@ -27,6 +29,7 @@ struct ConfigReport {
     redis = file.config.redis
     alerts = file.config.alerts.map { ConfigAlerts(settings: $0) }
     warnings = file.config.warnings
+    fileFaults = ConfigFiles.named(by: file.config).compactMap(\.fault)
   }
 
   /// Deployments, budgets, warnings and a last line that sums up.
@@ -64,7 +67,8 @@ struct ConfigReport {
     lines += [redisLine, ""]
     if let alerts { lines += alerts.lines.map(\.printable) + [""] }
     lines += warnings.map { "warning: \($0.description.printable)" }
-    if !warnings.isEmpty { lines.append("") }
+    lines += fileFaults.map { "warning: \($0.printable)" }
+    if !warnings.isEmpty || !fileFaults.isEmpty { lines.append("") }
     lines.append(summary)
     return lines
   }
@@ -87,7 +91,7 @@ struct ConfigReport {
       + ", \(counted(named.count, "budget"))"
       + (patterns.isEmpty ? "" : ", \(counted(patterns.count, "pattern"))")
       + (waiting.isEmpty ? "" : " and \(waiting.count) that wait for an id")
-      + ", \(counted(warnings.count, "warning"))"
+      + ", \(counted(warnings.count + fileFaults.count, "warning"))"
   }
 
   /// The same for machines; `against`: what a server would make of it, where one was asked.
@@ -117,6 +121,7 @@ struct ConfigReport {
         ("redis", redis.map(Self.json) ?? .null),
         ("alerts", alerts?.json ?? .null),
         ("warnings", .array(warnings.map(Self.json))),
+        ("file_warnings", .array(fileFaults.map(JSONValue.string))),
         ("problems", .array([])),
       ] + (against.map { [("against", $0)] } ?? []))
   }

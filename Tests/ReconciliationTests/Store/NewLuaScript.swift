@@ -1,4 +1,5 @@
 import Foundation
+import LuaScripts
 import RedisStore
 
 /// A script under Lua 5.4, as some stores that speak Redis' protocol run it: the interpreter of that
@@ -104,7 +105,7 @@ final class NewLuaScript: ScriptHost {
     case UInt8(ascii: "s"): return .status(text())
     case UInt8(ascii: "i"): return .integer(Int64(number()))
     case UInt8(ascii: "e"):
-      return .error(VirtualRedis.refusal(String(decoding: text(), as: UTF8.self)))
+      return .error(LuaScript.refusal(String(decoding: text(), as: UTF8.self)))
     case UInt8(ascii: "a"):
       return .array((0..<number()).map { _ in take(1).first.map { value($0) } ?? .null })
     default: return .null

@@ -1,3 +1,4 @@
+import LuaScripts
 import RedisStore
 
 extension VirtualRedis {

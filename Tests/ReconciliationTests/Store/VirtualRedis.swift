@@ -1,3 +1,4 @@
+import LuaScripts
 import RedisStore
 
 /// Redis in virtual time: the commands that the script, the reconciler and LiteLLM use.
@@ -90,6 +91,6 @@ final class VirtualRedis {
   }
 
   static func refusal(_ text: String) -> RedisRefusal {
-    RedisRefusal(kind: text.hasPrefix("WRONGTYPE") ? .wrongType : .other, text: text)
+    LuaScript.refusal(text)
   }
 }

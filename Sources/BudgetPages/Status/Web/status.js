@@ -565,6 +565,7 @@ async function refreshChanges(isDue = performance.now() - changesAskedAt > chang
     if (!answer.ok) return;
     const changes = await answer.json();
     formToken = changes.token;
+    byID("sign-in").hidden = !changes.may_sign_in;
     showChanges(changes);
   } catch {
     // The next one asks again; the page says itself when the server does not answer.

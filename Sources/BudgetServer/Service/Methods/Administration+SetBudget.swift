@@ -18,7 +18,9 @@ extension Administration {
       guard (1...Timestamp.latest.unixMilliseconds).contains(request.untilUnixMilliseconds) else {
         throw ServiceRefusal(
           .invalidArgument,
-          "until_unix_ms \(request.untilUnixMilliseconds): give Unix milliseconds after now, or 0")
+          "until_unix_ms \(request.untilUnixMilliseconds): give Unix milliseconds after now and up to "
+            + "\(Timestamp.latest.unixMilliseconds), the end of the year 9999, or 0: until it is "
+            + "cleared")
       }
       order.until = Timestamp(unixMilliseconds: request.untilUnixMilliseconds)
     }

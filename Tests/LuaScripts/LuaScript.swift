@@ -1,8 +1,9 @@
 import CLuaHost
-import RedisStore
+public import RedisStore
 
 /// A script that runs as one step, with `redis.call` answered by whoever runs it.
-protocol ScriptHost {
+public protocol ScriptHost {
+  /// Runs the script.
   func run(
     keys: [[UInt8]], arguments: [[UInt8]], call: @escaping ([[UInt8]]) -> RedisValue
   ) -> RedisValue
@@ -11,9 +12,9 @@ protocol ScriptHost {
 /// A script under Lua 5.1, as Redis runs it: compiled once, with `redis.call` answered here.
 ///
 /// The only file of these tests that touches raw memory.
-@safe final class LuaScript: ScriptHost {
+@safe public final class LuaScript: ScriptHost {
   /// Answers one `redis.call`.
-  typealias Call = ([[UInt8]]) -> RedisValue
+  public typealias Call = ([[UInt8]]) -> RedisValue
 
   /// The C side hands this back at each call.
   @safe private final class Run {
@@ -28,9 +29,11 @@ protocol ScriptHost {
 
   private let host: OpaquePointer
 
-  struct DoesNotCompile: Error {}
+  /// The text is not a script.
+  public struct DoesNotCompile: Error {}
 
-  init(_ text: String) throws {
+  /// Compiles a script.
+  public init(_ text: String) throws {
     let made = unsafe lua_host_make(text, text.utf8.count) { context, count, words, lengths in
       guard let context = unsafe context, let words = unsafe words, let lengths = unsafe lengths
       else { return }
@@ -50,7 +53,7 @@ protocol ScriptHost {
   deinit { unsafe lua_host_free(host) }
 
   /// Runs the script.
-  func run(keys: [[UInt8]], arguments: [[UInt8]], call: @escaping Call) -> RedisValue {
+  public func run(keys: [[UInt8]], arguments: [[UInt8]], call: @escaping Call) -> RedisValue {
     unsafe lua_host_begin(host)
     for key in keys { unsafe Self.with(key) { unsafe lua_host_key(host, $0, $1) } }
     for word in arguments { unsafe Self.with(word) { unsafe lua_host_argument(host, $0, $1) } }
@@ -60,7 +63,7 @@ protocol ScriptHost {
   }
 
   /// INCRBYFLOAT's arithmetic, long double; nil: not numbers, or no finite sum.
-  static func sum(_ value: [UInt8], _ added: [UInt8]) -> [UInt8]? {
+  public static func sum(_ value: [UInt8], _ added: [UInt8]) -> [UInt8]? {
     var out = [CChar](repeating: 0, count: 8_192)
     let length = unsafe out.withUnsafeMutableBufferPointer { out in
       unsafe with(value) { left, leftCount in
@@ -70,6 +73,11 @@ protocol ScriptHost {
       }
     }
     return length < 0 ? nil : out[..<Int(length)].map { UInt8(bitPattern: $0) }
+  }
+
+  /// A refusal of that text.
+  public static func refusal(_ text: String) -> RedisRefusal {
+    RedisRefusal(kind: text.hasPrefix("WRONGTYPE") ? .wrongType : .other, text: text)
   }
 
   private static func push(_ value: RedisValue, _ host: OpaquePointer) {
@@ -92,7 +100,7 @@ protocol ScriptHost {
     case LUA_HOST_STATUS: return .status(bytes())
     case LUA_HOST_INTEGER: return .integer(unsafe lua_host_integer(host))
     case LUA_HOST_ERROR:
-      return .error(VirtualRedis.refusal(String(decoding: bytes(), as: UTF8.self)))
+      return .error(Self.refusal(String(decoding: bytes(), as: UTF8.self)))
     case LUA_HOST_ARRAY:
       let count = unsafe lua_host_count(host)
       var values: [RedisValue] = []
