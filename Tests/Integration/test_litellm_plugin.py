@@ -627,6 +627,53 @@ def test_only_litellms_own_limiter_is_replaced():
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+FIRST_HOLD = """
+import asyncio
+from types import SimpleNamespace
+from budgetd import Client, Denied, Refused
+from budgetd.litellm import budgets
+
+async def never(self):
+    await asyncio.sleep(3600)
+
+def older(self, *_, **__):
+    async def refuse():
+        raise Refused(12, "")
+    return refuse()
+
+async def attempt():
+    details = {}
+    await budgets.async_pre_call_deployment_hook({
+        "litellm_logging_obj": SimpleNamespace(model_call_details=details), "metadata": {},
+        "model_info": {"id": "first-hold"}, "model": "gpt-4o", "custom_llm_provider": "openai",
+    }, "acompletion")
+    return budgets._attempts.end(details["budgetd_key"]).hold
+
+async def main():
+    Client.ping = never
+    hold = await asyncio.wait_for(attempt(), 20)
+    assert hold is not None and hold.id, "the first request holds nothing"
+    hold.release()
+    assert await budgets.client.flush(10) == 0
+    Client.reserve = older
+    assert await attempt() is None and not budgets._holds
+    await budgets.client.close()
+
+asyncio.run(main())
+"""
+
+
+def test_the_first_request_holds_whatever_is_known_of_budgetd(world):
+    """A budgetd that is slow to its first answer must not let everybody pass; one from before there were
+    holds is asked about spend alone."""
+    done = subprocess.run(
+        [proxy_program()[0], "-c", FIRST_HOLD], capture_output=True, text=True, timeout=4 * LONG,
+        env={"PYTHONPATH": str(SOURCES), "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+             "BUDGETD_ADDRESS": world.address, "BUDGETD_ON_UNAVAILABLE": "closed"})
+    assert done.returncode == 0, done.stderr[-3000:]
+    world.agrees()
+
+
 def pushes(service, count):
     """Returns when LiteLLM's limiter has looked into Redis so often: what it had to add is there."""
     with socket.create_connection(service.proxy.address, LONG) as monitor:

@@ -3,6 +3,7 @@ tokens and encryption, against the real budgetd."""
 
 import ast
 import asyncio
+import os
 import re
 import socket
 import subprocess
@@ -20,7 +21,9 @@ CLIENTS = ROOT / "proto" / "clients"
 SOURCES = CLIENTS / "python" / "src"
 sys.path.insert(0, str(SOURCES))
 
-from budgetd import Candidate, Client, Denied, Invalid, SyncClient, Unavailable  # noqa: E402
+from budgetd import (  # noqa: E402
+    BudgetError, Candidate, Client, Closed, Denied, Invalid, SyncClient, Unavailable,
+)
 
 CONFIG = config_text({"openai": (1.0, "1d")})
 OPENAI = Candidate("d", provider="openai")
@@ -79,6 +82,102 @@ def test_threads_share_one_client(start):
         budgets.record(0.6, provider="openai")
         answer = budgets.filter([OPENAI])
         assert not answer and answer.denials[0].scope_name == "provider"
+
+
+def test_a_client_that_is_closed_keeps_no_thread_waiting(start):
+    server = start(CONFIG)
+    for _ in range(5):
+        budgets = SyncClient("%s:%d" % server.rpc, on_unavailable="open", filter_timeout=5)
+        asked, ends = threading.Semaphore(0), []
+
+        def ask():
+            try:
+                while True:
+                    budgets.filter([OPENAI])
+                    asked.release()
+            except BudgetError as error:
+                ends.append(error)
+
+        threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for _ in range(20):
+            assert asked.acquire(timeout=LONG)
+        budgets.close()
+        for thread in threads:
+            thread.join(LONG)
+        assert len(ends) == 8 and all(isinstance(one, Closed) for one in ends), ends
+
+
+def test_after_a_fork_the_child_is_told(start, tmp_path):
+    """It has neither the loop's thread nor its connection; what is owed is the parent's."""
+    server = start(CONFIG)
+    journal = tmp_path / "journal"
+    with SyncClient("%s:%d" % server.rpc, on_unavailable="open", filter_timeout=5,
+                    journal=str(journal)) as budgets:
+        assert budgets.filter([OPENAI]).allowed == [0]
+        child = os.fork()
+        if child == 0:
+            told = 0
+            for ask in (lambda: budgets.filter([OPENAI]), budgets.ping, budgets.flush,
+                        lambda: budgets.record(0.5, provider="openai")):
+                try:
+                    ask()
+                except Invalid as error:
+                    told += "before this process was forked" in str(error)
+            os._exit(told + budgets.close())
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+        budgets.record(0.25, provider="openai")
+        assert budgets.flush(LONG) == 0
+        assert budgets.budgets().providers[0].spend == 0.25
+        assert len(list(journal.iterdir())) == 2
+    assert list(journal.iterdir()) == []
+
+
+def test_a_client_in_another_loop_is_told(start, tmp_path):
+    """Its answers would come to the loop in which it was first used. What is owed stays in the journal."""
+    server, journal = start(CONFIG), tmp_path / "journal"
+    budgets = Client("%s:%d" % server.rpc, on_unavailable="open", journal=str(journal))
+
+    async def ask():
+        return (await budgets.filter([OPENAI])).allowed
+
+    async def owe():
+        budgets.record(0.25, provider="openai")
+
+    assert asyncio.run(ask()) == [0]
+    for again in (lambda: asyncio.run(ask()), lambda: asyncio.run(budgets.flush()),
+                  lambda: asyncio.run(owe()), lambda: budgets.record(0.25, provider="openai")):
+        with pytest.raises(Invalid, match="belongs to another event loop"):
+            again()
+    assert asyncio.run(budgets.close()) == 0
+    assert list(journal.iterdir()) == []
+
+
+def test_a_name_whose_first_address_takes_no_connection(start):
+    """The others have to get their share of the time."""
+    server = start(CONFIG)
+    # A queue that is full: the system answers no further connection.
+    deaf = socket.create_server(("127.0.0.2", server.rpc[1]), backlog=0)
+    waiting = []
+    for _ in range(4):
+        waiting.append(socket.socket())
+        waiting[-1].setblocking(False)
+        waiting[-1].connect_ex(deaf.getsockname())
+
+    async def ask():
+        async def resolve(_, port, **__):
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port))
+                    for host in ("127.0.0.2", "127.0.0.1")]
+
+        asyncio.get_running_loop().getaddrinfo = resolve
+        async with Client("budgets.example:%d" % server.rpc[1], on_unavailable="closed",
+                          filter_timeout=5) as budgets:
+            return (await budgets.filter([OPENAI])).allowed
+
+    assert asyncio.run(ask()) == [0]
+    for one in (deaf, *waiting):
+        one.close()
 
 
 def test_over_tls_with_a_token(start, tmp_path, budgetctl):

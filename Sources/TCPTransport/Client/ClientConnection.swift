@@ -133,16 +133,18 @@ public actor ClientConnection {
   ) async throws(TransportError) {
     let until = MonotonicInstant.now().advanced(by: bounds.connectDuration)
     var failure = SocketError.unresolvedHost(host: address.description, reason: "none found")
-    for resolved in try TransportError.socket({ () throws(SocketError) in
+    let found = try TransportError.socket { () throws(SocketError) in
       try ResolvedAddress.all(of: address)
-    }) {
+    }
+    for (place, resolved) in found.enumerated() {
       let socket = try TransportError.socket { () throws(SocketError) in
         try Descriptor.streamSocket(family: resolved.family)
       }
       socket.disableDelay()
       var code = socket.connect(to: resolved)
       if code == EINPROGRESS {
-        let left = until.duration(since: .now())
+        // One that takes no connections must not use up the time of those after it.
+        let left = until.duration(since: .now()) / (found.count - place)
         guard await hasConnected(socket.number, within: left) else {
           failure = .connectTimedOut(address: address.description)
           continue

@@ -6,6 +6,7 @@ import asyncio
 import json
 import pathlib
 import re
+import resource
 import shlex
 import signal
 import socket
@@ -62,7 +63,9 @@ class Driver:
         if self.process is not None:
             return
         self.process = await asyncio.create_subprocess_exec(
-            *self.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+            *self.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            # Python ignores SIGXFSZ, and so may the driver: a write past `disk` fails, and is no end.
+            restore_signals=False)
         self.reading = asyncio.ensure_future(self.read())
 
     async def read(self):
@@ -291,6 +294,13 @@ class Case:
             await self.driver.end(kill=True)
         else:
             await self.servers[step["kill"]].kill()
+
+    async def do_disk(self, step):
+        await self.driver.start()
+        process, most = self.driver.process.pid, step["disk"]
+        _, hard = resource.prlimit(process, resource.RLIMIT_FSIZE)
+        soft = hard if most is None else most
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (soft, hard))
 
     async def do_start(self, step):
         await self.servers[step["start"]].start()

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,6 +33,8 @@ const (
 type note struct {
 	key, address string
 	request      []byte
+	// Of the notes in this process, in their order.
+	number uint64
 }
 
 type journal struct {
@@ -39,13 +42,20 @@ type journal struct {
 	log          func(string)
 	lock         *net.UnixListener
 
-	mu        sync.Mutex
-	file      *os.File
-	owed      map[string]note
+	mu   sync.Mutex
+	file *os.File
+	owed map[string]note
+	// Keys of what the disk did not take yet: written before anything else.
+	unwritten []string
 	owedBytes int
+	notes     uint64
 	bytes     int
-	adopted   int
-	failing   bool
+	// The file is written anew when it has more bytes.
+	rewriteAbove int
+	adopted      int
+	// Orphans' files whose records are not all in this process' file yet.
+	kept    []string
+	failing bool
 }
 
 func openJournal(folder string, log func(string)) (*journal, error) {
@@ -60,7 +70,8 @@ func openJournal(folder string, log func(string)) (*journal, error) {
 		return nil, unusable(err.Error())
 	}
 	j := &journal{
-		folder: folder, name: hex.EncodeToString(digits[:]), log: log, owed: map[string]note{}}
+		folder: folder, name: hex.EncodeToString(digits[:]), log: log, owed: map[string]note{},
+		bytes: len(journalHeader), rewriteAbove: journalRewriteBytes}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, unusable(systemText(err))
 	}
@@ -70,7 +81,7 @@ func openJournal(folder string, log func(string)) (*journal, error) {
 		return nil, unusable(systemText(err))
 	}
 	j.lock = lock
-	if j.file, err = j.newFile(".journal"); err != nil {
+	if j.file, err = j.newFile(".journal", []byte(journalHeader)); err != nil {
 		lock.Close()
 		return nil, unusable(systemText(err))
 	}
@@ -79,17 +90,16 @@ func openJournal(folder string, log func(string)) (*journal, error) {
 
 func (j *journal) path(name, ending string) string { return filepath.Join(j.folder, name+ending) }
 
-func (j *journal) newFile(ending string) (*os.File, error) {
+func (j *journal) newFile(ending string, content []byte) (*os.File, error) {
 	flags := os.O_WRONLY | os.O_CREATE | os.O_TRUNC | os.O_APPEND
 	file, err := os.OpenFile(j.path(j.name, ending), flags, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := file.WriteString(journalHeader); err != nil {
+	if _, err := file.Write(content); err != nil {
 		file.Close()
 		return nil, err
 	}
-	j.bytes = len(journalHeader)
 	return file, nil
 }
 
@@ -114,9 +124,15 @@ func (j *journal) owe(n note) {
 	if before, there := j.owed[n.key]; there {
 		j.owedBytes -= len(before.request)
 	}
+	j.notes++
+	n.number = j.notes
 	j.owed[n.key] = n
 	j.owedBytes += len(n.request)
-	j.append(appendOwed(nil, n))
+	if len(j.unwritten) == 0 && j.append(appendOwed(nil, n)) {
+		return
+	}
+	j.unwritten = append(j.unwritten, n.key)
+	j.writeOut()
 }
 
 // done notes that records are answered.
@@ -136,50 +152,82 @@ func (j *journal) done(keys []string) {
 	switch {
 	case len(entries) == 0:
 	case len(j.owed) == 0:
+		j.wroteAll()
 		if err := j.file.Truncate(int64(len(journalHeader))); err != nil {
 			j.failed(err)
 			return
 		}
-		j.bytes = len(journalHeader)
+		j.bytes, j.rewriteAbove = len(journalHeader), journalRewriteBytes
 	default:
-		j.append(entries)
-		if j.bytes > journalRewriteBytes && j.owedBytes < j.bytes/4 {
+		if j.append(entries) {
+			j.writeOut()
+		}
+		if j.bytes > j.rewriteAbove && j.owedBytes < j.bytes/4 {
 			j.rewrite()
 		}
 	}
 }
 
-func (j *journal) append(entries []byte) {
-	written, err := j.file.Write(entries)
-	j.bytes += written
-	if err != nil {
-		j.failed(err)
-		return
+// writeOut writes what is not in the file yet, as far as the disk takes it.
+func (j *journal) writeOut() {
+	for ; len(j.unwritten) > 0; j.unwritten = j.unwritten[1:] {
+		if n, there := j.owed[j.unwritten[0]]; there && !j.append(appendOwed(nil, n)) {
+			return
+		}
 	}
+	j.wroteAll()
+}
+
+// wroteAll: everything that is owed is in the file.
+func (j *journal) wroteAll() {
+	j.unwritten = nil
+	for _, path := range j.kept {
+		os.Remove(path)
+	}
+	j.kept = nil
+}
+
+func (j *journal) append(entries []byte) bool {
+	if _, err := j.file.Write(entries); err != nil {
+		j.failed(err)
+		// Readers stop at half an entry, and would not see those behind it.
+		if err := j.file.Truncate(int64(j.bytes)); err != nil {
+			j.failed(err)
+		}
+		return false
+	}
+	j.bytes += len(entries)
 	j.failing = false
+	return true
 }
 
 // rewrite makes the file anew without what is done. Its name stays: the socket is the lock.
 func (j *journal) rewrite() {
-	file, err := j.newFile(".new")
-	if err != nil {
-		j.failed(err)
-		return
-	}
-	var entries []byte
+	notes := make([]note, 0, len(j.owed))
 	for _, n := range j.owed {
-		entries = appendOwed(entries, n)
+		notes = append(notes, n)
 	}
-	if _, err = file.Write(entries); err == nil {
-		err = os.Rename(j.path(j.name, ".new"), j.path(j.name, ".journal"))
+	sort.Slice(notes, func(a, b int) bool { return notes[a].number < notes[b].number })
+	content := []byte(journalHeader)
+	for _, n := range notes {
+		content = appendOwed(content, n)
+	}
+	file, err := j.newFile(".new", content)
+	if err == nil {
+		if err = os.Rename(j.path(j.name, ".new"), j.path(j.name, ".journal")); err != nil {
+			file.Close()
+		}
 	}
 	if err != nil {
-		file.Close()
+		os.Remove(j.path(j.name, ".new"))
+		// Not tried at each record while the disk is full.
+		j.rewriteAbove = 2 * j.bytes
 		j.failed(err)
 		return
 	}
 	j.file.Close()
-	j.file, j.bytes = file, len(journalHeader)+len(entries)
+	j.file, j.bytes, j.rewriteAbove = file, len(content), journalRewriteBytes
+	j.wroteAll()
 }
 
 // failed says once that the journal cannot be written. Records go on: only the end of this process
@@ -305,13 +353,22 @@ func requestKey(request []byte) string {
 	return key
 }
 
-// forget removes an orphan's file: what it owes is in this journal.
-func (j *journal) forget(path string) { os.Remove(path) }
+// forget removes an orphan's file, whose records are all owed here: once they are written here. The end
+// of this process makes it an orphan again.
+func (j *journal) forget(path string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.kept = append(j.kept, path)
+	if len(j.unwritten) == 0 {
+		j.wroteAll()
+	}
+}
 
 // close leaves the file where it owes something: whoever starts in the folder next sends it.
 func (j *journal) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.writeOut()
 	j.file.Close()
 	if len(j.owed) == 0 {
 		os.Remove(j.path(j.name, ".journal"))

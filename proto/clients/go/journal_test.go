@@ -10,7 +10,8 @@ import (
 
 func testNote(key string, size int) note {
 	spend := Spend{Key: key, Cost: 0.5, Tags: []string{string(bytes.Repeat([]byte("x"), size))}}
-	return note{key, "127.0.0.1:1", appendBytes(nil, methodRecord, spend.appendTo(nil, ""))}
+	return note{key: key, address: "127.0.0.1:1",
+		request: appendBytes(nil, methodRecord, spend.appendTo(nil, ""))}
 }
 
 func testJournal(t *testing.T) *journal {

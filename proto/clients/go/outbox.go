@@ -129,7 +129,8 @@ func (o *outbox) release(id string, place int, until int64) {
 func (o *outbox) note(one *owed) {
 	if o.journal != nil {
 		o.journal.owe(note{
-			one.key, one.lane.link.address.text, appendBytes(nil, methodRecord, one.body)})
+			key: one.key, address: one.lane.link.address.text,
+			request: appendBytes(nil, methodRecord, one.body)})
 	}
 }
 

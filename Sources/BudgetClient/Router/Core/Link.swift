@@ -39,10 +39,13 @@ struct Link {
     let body: [UInt8]
     let timeout: Duration
     var place = Place.queued
-    /// Never while it waits for its turn to be written.
+    /// When its time began. Never while it waits for its turn to be written, as the deadline.
+    var began = MonotonicInstant.never
     var deadline = MonotonicInstant.never
   }
 
+  /// Where nothing at all came for so long, the peer may be gone.
+  private static let silence = Duration.seconds(1)
   /// No batch is longer, but for its last frame.
   static let batchBytes = 256 * 1024
 
@@ -66,6 +69,8 @@ struct Link {
   private var isFull = false
   /// Batches whose connection ended meanwhile: they tell whether the socket took them.
   private var leftBatches: [Int: (calls: [Call], reason: String)] = [:]
+  /// When bytes came last.
+  private var heard = MonotonicInstant.never
   /// The reason that the server gave, or that its bytes are.
   private var farewell = ""
   private var isMalformed = false
@@ -96,6 +101,7 @@ struct Link {
       events.append(.disconnect(generation: generation))
       return
     }
+    heard = now
     guard let introduction else {
       opened(&events)
       return
@@ -168,6 +174,7 @@ struct Link {
 
   private mutating func beginTime(of number: UInt64, now: MonotonicInstant) {
     guard let timeout = calls[number]?.timeout else { return }
+    calls[number]?.began = now
     calls[number]?.deadline = now.advanced(by: timeout)
     deadlines.begin(number, timeout, now: now)
   }
@@ -213,6 +220,7 @@ struct Link {
     _ response: ResponseMessage, _ generation: Int, _ moment: Moment, _ events: inout [Event]
   ) {
     guard generation == self.generation else { return }
+    heard = moment.now
     guard response.callID != 0 else {
       // It answers no call: it says why the server is about to close the connection.
       farewell = response.status?.text ?? farewell
@@ -299,12 +307,19 @@ struct Link {
         "no connection to \(address): not within \(connectTimeout.roundedMilliseconds) ms", moment,
         &events)
     }
+    var isSilent = false
     for number in deadlines.expired(now: moment.now) {
       guard let call = calls[number], call.deadline <= moment.now else { continue }
       calls[number] = nil
+      isSilent = isSilent || call.timeout >= Self.silence && heard <= call.began
       let words = "no answer from \(address) within \(call.timeout.roundedMilliseconds) ms"
       let error = NoAnswer(reason: words, mayHaveArrived: call.place != .queued)
       end(call, .failure(error), moment, &events)
+    }
+    // A peer that is gone without a word would keep the connection for a quarter of an hour.
+    if isSilent, state == .open {
+      events.append(.disconnect(generation: generation))
+      lost(generation, moment, &events)
     }
   }
 

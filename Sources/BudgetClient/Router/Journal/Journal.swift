@@ -53,7 +53,7 @@ final class Journal: Sendable {
     do throws(JournalFault) {
       let file = try JournalFile(creating: "\(folder)/\(name).journal")
       try file.append(JournalFormat.header)
-      state = Locked(JournalState(file: file))
+      state = Locked(JournalState(file: file, rewriteAbove: rewriteBytes))
     } catch {
       lock.remove()
       throw unusable(error.description)
@@ -75,7 +75,8 @@ final class Journal: Sendable {
       let note = JournalState.Note(order: state.notes, address: address, body: body)
       let before = state.owed.updateValue(note, forKey: key)
       state.owedBytes += body.count - (before?.body.count ?? 0)
-      try state.append(JournalFormat.owed(address, body))
+      state.unwritten.append(key)
+      try state.writeOut()
     }
   }
 
@@ -86,12 +87,18 @@ final class Journal: Sendable {
       guard let note = state.owed.removeValue(forKey: key) else { return }
       state.owedBytes -= note.body.count
       if state.owed.isEmpty {
+        state.wroteAll()
         try state.cut(to: JournalFormat.header.count)
+        state.rewriteAbove = rewriteBytes
         return
       }
       try state.append(JournalFormat.done(key))
-      guard state.bytes > rewriteBytes, state.owedBytes < state.bytes / 4 else { return }
+      try state.writeOut()
+      guard state.bytes > state.rewriteAbove, state.owedBytes < state.bytes / 4 else { return }
+      // Not tried at each record while the disk is full.
+      state.rewriteAbove = 2 * state.bytes
       try state.rewrite(as: new, in: path)
+      state.rewriteAbove = rewriteBytes
     }
   }
 
@@ -119,6 +126,11 @@ final class Journal: Sendable {
   func close() {
     guard let lock = lock.withLock({ exchange(&$0, with: nil) }) else { return }
     state.withLock { state in
+      do throws(JournalFault) {
+        try state.writeOut()
+      } catch {
+        // It was said when the disk first did not take it.
+      }
       state.file = nil
       if state.owed.isEmpty { JournalFiles.remove(path(".journal")) }
     }
@@ -161,8 +173,14 @@ final class Journal: Sendable {
     return OrphanedJournal(path: taken, records: records)
   }
 
-  /// An orphan's records are all owed here.
-  func forget(_ orphan: OrphanedJournal) { JournalFiles.remove(orphan.path) }
+  /// An orphan's records are all owed here. Its file stays until they are written here: the end of this
+  /// process makes it an orphan again.
+  func forget(_ orphan: OrphanedJournal) {
+    state.withLock { state in
+      state.kept.append(orphan.path)
+      if state.unwritten.isEmpty { state.wroteAll() }
+    }
+  }
 }
 
 /// The file of this process, and what it owes.
@@ -176,19 +194,43 @@ private struct JournalState: ~Copyable {
   /// Nil: it was closed.
   var file: JournalFile?
   var owed: [[UInt8]: Note] = [:]
+  /// Keys of what the disk did not take yet: written before anything else.
+  var unwritten: [[UInt8]] = []
+  /// Orphans' files whose records are not all in this process' file yet.
+  var kept: [String] = []
   var owedBytes = 0
   var bytes = JournalFormat.header.count
   var notes: UInt64 = 0
   var adopted = 0
   var isFailing = false
+  /// The file is written anew when it has more bytes.
+  var rewriteAbove: Int
 
-  init(file: consuming JournalFile) { self.file = consume file }
+  init(file: consuming JournalFile, rewriteAbove: Int) {
+    self.file = consume file
+    self.rewriteAbove = rewriteAbove
+  }
 
   var isOpen: Bool {
     switch file {
     case .some: true
     case .none: false
     }
+  }
+
+  /// Writes what is not in the file yet, as far as the disk takes it.
+  mutating func writeOut() throws(JournalFault) {
+    while let key = unwritten.first {
+      if let note = owed[key] { try append(JournalFormat.owed(note.address, note.body)) }
+      unwritten.removeFirst()
+    }
+    wroteAll()
+  }
+
+  /// Everything that is owed is in the file.
+  mutating func wroteAll() {
+    unwritten.removeAll()
+    for path in exchange(&kept, with: []) { JournalFiles.remove(path) }
   }
 
   mutating func append(_ line: [UInt8]) throws(JournalFault) {
@@ -230,6 +272,7 @@ private struct JournalState: ~Copyable {
     }
     file = consume written
     bytes = lines.count
+    wroteAll()
   }
 }
 

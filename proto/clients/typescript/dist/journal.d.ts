@@ -14,10 +14,16 @@ export declare class Journal {
     private readonly name;
     private readonly lock;
     private readonly owed;
+    /** Keys of what the disk did not take yet: written before anything else. */
+    private readonly unwritten;
     private file;
     private owedBytes;
     private bytes;
+    /** The file is written anew when it has more bytes. */
+    private rewriteAbove;
     private adopted;
+    /** Orphans' files whose records are not all in this client's file yet. */
+    private kept;
     private failing;
     constructor(folder: string, log: (message: string) => void);
     private path;
@@ -26,6 +32,10 @@ export declare class Journal {
     owe(key: string, note: Note): void;
     /** Notes that a record is answered. */
     done(key: string): void;
+    /** What is not in the file yet, as far as the disk takes it. */
+    private writeOut;
+    /** Everything that is owed is in the file. */
+    private wroteAll;
     private append;
     /** The file without what is done. Its name stays: the socket is the lock, not the file. */
     private rewrite;
@@ -36,7 +46,10 @@ export declare class Journal {
         owed: Map<string, Note>;
     }[]>;
     private lives;
-    /** Removes an orphan's file: what it owes is in this journal. */
+    /**
+     * Removes an orphan's file, whose records are all owed here: once they are written here. The end of
+     * this process makes it an orphan again.
+     */
     forget(path: string): void;
     /** The file stays if it owes something: whoever starts here next sends it. */
     close(): void;

@@ -79,6 +79,10 @@ function note(owed, address, request) {
             throw error; // Its sum is right: another version's record.
     }
 }
+function writeWhole(file, data) {
+    if (fs.writeSync(file, data) < data.length)
+        throw new Error("no space left on device");
+}
 /** This client's file in the folder, and orphans' files. */
 class Journal {
     folder;
@@ -86,10 +90,16 @@ class Journal {
     name = (0, crypto_1.randomBytes)(8).toString("hex");
     lock;
     owed = new Map();
+    /** Keys of what the disk did not take yet: written before anything else. */
+    unwritten = new Set();
     file;
     owedBytes = 0;
-    bytes = 0;
+    bytes = HEADER.length;
+    /** The file is written anew when it has more bytes. */
+    rewriteAbove = REWRITE_BYTES;
     adopted = 0;
+    /** Orphans' files whose records are not all in this client's file yet. */
+    kept = [];
     failing = false;
     constructor(folder, log) {
         this.folder = folder;
@@ -112,7 +122,7 @@ class Journal {
         if (!this.lock.listening)
             throw unusable("no socket can be made in it");
         try {
-            this.file = this.newFile(".journal");
+            this.file = this.newFile(".journal", HEADER);
         }
         catch (error) {
             this.lock.close();
@@ -120,11 +130,16 @@ class Journal {
         }
     }
     path(ending, name = this.name) { return (0, path_1.join)(this.folder, name + ending); }
-    newFile(ending) {
+    newFile(ending, content) {
         fs.rmSync(this.path(ending), { force: true });
         const file = fs.openSync(this.path(ending), "a", 0o600);
-        fs.writeSync(file, HEADER);
-        this.bytes = HEADER.length;
+        try {
+            writeWhole(file, content);
+        }
+        catch (error) {
+            fs.closeSync(file);
+            throw error;
+        }
         return file;
     }
     /** Notes a record before it is sent, and again where it goes to another address. */
@@ -132,7 +147,8 @@ class Journal {
         this.owedBytes += note.request.length - (this.owed.get(key)?.request.length ?? 0);
         this.owed.delete(key);
         this.owed.set(key, note);
-        this.append(owedEntry(note));
+        this.unwritten.add(key);
+        this.writeOut();
     }
     /** Notes that a record is answered. */
     done(key) {
@@ -142,39 +158,72 @@ class Journal {
         this.owed.delete(key);
         this.owedBytes -= before.request.length;
         if (this.owed.size === 0) {
+            this.wroteAll();
             this.writing(() => {
                 fs.ftruncateSync(this.file, HEADER.length);
                 this.bytes = HEADER.length;
+                this.rewriteAbove = REWRITE_BYTES;
             });
             return;
         }
-        this.append(entry(Buffer.concat([Buffer.from([DONE]), Buffer.from(key)])));
-        if (this.bytes > REWRITE_BYTES && this.owedBytes < this.bytes / 4)
+        this.unwritten.delete(key);
+        const written = this.append(entry(Buffer.concat([Buffer.from([DONE]), Buffer.from(key)])));
+        if (written)
+            this.writeOut();
+        if (this.bytes > this.rewriteAbove && this.owedBytes < this.bytes / 4)
             this.rewrite();
     }
+    /** What is not in the file yet, as far as the disk takes it. */
+    writeOut() {
+        for (const key of this.unwritten) {
+            const note = this.owed.get(key);
+            if (note !== undefined && !this.append(owedEntry(note)))
+                return;
+            this.unwritten.delete(key);
+        }
+        this.wroteAll();
+    }
+    /** Everything that is owed is in the file. */
+    wroteAll() {
+        this.unwritten.clear();
+        for (const path of this.kept.splice(0))
+            fs.rmSync(path, { force: true });
+    }
     append(data) {
-        this.writing(() => {
-            const written = fs.writeSync(this.file, data);
-            this.bytes += written;
-            if (written < data.length)
-                throw new Error("no space left on device");
+        const written = this.writing(() => {
+            writeWhole(this.file, data);
+            this.bytes += data.length;
             this.failing = false;
         });
+        // Readers stop at half an entry, and would not see those behind it.
+        if (!written)
+            this.writing(() => { fs.ftruncateSync(this.file, this.bytes); });
+        return written;
     }
     /** The file without what is done. Its name stays: the socket is the lock, not the file. */
     rewrite() {
-        this.writing(() => {
-            const file = this.newFile(".new");
-            for (const note of this.owed.values())
-                this.bytes += fs.writeSync(file, owedEntry(note));
+        const content = Buffer.concat([HEADER, ...[...this.owed.values()].map(owedEntry)]);
+        const written = this.writing(() => {
+            const file = this.newFile(".new", content);
             fs.renameSync(this.path(".new"), this.path(".journal"));
             fs.closeSync(this.file);
             this.file = file;
         });
+        if (written) {
+            this.bytes = content.length;
+            this.rewriteAbove = REWRITE_BYTES;
+            this.wroteAll();
+        }
+        else {
+            fs.rmSync(this.path(".new"), { force: true });
+            // Not tried at each record while the disk is full.
+            this.rewriteAbove = 2 * this.bytes;
+        }
     }
     writing(act) {
         try {
             act();
+            return true;
         }
         catch (error) {
             // Records go on: only the end of this process would lose what cannot be written now.
@@ -182,6 +231,7 @@ class Journal {
                 this.log(`the journal in ${this.folder} cannot be written: ${(0, errors_1.systemText)(error)}`);
             }
             this.failing = true;
+            return false;
         }
     }
     /** Takes over the journals that nobody owns: each one's file, and what it owes. */
@@ -218,10 +268,18 @@ class Journal {
             });
         });
     }
-    /** Removes an orphan's file: what it owes is in this journal. */
-    forget(path) { fs.rmSync(path, { force: true }); }
+    /**
+     * Removes an orphan's file, whose records are all owed here: once they are written here. The end of
+     * this process makes it an orphan again.
+     */
+    forget(path) {
+        this.kept.push(path);
+        if (this.unwritten.size === 0)
+            this.wroteAll();
+    }
     /** The file stays if it owes something: whoever starts here next sends it. */
     close() {
+        this.writeOut();
         fs.closeSync(this.file);
         if (this.owed.size === 0)
             fs.rmSync(this.path(".journal"), { force: true });

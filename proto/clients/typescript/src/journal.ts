@@ -79,15 +79,25 @@ function note(owed: Map<string, Note>, address: string, request: Buffer): void {
   }
 }
 
+function writeWhole(file: number, data: Buffer): void {
+  if (fs.writeSync(file, data) < data.length) throw new Error("no space left on device");
+}
+
 /** This client's file in the folder, and orphans' files. */
 export class Journal {
   private readonly name = randomBytes(8).toString("hex");
   private readonly lock: net.Server;
   private readonly owed = new Map<string, Note>();
+  /** Keys of what the disk did not take yet: written before anything else. */
+  private readonly unwritten = new Set<string>();
   private file: number;
   private owedBytes = 0;
-  private bytes = 0;
+  private bytes = HEADER.length;
+  /** The file is written anew when it has more bytes. */
+  private rewriteAbove = REWRITE_BYTES;
   private adopted = 0;
+  /** Orphans' files whose records are not all in this client's file yet. */
+  private kept: string[] = [];
   private failing = false;
 
   constructor(private readonly folder: string, private readonly log: (message: string) => void) {
@@ -108,7 +118,7 @@ export class Journal {
     this.lock.listen({ path: this.path(".lock"), exclusive: true }).unref();
     if (!this.lock.listening) throw unusable("no socket can be made in it");
     try {
-      this.file = this.newFile(".journal");
+      this.file = this.newFile(".journal", HEADER);
     } catch (error) {
       this.lock.close();
       throw unusable(systemText(error));
@@ -117,11 +127,15 @@ export class Journal {
 
   private path(ending: string, name = this.name): string { return join(this.folder, name + ending); }
 
-  private newFile(ending: string): number {
+  private newFile(ending: string, content: Buffer): number {
     fs.rmSync(this.path(ending), { force: true });
     const file = fs.openSync(this.path(ending), "a", 0o600);
-    fs.writeSync(file, HEADER);
-    this.bytes = HEADER.length;
+    try {
+      writeWhole(file, content);
+    } catch (error) {
+      fs.closeSync(file);
+      throw error;
+    }
     return file;
   }
 
@@ -130,7 +144,8 @@ export class Journal {
     this.owedBytes += note.request.length - (this.owed.get(key)?.request.length ?? 0);
     this.owed.delete(key);
     this.owed.set(key, note);
-    this.append(owedEntry(note));
+    this.unwritten.add(key);
+    this.writeOut();
   }
 
   /** Notes that a record is answered. */
@@ -140,45 +155,78 @@ export class Journal {
     this.owed.delete(key);
     this.owedBytes -= before.request.length;
     if (this.owed.size === 0) {
+      this.wroteAll();
       this.writing(() => {
         fs.ftruncateSync(this.file, HEADER.length);
         this.bytes = HEADER.length;
+        this.rewriteAbove = REWRITE_BYTES;
       });
       return;
     }
-    this.append(entry(Buffer.concat([Buffer.from([DONE]), Buffer.from(key)])));
-    if (this.bytes > REWRITE_BYTES && this.owedBytes < this.bytes / 4) this.rewrite();
+    this.unwritten.delete(key);
+    const written = this.append(entry(Buffer.concat([Buffer.from([DONE]), Buffer.from(key)])));
+    if (written) this.writeOut();
+    if (this.bytes > this.rewriteAbove && this.owedBytes < this.bytes / 4) this.rewrite();
   }
 
-  private append(data: Buffer): void {
-    this.writing(() => {
-      const written = fs.writeSync(this.file, data);
-      this.bytes += written;
-      if (written < data.length) throw new Error("no space left on device");
+  /** What is not in the file yet, as far as the disk takes it. */
+  private writeOut(): void {
+    for (const key of this.unwritten) {
+      const note = this.owed.get(key);
+      if (note !== undefined && !this.append(owedEntry(note))) return;
+      this.unwritten.delete(key);
+    }
+    this.wroteAll();
+  }
+
+  /** Everything that is owed is in the file. */
+  private wroteAll(): void {
+    this.unwritten.clear();
+    for (const path of this.kept.splice(0)) fs.rmSync(path, { force: true });
+  }
+
+  private append(data: Buffer): boolean {
+    const written = this.writing(() => {
+      writeWhole(this.file, data);
+      this.bytes += data.length;
       this.failing = false;
     });
+    // Readers stop at half an entry, and would not see those behind it.
+    if (!written) this.writing(() => { fs.ftruncateSync(this.file, this.bytes); });
+    return written;
   }
 
   /** The file without what is done. Its name stays: the socket is the lock, not the file. */
   private rewrite(): void {
-    this.writing(() => {
-      const file = this.newFile(".new");
-      for (const note of this.owed.values()) this.bytes += fs.writeSync(file, owedEntry(note));
+    const content = Buffer.concat([HEADER, ...[...this.owed.values()].map(owedEntry)]);
+    const written = this.writing(() => {
+      const file = this.newFile(".new", content);
       fs.renameSync(this.path(".new"), this.path(".journal"));
       fs.closeSync(this.file);
       this.file = file;
     });
+    if (written) {
+      this.bytes = content.length;
+      this.rewriteAbove = REWRITE_BYTES;
+      this.wroteAll();
+    } else {
+      fs.rmSync(this.path(".new"), { force: true });
+      // Not tried at each record while the disk is full.
+      this.rewriteAbove = 2 * this.bytes;
+    }
   }
 
-  private writing(act: () => void): void {
+  private writing(act: () => void): boolean {
     try {
       act();
+      return true;
     } catch (error) {
       // Records go on: only the end of this process would lose what cannot be written now.
       if (!this.failing) {
         this.log(`the journal in ${this.folder} cannot be written: ${systemText(error)}`);
       }
       this.failing = true;
+      return false;
     }
   }
 
@@ -215,11 +263,18 @@ export class Journal {
     });
   }
 
-  /** Removes an orphan's file: what it owes is in this journal. */
-  forget(path: string): void { fs.rmSync(path, { force: true }); }
+  /**
+   * Removes an orphan's file, whose records are all owed here: once they are written here. The end of
+   * this process makes it an orphan again.
+   */
+  forget(path: string): void {
+    this.kept.push(path);
+    if (this.unwritten.size === 0) this.wroteAll();
+  }
 
   /** The file stays if it owes something: whoever starts here next sends it. */
   close(): void {
+    this.writeOut();
     fs.closeSync(this.file);
     if (this.owed.size === 0) fs.rmSync(this.path(".journal"), { force: true });
     this.lock.close(); // Removes the socket's file too.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import weakref
 from types import TracebackType
 from typing import Any, Generator, List, Optional, Sequence, Tuple, Type, Union
 
 from . import _wire
 from ._answers import Answer, Budgets, Candidate, Pong, Stats
 from ._connection import NoAnswer
-from ._errors import Closed, Denied, Invalid, Refused, Unavailable
+from ._errors import BudgetError, Closed, Denied, Invalid, Refused, Unavailable
 from ._link import Link
 from ._outbox import Outbox
 from ._settings import (
@@ -20,6 +21,20 @@ from ._settings import (
 from ._wire import Charged
 
 _DEFAULT_TTL = 120.0
+OTHER_LOOP = ("the client belongs to another event loop: make one for each and close it there, or "
+              "use SyncClient")
+FORKED = "the client was made before this process was forked: make one in each process"
+
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for client in list(_clients):
+        client._left_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def new_key() -> str:
@@ -57,7 +72,8 @@ class Client:
         self._outbox = Outbox(self._links, self._settings, self._stats)
         self._preferred = 0
         self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._closed = False
+        self._closed = self._is_parents = False
+        _clients.add(self)
 
     async def filter(
         self, candidates: Sequence[Candidate] = (), *, tags: Sequence[str] = (),
@@ -141,7 +157,9 @@ class Client:
         self, charged: Charged, cost: float, key: str, reservation: str, place: int,
     ) -> str:
         if self._closed:
-            raise Closed()
+            raise self._over()
+        if self._loop is not None and self._loop.is_closed():
+            raise Invalid(OTHER_LOOP)
         key = checked_key(key or new_key())
         body = checked_request(
             _wire.record_spend(charged, checked_cost(cost), key, reservation))
@@ -193,6 +211,7 @@ class Client:
     async def flush(self, timeout: Optional[float] = None) -> int:
         """Waits until no record is owed, `timeout` seconds at most; how many still are."""
         self._begin()
+        self._check_loop()
         return await self._outbox.flush(timeout)
 
     async def close(self, timeout: float = 5.0) -> int:
@@ -200,6 +219,9 @@ class Client:
         the journal."""
         if self._closed:
             return 0
+        if self._loop is not None and self._loop.is_closed():
+            self._closed = True
+            return self._outbox.leave()
         owed = await self.flush(timeout)
         self._closed = True
         self._outbox.close()
@@ -230,6 +252,20 @@ class Client:
         self._loop = loop
         self._outbox.start(loop)
 
+    def _check_loop(self) -> None:
+        # Answers come to the loop that has the connections: another would wait for ever.
+        if asyncio.get_running_loop() is not self._loop:
+            raise Invalid(OTHER_LOOP)
+
+    def _over(self) -> BudgetError:
+        return Invalid(FORKED) if self._is_parents else Closed()
+
+    def _left_to_parent(self) -> None:
+        """In a process that was forked, which has neither the loop's thread nor a connection."""
+        if not self._closed:
+            self._closed = self._is_parents = True
+            self._outbox.left_to_parent()
+
     def _opened(self, error: Unavailable) -> str:
         self._stats.unavailable += 1
         if not self._settings.opens:
@@ -242,10 +278,11 @@ class Client:
         """An answer, and the place of the address that gave it. Each address is asked once, a
         single one twice."""
         if self._closed:
-            raise Closed()
+            raise self._over()
         checked_request(body)
         if self._loop is None:
             self._begin()
+        self._check_loop()
         links = self._links
         count, first = len(links), self._preferred if only is None else only
         reason = ""

@@ -13,6 +13,8 @@ from ._settings import milliseconds
 
 # So many calls may wait for a server that does not read.
 MOST_UNWRITTEN = 65_536
+# Seconds: where nothing at all came for so long, the peer may be gone.
+SILENCE = 1.0
 
 
 @functools.lru_cache(maxsize=64)
@@ -45,6 +47,7 @@ class Connection(asyncio.Protocol):
         self._timer: Optional[asyncio.TimerHandle] = None
         self._timer_at = 0.0
         self._received = b""
+        self._heard = loop.time()
         self._farewell = ""
         self.open = False
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -122,13 +125,14 @@ class Connection(asyncio.Protocol):
 
     def _expire(self) -> None:
         self._timer = None
-        now = self._loop.time()
+        now, is_silent = self._loop.time(), False
         unwritten = {number for number, _, _ in self._unwritten} if self._paused else ()
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, timeout, numbers = heapq.heappop(self._deadlines)
+            until, timeout, numbers = heapq.heappop(self._deadlines)
             for number in numbers:
                 future = self._calls.pop(number, None)
                 if future is not None and not future.done():
+                    is_silent |= timeout >= SILENCE and self._heard <= until - timeout
                     words = f"no answer from {self._address} within {milliseconds(timeout)} ms"
                     future.set_exception(NoAnswer(words, number not in unwritten))
         if unwritten:
@@ -138,6 +142,9 @@ class Connection(asyncio.Protocol):
             heapq.heappop(self._deadlines)
         if self._deadlines:
             self._arm()
+        if is_silent and self._transport is not None:
+            # A peer that is gone without a word would keep the connection for a quarter of an hour.
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -152,6 +159,7 @@ class Connection(asyncio.Protocol):
             self._write(begun=True)
 
     def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
         if self._received:
             data = self._received + data
         at, end = 0, len(data)

@@ -76,6 +76,12 @@ def read(data: bytes) -> Dict[str, Entry]:
     return owed
 
 
+def write(file: int, data: bytes) -> None:
+    """All of it, or an error."""
+    if os.write(file, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 class Journal:
     """This process' file in the folder, and orphans' files. Any thread may write."""
 
@@ -83,8 +89,13 @@ class Journal:
         self._folder, self._lock = folder, threading.Lock()
         self._name = secrets.token_hex(8)
         self._owed: Dict[str, Entry] = {}
-        self._owed_bytes = self._bytes = 0
+        # Entries that the disk did not take yet, by key: written before any other.
+        self._unwritten: Dict[str, bytes] = {}
+        self._owed_bytes = 0
+        self._bytes, self._rewrite_above = len(HEADER), REWRITE_BYTES
         self._adopted = 0
+        # Orphans' files whose records are not all in this process' file yet.
+        self._kept: List[str] = []
         self._failing = self._closed = False
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -92,7 +103,7 @@ class Journal:
             self._socket = socket.socket(socket.AF_UNIX)
             self._socket.bind(self._path(".lock"))
             self._socket.listen(128)
-            self._file = self._new_file(self._path(".journal"))
+            self._file = self._new_file(self._path(".journal"), HEADER)
         except OSError as error:
             why = error.strerror or str(error)
             raise Invalid(f"the journal's folder {folder} cannot be used: {why}") from None
@@ -100,10 +111,14 @@ class Journal:
     def _path(self, ending: str, name: Optional[str] = None) -> str:
         return os.path.join(self._folder, (name or self._name) + ending)
 
-    def _new_file(self, path: str) -> int:
+    @staticmethod
+    def _new_file(path: str, data: bytes) -> int:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        os.write(file, HEADER)
-        self._bytes = len(HEADER)
+        try:
+            write(file, data)
+        except OSError:
+            os.close(file)
+            raise
         return file
 
     def owe(self, key: str, address: str, body: bytes) -> None:
@@ -113,7 +128,8 @@ class Journal:
                 self._owed_bytes -= len(before[1])
             self._owed[key] = (address, body)
             self._owed_bytes += len(body)
-            self._append(owed_entry(address, body))
+            self._unwritten[key] = owed_entry(address, body)
+            self._write_out()
 
     def done(self, key: str) -> None:
         with self._lock:
@@ -124,42 +140,62 @@ class Journal:
             if not self._owed:
                 self._cut()
                 return
-            self._append(done_entry(key))
-            if self._bytes > REWRITE_BYTES and self._owed_bytes < self._bytes // 4:
+            self._unwritten.pop(key, None)
+            if self._append(done_entry(key)):
+                self._write_out()
+            if self._bytes > self._rewrite_above and self._owed_bytes < self._bytes // 4:
                 self._rewrite()
 
-    def _append(self, data: bytes) -> None:
+    def _write_out(self) -> None:
+        while self._unwritten:
+            key = next(iter(self._unwritten))
+            if not self._append(self._unwritten[key]):
+                return
+            del self._unwritten[key]
+        self._forget_kept()
+
+    def _append(self, data: bytes) -> bool:
         if self._closed:
-            return  # its descriptor's number may be another file's by now
+            return False  # its descriptor's number may be another file's by now
         try:
-            written = os.write(self._file, data)
-            if written < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            self._bytes += written
-            self._failing = False
+            write(self._file, data)
         except OSError as error:
             self._failed(error)
+            try:
+                # Readers stop at half an entry, and would not see those behind it.
+                os.ftruncate(self._file, self._bytes)
+            except OSError as other:
+                self._failed(other)
+            return False
+        self._bytes += len(data)
+        self._failing = False
+        return True
 
     def _cut(self) -> None:
+        self._unwritten.clear()
+        self._forget_kept()
         try:
             os.ftruncate(self._file, len(HEADER))
-            self._bytes = len(HEADER)
+            self._bytes, self._rewrite_above = len(HEADER), REWRITE_BYTES
         except OSError as error:
             self._failed(error)
 
     def _rewrite(self) -> None:
         """The file without what is done. Its name stays: the socket is the lock, not the file."""
+        data = HEADER + b"".join(owed_entry(*one) for one in self._owed.values())
         try:
-            file = self._new_file(self._path(".new"))
-            for address, body in self._owed.values():
-                data = owed_entry(address, body)
-                os.write(file, data)
-                self._bytes += len(data)
+            file = self._new_file(self._path(".new"), data)
             os.replace(self._path(".new"), self._path(".journal"))
-            os.close(self._file)
-            self._file = file
         except OSError as error:
+            self._remove(self._path(".new"))
+            # Not tried at each record while the disk is full.
+            self._rewrite_above = 2 * self._bytes
             self._failed(error)
+            return
+        os.close(self._file)
+        self._file, self._bytes, self._rewrite_above = file, len(data), REWRITE_BYTES
+        self._unwritten.clear()
+        self._forget_kept()
 
     def _failed(self, error: OSError) -> None:
         # Records go on: only the end of this process would lose what cannot be written now.
@@ -189,8 +225,17 @@ class Journal:
         return found
 
     def forget(self, taken: str) -> None:
-        """An orphan's file whose records are all owed here."""
-        self._remove(taken)
+        """An orphan's file whose records are all owed here. It stays until they are written here:
+        the end of this process makes it an orphan again."""
+        with self._lock:
+            self._kept.append(taken)
+            if not self._unwritten:
+                self._forget_kept()
+
+    def _forget_kept(self) -> None:
+        kept, self._kept = self._kept, []
+        for path in kept:
+            self._remove(path)
 
     def _lives(self, owner: str) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
@@ -213,9 +258,18 @@ class Journal:
     def close(self) -> None:
         """The file stays if it owes something: whoever starts here next sends it."""
         with self._lock:
+            self._write_out()
             self._closed = True
             os.close(self._file)
             if not self._owed:
                 self._remove(self._path(".journal"))
             self._socket.close()
             self._remove(self._path(".lock"))
+
+    def left_to_parent(self) -> None:
+        """In a process that was forked: the files, and the socket that says that their process
+        lives, are the parent's alone. Its lock may be held by a thread that is not here."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._file)
+            self._socket.close()

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import socket
 import ssl
-from typing import Callable, Optional
+from typing import Callable, List, Optional
 
 from . import _wire
 from ._connection import Connection, NoAnswer
 from ._errors import Invalid
 from ._settings import Address, Pause, Settings
+
+
+async def hosts_of(address: Address, loop: asyncio.AbstractEventLoop) -> List[str]:
+    """What a name stands for; a number stands for itself."""
+    try:
+        ipaddress.ip_address(address.host.partition("%")[0])
+        return [address.host]
+    except ValueError:
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(one[4][0]) for one in found))
 
 
 class Link:
@@ -72,18 +84,8 @@ class Link:
     async def _open(self, loop: asyncio.AbstractEventLoop) -> Connection:
         address, settings = self.address, self._settings
 
-        def made() -> Connection:
-            return Connection(address.text, loop)
-
         try:
-            if address.path:
-                opening = loop.create_unix_connection(made, address.path)
-            else:
-                name = settings.server_name or address.host if settings.tls else None
-                opening = loop.create_connection(  # type: ignore[assignment]
-                    made, address.host, address.port, ssl=settings.tls, server_hostname=name)
-            _, connection = await asyncio.wait_for(opening, settings.connect_timeout)
-            return connection
+            return await asyncio.wait_for(self._made(loop), settings.connect_timeout)
         except ssl.SSLError as error:
             why = getattr(error, "verify_message", "") or error.reason or str(error)
             words = f"no encrypted connection to {address.text}: {why}"
@@ -93,6 +95,29 @@ class Link:
         except OSError as error:
             words = f"no connection to {address.text}: {error.strerror or error}"
         raise NoAnswer(words, False)
+
+    async def _made(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        address, settings = self.address, self._settings
+
+        def new() -> Connection:
+            return Connection(address.text, loop)
+
+        if address.path:
+            return (await loop.create_unix_connection(new, address.path))[1]
+        name = settings.server_name or address.host if settings.tls else None
+        until = loop.time() + settings.connect_timeout
+        hosts = await hosts_of(address, loop)
+        while True:
+            host = hosts.pop(0)
+            opening = loop.create_connection(
+                new, host, address.port, ssl=settings.tls, server_hostname=name)
+            # One that takes no connections must not use up the time of those after it.
+            share = (until - loop.time()) / (len(hosts) + 1)
+            try:
+                return (await asyncio.wait_for(opening, share if hosts else None))[1]
+            except (OSError, asyncio.TimeoutError):
+                if not hosts:
+                    raise
 
     async def _introduce(self, connection: Connection) -> None:
         """Says who this is, where there is a token."""

@@ -275,6 +275,17 @@ class Outbox:
             await asyncio.wait([future], timeout=timeout)
         return self._owed
 
+    def left_to_parent(self) -> None:
+        """In a process that was forked."""
+        if self._journal is not None:
+            self._journal.left_to_parent()
+
+    def leave(self) -> int:
+        """Where the loop is closed: what is owed stays in the journal."""
+        if self._journal is not None:
+            self._journal.close()
+        return self._owed
+
     def close(self) -> None:
         self._closed = True
         for timer in (self._timer, self._orphans):

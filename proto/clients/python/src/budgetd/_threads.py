@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from types import TracebackType
 from typing import Any, Coroutine, Optional, Sequence, Type, TypeVar, Union
@@ -30,22 +31,37 @@ class SyncClient:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="budgetd", daemon=True)
         self._thread.start()
-        self._closed = False
+        # Held while a call is handed to the loop, so that none comes after it has stopped.
+        self._lock, self._closed = threading.Lock(), False
         self._wait(self._begin())
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        # Calls that were under way: their threads wait for them.
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()
 
     async def _begin(self) -> None:
         self._client._begin()
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._closed:
+        # First: in a process that was forked the lock may be held by a thread that is not there.
+        if self._client._closed:
             work.close()
-            raise Closed()
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            raise self._client._over()
+        with self._lock:
+            if self._closed:
+                work.close()
+                raise Closed()
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise Closed() from None
 
     def filter(
         self, candidates: Sequence[Candidate] = (), *, tags: Sequence[str] = (),
@@ -84,11 +100,13 @@ class SyncClient:
 
     def close(self, timeout: float = 5.0) -> int:
         """As Client.close."""
-        if self._closed:
+        if self._client._closed:
             return 0
         owed = self._wait(self._client.close(timeout))
-        self._closed = True
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         return owed
 

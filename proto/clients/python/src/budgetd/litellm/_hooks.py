@@ -10,7 +10,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from .. import Answer, Budget, Budgets, BudgetError, Candidate, Client, Denied, Hold, Unavailable
+from .. import (
+    Answer, Budget, Budgets, BudgetError, Candidate, Client, Denied, Hold, Refused, Unavailable,
+)
 from . import _litellm, _metrics
 from ._attempts import EXTEND_BY, Attempt, Attempts
 from ._environment import Environment
@@ -41,8 +43,9 @@ class _PROXY_Budgets(CustomLogger):
         _litellm.same_hooks(type(self), HOOKS)
         self._environment = environment
         self._client: Optional[Client] = None
-        self._opening: Optional[asyncio.Future[None]] = None
-        self._holds = False
+        # Until a budgetd says that it has none: with a first answer that is late, requests that
+        # pass without a hold would be too many.
+        self._holds = True
         self._attempts = Attempts()
         self._deployments = _litellm.Deployments()
         self._jobs: Dict[str, None] = {}
@@ -56,7 +59,7 @@ class _PROXY_Budgets(CustomLogger):
         self, user_api_key_dict: Any, cache: Any, data: Dict[str, Any], call_type: Any, **_: Any,
     ) -> None:
         self._take_over()
-        client = await self._budgets()
+        client = self._budgets()
         model = data.get("model")
         deployment = _litellm.by_id(model)
         if deployment is not None:
@@ -82,7 +85,7 @@ class _PROXY_Budgets(CustomLogger):
         kwargs = request_kwargs if request_kwargs is not None else {}
         metadata = _litellm.bucket(kwargs)
         candidates = [self._deployments.candidate(one) for one in healthy_deployments]
-        client = await self._budgets()
+        client = self._budgets()
         answer = await self._allow(client, candidates, kwargs, _litellm.as_name(model))
         metadata[FILTERED] = True
         # One whose hold was refused a moment ago is not tried again.
@@ -126,7 +129,7 @@ class _PROXY_Budgets(CustomLogger):
         self, kwargs: Dict[str, Any], call_type: Any, **_: Any,
     ) -> None:
         self._take_over()
-        client = await self._budgets()
+        client = self._budgets()
         details = getattr(kwargs.get("litellm_logging_obj"), "model_call_details", None)
         if not isinstance(details, dict):
             return
@@ -168,7 +171,14 @@ class _PROXY_Budgets(CustomLogger):
                 raise ValueError(words) from None
             raise self._refused(metadata, words, group or model) from None
         except BudgetError as error:
-            self._unasked(error, metadata, group or model, 0)
+            if isinstance(error, Refused) and error.code_name == "UNIMPLEMENTED":
+                # An older budgetd, which knows spend alone.
+                self._holds = False
+                if not metadata.get(FILTERED):
+                    one = Candidate(identifier, group, model, provider)
+                    await self._allow(client, [one], kwargs, group)
+            else:
+                self._unasked(error, metadata, group or model, 0)
             return None
 
     # 4. A failed attempt: its hold is free again. A stream that was cut fails later.
@@ -186,7 +196,7 @@ class _PROXY_Budgets(CustomLogger):
         self, kwargs: Dict[str, Any], response_obj: Any, start_time: Any, end_time: Any,
     ) -> None:
         self._take_over()
-        await self._budgets()
+        self._budgets()
         payload = kwargs.get("standard_logging_object")
         if not isinstance(payload, Mapping):
             # Sessions over a web socket: their turns have events of their own.
@@ -215,7 +225,7 @@ class _PROXY_Budgets(CustomLogger):
         payload = kwargs.get("standard_logging_object")
         cost = _cost(payload) if isinstance(payload, Mapping) else 0.0
         if cost > 0:
-            await self._budgets()
+            self._budgets()
             # A stream that its provider cut: what came was paid for.
             self._record(kwargs, payload, cost, "")  # type: ignore[arg-type]
         else:
@@ -305,29 +315,22 @@ class _PROXY_Budgets(CustomLogger):
         for limiter in _litellm.limiters():
             _litellm.replace(limiter, self._provider)
 
-    async def _budgets(self) -> Client:
+    def _budgets(self) -> Client:
         """The client; made in the loop that runs, when it is first needed."""
         if self._client is None:
             self._client = self._environment.client()
             self._client._begin()
             self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
             _metrics.register(self)
-            self._opening = asyncio.ensure_future(self._look())
-        if self._opening is not None:
-            # The first requests wait until it is known whether there are holds.
-            await asyncio.shield(self._opening)
         return self._client
 
     async def _look(self) -> None:
-        """Whether this budgetd has holds; asked again by `_sweep`, for one that is replaced."""
+        """Whether this budgetd has holds: it may have been replaced."""
         assert self._client is not None
         try:
-            pong = await asyncio.wait_for(self._client.ping(), 1.0)
-            self._holds = "reserve_spend" in pong.methods
-        except (BudgetError, asyncio.TimeoutError) as error:
-            log.warning("budgetd: %s", error or "no answer to the first ping")
-        finally:
-            self._opening = None
+            self._holds = "reserve_spend" in (await self._client.ping()).methods
+        except BudgetError as error:
+            log.warning("budgetd: %s", error)
 
     async def _sweep(self) -> None:
         while True:
@@ -347,8 +350,7 @@ class _PROXY_Budgets(CustomLogger):
         """Where the budgets stand, a second old at most; LiteLLM's own metric hears of it."""
         read, page = self._page
         if page is None or time.monotonic() - read > PAGE_SECONDS:
-            client = await self._budgets()
-            page = await client.budgets()
+            page = await self._budgets().budgets()
             self._page = (time.monotonic(), page)
             _litellm.remaining_budgets(page.providers)
         return page
