@@ -28,7 +28,9 @@ class Request:
     reservation: str = ""
     admitted_at: float = math.inf
     recorded_at: float = math.inf
-    # The record went to another node than the one that holds.
+    # What the answer said, the node that holds, and whether the record went to another one.
+    words: str = ""
+    node: object = None
     elsewhere: bool = False
 
 
@@ -76,9 +78,9 @@ class Connection:
 class NodeClient:
     """A router that asks one node, and the next one where that is gone."""
 
-    def __init__(self, nodes, place, tag, reserving=True, greatest=False):
+    def __init__(self, nodes, place, tag, reserving=True, greatest=False, ttl=0):
         self.nodes, self.place, self.connections = nodes, place, {}
-        self.reserving, self.greatest = reserving, greatest
+        self.reserving, self.greatest, self.ttl = reserving, greatest, ttl
         # Its own provider: what requests cost on an average is learned in each run anew.
         self.names = dict(provider=f"p-{tag}", tags=[tag])
 
@@ -98,30 +100,38 @@ class NodeClient:
                     tags=self.names["tags"])))
             # A caller who knows what it costs at most says so; else it is estimated.
             amount = {"amount_usd": request.cost} if self.greatest else {}
-            response = await connection.call(reserve_spend=self.names | amount)
+            response = await connection.call(reserve_spend=self.names | amount | dict(
+                ttl_ms=self.ttl))
         except OSError:
             self.place += 1
             return None
         request.reservation = response.reserve_spend.reservation_id
         request.held = response.reserve_spend.reserved_usd
-        request.node = connection.node
+        request.node, request.words = connection.node, response.status.message
         return code_of(response)
 
     async def record(self, request, key):
-        """Told until somebody has taken it."""
-        for place in range(self.place, self.place + 100):
+        """Told until somebody has taken it; another node only where this one is gone, since each knows the
+        keys of its own records alone."""
+        place = self.place
+        for _ in range(500):
             try:
                 connection = await self.connection(place)
                 response = await connection.call(record_spend=self.names | dict(
                     cost_usd=request.cost, idempotency_key=key,
                     reservation_id=request.reservation))
             except OSError:
+                place += is_gone(self.nodes[place % len(self.nodes)])
                 await asyncio.sleep(0.02)
                 continue
             assert code_of(response) == OK, response
             request.elsewhere = self.reserving and connection.node is not request.node
             return
         raise AssertionError("nobody took the record")
+
+
+def is_gone(node):
+    return getattr(node, "server", node).process.poll() is not None
 
 
 class WorkerClient:
@@ -146,6 +156,7 @@ class Traffic:
     def __init__(self, limit, rate, latency):
         self.limit, self.rate, self.latency = limit, rate, latency
         self.answers, self.requests, self.waits = collections.Counter(), [], []
+        self.last_words = {}
 
     async def client(self, client, seconds, seed):
         chance, loop = random.Random(seed), asyncio.get_running_loop()
@@ -166,6 +177,7 @@ class Traffic:
         code = await client.admit(request)
         self.waits.append(clock() - asked)
         self.answers[code] += 1
+        self.last_words[code] = request.words
         if code != OK:
             return
         request.admitted_at = clock()
@@ -188,6 +200,16 @@ class Traffic:
         """What is neither spent nor held, as the clients know it."""
         return self.limit - math.fsum(
             one.held if one.recorded_at == math.inf else one.cost for one in list(self.requests))
+
+    def under_way(self, node, at):
+        """The costs of what is let through on a node from then on, or was under way."""
+        return math.fsum(
+            one.cost for one in self.requests if one.node is node and one.recorded_at >= at)
+
+    def settled_late(self, ttl):
+        """The costs of what was recorded after its hold had ended by its time, in seconds."""
+        return math.fsum(one.cost for one in self.requests
+                         if one.recorded_at - one.admitted_at > ttl - 0.2)
 
     def wait(self, part=0.99):
         """How long so large a part of the answers took at most, in seconds."""
@@ -238,7 +260,7 @@ class Watch:
 
     @property
     def age(self):
-        return max(self.ages.values())
+        return max(self.ages.values(), default=0.0)
 
 
 def play(streams, seconds, watch, meanwhile=None):

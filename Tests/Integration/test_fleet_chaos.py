@@ -1,5 +1,6 @@
 """Three nodes, clients on each, and everything that can happen to their Redis and to themselves:
-at the end every book says the same, to the last digit.
+at the end every book says the same, to the last digit. Beside it other clients reserve, until a budget of
+their own is out and after: it is not passed by more than was lost sight of.
 
 BUDGETD_FLEET_SECONDS says for how long (20 unless set); BUDGETD_SEED repeats the clients' costs.
 """
@@ -9,21 +10,27 @@ import contextlib
 import os
 import random
 import sys
+import threading
 import time
 from decimal import Decimal
 
 import pytest
 
-from conftest import LONG, eventually, running
+from conftest import LONG, OK, config_text, eventually, running
 from faults import HERE
 from fleet import FAST, agree, ledger_totals, ledger_windows, spend_key, spends_in_redis
 from ledger_clients import (
-    ACKNOWLEDGED, CONFIG, MODELS, PROVIDERS, TAGS, UNKNOWN, Books, Load, filters)
+    ACKNOWLEDGED, MODELS, PROVIDERS, TAGS, UNKNOWN, Books, Load, filters)
 from redis_servers import redis_service
+from reservation_traffic import MEAN, NodeClient, Traffic, Watch, play as play_traffic
 
 SECONDS = float(os.environ.get("BUDGETD_FLEET_SECONDS", "20"))
 SEED = int(os.environ.get("BUDGETD_SEED", time.time_ns() % 10**6))
 BETWEEN = 0.6  # seconds of peace after each fault: some passes
+RATE = 15  # reservations a second on each node
+# For the first half there is money for them: a fleet that has lost its Redis grants nothing for 2 s.
+CAPPED, LIMIT = "capped", 3 * RATE * MEAN * SECONDS / 5
+CONFIG = config_text(PROVIDERS, TAGS | {CAPPED: (LIMIT, "7d")}, MODELS)
 KEYS = (
     {("providers", name): spend_key("providers", name, window)
      for name, (_, window) in PROVIDERS.items()}
@@ -40,7 +47,12 @@ class Member:
         self.start, self.service, self.directory = start, service, directory
         self.books = Books(seed)
         self.server = self.load = None
+        self.kills = []
         self.up()
+
+    @property
+    def rpc(self):
+        return self.server.rpc
 
     def up(self):
         self.server = self.start(CONFIG, "--redis", self.service.url, *FAST,
@@ -51,6 +63,7 @@ class Member:
         self.load = Load(self.server.rpc, self.books, connections=2, depth=4, pause=0.01)
 
     def kill(self):
+        self.kills.append(time.monotonic())
         self.server.kill()
         self.rest()
 
@@ -152,13 +165,14 @@ FAULTS = [swallowed_replies, node_killed, restarted_empty, paused, failed_over, 
           node_killed_while_redis_is_lost, cut_in_a_command, black_hole, refused]
 
 
-def play(start, tmp_path, faults, seconds, patience=LONG):
+def play(start, tmp_path, faults, seconds, patience=LONG, caps=False):
     """All faults in turn for so long, at least once each; then every book is compared."""
     rng, happened = random.Random(SEED), collections.Counter()
     with redis_service() as service:
         members = [Member(start, service, tmp_path / f"node{n}", SEED + n) for n in range(3)]
         for member in members:
             member.books.wait_for(20)
+        capped = Capped(members, seconds) if caps else None
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline or len(happened) < len(faults):
             fault = faults[sum(happened.values()) % len(faults)]
@@ -168,13 +182,39 @@ def play(start, tmp_path, faults, seconds, patience=LONG):
             for member in members:
                 member.books.raise_faults()
         service.proxy.heal()
+        if capped:
+            capped.conclude()
         for member in members:
             member.settle()
         conclude(service, members, happened, patience)
 
 
+class Capped:
+    """Clients of all nodes that reserve, and know what a request costs."""
+
+    def __init__(self, members, seconds):
+        self.members, self.traffic = members, Traffic(LIMIT, RATE, 0.5)
+        clients = [NodeClient(members, place, CAPPED, greatest=True) for place in range(3)]
+        self.thread = threading.Thread(target=play_traffic, args=(
+            [(self.traffic, clients, f"capped {SEED}")], seconds, Watch([])))
+        self.thread.start()
+
+    def conclude(self):
+        """A killed node forgets the holds of its last tenth of a second. A replica that takes over has
+        not heard of the latest claims, and whoever asks first is granted what is left; but only claims
+        since the last second can be unknown to all."""
+        self.thread.join(2 * LONG)
+        assert not self.thread.is_alive() and self.traffic.answers[OK]
+        lost = sum(one.cost for one in self.traffic.requests for member in self.members
+                   for kill in member.kills
+                   if one.node is member and kill - 0.3 <= one.admitted_at <= kill)
+        bound = lost + 3 * RATE * MEAN * 1.0
+        print(f"capped: {self.traffic.over:+.2%} of {bound / LIMIT:.2%}, {dict(self.traffic.answers)}")
+        assert self.traffic.spent <= LIMIT + bound
+
+
 def test_one_total_whatever_happens(start, tmp_path):
-    play(start, tmp_path, FAULTS, SECONDS)
+    play(start, tmp_path, FAULTS, SECONDS, caps=True)
 
 
 @contextlib.contextmanager

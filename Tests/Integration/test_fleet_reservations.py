@@ -2,8 +2,9 @@
 holds back counts on the others, LiteLLM's keys are what they are without reservations, and nothing that
 is held outlives its node for long.
 
-RESERVATION_RUNS=100 has so many bursts on each number of nodes (3 unless set). BUDGETD_OLD_BIN, a
-budgetd without ceilings, runs beside these. test_overspend.py has traffic that passes limits.
+RESERVATION_RUNS=100 has so many bursts on each number of nodes (3 unless set), and eight windows end on
+eight nodes (two on three). BUDGETD_OLD_BIN, a budgetd without ceilings, runs beside these.
+test_overspend.py has traffic that passes limits.
 """
 
 import collections
@@ -11,19 +12,24 @@ import contextlib
 import itertools
 import math
 import os
+import threading
 import time
 
 import pytest
 
 from budget_client import Client
 from conftest import LONG, OK, code_of, config_text, eventually, running
-from fleet import FAST, agree, marker_key, spend_key
+from fleet import FAST, agree, ledger_windows, marker_key, spend_key
 from http_client import scrape
+from ledger_clients import UNKNOWN
 from redis_servers import redis_service
+from reservation_traffic import NodeClient, Traffic, Watch, play
+from test_fleet_chaos import CAPPED, Member, conclude
 
 RUNS = int(os.environ.get("RESERVATION_RUNS", "3"))
 OLD = os.environ.get("BUDGETD_OLD_BIN")
-EXHAUSTED = 8
+LONG_FORM = "RESERVATION_RUNS" in os.environ
+EXHAUSTED, UNAVAILABLE = 8, 14
 OPENAI = ("providers", "openai")
 SPEND = spend_key(*OPENAI, "1d")
 CLAIMS = marker_key(SPEND) + "h"
@@ -200,6 +206,37 @@ def test_a_limit_that_an_operator_raises_is_the_calls(start, redis, budgetctl):
         eventually(lambda: code_of(reserve(one, 1.0)) == OK, LONG, "room under the new limit")
 
 
+def test_windows_end_while_reservations_are_open(start, redis, capsys):
+    """Each window stays within its limit: what was held in the one before and is settled in this one too."""
+    count, windows, limit, seconds = (8, 8, 2.0, 5) if LONG_FORM else (3, 2, 0.8, 2)
+    latency = 0.7
+    fleet = Fleet(start, redis, limit=None, tags={
+        name: (limit, f"{seconds}s") for name in ("known", "learned")})
+    nodes = [fleet.node() for _ in range(count)]
+    traffics = {name: Traffic(limit, 120 / count, latency) for name in ("known", "learned")}
+    watch = Watch(nodes)
+    play([(traffic, [NodeClient(nodes, place, name, greatest=name == "known")
+                     for place in range(count)], name) for name, traffic in traffics.items()],
+         windows * seconds, watch)
+    for node in nodes:
+        node.stop()
+    for name, traffic in traffics.items():
+        spent = collections.Counter()
+        for node in nodes:
+            for end, amount in ledger_windows(node.directory)["tags", name].items():
+                # Each node knows Redis' clock to some milliseconds.
+                spent[round(end / 1000)] += float(amount)
+        beyond = 0 if name == "known" else math.fsum(
+            max(0.0, one.cost - one.held) for one in traffic.requests) / len(spent)
+        with capsys.disabled():
+            print(f"\n{name}: {[f'{amount:.3f}' for _, amount in sorted(spent.items())]} of {limit}")
+        assert math.isclose(sum(spent.values()), traffic.spent, abs_tol=1e-6)
+        # Where the machine did not stand still, the first window was used up.
+        if name == "known" and watch.stall < 0.2 and watch.oldest < 1:
+            assert sum(amount > 0.9 * limit for amount in spent.values()) >= windows - 1, "used up"
+        assert max(spent.values()) <= limit + beyond + 1e-9
+
+
 # Shared: by what was last heard
 
 def test_shared_goes_by_what_was_heard(start, redis):
@@ -258,3 +295,59 @@ def test_an_old_node_beside(start, redis, tmp_path):
             assert code_of(reserve(one, 1.5)) == EXHAUSTED
             held(one, 0.9)
         assert "error" not in old.log
+
+
+@pytest.mark.skipif(not OLD, reason="a measure: BUDGETD_OLD_BIN")
+def test_old_nodes_are_upgraded_one_by_one(start, tmp_path):
+    """One new node that reserves beside two old ones for BUDGETD_OLD_SECONDS (20), then all new: no record
+    gets an error, and every book says the same."""
+    def old(config, *arguments, **options):
+        return stack.enter_context(
+            running(OLD, options.pop("directory"), config, *arguments, **options))
+
+    happened, over, going = collections.Counter(), threading.Event(), []
+    with contextlib.ExitStack() as stack, redis_service() as redis:
+        members = [Member(one, redis, tmp_path / f"node{place}", place)
+                   for place, one in enumerate((start, old, old))]
+        threads = [threading.Thread(target=reserve_on, args=(member, over, going))
+                   for member in members[:1]]
+        threads[0].start()
+        time.sleep(float(os.environ.get("BUDGETD_OLD_SECONDS", "20")))
+        for member in members[1:]:
+            member.rest()
+            member.server.stop()
+            member.start = start
+            member.up()
+            happened["upgraded"] += 1
+            threads.append(threading.Thread(target=reserve_on, args=(member, over, going)))
+            threads[-1].start()
+            time.sleep(2)
+            for each in members:
+                each.books.raise_faults()
+        over.set()
+        for thread in threads:
+            thread.join(LONG)
+        assert len(going) == len(threads) and all(going), going
+        print(f"{sum(going)} reserved and settled; records {[m.books.counts() for m in members]}")
+        for member in members:
+            assert not member.books.of(UNKNOWN)
+            member.settle()
+            assert [line for line in member.server.log.splitlines()
+                    if " error " in line and "Redis is away" not in line] == []
+        conclude(redis, members, happened, LONG)
+
+
+def reserve_on(member, over, going):
+    """Reservations of a member's own, of a budget that its other clients leave alone."""
+    count = 0
+    with member.server.client() as client:
+        while not over.is_set():
+            response = reserve(client, 0.01, provider="none", tags=[CAPPED])
+            if code_of(response) == UNAVAILABLE:
+                continue  # not within --reserve-wait, on a machine with other work
+            assert code_of(response) == OK, response
+            settle(client, response.reserve_spend.reservation_id, 0.0001, provider="none",
+                   tags=[CAPPED])
+            count += 1
+            time.sleep(0.005)
+    going.append(count)
