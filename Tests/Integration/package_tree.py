@@ -20,6 +20,9 @@ from conftest import LONG, ROOT
 
 SUITES = os.environ.get("BUDGETD_TREES", "").split()
 MIRROR = os.environ.get("BUDGETD_TREES_MIRROR", "http://deb.debian.org/debian")
+# Debian has neither Ubuntu's keys nor, in debootstrap, names of its newer suites.
+UBUNTU = ["--no-check-gpg", "--components=main,universe"]
+UBUNTU_MIRROR = os.environ.get("BUDGETD_TREES_UBUNTU_MIRROR", "http://archive.ubuntu.com/ubuntu")
 # Where the toolchain is found on machines that build.
 TOOLCHAINS = ("opt/swift", "usr/share/swift", "root/.local/share/swiftly")
 
@@ -28,11 +31,13 @@ def suite_folder(suite, boots):
     """A tree without a compiler, as debootstrap makes it; kept for the next time. One that `boots` has
     systemd too."""
     folder = ROOT / ".build" / "trees" / f"{suite}{'-systemd' if boots else ''}"
-    more = ["--include=systemd,systemd-sysv"] if boots else []
+    more, place = ["--include=systemd,systemd-sysv"] if boots else [], [MIRROR]
+    if suite in ("noble",):
+        more, place = more + UBUNTU, [UBUNTU_MIRROR, "/usr/share/debootstrap/scripts/gutsy"]
     if not (folder / "done").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = subprocess.run(["debootstrap", "--variant=minbase", *more, suite, folder, MIRROR],
+        made = subprocess.run(["debootstrap", "--variant=minbase", *more, suite, folder, *place],
                               capture_output=True, text=True, timeout=1200)
         assert made.returncode == 0, made.stdout[-2000:] + made.stderr
         (folder / "done").touch()

@@ -1,6 +1,6 @@
 """What deploy/package makes: what is in it, and what it does where it is installed. The programs are those of
 BUDGETD_BIN and BUDGETCTL_BIN, which have to be linked as they are packaged (BUDGETD_STANDALONE=1).
-BUDGETD_TREES="bookworm trixie" installs into fresh trees of those suites too; BUDGETD_OLDER_PACKAGE is a package
+BUDGETD_TREES="bookworm trixie noble" installs into fresh trees of those suites too; BUDGETD_OLDER_PACKAGE is a package
 of the version before, to upgrade from."""
 
 import gzip
