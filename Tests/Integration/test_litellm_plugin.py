@@ -471,6 +471,28 @@ def test_a_hold_that_is_refused_sends_the_request_elsewhere(world):
     world.agrees()
 
 
+def test_other_ways_in_which_a_request_ends_close_its_hold(world):
+    """Nobody is there to take the answer, time is over, another was faster, LiteLLM refuses it."""
+    proxy, ends = world.closed, len(world.closed.events()) + 3
+    for path, body in (("chat/completions", {}), ("chat/completions", {"stream": True}),
+                       ("messages", {})):
+        with contextlib.suppress(TimeoutError):
+            proxy.ask(f"/v1/{path}", {
+                "model": "gpt", "max_tokens": 50, **body,
+                "messages": [{"role": "user", "content": "wait=1"}]}, timeout=0.3)
+    assert proxy.chat("gpt", "wait=1", max_tokens=50, request_timeout=0.3)[0] in (200, 408)
+    assert proxy.chat("gpt", "wait=1", max_tokens=50, timeout=4 * LONG, n=3)[0] == 200
+    status, answer = proxy.ask("/v1/chat/completions", {
+        "model": "gpt,ordered", "fastest_response": True, "max_tokens": 50,
+        "messages": [{"role": "user", "content": "wait=0.2"}]})
+    assert status == 200, answer
+    assert proxy.chat("gpt", max_tokens=50, fallbacks=["ordered"],
+                      mock_testing_fallbacks=True)[0] in (200, 400)
+    assert proxy.ask("/v1/completions", {"model": "gpt", "prompt": "hello", "max_tokens": 50})[0] == 200
+    eventually(lambda: len(proxy.events()) >= ends, LONG, "LiteLLM's events")
+    world.agrees()
+
+
 def test_a_model_without_a_price_is_charged_what_was_held(world):
     """BUDGETD_UNPRICED=estimate."""
     before = spent(world, "free")

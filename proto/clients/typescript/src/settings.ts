@@ -21,7 +21,9 @@ function address(text: string): Address {
   const colon = text.lastIndexOf(":");
   const port = text.slice(colon + 1);
   const given = colon < 0 ? "" : text.slice(0, colon);
-  const host = given.startsWith("[") && given.endsWith("]") ? given.slice(1, -1) : given;
+  const isNumber = given.startsWith("[") && given.endsWith("]");
+  // Without brackets nobody can say where an IPv6 address ends.
+  const host = isNumber ? given.slice(1, -1) : given.includes(":") ? "" : given;
   const isPort = /^[0-9]{1,5}$/.test(port) && Number(port) > 0 && Number(port) < 65536;
   if (host === "" || !isPort || text.startsWith("unix:")) {
     throw new InvalidError(`'${text}' is not an address: give host:port or unix:PATH`);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 import ssl
 from typing import Callable, List, Optional
@@ -93,7 +94,9 @@ class Link:
             words = (f"no connection to {address.text}: not within "
                      f"{round(settings.connect_timeout * 1000)} ms")
         except OSError as error:
-            words = f"no connection to {address.text}: {error.strerror or error}"
+            # asyncio's own words have the address in them again.
+            why = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error
+            words = f"no connection to {address.text}: {why}"
         raise NoAnswer(words, False)
 
     async def _made(self, loop: asyncio.AbstractEventLoop) -> Connection:

@@ -24,7 +24,10 @@ class Address:
                 return
         else:
             host, colon, port = text.rpartition(":")
-            host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+            if host.startswith("[") and host.endswith("]"):
+                host = host[1:-1]
+            elif ":" in host:
+                host = ""  # without brackets nobody can say where an IPv6 address ends
             if colon and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
                 self.host, self.port = host, int(port)
                 return
