@@ -298,7 +298,6 @@ import Testing
         steps += 1
       }
       #expect(world.isQuiet, "seed \(seed): not at rest")
-      for _ in 0..<20 { world.step() }
       #expect(world.faultsFound == [], "seed \(seed)")
       #expect(world.hash.claims == 0, "seed \(seed): claims are left")
       kills += world.kills

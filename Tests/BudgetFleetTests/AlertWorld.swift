@@ -332,10 +332,11 @@ final class AlertWorld {
     lives[index] = nil
   }
 
-  /// Whether every alert was delivered and no node has anything to do.
+  /// Whether every node knows of every alert that it was delivered, and has told the store.
   var isQuiet: Bool {
-    alerts.allSatisfy { (delivered[$0.id] ?? 0) > 0 }
-      && lives.allSatisfy { $0.map { life in life.node.withBook { $0.waiting == 0 } } ?? false }
-      && lives.allSatisfy { $0.map { $0.sending == nil } ?? false }
+    lives.allSatisfy { life in
+      guard let life, life.sending == nil else { return false }
+      return alerts.allSatisfy { life.toldAt[$0.id] != nil }
+    }
   }
 }

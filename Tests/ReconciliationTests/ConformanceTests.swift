@@ -104,7 +104,7 @@ import Testing
     var words = [
       random.pick(["SYNC", "SYNC", "SYNC", "SYNC", "RESET", "OPEN"]), "\(start)",
       "\(start + length)", "\(length)", "e\(random.below(9))",
-      random.pick(["0", "1", "9000000000.5"]), random.pick(["-", "F"]),
+      random.pick(["0", "1", "9000000000.5"]), random.pick(["-", "F", "R", "FR"]),
     ]
     if words[0] != "RESET" || random.chance(0.1) {
       for _ in 0..<(1 + random.below(2)) {

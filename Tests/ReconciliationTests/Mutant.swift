@@ -122,6 +122,9 @@ struct Mutant: CustomTestStringConvertible, Sendable {
       testDescription: "a reset ends the marker's window alone",
       changes: [("int(math.max(fin - 1, mfin or 0))", "int(mfin or 0)")]),
     Mutant(
+      testDescription: "a window begins though its reset was lost",
+      changes: [("(tonumber(ra) or 0) < w and string.find", "w < 0 and string.find")]),
+    Mutant(
       testDescription: "an earlier reset takes the place of a later one",
       changes: [("if (tonumber(ra) or 0) >= w then return", "if false then return")]),
     Mutant(

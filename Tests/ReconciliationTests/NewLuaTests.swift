@@ -89,7 +89,7 @@ import Testing
     let operation = random.pick(["SYNC", "SYNC", "SYNC", "SYNC", "SYNC", "RESET", "OPEN"])
     var words =
       [operation] + window(&random)
-      + [random.pick(["0", "1", "9000000000.5"]), random.pick(["-", "-", "F"])]
+      + [random.pick(["0", "1", "9000000000.5"]), random.pick(["-", "-", "F", "R", "FR"])]
     if operation != "RESET" {
       for _ in 0...random.below(2) { words += amounts(&random) }
     }

@@ -291,6 +291,25 @@ struct ScriptRules {
         }
       ),
       (
+        "a window that a reset began does not begin on what a store that lost the reset holds",
+        { bench in
+          bench.merge("a", one)
+          let writes = bench.redis.writes
+          let lost = bench.merge("a", one, flags: "R", start: start + 1_000, end: end + 1_000)
+          let forced = bench.merge("a", one, flags: "FR", start: start + 1_000, end: end + 1_000)
+          guard lost == "UNRESET", forced == "UNRESET", bench.redis.writes == writes else {
+            return false
+          }
+          bench.merge("", "", start: start + 1_000, end: end + 1_000, operation: "RESET")
+          return bench.merge("a", one, flags: "R", start: start + 1_000, end: end + 1_000) == "OK"
+            && bench.spend == "1"
+        }
+      ),
+      (
+        "a window that a reset began begins in an emptied store",
+        { $0.merge("a", one, flags: "R", start: start + 1_000, end: end + 1_000) == "NEW" }
+      ),
+      (
         "nothing new writes nothing",
         { bench in
           bench.merge("a", one)

@@ -70,6 +70,9 @@ extension Reconciler {
       // Until it is gone the key's value is the finished window's.
       states[index].total = nil
       states[index].hasFallen = false
+    case .unreset:
+      states[index].lostReset()
+      states[index].total = nil
     case .foreign: break
     }
   }
@@ -135,7 +138,7 @@ extension BudgetState {
       let last = min(first + MergeCall.maximumParts, parts.count)
       return MergeCall(
         window: window, length: rule.milliseconds(of: window),
-        highest: record.highest, isForced: foreignCount >= 2,
+        highest: record.highest, isForced: foreignCount >= 2, isOfReset: reset == record.start,
         epoch: String(UInt32.random(in: .min ... .max), radix: 16),
         parts: Array(parts[first..<last]), claim: last == parts.count ? claim : nil)
     }

@@ -36,7 +36,7 @@ struct MergeBatch {
     var order: [Company] = []
     for merge in merges {
       guard let slot = merge.slot, merge.call.parts.count == 1, !merge.call.isForced,
-        merge.call.claim == nil
+        !merge.call.isOfReset, merge.call.claim == nil
       else {
         groups.append(([merge], false))
         scriptCalls.append(

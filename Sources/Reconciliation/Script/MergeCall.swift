@@ -20,6 +20,8 @@ struct MergeCall {
   var highest: PicoUSD
   /// Whether the spend key's late end was looked into, and the start key stayed as it was.
   var isForced: Bool
+  /// Whether an operator's reset has begun the window.
+  var isOfReset = false
   /// A random word, kept in the marker if this call makes it.
   var epoch: String
   var parts: [Part]
@@ -29,7 +31,7 @@ struct MergeCall {
   func scriptCall(spendKey: [UInt8], markKey: [UInt8]) -> RedisScriptCall {
     var words = [
       "SYNC", "\(window.start.unixMilliseconds)", "\(window.end.unixMilliseconds)", "\(length)",
-      epoch, highest.exactText, isForced ? "F" : "-",
+      epoch, highest.exactText, flags,
     ]
     var keys = [spendKey, markKey]
     if let claim {
@@ -42,6 +44,12 @@ struct MergeCall {
       words.append(part.confirmed.twelveDecimals)
     }
     return RedisScriptCall(keys: keys, arguments: words.map { Array($0.utf8) })
+  }
+
+  /// `-`, or a letter for each that is so.
+  private var flags: String {
+    let flags = (isForced ? "F" : "") + (isOfReset ? "R" : "")
+    return flags.isEmpty ? "-" : flags
   }
 }
 
@@ -67,6 +75,8 @@ struct MergeReply: Equatable {
     case ending = "ENDING"
     /// An operator's reset was done.
     case reset = "RESET"
+    /// The reset that began the window is not there any more. Nothing was written.
+    case unreset = "UNRESET"
   }
 
   var outcome: Outcome

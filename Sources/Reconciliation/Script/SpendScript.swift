@@ -28,7 +28,8 @@ public enum SpendScript {
     --   lt   until then no claim is raised                    w    the window they were last used in
     -- ARGV[1] SYNC | RESET   [2] w   [3] fin   [4] length in ms   [5] a random word
     -- ARGV[6] K when this node was last told what of its own M holds, 0: never
-    -- ARGV[7] '-', or F: K expires late and the start key was read again unchanged
+    -- ARGV[7] '-', or F: K expires late and the start key was read again unchanged,
+    --   and R: a reset has begun the window
     -- With H: [8] the living origin   [9] the number of the call: it grows   [10] that of the last
     --   answered call which left a claim, 0: none   [11] the claim it keeps: always granted
     --   [12] for how long, ms   [13] the total it was told last, 0: never   [14] the limit or '-'
@@ -261,6 +262,9 @@ public enum SpendScript {
     end
     local code = 'OK'
     if not same then
+      if mw and mw < w and (tonumber(ra) or 0) < w and string.find(ARGV[7], 'R', 1, true) then
+        return reply('UNRESET', ZERO)           -- K is of before the reset, which was lost here
+      end
       local start = fin - len
       if kexp and kexp <= start + slack and kexp < fin - slack then
         return reply('WAIT', ZERO)              -- K is the finished window's and about to expire

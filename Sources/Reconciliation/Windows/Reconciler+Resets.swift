@@ -104,7 +104,7 @@ extension BudgetState {
   mutating func resetCall(
     _ marker: MarkerHead?, _ startKey: StartKey, at now: Timestamp
   ) -> ResetCall? {
-    guard owesReset else { return nil }
+    guard owesReset || isLost(by: marker, at: now) else { return nil }
     guard let window = resetWindow, window.isOpen(at: now), !knows(window, marker, startKey) else {
       toldReset()
       return nil
@@ -113,6 +113,17 @@ extension BudgetState {
       key: key, window: window, length: rule.milliseconds(of: window),
       epoch: String(UInt32.random(in: .min ... .max), radix: 16), keys: keys)
   }
+
+  /// Whether the store had the reset and has forgotten it: its marker is of a window before.
+  private func isLost(by marker: MarkerHead?, at now: Timestamp) -> Bool {
+    guard let reset, let marker, let window = resetWindow, window.isOpen(at: now) else {
+      return false
+    }
+    return marker.window.start < reset && (marker.resetStart.map { $0 < reset } ?? true)
+  }
+
+  /// The store was told of the reset, and the spend script finds that it does not have it.
+  mutating func lostReset() { resetTold = nil }
 
   /// Whether the store has the reset that began `window`, or a later one.
   private func knows(_ window: Window, _ marker: MarkerHead?, _ startKey: StartKey) -> Bool {

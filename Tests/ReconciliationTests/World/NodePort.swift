@@ -62,15 +62,24 @@ struct NodePort: FleetNode {
 
   func show(_ views: [FleetView], of generation: UInt64) {
     guard isAlive, generation == node.generation else { return }
-    for view in views { node.others[node.entries[view.budget]] = view }
+    for view in views where isOpen(node.entries[view.budget], view.start) {
+      node.others[node.entries[view.budget]] = view
+    }
   }
 
   func showDynamic(_ views: [DynamicView]) {
     guard isAlive else { return }
     for view in views {
-      guard let budget = node.budgets.firstIndex(where: { $0.key == view.key }) else { continue }
+      guard let budget = node.budgets.firstIndex(where: { $0.key == view.key }),
+        isOpen(budget, view.start)
+      else { continue }
       node.others[budget] = FleetView(budget: budget, start: view.start, others: view.others)
     }
+  }
+
+  /// An engine passes over a window that it does not have open: one that was reset meanwhile.
+  private func isOpen(_ budget: Int, _ start: Timestamp) -> Bool {
+    node.ledger.resets[budget].map { start >= $0 } ?? true
   }
 
   func remember(_ records: [FleetRecord]) throws(FleetNodeError) {

@@ -131,7 +131,13 @@ extension World {
       }
       return
     }
+    // A calendar's window is everybody's by itself: until somebody spends in it not all look at it.
+    let isUnspent = nodes.allSatisfy {
+      $0.ledger.windows[budget][window.start].map { $0.sum == .zero } ?? true
+    }
+    let maySkip = isUnspent && budgets[budget].rule.rollingLength == nil
     for (node, other) in zip(nodes, adopted) where concerns(node, budget, window) {
+      if other == nil, maySkip { continue }
       guard let other, other.start == window.start,
         abs(other.end.unixMilliseconds - window.end.unixMilliseconds) <= 2_000
       else {
@@ -213,8 +219,10 @@ extension World {
       fail("I6: the spend key has \(total.exactText), less than all spend, \(most.exactText)")
     }
     for node in nodes where concerns(node, budget, window) {
+      let state = node.reconciler?.state(of: budgets[budget].key)
+      // One that has not looked at an unspent window shows what it saw of the one before.
       guard let view = node.others[budget],
-        node.reconciler?.state(of: budgets[budget].key)?.staleUntil == nil
+        state.map({ $0.staleUntil == nil && $0.adopted != nil }) ?? true
       else { continue }
       let own = node.ledger.windows[budget][window.start]?.sum ?? .zero
       let shown = own + view.others
