@@ -3680,7 +3680,7 @@ const ProtobufCMessageDescriptor budget__v1__get_provider_budgets_response__desc
   (ProtobufCMessageInit) budget__v1__get_provider_budgets_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__reservation_totals__field_descriptors[6] =
+static const ProtobufCFieldDescriptor budget__v1__reservation_totals__field_descriptors[8] =
 {
   {
     "open",
@@ -3754,11 +3754,37 @@ static const ProtobufCFieldDescriptor budget__v1__reservation_totals__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "nodes",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReservationTotals, nodes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reconcile_interval_ms",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__ReservationTotals, reconcile_interval_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__reservation_totals__field_indices_by_name[] = {
+  6,   /* field[6] = nodes */
   0,   /* field[0] = open */
   1,   /* field[1] = open_bound */
   3,   /* field[3] = overrun_usd */
+  7,   /* field[7] = reconcile_interval_ms */
   4,   /* field[4] = recorded_usd */
   2,   /* field[2] = settled */
   5,   /* field[5] = unreserved_usd */
@@ -3766,7 +3792,7 @@ static const unsigned budget__v1__reservation_totals__field_indices_by_name[] = 
 static const ProtobufCIntRange budget__v1__reservation_totals__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor budget__v1__reservation_totals__descriptor =
 {
@@ -3776,14 +3802,14 @@ const ProtobufCMessageDescriptor budget__v1__reservation_totals__descriptor =
   "Budget__V1__ReservationTotals",
   "budget.v1",
   sizeof(Budget__V1__ReservationTotals),
-  6,
+  8,
   budget__v1__reservation_totals__field_descriptors,
   budget__v1__reservation_totals__field_indices_by_name,
   1,  budget__v1__reservation_totals__number_ranges,
   (ProtobufCMessageInit) budget__v1__reservation_totals__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[21] =
+static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[22] =
 {
   {
     "name",
@@ -4037,6 +4063,18 @@ static const ProtobufCFieldDescriptor budget__v1__budget__field_descriptors[21] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reservation_mode",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Budget__V1__Budget, reservation_mode),
+    &budget__v1__reservation_mode__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned budget__v1__budget__field_indices_by_name[] = {
   12,   /* field[12] = begins_on */
@@ -4054,6 +4092,7 @@ static const unsigned budget__v1__budget__field_indices_by_name[] = {
   19,   /* field[19] = override_version */
   16,   /* field[16] = pattern */
   4,   /* field[4] = remaining_usd */
+  21,   /* field[21] = reservation_mode */
   6,   /* field[6] = reserved_usd */
   5,   /* field[5] = resets_at_unix_ms */
   3,   /* field[3] = spend_usd */
@@ -4064,7 +4103,7 @@ static const unsigned budget__v1__budget__field_indices_by_name[] = {
 static const ProtobufCIntRange budget__v1__budget__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 21 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
 {
@@ -4074,7 +4113,7 @@ const ProtobufCMessageDescriptor budget__v1__budget__descriptor =
   "Budget__V1__Budget",
   "budget.v1",
   sizeof(Budget__V1__Budget),
-  21,
+  22,
   budget__v1__budget__field_descriptors,
   budget__v1__budget__field_indices_by_name,
   1,  budget__v1__budget__number_ranges,
@@ -6701,6 +6740,36 @@ const ProtobufCEnumDescriptor budget__v1__mode__descriptor =
   budget__v1__mode__enum_values_by_name,
   1,
   budget__v1__mode__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue budget__v1__reservation_mode__enum_values_by_number[3] =
+{
+  { "RESERVATION_MODE_ALONE", "BUDGET__V1__RESERVATION_MODE__RESERVATION_MODE_ALONE", 0 },
+  { "RESERVATION_MODE_STRICT", "BUDGET__V1__RESERVATION_MODE__RESERVATION_MODE_STRICT", 1 },
+  { "RESERVATION_MODE_SHARED", "BUDGET__V1__RESERVATION_MODE__RESERVATION_MODE_SHARED", 2 },
+};
+static const ProtobufCIntRange budget__v1__reservation_mode__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex budget__v1__reservation_mode__enum_values_by_name[3] =
+{
+  { "RESERVATION_MODE_ALONE", 0 },
+  { "RESERVATION_MODE_SHARED", 2 },
+  { "RESERVATION_MODE_STRICT", 1 },
+};
+const ProtobufCEnumDescriptor budget__v1__reservation_mode__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "budget.v1.ReservationMode",
+  "ReservationMode",
+  "Budget__V1__ReservationMode",
+  "budget.v1",
+  3,
+  budget__v1__reservation_mode__enum_values_by_number,
+  3,
+  budget__v1__reservation_mode__enum_values_by_name,
+  1,
+  budget__v1__reservation_mode__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue budget__v1__verdict__enum_values_by_number[5] =

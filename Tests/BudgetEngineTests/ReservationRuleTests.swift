@@ -202,6 +202,73 @@ import Testing
     #expect(fixture.engine.budgetsInUse(at: at(11)).count == 1)
   }
 
+  /// Of a name's budget a small part is held without asking; beyond that the fleet is asked, while it can be.
+  @Test func ofNamesBudgetsLittleIsHeldWithoutAsking() throws {
+    let house = DynamicHouse([try DynamicHouse.pattern(.tag, "user-*", 100, "10s")])
+    let fixture = EngineFixture(house.engine)
+    let names = DynamicHouse.Names(tags: ["user-a"])
+    let (now, key) = (
+      DynamicHouse.time(1), BudgetKey(scope: .tag, name: "user-a", windowText: "10s")
+    )
+    house.record(20, names, at: 0)
+    let charged = house.charged(names, in: house.engine.catalog, at: 1)
+    var attempt = ReservationAttempt()
+    func reserve(_ pico: Int128) -> ReservationAnswer {
+      let ask = ReservationAsk(ReservedAmount(PicoUSD(pico: pico)))
+      return fixture.reserve(ask, charged, &attempt, at: now)
+    }
+    func isHeld(_ answer: ReservationAnswer) -> Bool {
+      if case .held = answer { true } else { false }
+    }
+    house.engine.askForNames(true)
+    // A twentieth of 80.
+    #expect(isHeld(reserve(4)) && house.engine.budgetsInUse(at: now).isEmpty)
+    #expect(reserve(1) == .deferred && reserve(81) == .denied)
+    // The fleet's word holds in its window.
+    house.engine.changeClaims(ofDynamic: key, at: now) { use, claims in
+      #expect(use.limit?.pico == 100)
+      (claims.ceiling, claims.windowStart) = (PicoUSD(pico: 60), use.windowStart)
+    }
+    #expect(house.engine.budgetsInUse(at: now).map(\.name) == ["user-a"])
+    #expect(isHeld(reserve(36)) && reserve(1) == .deferred)
+    // While nobody can be asked it goes by what this node knows.
+    house.engine.askForNames(false)
+    #expect(isHeld(reserve(20)))
+    house.engine.askForNames(true)
+    // More than a small part of what is left is told without a request that waits.
+    house.engine.changeClaims(ofDynamic: key, at: now) { _, claims in claims = SlotClaims() }
+    #expect(house.engine.budgetsInUse(at: now).map(\.name) == ["user-a"])
+  }
+
+  @Test func anExtensionIsCoveredFirst() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 100, "100s")])
+    let charged = fixture.charged(tags: ["t"])
+    let found = try #require(NameBytes.with("t") { fixture.engine.catalog.budget(.tag, $0) })
+    fixture.record(10, tags: ["t"], at: at(0))
+    let held = try #require(fixture.held(5, charged, ttl: 10_000, at: at(0)))
+    #expect(fixture.engine.uncovered(held.id, by: 60_000, at: at(0)).isEmpty, "nobody is asked")
+    fixture.engine.changeClaims(of: found, at: at(0)) { _, claims in
+      (claims.ceiling, claims.coveredUntil) = (PicoUSD(pico: 50), at(30))
+    }
+    #expect(fixture.engine.uncovered(held.id, by: 29_000, at: at(1)).isEmpty)
+    let rooms = fixture.engine.uncovered(held.id, by: 30_000, at: at(1))
+    #expect(rooms.count == 1 && rooms.allSatisfy { $0.needed == .zero })
+    #expect(fixture.engine.uncovered(held.id, by: 5_000, at: at(1)).isEmpty, "it lasts so long")
+    #expect(fixture.engine.settledElsewhere(held.id) && !fixture.engine.settledElsewhere(held.id))
+    #expect(fixture.engine.reservationCounts.settled == 1)
+    #expect(fixture.engine.uncovered(held.id, by: 30_000, at: at(1)).isEmpty)
+  }
+
+  /// Others' claims alone are no use of this node's.
+  @Test func whatOthersClaimIsNoUse() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 100, "10s")])
+    let found = try #require(NameBytes.with("t") { fixture.engine.catalog.budget(.tag, $0) })
+    fixture.record(10, tags: ["t"], at: at(0))
+    fixture.engine.changeClaims(of: found, at: at(0)) { $1.others = PicoUSD(pico: 30) }
+    #expect(fixture.engine.use(of: found, at: at(1)).claims.others.pico == 30)
+    #expect(fixture.engine.budgetsInUse(at: at(1)).isEmpty)
+  }
+
   /// An outage policy sets others' parts aside for those who only filter; a ceiling is the node's own.
   @Test func aCeilingHoldsWhateverIsSetAside() throws {
     let fixture = EngineFixture([try budget(.tag, "t", 100, "10s")])

@@ -47,6 +47,18 @@ import Testing
     #expect(try self.fixture { $0.reservations.mode = .shared }.member.budgetsInUse().isEmpty)
   }
 
+  /// Of names' budgets the fleet is asked while it can be, unless nobody's reservations ask it.
+  @Test func ofNamesBudgetsTheFleetIsAsked() throws {
+    func asks(_ fixture: MemberFixture) -> Bool { fixture.engine.asksForNames }
+    #expect(try asks(self.fixture()))
+    #expect(try !asks(self.fixture { $0.reservations.mode = .shared }))
+    let fixture = try fixture()
+    fixture.member.setCeilings(by: .nobody)
+    #expect(!asks(fixture))
+    fixture.member.setCeilings(by: .fleet)
+    #expect(asks(fixture))
+  }
+
   @Test func aBudgetThatWentLeavesNothing() throws {
     let fixture = try fixture()
     grant(100, fixture)

@@ -41,9 +41,25 @@ import Testing
     #expect(fixture.member.budgetsInUse() == [])
     #expect(change(start) { _, claims in claims.others = PicoUSD(dollars: 4) })
     #expect(use().claims.others == PicoUSD(dollars: 4) && use().claims.ceiling == nil)
-    #expect(fixture.member.budgetsInUse() == [key])
+    #expect(fixture.member.budgetsInUse() == [], "they are no use of this node's")
     #expect(change(start) { _, claims in claims.others = .zero })
-    #expect(fixture.member.budgetsInUse() == [])
+    #expect(use().claims == SlotClaims())
+  }
+
+  /// A node is told of what ended here once the fleet can have heard of its cost: a pass later.
+  @Test func whatEndedElsewhereIsToldAPassLater() throws {
+    var ended = EndedElsewhere()
+    let one = EndedReservation("r1-1", wasSettled: true)
+    ended.add(one, of: "a")
+    #expect(ended.take().isEmpty && ended.take() == ["a": [one]] && ended.take().isEmpty)
+    for _ in 0...EndedElsewhere.bound { ended.add(one, of: "a") }
+    _ = ended.take()
+    ended.add(one, of: "b")
+    #expect(ended.take()["a"]?.count == EndedElsewhere.bound, "and no more meanwhile")
+    #expect(ended.take().isEmpty)
+    // Names from the store are anybody's words.
+    fixture.member.end([EndedReservation("", wasSettled: true), .init("r1-1", wasSettled: false)])
+    #expect(fixture.member.takeEnded().isEmpty && !fixture.member.hasReservations)
   }
 
   @Test func anotherWindowIsLeftAlone() throws {

@@ -14,6 +14,7 @@ import math
 import os
 import threading
 import time
+from decimal import Decimal
 
 import pytest
 
@@ -256,6 +257,97 @@ def test_shared_goes_by_what_was_heard(start, redis):
         eventually(lambda: not claims(redis), LONG, "nothing is claimed")
         held(two, 6.0)
     assert scrape(second).get("budgetd_reservation_waits_total", how="answered") == 0
+
+
+@pytest.mark.parametrize("mode", ["strict", "shared"])
+def test_an_idle_node_shows_what_others_hold(start, redis, mode):
+    fleet = Fleet(start, redis, 10, "--reservations", mode)
+    first, idle = fleet.node(), fleet.node()
+    with clients(first, idle) as (one, two):
+        large = held(one, 6.0)
+        eventually(lambda: reserved(idle) == 6.0, LONG, "others' claims are heard")
+        asked = dict(deployments=[dict(id="d", provider="openai")], estimated_cost_usd=5.0)
+        denied = two.call(filter_deployments=asked)
+        assert code_of(denied) == EXHAUSTED and "($6.0 reserved)" in denied.status.message
+        settle(one, large, 2.0)
+        eventually(lambda: reserved(idle) == 0, LONG, "nothing is claimed any more")
+        assert code_of(two.call(filter_deployments=asked)) == OK
+    assert redis.command("ZCARD", "budgetd:claimed") >= 1
+
+
+def test_a_reservation_that_ends_elsewhere_is_freed_where_it_was_made(start, redis):
+    fleet = Fleet(start, redis)
+    first, second = fleet.node("--node-id", "gateway-a"), fleet.node()
+    with clients(first, second) as (one, two):
+        settled, released, kept = (held(one, amount, ttl_ms=600_000) for amount in (3.0, 2.0, 1.0))
+        eventually(lambda: reserved(second) == 6.0, LONG, "others' claims are heard")
+        # The router goes over to another node.
+        settle(two, settled, 2.5)
+        reply = two.call(release_reservation=dict(reservation_id=released))
+        assert code_of(reply) == OK and not reply.release_reservation.released
+        for node in (first, second):
+            eventually(lambda: reserved(node) == 1.0, LONG, "the holds are freed")
+        agree(redis, [first, second], {OPENAI: SPEND}, {OPENAI: Decimal("2.5")}, adds=1000, timeout=LONG)
+        assert list(claims(redis).values()) == [1.0]
+        # Whatever is told to the list of a node that never was makes none.
+        made_up = kept.replace("gateway-a", "nobody")
+        settle(two, made_up, 0.5, idempotency_key="other")
+        counts = scrape(first)
+        assert counts.get("budgetd_reservations_ended_total", how="settled") == 1
+        assert counts.get("budgetd_reservations_ended_total", how="released") == 1
+        assert scrape(second).get("budgetd_reservations_ended_total", how="elsewhere") == 2
+        release(one, kept)
+        eventually(lambda: not claims(redis), LONG, "nothing is claimed")
+    assert redis.command("EXISTS", "budgetd:ended:nobody", "budgetd:ended:gateway-a") == 0
+
+
+NAMES = """
+budgetd:
+  budgets:
+    - {tag: "user:*", limit: 5, window: day}
+"""
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_names_budgets_hold_over_the_fleet(start, redis, size):
+    """A user's $5 on several nodes: 20 requests of $0.75 at once, and six are let through."""
+    fleet = Fleet(start, redis)
+    fleet.config = NAMES
+    nodes = [fleet.node() for _ in range(size)]
+    for run in range(3):
+        assert burst(nodes, f"user:{run}", 20, 0.75) == 6
+    # A small part of what is left is held without asking.
+    with clients(*nodes) as channels:
+        for channel in channels:
+            reply = channel.call(reserve_spend=dict(tags=["user:small"], amount_usd=0.25))
+            assert code_of(reply) == OK
+    assert not redis.command("EXISTS", "{budgetd_spend:tag:day:user:small}:bdh")
+
+
+def test_an_extension_is_told_before_it_is_promised(start, redis):
+    fleet = Fleet(start, redis)
+    node = fleet.node()
+
+    def extend(client, reservation, ttl):
+        return client.call(extend_reservation=dict(reservation_id=reservation, ttl_ms=ttl))
+
+    with clients(node) as (client,):
+        reservation = held(client, 3.0, ttl_ms=60_000)
+        reply = extend(client, reservation, 1_800_000)
+        assert code_of(reply) == OK, reply
+        until = reply.extend_reservation.expires_at_unix_ms
+        with redis.client() as store:
+            ends = [int(value.split()[2]) for name, value in store.hash(CLAIMS).items() if "." in name]
+        assert max(ends) >= until, "what is claimed outlives what is held"
+        # What is covered already is promised without asking; more is not, where nobody can be asked.
+        redis.server.pause()
+        try:
+            assert code_of(extend(client, reservation, 600_000)) == OK
+            refused = extend(client, reservation, 3_600_000)
+            assert code_of(refused) == UNAVAILABLE and "not extended" in refused.status.message
+        finally:
+            redis.server.resume()
+        eventually(lambda: code_of(extend(client, reservation, 3_600_000)) == OK, LONG, "told again")
 
 
 def test_spend_goes_on_where_claims_are_not_permitted(start, redis):

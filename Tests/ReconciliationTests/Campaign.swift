@@ -11,12 +11,14 @@ enum Campaign {
 
   /// Seeds over all scenarios together.
   static let seeds = Int(environment("BUDGETD_SIMULATION_SEEDS") ?? "") ?? 200
+  /// The first of each scenario's, so that a long run goes on where one before has ended.
+  static let first = UInt64(environment("BUDGETD_SIMULATION_FIRST") ?? "") ?? 1
 
   static func environment(_ name: String) -> String? {
     ProcessInfo.processInfo.environment[name]
   }
 
-  /// Runs seeds `1...count`, or the one that the environment asks for, until three have failed.
+  /// Runs so many seeds from `first` on, or the one that the environment asks for, until three have failed.
   static func run(
     _ scenario: Scenario, script: String, seeds: Int? = nil, failureBound: Int = 3
   ) -> Result {
@@ -28,7 +30,7 @@ enum Campaign {
     {
       return result
     }
-    for seed in wanted.map({ [$0] }) ?? Array(1...UInt64(count)) {
+    for seed in wanted.map({ [$0] }) ?? Array(first..<first + UInt64(count)) {
       result.seeds += 1
       do {
         let world = try World(scenario, seed: seed, script: script, isTraced: wanted != nil)

@@ -261,6 +261,6 @@ struct Mutant: CustomTestStringConvertible, Sendable {
         var scenario = scenario
         scenario.settings = { $0.clockStepMilliseconds = .max }
         return scenario
-      }, scenarios: [.clockJumps]),
+      }, scenarios: [.clockJumps], seeds: 600),
   ]
 }

@@ -47,7 +47,8 @@ import Testing
     // 4 open, each 0.2 above what was held, less the cushion; 40 % of 0.25 $/s for 2 s.
     #expect(abs(bound.overrun - 0.8) < 1e-12 && abs(bound.unreserved - 0.2) < 1e-12)
     #expect(abs(bound.dollars - 0.5) < 1e-12)
-    #expect(bound.lines[1] == "overspent by at most max(0, X - Z) + U = $0.50, 5 % of the limit")
+    #expect(bound.lines[2] == "overspent by at most max(0, X - Z) + U = $0.50, 5 % of the limit")
+    #expect(bound.lines[1].contains("one node") && bound.lines.count == 6)
     #expect(bound.json.text.contains(#""cushion_usd":0.5"#))
     // A cushion that covers it leaves what is not reserved.
     let none = OverspendBound(response.providers[1], .provider, totals, flightSeconds: 2)
@@ -57,6 +58,32 @@ import Testing
     #expect(
       OverspendBound(unlimited, .tag, totals, flightSeconds: 2).lines
         == ["tag x has no limit: it cannot be overspent"])
+  }
+
+  /// In a fleet others have as much under way, and the mode says what they may hold unseen.
+  @Test func aBoundIsOfItsMode() throws {
+    let response = budgets()
+    var totals = try #require(response.reservations)
+    (totals.nodes, totals.reconcileIntervalMilliseconds) = (3, 1_000)
+    var budget = response.providers[0]
+    budget.reservationMode = .strict
+    let strict = OverspendBound(budget, .provider, totals, flightSeconds: 2)
+    #expect(abs(strict.overrun - 2.4) < 1e-12 && abs(strict.dollars - 1.1) < 1e-12)
+    #expect(strict.lines[1].contains("strict, 3 nodes") && strict.unseen == 0)
+    budget.reservationMode = .shared
+    let shared = OverspendBound(budget, .provider, totals, flightSeconds: 2)
+    // A quarter of a dollar a second, for two agreements and a tenth of a second.
+    #expect(abs(shared.unseen - 0.525) < 1e-12 && abs(shared.dollars - 1.625) < 1e-12)
+    #expect(shared.lines[1].contains("2 times") && shared.lines[2].contains("+ S = "))
+    #expect(shared.json.text.contains(#""reservation_mode":"shared","nodes":3"#))
+    // Of a name's budget each node holds a little without asking.
+    budget.reservationMode = .strict
+    var named = OverspendBound(budget, .provider, totals, flightSeconds: 2)
+    named.isByPattern = true
+    #expect(abs(named.allowances - 2 * 0.05 * 8) < 1e-12)
+    #expect(named.lines.contains { $0.hasPrefix("  A  $0.80") })
+    budget.reservationMode = nil
+    #expect(OverspendBound(budget, .tag, totals, flightSeconds: 2).lines[1].contains("not know"))
   }
 
   @Test func nothingRecordedIsTakenAsUnreserved() {

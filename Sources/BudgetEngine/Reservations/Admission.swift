@@ -14,6 +14,8 @@ struct SlotRoom: Sendable {
   var isForWantOfRoom = false
   /// Whether what is spent counts: not for a free candidate, unless its provider or itself.
   var isAsked = true
+  /// Whether the fleet is asked for more of it than a small part of what is left.
+  var hasAllowance = false
 
   /// Spend, others' too, pending and withheld.
   var compared = PicoUSD.zero
@@ -40,6 +42,15 @@ struct SlotRoom: Sendable {
 
   /// Whether the limit is of account.
   private var isLimited: Bool { limit != BudgetCatalog.unlimited && mode == .enforce && isAsked }
+
+  /// The limit that a hold in a name's budget is noted with; nil: it is another budget.
+  var notedLimit: PicoUSD? {
+    guard life != 0 else { return nil }
+    return mode == .enforce ? limit : BudgetCatalog.unlimited
+  }
+
+  /// Whether a name's budget has a ceiling of the open window, and the fleet is asked at all.
+  private var hasOwnCeiling: Bool { hasAllowance && claims.windowStart == windowStart }
 
   /// The part that is left of the limit beside what is kept back.
   private var rest: PicoUSD { limit - compared - held - cushion - claims.others }
@@ -68,8 +79,10 @@ struct SlotRoom: Sendable {
     verdict = .admits
     let isShort = isShort(of: reserved)
     wouldDeny = isShort && mode == .shadow
-    if isLimited, !isForWantOfRoom, let ceiling = claims.ceiling {
+    if isLimited, !isForWantOfRoom, let ceiling = claims.ceiling, life == 0 || hasOwnCeiling {
       judge(reserved, by: ceiling, at: now)
+    } else if isLimited, hasAllowance, !isForWantOfRoom {
+      judgeByAllowance(reserved)
     } else if isShort, mode != .shadow {
       verdict = .denies
     }
@@ -90,6 +103,17 @@ struct SlotRoom: Sendable {
     let usable = isOfWindow && now <= claims.usableUntil ? ceiling : .zero
     let use = need(of: reserved) + held + cushion
     if own + use > usable || spent + use > limit { verdict = .lacks }
+  }
+
+  /// Of a name's budget a node holds a small part of what is left without asking: there may be a million
+  /// of them, most of them far from their limits.
+  private mutating func judgeByAllowance(_ reserved: ReservedAmount) {
+    if compared >= limit || compared + reserved.amount > limit {
+      verdict = .denies
+      return
+    }
+    let use = need(of: reserved) + held + cushion
+    if !Allowance.covers(use, ofLeft: limit - compared - claims.others) { verdict = .lacks }
   }
 
   /// How much more is kept back here with `reserved` than without.
@@ -127,6 +151,16 @@ struct SlotRoom: Sendable {
   }
 }
 
+/// The part of what is left of a name's budget that a node keeps back without telling the fleet.
+enum Allowance {
+  /// 5 %: with n nodes a limit is passed by (n - 1) times as much of what was left, at the most.
+  private static let parts: Int128 = 20
+
+  static func covers(_ use: PicoUSD, ofLeft left: PicoUSD) -> Bool {
+    use.pico * parts <= left.pico
+  }
+}
+
 /// A budget that the fleet is to be asked for.
 public struct LackingRoom: Hashable, Sendable {
   /// The budget's slot.
@@ -150,6 +184,8 @@ public struct ReservationAttempt: Sendable {
   /// The budgets concerned, in the order of their locks.
   var rooms: [SlotRoom] = []
   var candidate: UInt32?
+  /// Whether the fleet is asked for more of names' budgets than an allowance.
+  private var asksForNames = false
   /// Whether some budget that all candidates have in common denied the last attempt.
   private(set) var isDeniedForAll = false
   /// The amount as it was judged last.
@@ -158,13 +194,14 @@ public struct ReservationAttempt: Sendable {
   /// Makes an empty one.
   public init() {}
 
-  mutating func begin(candidate: UInt32?) {
+  mutating func begin(candidate: UInt32?, askingForNames asksForNames: Bool) {
     if !denials.isEmpty { denials.removeAll(keepingCapacity: true) }
     if !lacking.isEmpty { lacking.removeAll(keepingCapacity: true) }
     if !rooms.isEmpty { rooms.removeAll(keepingCapacity: true) }
     denialsOmitted = 0
     isDeniedForAll = false
     self.candidate = candidate
+    self.asksForNames = asksForNames
   }
 
   /// The verdict of all budgets together, once each was looked at.
@@ -243,6 +280,7 @@ public struct ReservationAttempt: Sendable {
       var room = SlotRoom(
         charged.slots[index], pattern: charged.pattern(of: charged.slots[index]),
         life: charged.life(of: charged.slots[index]), in: catalog)
+      room.hasAllowance = asksForNames && room.life != 0
       if isFree { room.isAsked = room.scope == .provider || room.scope == .deployment }
       rooms.append(room)
       // A few, and nearly in order: moved into place one by one.

@@ -108,7 +108,9 @@ extension BudgetEngine {
     var ask = ReservationAsk(round.amounts[candidate], ttl: round.ttl, key: round.key)
     if isFree { ask.amount = ReservedAmount(.zero) }
     round.attempt.maximumDenials = question.maximumDenials
-    round.attempt.begin(candidate: UInt32(truncatingIfNeeded: candidate))
+    round.attempt.begin(
+      candidate: UInt32(truncatingIfNeeded: candidate),
+      askingForNames: reservations.asksForNames)
     round.attempt.add(round.charged, in: catalog, isFree: isFree)
     return reserve(ask, at: round.moment.now, with: &round.attempt)
   }

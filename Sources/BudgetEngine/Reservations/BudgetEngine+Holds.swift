@@ -30,7 +30,12 @@ extension BudgetEngine {
   ) -> Bool {
     installed.withLock { installed in
       guard let slot = installed.slot(of: key) else { return false }
-      shards.changeClaims(of: slot, at: now, change)
+      let limit = installed.limit(ofDynamic: key, slot)
+      shards.changeClaims(of: slot, at: now) { use, claims in
+        var use = use
+        use.limit = limit
+        change(use, &claims)
+      }
       return true
     }
   }
@@ -44,12 +49,16 @@ extension BudgetEngine {
     }
   }
 
-  /// The budgets in which something is kept back, or claimed of the window that is open at `now`.
+  /// The budgets in which something is kept back, or may be in the window that is open at `now` without
+  /// asking the fleet.
   public func budgetsInUse(at now: Timestamp) -> [BudgetKey] {
-    installed.withLock { installed in
-      var keys: [BudgetKey] = []
-      shards.forEachHeld(at: now) { slot, state in keys.append(installed.key(of: slot, state)) }
-      return keys
+    let used = shards.slotsInUse(at: now)
+    if used.isEmpty { return [] }
+    return installed.withLock { installed in
+      used.compactMap { slot, life in
+        let state = shards.state(of: slot)
+        return state.life == life ? installed.key(of: slot, state) : nil
+      }
     }
   }
 
@@ -86,6 +95,18 @@ extension BudgetEngine {
 }
 
 extension InstalledCatalog {
+  /// The limit in force of the budget that a name has from a pattern; nil: none denies.
+  fileprivate func limit(ofDynamic key: BudgetKey, _ slot: Int32) -> PicoUSD? {
+    guard let window = registry.keys.knownWindow(text: key.windowText) else { return nil }
+    let pattern = NameBytes.with(key.name) {
+      catalog.pattern(giving: key.scope, $0, window: window)
+    }
+    guard let pattern else { return nil }
+    let (limit, mode) = catalog.policies.inForce(
+      ofDynamic: slot, under: catalog.patterns.policy(Int(pattern)))
+    return mode == .enforce && limit != BudgetCatalog.unlimited ? limit : nil
+  }
+
   /// The slot of the budget that goes by `key`; of a name that has none yet from a pattern, a new one:
   /// what is kept back there keeps it.
   fileprivate mutating func slot(

@@ -12,7 +12,7 @@ extension BudgetEngine {
     _ ask: ReservationAsk, over charged: ChargedSlots, at moment: ReservationMoment,
     with attempt: inout ReservationAttempt
   ) -> ReservationAnswer {
-    attempt.begin(candidate: nil)
+    attempt.begin(candidate: nil, askingForNames: reservations.asksForNames)
     if charged.isStale { return .outdated }
     attempt.add(charged, in: moment.catalog, isFree: false)
     return reserve(ask, at: moment.now, with: &attempt)
@@ -102,12 +102,37 @@ extension BudgetEngine {
   }
 
   /// Ends an open reservation without a record; false: it is not open, or not known.
-  public func release(_ id: ReservationID, at now: Timestamp) -> Bool {
+  public func release(_ id: ReservationID, at now: Timestamp) -> Bool { end(id, as: .released) }
+
+  /// Ends an open reservation whose cost another node has recorded; false: it is not open, or not known.
+  @discardableResult
+  public func settledElsewhere(_ id: ReservationID) -> Bool { end(id, as: .settled) }
+
+  private func end(_ id: ReservationID, as state: ReservationEntry.State) -> Bool {
     guard let place = place(of: id) else { return false }
     return reservations.with(place.slab) { contents in
       guard contents.isOpen(place.index, life: place.life) else { return false }
-      end(place.index, as: .released, in: &contents)
+      end(place.index, as: state, in: &contents)
       return true
+    }
+  }
+
+  /// The budgets of an open reservation of which the fleet has to hear before it lasts `ttl` from now:
+  /// this node's claims there might end sooner.
+  public func uncovered(
+    _ id: ReservationID, by ttl: Int64, at now: Timestamp
+  ) -> [LackingRoom] {
+    guard let place = place(of: id) else { return [] }
+    let until = Timestamp(unixMilliseconds: now.unixMilliseconds + ttl)
+    return reservations.with(place.slab) { contents in
+      guard contents.isOpen(place.index, life: place.life), contents[place.index].until < until
+      else { return [] }
+      var rooms: [LackingRoom] = []
+      contents.forEachSlot(of: place.index) { slot in
+        guard shards.isUncovered(slot, until: until, at: now) else { return }
+        rooms.append(LackingRoom(slot: slot, life: 0, needed: .zero))
+      }
+      return rooms
     }
   }
 
@@ -178,6 +203,13 @@ extension BudgetEngine {
 
   /// Counts of reservations. Costs some microseconds.
   public var reservationCounts: ReservationCounts { reservations.counts }
+
+  /// Whether the fleet is asked before more is kept back of budgets that names have from patterns than a
+  /// small part of what is left of them; else they go by what this node knows.
+  public func askForNames(_ asks: Bool) { reservations.askForNames(asks) }
+
+  /// Whether it is.
+  public var asksForNames: Bool { reservations.asksForNames }
 
   /// How reservations are made and named.
   public var reservationSettings: ReservationSettings { reservations.settings }

@@ -60,9 +60,19 @@ extension BudgetShards {
       guard case .held(let amount) = holding else { return holding }
       let hold = SlotHolds.Hold(amount, until: ask.until)
       for index in start..<end {
-        slots.add(hold, to: attempt.rooms[index].slot, isNoted: notesHolds)
+        slots.add(
+          hold, to: attempt.rooms[index].slot, limit: attempt.rooms[index].notedLimit,
+          isNoted: notesHolds)
       }
       return holding
+    }
+  }
+
+  /// Whether a hold of `slot` may not last until then before the fleet has heard of it.
+  func isUncovered(_ slot: Int32, until: Timestamp, at now: Timestamp) -> Bool {
+    shards[Int(slot) & Self.mask].slots.withLock { slots in
+      let claims = slots.use(of: slot, at: now).claims
+      return claims.ceiling != nil && claims.coveredUntil < until
     }
   }
 
@@ -75,7 +85,9 @@ extension BudgetShards {
 
   /// Puts a hold back that was taken out: it was admitted before.
   func restore(_ hold: SlotHolds.Hold, to slot: Int32) {
-    shards[Int(slot) & Self.mask].slots.withLock { $0.add(hold, to: slot, isNoted: notesHolds) }
+    shards[Int(slot) & Self.mask].slots.withLock {
+      $0.add(hold, to: slot, limit: nil, isNoted: notesHolds)
+    }
   }
 
   /// A hold ends later.
@@ -163,20 +175,22 @@ extension BudgetShards {
     }
   }
 
-  /// Calls `body`, under each shard's lock, with the slots in which something is kept back or claimed.
-  func forEachHeld(at now: Timestamp, _ body: (Int32, SlotState) -> Void) {
+  /// The slots that are in use at `now`, and their lives. The cost goes by how many have holds or
+  /// ceilings, and not by how many budgets there are.
+  func slotsInUse(at now: Timestamp) -> [(slot: Int32, life: UInt32)] {
+    var used: [(slot: Int32, life: UInt32)] = []
     for shard in 0..<Self.count {
       shards[shard].slots.withLock { slots in
-        guard slots.holds.count > 0 else { return }
-        for index in slots.places.indices where slots.places[index].state.holds != Slot.none {
-          let isOpen = slots.places[index].state.isOpen(at: now)
-          let holds = slots.holds[slots.places[index].state.holds]
-          guard holds.isInUse(whileOpen: isOpen) else { continue }
-          let slot = Int32(index * Self.count + shard)
-          body(slot, slots.places[index].state)
+        for place in slots.holds.owners.indices {
+          let slot = slots.holds.owners[place]
+          guard slot != Slot.none, slots.isInUse(slot, holdsAt: Int32(place), at: now) else {
+            continue
+          }
+          used.append((slot, slots.life(of: slot)))
         }
       }
     }
+    return used
   }
 
   /// Calls `body`, under each shard's lock, with the slots whose sums have changed since they were
@@ -220,8 +234,25 @@ extension ShardSlots {
     places.span[Self.place(of: slot)].state.life
   }
 
-  fileprivate mutating func add(_ hold: SlotHolds.Hold, to slot: Int32, isNoted: Bool) {
-    updateHolds(slot, isNoted: isNoted) { _, holds in holds.add(hold, isNoted: isNoted) }
+  fileprivate func isInUse(_ slot: Int32, holdsAt place: Int32, at now: Timestamp) -> Bool {
+    let states = places.span
+    let index = Self.place(of: slot)
+    if holds.hasCeiling(at: place), states[index].state.isOpen(at: now) { return true }
+    guard holds.isInUse(at: place) else { return false }
+    // Of names' budgets nobody has to hear of little.
+    guard states[index].state.home != SlotState.noHome else { return true }
+    return !holds.isWithinAllowance(
+      at: place, spent: states[index].state.committedAndPending(at: now))
+  }
+
+  /// `limit`: what the budget is noted to have; nil: what was noted before.
+  fileprivate mutating func add(
+    _ hold: SlotHolds.Hold, to slot: Int32, limit: PicoUSD?, isNoted: Bool
+  ) {
+    updateHolds(slot, isNoted: isNoted) { _, holds in
+      holds.add(hold, isNoted: isNoted)
+      if let limit { holds.limit = limit }
+    }
   }
 
   fileprivate mutating func remove(_ hold: SlotHolds.Hold, from slot: Int32, isNoted: Bool) {
@@ -278,6 +309,8 @@ public struct BudgetUse: Sendable {
   public var openReservations = 0
   /// When the open window began; nil: none is open.
   public var windowStart: Timestamp?
+  /// The limit that reservations in a name's budget are denied by; nil: none is, or it is another budget's.
+  public var limit: PicoUSD?
   /// When the last of them ends, in seconds since 1970, where their sums are written down; else the
   /// smallest number.
   public var lastEndSeconds = Int64.min

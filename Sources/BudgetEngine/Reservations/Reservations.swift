@@ -23,6 +23,7 @@ final class Reservations: Sendable {
   private let sequence = Atomic<UInt64>(0)
   private let openCount = Atomic<Int>(0)
   private let elsewhereCount = Atomic<UInt64>(0)
+  private let asking = Atomic<Bool>(false)
   /// Earlier lives' holds by their ends, the last one first: the slots, and how far the search for ends
   /// has to look.
   private let inherited = Locked<[InheritedEnd]>([])
@@ -52,6 +53,11 @@ final class Reservations: Sendable {
     openCount.subtract(1, ordering: .relaxed)
     return nil
   }
+
+  /// Whether the fleet is asked for more of names' budgets than an allowance. One atomic load.
+  var asksForNames: Bool { asking.load(ordering: .relaxed) }
+
+  func askForNames(_ asks: Bool) { asking.store(asks, ordering: .relaxed) }
 
   /// Tells whoever wants to know that one is open, and none was before.
   func tellOfFirst() { first.withLock { $0 }?() }

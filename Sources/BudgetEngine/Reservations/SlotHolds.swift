@@ -28,6 +28,8 @@ struct SlotHolds: Sendable {
   private(set) var inherited: [HeldSum] = []
   /// The fleet's word.
   var claims = SlotClaims()
+  /// The limit of a name's budget when something was last held there.
+  var limit = BudgetCatalog.unlimited
   /// Whether the sums have changed since they were written down.
   var isChanged = false
 
@@ -39,12 +41,10 @@ struct SlotHolds: Sendable {
     count == 0 && inherited.isEmpty && !isChanged && claims == SlotClaims()
   }
 
-  /// Whether there is more than a ceiling of nothing: something is kept back, or claimed of the window
-  /// that is open. Claims on one that has ended are void, and no reason to begin another.
-  func isInUse(whileOpen isOpen: Bool) -> Bool {
-    count > 0 || !inherited.isEmpty
-      || isOpen && (claims.others > .zero || claims.ceiling ?? .zero > .zero)
-  }
+  /// Whether something is kept back here, or may be without asking in the window that is open. A ceiling
+  /// of one that has ended is void, and no reason to begin another.
+  var isInUse: Bool { count > 0 || !inherited.isEmpty }
+  var hasCeiling: Bool { claims.ceiling ?? .zero > .zero }
 
   mutating func add(_ hold: Hold, isNoted: Bool) {
     held += hold.amount
@@ -174,6 +174,9 @@ public struct SlotClaims: Hashable, Sendable {
   public var ceiling: PicoUSD?
   /// The last instant at which the ceiling holds.
   public var usableUntil = Timestamp.latest
+  /// Until then a hold may last that is taken or extended now: what the fleet knows of this node's claim
+  /// outlives it.
+  public var coveredUntil = Timestamp.latest
   /// The window that the ceiling is of: in another one nothing may be spent or reserved by it.
   public var windowStart: Timestamp?
   /// Whether the budget is so near to its limit that what is freed is the fleet's: the ceiling is lowered
@@ -189,6 +192,8 @@ public struct SlotClaims: Hashable, Sendable {
 /// The holds of one shard's slots; places are handed out again.
 struct HoldTable: Sendable {
   private var holds: [SlotHolds] = []
+  /// Whose they are; `Slot.none`: the place is free.
+  private(set) var owners: [Int32] = []
   private var free: [Int32] = []
   /// The slots whose sums have changed since they were taken.
   var changed: [Int32] = []
@@ -206,6 +211,19 @@ struct HoldTable: Sendable {
     _modify { yield &holds[Int(place)] }
   }
 
+  /// Whether something is kept back at `place`, or may be; the holds are not copied.
+  func isInUse(at place: Int32) -> Bool { holds.span[Int(place)].isInUse }
+  func hasCeiling(at place: Int32) -> Bool { holds.span[Int(place)].hasCeiling }
+
+  /// Whether so little is kept back at `place`, of a name's budget with that much spent, that the fleet need
+  /// not hear of it.
+  func isWithinAllowance(at place: Int32, spent: PicoUSD) -> Bool {
+    let limit = holds.span[Int(place)].limit
+    guard limit != BudgetCatalog.unlimited else { return true }
+    let own = holds.span[Int(place)].held + holds.span[Int(place)].cushion
+    return Allowance.covers(own, ofLeft: limit - spent)
+  }
+
   /// Puts what is kept back at `place` into `room`; its lists are not touched.
   func look(at place: Int32, into room: inout SlotRoom) {
     let index = Int(place)
@@ -215,15 +233,20 @@ struct HoldTable: Sendable {
     room.claims = holds[index].claims
   }
 
-  mutating func add() -> Int32 {
-    if let place = free.popLast() { return place }
+  mutating func add(for slot: Int32) -> Int32 {
+    if let place = free.popLast() {
+      owners[Int(place)] = slot
+      return place
+    }
     holds.append(SlotHolds())
+    owners.append(slot)
     return Int32(holds.count - 1)
   }
 
   mutating func remove(_ place: Int32) {
     precondition(holds[Int(place)].isEmpty, "holds are lost")
     holds[Int(place)] = SlotHolds()
+    owners[Int(place)] = Slot.none
     free.append(place)
   }
 }

@@ -68,7 +68,7 @@ struct ShardSlots: Sendable {
     _ slot: Int32, isNoted: Bool, _ change: (inout SlotState, inout SlotHolds) -> Result
   ) -> Result {
     let place = Self.place(of: slot)
-    if places[place].state.holds == Slot.none { places[place].state.holds = holds.add() }
+    if places[place].state.holds == Slot.none { places[place].state.holds = holds.add(for: slot) }
     let index = places[place].state.holds
     let result = change(&places[place].state, &holds[index])
     if isNoted, !holds[index].isChanged {

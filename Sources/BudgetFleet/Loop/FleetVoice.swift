@@ -10,6 +10,7 @@ final class FleetVoice {
   private var faulty: [PassReport.BudgetFault] = []
   private var nodesFault: String?
   private var claimsRefusal: String?
+  private var asideRefusal: String?
   private var isFailing = false
   private var lastFailure: String?
   private var isPartial = false
@@ -102,6 +103,17 @@ final class FleetVoice {
     isPartial = report.awayReason != nil
   }
 
+  /// Whether Redis lists claims changes.
+  private func noteAside(_ report: PassReport) {
+    guard report.isOfPass, report.asideRefusal != asideRefusal else { return }
+    asideRefusal = report.asideRefusal
+    if let asideRefusal {
+      log.warning(
+        "Redis' user may not list claims or tell of reservations that ended on another node: \(asideRefusal); give it ~budgetd:claimed and ~budgetd:ended:* with +zrangebyscore +zscore +lpop +rpush +pexpire; until then nodes show what others hold only of budgets in which they hold something too, and such reservations end by their time"
+      )
+    }
+  }
+
   /// Whether Redis keeps claims changes.
   private func noteClaims(_ report: PassReport) {
     guard report.claimsRefusal != claimsRefusal else { return }
@@ -143,6 +155,7 @@ final class FleetVoice {
       }
     }
     noteClaims(report)
+    noteAside(report)
     if report.faults != faulty {
       faulty = report.faults
       for fault in faulty {

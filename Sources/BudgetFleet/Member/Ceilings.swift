@@ -83,6 +83,8 @@ extension FleetMember {
 
   private func place() {
     let (budgets, rule) = ceilings.withLock { ($0.budgets, $0.ruleInForce) }
+    // Those of names have a small part of what is left, or nobody is asked.
+    engine.askForNames(rule == .fleet && options.reservations.mode == .strict)
     let now = time.now()
     for budget in budgets.values {
       let limit = budget.definition.limit
@@ -105,7 +107,7 @@ extension FleetMember {
 extension SlotClaims {
   fileprivate mutating func place(_ ceiling: PicoUSD?) {
     self.ceiling = ceiling
-    usableUntil = .latest
+    (usableUntil, coveredUntil) = (.latest, .latest)
     windowStart = nil
     isTight = false
   }

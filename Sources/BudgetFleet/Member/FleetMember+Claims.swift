@@ -1,4 +1,4 @@
-import BudgetEngine
+public import BudgetEngine
 public import BudgetModel
 import Locks
 public import Reconciliation
@@ -20,6 +20,47 @@ extension FleetMember {
     return used + waitedFor.filter { !known.contains($0) }
   }
 
+  /// How reservations in a budget are kept within its limit.
+  public func mode(of key: BudgetKey) -> ClaimMode {
+    let isEntry = positions.withLock { $0.byKey[key] != nil }
+    return isEntry ? options.reservations.mode(of: key) : options.reservations.mode
+  }
+
+  /// How often this node agrees with the others.
+  public var interval: Duration { options.interval }
+
+  /// Budgets for which a reservation waits.
+  public func budgetsWaitedFor() -> [BudgetKey] { waiting.budgets }
+
+  /// How long the longest of those that wait for a budget would be held.
+  public func waitingTime(for key: BudgetKey) -> Duration { waiting.longestTime(for: key) }
+
+  /// This node's name in the names of its reservations.
+  public var reservationNode: String { engine.reservationSettings.node }
+
+  /// Whether a reservation of this node is open.
+  public var hasReservations: Bool { engine.openReservations > 0 }
+
+  /// A reservation of another node has ended here: that one is told, once the fleet has had time to hear
+  /// what it has cost.
+  public func hasEnded(_ id: ReservationID, wasSettled: Bool) {
+    endedElsewhere.withLock {
+      $0.add(EndedReservation(id.text, wasSettled: wasSettled), of: id.node)
+    }
+  }
+
+  /// Others' reservations that have ended here.
+  public func takeEnded() -> [String: [EndedReservation]] { endedElsewhere.withLock { $0.take() } }
+
+  /// Reservations of this node have ended on others. Their names are others' words.
+  public func end(_ ended: [EndedReservation]) {
+    let now = time.now()
+    for one in ended {
+      guard let id = NameBytes.with(one.id, { ReservationID($0) }) else { continue }
+      if one.wasSettled { engine.settledElsewhere(id) } else { _ = engine.release(id, at: now) }
+    }
+  }
+
   /// How long a reservation waits at most until the fleet was asked.
   public var reserveWait: Duration { options.reservations.wait }
 
@@ -34,14 +75,22 @@ extension FleetMember {
     waiting.answered(key, wasListed: wasListed)
   }
 
+  /// Reservations in a name's budget need no ceiling any more.
+  public func dropClaims(of key: BudgetKey) {
+    engine.changeClaims(ofDynamic: key, at: time.now()) { _, claims in
+      let others = claims.others
+      claims = SlotClaims()
+      claims.others = others
+    }
+  }
+
   /// Has the claims of a budget changed by what this node uses of it, at one instant.
   public func changeClaims(
     of key: BudgetKey, inWindowFrom start: Timestamp,
     _ change: (NodeUse, inout NodeClaims) -> Void
   ) {
-    guard let budget = positions.withLock({ $0.byKey[key] }) else { return }
     let now = time.now()
-    engine.changeClaims(of: budget, at: now) { use, claims in
+    let step = { (use: BudgetUse, claims: inout SlotClaims) in
       guard use.windowStart == start else { return }
       let use = NodeUse(use, at: now)
       var changed = NodeClaims(claims, inWindowFrom: start, use)
@@ -54,7 +103,35 @@ extension FleetMember {
       let isStrict = changed.ceiling != nil
       claims.usableUntil = isStrict ? changed.usableUntil : .latest
       claims.windowStart = isStrict ? start : nil
+      claims.coveredUntil = isStrict ? changed.coveredUntil : .latest
     }
+    if let budget = positions.withLock({ $0.byKey[key] }) {
+      engine.changeClaims(of: budget, at: now, step)
+    } else {
+      engine.changeClaims(ofDynamic: key, at: now, step)
+    }
+  }
+}
+
+/// Others' reservations that have ended here, until their nodes are told.
+struct EndedElsewhere: Sendable {
+  /// Those of the pass before, and those since: what the latter have cost the fleet may not know yet.
+  private var ready: [String: [EndedReservation]] = [:]
+  private var fresh: [String: [EndedReservation]] = [:]
+  private var count = 0
+
+  /// More are not told: they end by their time.
+  static let bound = 10_000
+
+  mutating func add(_ ended: EndedReservation, of node: String) {
+    guard count < Self.bound else { return }
+    count += 1
+    fresh[node, default: []].append(ended)
+  }
+
+  mutating func take() -> [String: [EndedReservation]] {
+    defer { (ready, fresh, count) = (fresh, [:], fresh.values.reduce(0) { $0 + $1.count }) }
+    return ready
   }
 }
 
@@ -66,7 +143,7 @@ extension NodeUse {
   init(_ use: BudgetUse, at now: Timestamp) {
     self.init(committed: use.spend)
     (pending, held, cushion) = (use.pending, use.held, use.cushion)
-    open = use.openReservations
+    (open, limit) = (use.openReservations, use.limit)
     guard held > .zero else { return }
     // Ends are known where they are written down.
     longestRest =
@@ -82,7 +159,7 @@ extension NodeClaims {
   init(_ claims: SlotClaims, inWindowFrom start: Timestamp, _ use: NodeUse) {
     self.init()
     (others, ceiling, isTight) = (claims.others, claims.ceiling, claims.isTight)
-    usableUntil = claims.usableUntil
+    (usableUntil, coveredUntil) = (claims.usableUntil, claims.coveredUntil)
     if ceiling != nil, let window = claims.windowStart, window != start { ceiling = .zero }
     if claims.isOfPolicy { ceiling = use.total }
   }

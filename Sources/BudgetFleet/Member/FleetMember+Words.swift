@@ -29,23 +29,30 @@ extension FleetMember {
   }
 
   /// The fault, and since when it is there.
-  var outageText: String {
-    let (lastPassAt, startedAt, failure, isUnderstood) = state.withLock {
-      (
-        $0.lastPassAt, $0.startedAt, $0.standing.failure,
-        $0.clockDoubt != nil || $0.standing.isPartial
-      )
+  var outageText: String { words.outage }
+
+  /// The effect of the outage, and the way out.
+  var policyText: String { words.policy }
+
+  private var words: StandingWords { state.withLock { StandingWords(state: $0, options: options) } }
+}
+
+/// Words for how a member stands with its fleet.
+private struct StandingWords {
+  let state: FleetMemberState
+  let options: FleetOptions
+
+  var outage: String {
+    let reason = state.standing.failure.map { ": \($0)" } ?? ": no answer yet"
+    guard let lastPassAt = state.lastPassAt else {
+      return "no agreement with Redis since the start at \(state.startedAt.iso8601)\(reason)"
     }
-    let reason = failure.map { ": \($0)" } ?? ": no answer yet"
-    guard let lastPassAt else {
-      return "no agreement with Redis since the start at \(startedAt.iso8601)\(reason)"
-    }
+    let isUnderstood = state.clockDoubt != nil || state.standing.isPartial
     let what = isUnderstood ? "no agreement with Redis" : "Redis is away"
     return "\(what), the last agreement was at \(lastPassAt.iso8601)\(reason)"
   }
 
-  /// The effect of the outage, and the way out.
-  var policyText: String {
+  var policy: String {
     switch options.policy {
     case .open:
       "--outage-policy open: budgets go by what this node knows, others' new spend is not seen, "
@@ -55,13 +62,12 @@ extension FleetMember {
         + "and open go on without it"
     case .share:
       "--outage-policy share: this node gives out its part of what is left of each limit, "
-        + "\(shareText), until Redis answers"
+        + "\(share), until Redis answers"
     }
   }
 
-  private var shareText: String {
-    let nodes = state.withLock { $0.standing.nodes }
-    if let nodes { return "one of \(nodes)" }
+  private var share: String {
+    if let nodes = state.standing.nodes { return "one of \(nodes)" }
     return "one of \(options.size ?? 1) (--fleet-size) or of as many as were stored"
   }
 }

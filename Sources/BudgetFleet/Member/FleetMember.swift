@@ -67,6 +67,8 @@ public final class FleetMember: FleetNode, Sendable {
   public let waiting: FleetWaiting
   /// Who may reserve how much without asking, where the fleet is to be asked.
   let ceilings = Locked(Ceilings())
+  /// Others' reservations that have ended here.
+  let endedElsewhere = Locked(EndedElsewhere())
   /// Whether a change was made here that the store is to be told at once.
   let mustTell = Atomic<Bool>(false)
   private let started: Duration
@@ -104,17 +106,7 @@ public final class FleetMember: FleetNode, Sendable {
       $0.byKey = Dictionary(
         catalog.budgets.map { ($0.definition.key, $0) }, uniquingKeysWith: { first, _ in first })
     }
-    return FleetBudgets(
-      generation: catalog.edition,
-      budgets: catalog.budgets.map {
-        let definition = $0.definition
-        var budget = FleetBudget(
-          key: definition.key, limit: definition.limit, rule: definition.rule,
-          origin: definition.origin)
-        budget.mode = options.reservations.mode(of: definition.key)
-        budget.isBounding = definition.policy.mode == .enforce
-        return budget
-      }, patterns: catalog.patternsInForce.map { FleetPattern($0) })
+    return FleetBudgets(catalog, options.reservations)
   }
 
   /// Everything that was recorded since the last call: committed totals only.
@@ -244,4 +236,25 @@ public final class FleetMember: FleetNode, Sendable {
 
   /// The time since the start, for the standing.
   var elapsed: Duration { uptime() - started }
+}
+
+extension FleetBudgets {
+  fileprivate init(_ catalog: BudgetCatalog, _ reservations: FleetReservations) {
+    self.init(
+      generation: catalog.edition,
+      budgets: catalog.budgets.map {
+        let definition = $0.definition
+        var budget = FleetBudget(
+          key: definition.key, limit: definition.limit, rule: definition.rule,
+          origin: definition.origin)
+        budget.mode = reservations.mode(of: definition.key)
+        budget.isBounding = definition.policy.mode == .enforce
+        return budget
+      },
+      patterns: catalog.patternsInForce.map {
+        var pattern = FleetPattern($0)
+        pattern.mode = reservations.mode
+        return pattern
+      })
+  }
 }

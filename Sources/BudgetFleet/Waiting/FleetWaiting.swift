@@ -153,6 +153,11 @@ public final class FleetWaiting: Sendable {
     state.withLock { $0.room.takeWaiting(for: key) }
   }
 
+  /// How long the longest of those that wait for a budget would be held.
+  func longestTime(for key: BudgetKey) -> Duration {
+    state.withLock { $0.room.longestTime(for: key) }
+  }
+
   /// How much of a budget is needed by those that wait for another.
   func kept(of key: BudgetKey) -> PicoUSD { state.withLock { $0.room.kept(of: key) } }
 

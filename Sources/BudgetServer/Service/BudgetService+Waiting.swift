@@ -11,11 +11,12 @@ import TCPTransport
 extension BudgetService {
   /// Notes what the request under way lacks. False: the budgets are gone, and the names are to be looked up
   /// anew.
-  mutating func note(lacking rooms: [LackingRoom]) -> Bool {
+  mutating func note(lacking rooms: [LackingRoom], for ttl: Int64) -> Bool {
     reserving.lacks.removeAll(keepingCapacity: true)
     for room in rooms {
       guard let key = context.engine.key(of: room) else { continue }
-      reserving.lacks.append(WaitingRoom.Lack(key, room.needed))
+      reserving.lacks.append(
+        WaitingRoom.Lack(key, room.needed, for: .milliseconds(ttl)))
     }
     return !reserving.lacks.isEmpty
   }
@@ -28,7 +29,10 @@ extension BudgetService {
       connection: call.connection.word, id: call.id, frame: RequestHead.copy(of: frame))
     let isIn = fleet.waiting.enter(
       waiting, lacking: reserving.lacks, within: call.allowance(atMost: fleet.reserveWait))
-    guard isIn else { throw ServiceRefusal(waitedInVain: .away) }
+    guard isIn else {
+      throw ServiceRefusal(
+        waitedInVain: .away, extending: call.method == MethodName.extendReservation.position)
+    }
     return .deferred
   }
 
@@ -44,10 +48,11 @@ extension BudgetService {
       let call = Call(
         head, from: ConnectionID(word: waiting.connection), receivedAt: MonotonicInstant.now())
       method = call.method
-      isAnswered =
-        head.method == .reserveSpend
-        ? try reserveSpend(head, output: &output)
-        : try filterDeployments(call, head, output: &output)
+      switch head.method {
+      case .reserveSpend: isAnswered = try reserveSpend(head, output: &output)
+      case .extendReservation: isAnswered = try extendReservation(head, output: &output)
+      default: isAnswered = try filterDeployments(call, head, output: &output)
+      }
     } catch {
       reply(error.status, to: waiting.id, output: &output)
     }
@@ -95,7 +100,14 @@ extension ServiceRefusal {
   }
 
   /// Why nothing was reserved for a request that waited for the fleet.
-  init(waitedInVain reason: WaitingEnd) {
+  init(waitedInVain reason: WaitingEnd, extending: Bool = false) {
+    if extending {
+      self.init(
+        .unavailable,
+        "not extended: the fleet was not told in time (--reserve-wait, or timeout_ms), or Redis is "
+          + "away; the reservation ends when it would have: try again before that")
+      return
+    }
     switch reason {
     case .overdue:
       self.init(

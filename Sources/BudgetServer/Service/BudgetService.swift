@@ -111,7 +111,8 @@ struct BudgetService: ~Copyable {
     case .reserveSpend:
       if try !reserveSpend(head, output: &output) { return try wait(call, frame) }
     case .releaseReservation: try releaseReservation(head, output: &output)
-    case .extendReservation: try extendReservation(head, output: &output)
+    case .extendReservation:
+      if try !extendReservation(head, output: &output) { return try wait(call, frame) }
     case .setBudget?, .clearBudget?, .resetBudget?, .listChanges?, .reloadConfig?:
       let administration = Administration(call, head.method, by: peers[call.connection], context)
       try administration.take(head, &reader.decoder)

@@ -37,8 +37,10 @@ final class ReservationDesk: WaitingDesk {
   }
 
   func giveUp(_ call: WaitingCall, _ reason: WaitingEnd) {
-    let status = ServiceRefusal(waitedInVain: reason).status
-    recorder.requests.count(method(of: call), status.code)
+    let method = method(of: call)
+    let isExtension = method == MethodName.extendReservation.position
+    let status = ServiceRefusal(waitedInVain: reason, extending: isExtension).status
+    recorder.requests.count(method, status.code)
     var output: [UInt8] = []
     recorder.responses.appendStatus(status, callID: call.id, to: &output)
     post(output, to: call)

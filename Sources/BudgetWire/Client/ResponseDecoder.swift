@@ -259,6 +259,8 @@ extension ReservationTotals {
     unsafe overrunUSD = totals.overrun_usd
     unsafe recordedUSD = totals.recorded_usd
     unsafe unreservedUSD = totals.unreserved_usd
+    unsafe nodes = totals.nodes
+    unsafe reconcileIntervalMilliseconds = totals.reconcile_interval_ms
   }
 }
 
@@ -304,6 +306,8 @@ extension Budget {
     pattern = unsafe budget.pattern.map { unsafe PatternNames($0.pointee) }
     unsafe openReservations = budget.open_reservations
     unsafe cushionUSD = budget.cushion_usd
+    reservationMode = unsafe UInt8(exactly: budget.reservation_mode.rawValue)
+      .flatMap(ReservationMode.init)
   }
 }
 

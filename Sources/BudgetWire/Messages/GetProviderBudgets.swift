@@ -133,6 +133,8 @@ public struct Budget: Hashable, Sendable {
   public var openReservations: UInt32 = 0
   /// How much of `reservedUSD` is kept back for costs beyond their estimates.
   public var cushionUSD = 0.0
+  /// How reservations in it are kept within the limit; nil: in a way of a later contract.
+  public var reservationMode: ReservationMode? = .alone
 
   /// A budget of this name without limit, spend and window; set what else is known.
   public init(name: String, timePeriod: String = "") {
@@ -172,8 +174,19 @@ public struct Budget: Hashable, Sendable {
       bytes.appendDouble(19, cushionUSD)
       bytes.appendText(20, overrideVersion)
       bytes.appendText(21, overrideReason)
+      bytes.appendInteger(22, UInt64(reservationMode?.rawValue ?? 0))
     }
   }
+}
+
+/// How reservations in a budget are kept within its limit.
+public enum ReservationMode: UInt8, CaseIterable, Sendable {
+  /// By this node alone.
+  case alone
+  /// By all nodes of a fleet together, at every instant.
+  case strict
+  /// By what was last heard of other nodes.
+  case shared
 }
 
 /// A node's reservations, all budgets together.
@@ -190,6 +203,10 @@ public struct ReservationTotals: Hashable, Sendable {
   public var recordedUSD = 0.0
   /// How much of that came without an open reservation.
   public var unreservedUSD = 0.0
+  /// Nodes that share budgets; 0: this one shares none.
+  public var nodes: UInt32 = 0
+  /// How often they agree, milliseconds.
+  public var reconcileIntervalMilliseconds: UInt32 = 0
 
   /// Nothing was reserved.
   public init() {}
@@ -202,6 +219,8 @@ public struct ReservationTotals: Hashable, Sendable {
       bytes.appendDouble(4, overrunUSD)
       bytes.appendDouble(5, recordedUSD)
       bytes.appendDouble(6, unreservedUSD)
+      bytes.appendInteger(7, UInt64(nodes))
+      bytes.appendInteger(8, UInt64(reconcileIntervalMilliseconds))
     }
   }
 }

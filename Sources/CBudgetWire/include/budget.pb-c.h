@@ -100,6 +100,12 @@ typedef enum _Budget__V1__Mode {
   BUDGET__V1__MODE__MODE_FREEZE = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__MODE)
 } Budget__V1__Mode;
+typedef enum _Budget__V1__ReservationMode {
+  BUDGET__V1__RESERVATION_MODE__RESERVATION_MODE_ALONE = 0,
+  BUDGET__V1__RESERVATION_MODE__RESERVATION_MODE_STRICT = 1,
+  BUDGET__V1__RESERVATION_MODE__RESERVATION_MODE_SHARED = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BUDGET__V1__RESERVATION_MODE)
+} Budget__V1__ReservationMode;
 typedef enum _Budget__V1__Verdict {
   BUDGET__V1__VERDICT__VERDICT_UNSPECIFIED = 0,
   BUDGET__V1__VERDICT__VERDICT_ALLOWS = 1,
@@ -429,10 +435,12 @@ struct  Budget__V1__ReservationTotals
   double overrun_usd;
   double recorded_usd;
   double unreserved_usd;
+  uint32_t nodes;
+  uint32_t reconcile_interval_ms;
 };
 #define BUDGET__V1__RESERVATION_TOTALS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__reservation_totals__descriptor) \
-    , 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 typedef enum {
@@ -484,6 +492,7 @@ struct  Budget__V1__Budget
   double cushion_usd;
   ProtobufCBinaryData override_version;
   ProtobufCBinaryData override_reason;
+  Budget__V1__ReservationMode reservation_mode;
   Budget__V1__Budget__LimitUsdPresenceCase limit_usd_presence_case;
   union {
     double limit_usd;
@@ -507,7 +516,7 @@ struct  Budget__V1__Budget
 };
 #define BUDGET__V1__BUDGET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&budget__v1__budget__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL, 0, 0, {0,NULL}, {0,NULL}, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__CONFIGURED_LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__OVERRIDE_UNTIL_UNIX_MS_PRESENCE__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, BUDGET__V1__MODE__MODE_ENFORCE, {0,NULL}, {0,NULL}, 0, NULL, NULL, NULL, 0, 0, {0,NULL}, {0,NULL}, BUDGET__V1__RESERVATION_MODE__RESERVATION_MODE_ALONE, BUDGET__V1__BUDGET__LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__REMAINING_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__RESETS_AT_UNIX_MS_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__CONFIGURED_LIMIT_USD_PRESENCE__NOT_SET, {0}, BUDGET__V1__BUDGET__OVERRIDE_UNTIL_UNIX_MS_PRESENCE__NOT_SET, {0} }
 
 
 typedef enum {
@@ -2045,6 +2054,7 @@ typedef void (*Budget__V1__ReloadConfigResponse_Closure)
 
 extern const ProtobufCEnumDescriptor    budget__v1__scope__descriptor;
 extern const ProtobufCEnumDescriptor    budget__v1__mode__descriptor;
+extern const ProtobufCEnumDescriptor    budget__v1__reservation_mode__descriptor;
 extern const ProtobufCEnumDescriptor    budget__v1__verdict__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__request__descriptor;
 extern const ProtobufCMessageDescriptor budget__v1__response__descriptor;

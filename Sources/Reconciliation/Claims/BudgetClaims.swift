@@ -32,6 +32,8 @@ struct BudgetClaims {
   private(set) var use = NodeUse(committed: .zero)
   /// Until then the store refuses calls about its claims' key.
   var refusedUntil: Timestamp?
+  /// Until then the store's list of claimed budgets names this one.
+  private var listedUntil = Timestamp(unixMilliseconds: 0)
 
   /// A call under way.
   struct Offer {
@@ -57,6 +59,8 @@ struct BudgetClaims {
     var waiting: [PicoUSD]
     /// The surplus that those need who wait for room in another budget.
     var kept = PicoUSD.zero
+    /// How long the longest that waits would be held.
+    var waitingTime = Duration.zero
     /// The store was away for so long that others' claims may have ended: no raise is asked for.
     var isBackFromAbsence: Bool
     /// From one pass to the next.
@@ -115,7 +119,8 @@ struct BudgetClaims {
     var call = ClaimCall(
       origin: "", number: 0, answered: now > endsAt ? 0 : answered,
       keep: max(.zero, needed - occasion.told),
-      life: terms.life(of: use, hasSurplus: occasion.mode == .strict), known: known,
+      life: terms.life(
+        of: use, waiting: occasion.waitingTime, hasSurplus: occasion.mode == .strict), known: known,
       limit: raises ? occasion.limit : nil)
     if raises {
       call.unit = unit(terms)
@@ -137,16 +142,19 @@ struct BudgetClaims {
     (hasTold, isUnanswered) = (true, false)
     guard reply.state != .old else { return }
     isLearning = reply.state == .learning
+    // The list may be lost too.
+    if isLearning { forgetListing() }
     answered = offer.call.number
     endsAt = offer.sentAt.later(by: offer.call.life)
     claimed = reply.claim
     ceiling = offer.told + reply.claim
     if offer.raises { free = reply.free }
     guard occasion.mode == .strict else {
-      (claims.ceiling, claims.isTight) = (nil, false)
+      (claims.ceiling, claims.isTight, claims.coveredUntil) = (nil, false, .latest)
       return
     }
     claims.ceiling = ceiling
+    claims.coveredUntil = endsAt.later(by: .zero - occasion.terms.lifeMargin)
     claims.usableUntil = offer.sentAt.later(by: occasion.terms.useTime - occasion.terms.margin)
     claims.isTight = isNearLimit(occasion.terms)
   }
@@ -179,6 +187,8 @@ struct BudgetClaims {
         } ?? (use.open > 0)
       return isRecent || claimed > .zero
     case .strict:
+      // The store may still have a claim that the node has forgotten.
+      if heardAt == nil, claims.ceiling ?? .zero > .zero { return true }
       let surplus = max(.zero, ceiling - use.total)
       // Such as what an earlier life of the node has left.
       if use.held > .zero, use.total > ceiling { return true }
@@ -209,6 +219,29 @@ struct BudgetClaims {
     // While the fleet learns what was lost, two looks repeat each node's claims.
     return terms.learningTime / 2
   }
+
+  // MARK: - Others
+
+  /// Whether this node has nothing in the budget, and the store knows that.
+  var isIdle: Bool { !isUnanswered && claimed == .zero && use.held + use.cushion == .zero }
+
+  /// Whether what was claimed last has ended in the store.
+  func hasEnded(at now: Timestamp) -> Bool { now > endsAt && !isWanted }
+
+  /// Others' claims, from elsewhere than a reply.
+  mutating func hear(others: PicoUSD) { self.others = others }
+
+  /// Until when the store's list is to name the budget; nil: it does so for long enough, or need not.
+  mutating func listing(_ terms: ClaimTerms, at now: Timestamp) -> Timestamp? {
+    guard claimed > .zero || isUnanswered else { return nil }
+    let needed = max(endsAt, now.later(by: terms.useTime + terms.lifeMargin))
+    guard needed > listedUntil else { return nil }
+    listedUntil = needed.later(by: terms.listingTime)
+    return listedUntil
+  }
+
+  /// The store's list may name it no more.
+  mutating func forgetListing() { listedUntil = Timestamp(unixMilliseconds: 0) }
 
   /// Whether a pass has something to look at here.
   var isOfAccount: Bool { isWanted || isUnanswered || claimed > .zero }

@@ -11,7 +11,9 @@ struct ClaimBook {
   private(set) var raisesFrom: Timestamp?
   /// Why the store's user may not keep claims; nil: nothing is known against it.
   private(set) var refusal: String?
-  private let terms: ClaimTerms
+  /// Which budgets are claimed by anybody.
+  var listing = ClaimListing()
+  let terms: ClaimTerms
   private let interval: Duration
 
   /// How long a budget does without claims after the store has refused a call about them.
@@ -22,7 +24,10 @@ struct ClaimBook {
     interval = settings.interval
   }
 
-  mutating func linkWasMade() { refusal = nil }
+  mutating func linkWasMade() {
+    refusal = nil
+    listing.linkWasMade()
+  }
 
   /// Whether others' claims may have ended meanwhile.
   func isBackFromAbsence(at now: Timestamp) -> Bool {
@@ -60,8 +65,11 @@ struct ClaimBook {
     if let refused = known.refusedUntil, now < refused { return nil }
     var occasion = occasion(state, waiting: node.takeWaiting(for: state.key), at: now)
     occasion.kept = node.keptForWaiting(of: state.key)
+    occasion.waitingTime = node.waitingTime(for: state.key)
     var offer: BudgetClaims.Offer?
     node.changeClaims(of: state.key, inWindowFrom: record.start) { use, claims in
+      // An operator may have changed the limit of one name.
+      if state.dynamic != nil { occasion.limit = use.limit }
       known.note(use, occasion)
       let isCalled = !occasion.waiting.isEmpty || needsMerge && known.isInUse(use, occasion)
       guard isCalled || known.needsCall(use, claims, occasion) else { return }
@@ -94,6 +102,7 @@ struct ClaimBook {
       isTaken = true
     }
     state.claims = known
+    if known.others > .zero { listing.noteShown(state.key) }
     // Another window is open: those that wait are listed again with the next call.
     if isTaken {
       node.answerWaiting(

@@ -15,6 +15,8 @@ public struct ClaimTerms: Sendable {
   public var giveBackInterval = Duration.milliseconds(200)
   /// For so long after its last use a shared budget goes on asking for others' claims.
   public var recentUse = Duration.seconds(10)
+  /// For so much longer the store's list of claimed budgets names one: it is written once in that time.
+  public var listingTime = Duration.seconds(60)
   /// A surplus of so many reservations is worth a call.
   public var unitReservations = 2
   /// Amounts that one call lists.
@@ -30,7 +32,7 @@ public struct ClaimTerms: Sendable {
   public init() {}
 
   /// How long a claim stands after a call about it.
-  func life(of use: NodeUse, hasSurplus: Bool) -> Duration {
-    useTime + lifeMargin + max(use.longestRest, hasSurplus ? holdTime : .zero)
+  func life(of use: NodeUse, waiting: Duration = .zero, hasSurplus: Bool) -> Duration {
+    useTime + lifeMargin + max(use.longestRest, waiting, hasSurplus ? holdTime : .zero)
   }
 }

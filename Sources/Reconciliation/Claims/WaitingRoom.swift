@@ -14,11 +14,14 @@ public struct WaitingRoom: Sendable {
     public var key: BudgetKey
     /// The amount, with what it adds to the cushion.
     public var amount: PicoUSD
+    /// How long it would be held. With an amount of zero it is held already, and is to last longer.
+    public var time: Duration
 
     /// Makes one.
-    public init(_ key: BudgetKey, _ amount: PicoUSD) {
+    public init(_ key: BudgetKey, _ amount: PicoUSD, for time: Duration = .zero) {
       self.key = key
       self.amount = amount
+      self.time = time
     }
   }
 
@@ -100,6 +103,13 @@ public struct WaitingRoom: Sendable {
     }
   }
 
+  /// How long the longest of those that wait for a budget would be held.
+  public func longestTime(for key: BudgetKey) -> Duration {
+    (lists[key] ?? []).reduce(.zero) { longest, ticket in
+      max(longest, waiters[ticket]?.lacks.first { $0.key == key }?.time ?? .zero)
+    }
+  }
+
   /// A call about the budget was answered: each that waits for it is tried again, in order. `wasListed`:
   /// the call could have been granted what it listed, so that whoever was listed and still lacks room
   /// is refused. Returns those that are refused.
@@ -132,7 +142,7 @@ public struct WaitingRoom: Sendable {
     _ ticket: Ticket, _ lacks: [Lack], by answer: Answer
   ) -> Bool {
     guard answer.wasListed, waiters[ticket]?.listed.contains(answer.key) == true,
-      let lack = lacks.first(where: { $0.key == answer.key })
+      let lack = lacks.first(where: { $0.key == answer.key }), lack.amount > .zero
     else { return false }
     refusals[answer.key] = Refusal(amount: lack.amount, until: answer.at + terms.refusalMemory)
     return true

@@ -195,9 +195,11 @@ struct DynamicRest {
     let (key, number) = (rows.key(of: head), rows[head].pattern)
     let rule: WindowRule
     var limit: PicoUSD?
+    var mode = ClaimMode.shared
     if number >= 0 {
       rule = patterns.all[Int(number)].rule
       limit = patterns.all[Int(number)].limit
+      mode = patterns.all[Int(number)].mode
     } else if let known = try? WindowRule(text: key.windowText) {
       // Its pattern is gone: what is left of its spend is told.
       rule = known
@@ -205,8 +207,32 @@ struct DynamicRest {
       return nil
     }
     guard let keys = BudgetKeys(key, .own, in: keys) else { return nil }
-    let budget = FleetBudget(key: key, limit: limit, rule: rule, origin: .own)
+    var budget = FleetBudget(key: key, limit: limit, rule: rule, origin: .own)
+    budget.mode = mode
     return rows.state(of: head, budget, keys: keys, tells: tells)
+  }
+
+  /// A budget that rests, with its window; nil: it does not, or has none that is known.
+  func claimed(_ key: BudgetKey) -> ClaimedBudget? {
+    guard let head = rows.head(of: key), rows[head].record.start != RestingBudgets.never,
+      let keys = BudgetKeys(key, .own, in: keys)
+    else { return nil }
+    return ClaimedBudget(key: key, keys: keys, start: rows[head].record.start)
+  }
+
+  /// Wakes a budget in which something is reserved, whether it was ever charged here or not; nil: no pattern
+  /// gives it, or the store cannot keep it.
+  mutating func wake(_ key: BudgetKey, at now: Timestamp) -> BudgetState? {
+    var head = rows.head(of: key)
+    if head == nil, let pattern = patterns.number(of: key), BudgetKeys(key, .own, in: keys) != nil {
+      head = rows.addHead(key, pattern: pattern)
+    }
+    guard let head, !rows[head].flags.contains(.isAwake),
+      var state = state(of: head, tells: true)
+    else { return nil }
+    rows[head].flags.insert(.isAwake)
+    state.adoptCalendarWindow(at: now)
+    return state
   }
 
   /// The state of a budget that rests; nil: it does not.

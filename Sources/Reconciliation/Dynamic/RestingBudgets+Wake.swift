@@ -102,6 +102,6 @@ extension BudgetState {
   /// Whether it can rest: out of the ordinary it is looked at in every pass, as entries' budgets are.
   var canRest: Bool {
     !isContested && !isBroken && !hasFallen && foreignCount == 0 && staleUntil == nil
-      && ignoredStart == nil
+      && ignoredStart == nil && claims == nil
   }
 }

@@ -8,17 +8,17 @@ extension Reconciler {
   mutating func pace(_ chosen: [Int], isUrgent: Bool, _ report: inout PassReport) {
     let now = report.time
     if !isUrgent {
-      urgent = []
+      budgets.urgent = []
       lastWholePass = now
     }
     var soonest = settings.interval
-    for index in chosen where states[index].dynamic == nil {
-      states[index].measureRate(at: now)
-      guard let due = states[index].due(settings, at: now), due < settings.interval else {
+    for index in chosen where budgets[index].dynamic == nil || budgets[index].claims != nil {
+      budgets[index].measureRate(at: now)
+      guard let due = budgets[index].due(settings, at: now), due < settings.interval else {
         continue
       }
       soonest = min(soonest, due)
-      if !isUrgent, urgent.count < settings.urgentBound { urgent.append(index) }
+      if !isUrgent, budgets.urgent.count < settings.urgentBound { budgets.urgent.append(index) }
     }
     // The store's clock may have gone back: a pass that lies ahead was just now.
     let sinceWhole = max(0, now.unixMilliseconds - (lastWholePass ?? now).unixMilliseconds)

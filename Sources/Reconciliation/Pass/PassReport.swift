@@ -37,6 +37,9 @@ public struct PassReport: Sendable {
   public var unopened = 0
   /// Why the store's user may not keep claims; nil: it may, or nobody has tried.
   public var claimsRefusal: String?
+  /// Why nodes do not hear of each other's claims on budgets in which they claim nothing, or of
+  /// reservations that ended elsewhere; nil: they do, or nobody has tried.
+  public var asideRefusal: String?
   /// In how long the next pass is due.
   public var nextPass = Duration.zero
   /// Whether that one need not look at all budgets.

@@ -7,12 +7,12 @@ extension Reconciler {
     _ chosen: [Int], _ node: some FleetNode, _ store: inout some FleetStore,
     _ report: inout PassReport
   ) throws(PassFailure) {
-    let merges = chosen.filter { !states[$0].isAway }.flatMap { index in
+    let merges = chosen.filter { !budgets[$0].isAway }.flatMap { index in
       // Those of entries each go alone, so their slots are of no use.
       calls(
         for: index,
-        slot: states[index].dynamic.map { _ in store.slot(of: states[index].keys.spend) },
-        node, needsMerge: states[index].needsMerge(settings, at: report.time))
+        slot: budgets[index].dynamic.map { _ in store.slot(of: budgets[index].keys.spend) },
+        node, needsMerge: budgets[index].needsMerge(settings, at: report.time))
     }
     try send(merges, node, &store, &report)
   }
@@ -36,13 +36,13 @@ extension Reconciler {
       }
       for (merge, answer) in answers {
         if let refusal = answer.refusal, merge.offer != nil,
-          claimBook.passOver(refusal, for: &states[merge.index], at: node.now())
+          claimBook.passOver(refusal, for: &budgets[merge.index], at: node.now())
         {
-          report.claimRefused(refusal, for: states[merge.index])
+          report.claimRefused(refusal, for: budgets[merge.index])
           continue
         }
         try take(answer, to: merge.call, at: merge.index, &report)
-        report.note(claimBook.take(answer, to: merge, for: &states[merge.index], node))
+        report.note(claimBook.take(answer, to: merge, for: &budgets[merge.index], node))
       }
       start += batch.count
     }
@@ -52,27 +52,27 @@ extension Reconciler {
     _ value: RedisValue, to call: MergeCall, at index: Int, _ report: inout PassReport
   ) throws(PassFailure) {
     if let refusal = value.refusal {
-      guard refusal.isAboutOneKey else { return try passOver(refusal, at: index, &report) }
-      report.fault(states[index].key, states[index].keys.words(refusal))
+      guard refusal.isAboutOneKey else { return try budgets.passOver(refusal, at: index, &report) }
+      report.fault(budgets[index].key, budgets[index].keys.words(refusal))
       return
     }
     guard let reply = MergeReply.read(value, to: call) else {
       throw .unexpectedReply(command: "the script")
     }
-    states[index].foreignCount = reply.outcome == .foreign ? states[index].foreignCount + 1 : 0
+    budgets[index].foreignCount = reply.outcome == .foreign ? budgets[index].foreignCount + 1 : 0
     switch reply.outcome {
     case .merged, .new, .markerLost, .spendKeyLost, .ending, .reset:
       try confirm(reply, of: call, at: index, &report)
     case .stale:
       // Over, or another window has its place: the next look at the keys tells which.
-      if reply.window.start != call.window.start { states[index].isContested = true }
+      if reply.window.start != call.window.start { budgets[index].isContested = true }
     case .waiting:
       // Until it is gone the key's value is the finished window's.
-      states[index].total = nil
-      states[index].hasFallen = false
+      budgets[index].total = nil
+      budgets[index].hasFallen = false
     case .unreset:
-      states[index].lostReset()
-      states[index].total = nil
+      budgets[index].lostReset()
+      budgets[index].total = nil
     case .foreign: break
     }
   }
@@ -88,22 +88,22 @@ extension Reconciler {
     if reply.outcome == .markerLost || reply.outcome == .spendKeyLost { report.mended += 1 }
     for (part, stored) in zip(call.parts, reply.stored) {
       // More than we know of is another life's of a restored backup: not ours to take off.
-      states[index].record?.confirmed[part.origin] = min(stored, part.cumulative)
+      budgets[index].record?.confirmed[part.origin] = min(stored, part.cumulative)
     }
     // Without a spend key, at a window's end, at least what the nodes have spent is known.
-    states[index].total = max(.zero, reply.total ?? reply.sum)
-    states[index].hasFallen = false
+    budgets[index].total = max(.zero, reply.total ?? reply.sum)
+    budgets[index].hasFallen = false
     // Merged: by then the key was this window's, carried over by LiteLLM perhaps.
-    states[index].staleUntil = nil
+    budgets[index].staleUntil = nil
     // Not what a pull finds: the key also grows after a marker was made anew, by what others push,
     // and what it held when that marker was made would then seem too little to have held this.
-    states[index].record?.highest = max(.zero, reply.total ?? .zero)
+    budgets[index].record?.highest = max(.zero, reply.total ?? .zero)
     // Not the script's own time: the store's clock may have jumped since it was judged.
-    states[index].mergedAt = report.time
-    states[index].isUnremembered = true
-    states[index].dynamic?.isInherited = false
+    budgets[index].mergedAt = report.time
+    budgets[index].isUnremembered = true
+    budgets[index].dynamic?.isInherited = false
     // Everybody has the marker's end.
-    if reply.window.end != call.window.end { states[index].isContested = true }
+    if reply.window.end != call.window.end { budgets[index].isContested = true }
   }
 }
 

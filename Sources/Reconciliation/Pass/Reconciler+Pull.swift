@@ -28,9 +28,15 @@ extension Reconciler {
     var commands = redisKeys.living(
       node.nodeID, at: report.time, for: settings.nodeMemoryMilliseconds)
     // Nodes that went for good do not stay in the store for ever.
-    if passes % 600 == 599 { commands.append(redisKeys.forgottenNodes(at: report.time)) }
-    let replies = try read(chosen, after: commands, &store, &report)
-    try report.countNodes(replies[0], replies[1], known: nodeCount)
+    if passes % 600 == 599 { commands += redisKeys.forgotten(at: report.time) }
+    let listing =
+      occasion == .lastCall ? nil : claimBook.listing.question(redisKeys, at: report.time)
+    let ended = mail.question(node)
+    let replies = try read(
+      chosen, after: commands + [listing, ended].compactMap { $0 }, &store, &report)
+    try report.countNodes(replies[0], replies[1], known: budgets.nodeCount)
+    if listing != nil { claimBook.listing.take(replies[commands.count]) }
+    if ended != nil, let reply = replies.last { mail.take(reply, node) }
   }
 
   /// Reads the spend and start keys of budgets; gives the replies to what goes before.
@@ -39,7 +45,7 @@ extension Reconciler {
     _ chosen: [Int], after commands: [[[UInt8]]] = [], _ store: inout some FleetStore,
     _ report: inout PassReport
   ) throws(PassFailure) -> [RedisValue] {
-    let keys = chosen.flatMap { [states[$0].keys.spend, states[$0].keys.start] }
+    let keys = chosen.flatMap { [budgets[$0].keys.spend, budgets[$0].keys.start] }
     let found: (replies: [RedisValue], values: [RedisValue])
     do throws(RedisError) {
       found = try store.perform(commands, reading: keys)
@@ -59,28 +65,17 @@ extension Reconciler {
   private mutating func take(
     spend: RedisValue, start: RedisValue, at index: Int, _ report: inout PassReport
   ) throws(PassFailure) {
-    states[index].isAway = false
+    budgets[index].isAway = false
     if let refusal = spend.refusal ?? start.refusal {
-      try passOver(refusal, at: index, &report)
+      try budgets.passOver(refusal, at: index, &report)
       return
     }
     guard [spend, start].allSatisfy({ $0 == .null || $0.bytes != nil }) else {
       throw .unexpectedReply(command: "MGET")
     }
-    if let fault = states[index].take(spend: spend.bytes, start: start.bytes, at: report.time) {
-      report.fault(states[index].key, fault)
+    if let fault = budgets[index].take(spend: spend.bytes, start: start.bytes, at: report.time) {
+      report.fault(budgets[index].key, fault)
     }
-  }
-
-  /// A node of a cluster that is away costs its budgets this pass: they keep what is known of them.
-  /// Throws where it is the whole store that refuses.
-  mutating func passOver(
-    _ refusal: RedisRefusal, at index: Int, _ report: inout PassReport
-  ) throws(PassFailure) {
-    guard refusal.kind == .nodeAway else { throw .refused(refusal) }
-    if !states[index].isAway { report.away += 1 }
-    states[index].isAway = true
-    report.noteAway(refusal)
   }
 }
 
@@ -103,10 +98,10 @@ extension RedisKeys {
     ]
   }
 
-  /// The command that forgets nodes which have not lived for a day.
-  fileprivate func forgottenNodes(at now: Timestamp) -> [[UInt8]] {
-    [Array("ZREMRANGEBYSCORE".utf8), nodesKey]
-      + Reconciler.words("-inf", "\(now.unixMilliseconds - 86_400_000)")
+  /// The commands that forget nodes which have not lived for a day, and claims that ended then.
+  fileprivate func forgotten(at now: Timestamp) -> [[[UInt8]]] {
+    let before = Reconciler.words("-inf", "\(now.unixMilliseconds - 86_400_000)")
+    return [nodesKey, claimedKey].map { [Array("ZREMRANGEBYSCORE".utf8), $0] + before }
   }
 }
 

@@ -22,6 +22,8 @@ public struct NodeUse: Hashable, Sendable {
   public var open = 0
   /// How long the longest of them may still last.
   public var longestRest = Duration.zero
+  /// The limit that reservations are denied by, as the node has it; nil: none is.
+  public var limit: PicoUSD?
 
   /// Makes a use of nothing but spend.
   public init(committed: PicoUSD) { self.committed = committed }
@@ -41,6 +43,8 @@ public struct NodeClaims: Hashable, Sendable {
   public var ceiling: PicoUSD?
   /// Until then the ceiling holds, fleet time.
   public var usableUntil = Timestamp(unixMilliseconds: 0)
+  /// Until then a hold may last that is taken or extended now: the claim in the store outlives it.
+  public var coveredUntil = Timestamp.latest
   /// Little is free: amounts that are freed here are the fleet's, and not this node's.
   public var isTight = false
 
@@ -74,6 +78,37 @@ public struct NodeClaims: Hashable, Sendable {
   }
 }
 
+/// A reservation that has ended on another node than the one that made it.
+public struct EndedReservation: Hashable, Sendable {
+  /// Its name.
+  public var id: String
+  /// Whether its cost was recorded there; else it was given back.
+  public var wasSettled: Bool
+
+  /// Makes one.
+  public init(_ id: String, wasSettled: Bool) {
+    self.id = id
+    self.wasSettled = wasSettled
+  }
+
+  /// As it lies in the store.
+  var text: [UInt8] { [UInt8(ascii: wasSettled ? "s" : "r")] + id.utf8 }
+
+  /// Reads a text of the store; nil: nobody here has written it.
+  init?(text: [UInt8]) {
+    guard let kind = text.first, text.count <= Self.longest else { return nil }
+    switch kind {
+    case UInt8(ascii: "s"): wasSettled = true
+    case UInt8(ascii: "r"): wasSettled = false
+    default: return nil
+    }
+    id = String(decoding: text.dropFirst(), as: UTF8.self)
+  }
+
+  /// Names are shorter.
+  private static let longest = 200
+}
+
 extension FleetNode {
   /// The name of this life of the node, as its ledger's totals bear it.
   public var origin: String { nodeID }
@@ -84,11 +119,32 @@ extension FleetNode {
   /// A node without reservations.
   public func budgetsInUse() -> [BudgetKey] { [] }
 
+  /// All that are in use.
+  public func budgetsWaitedFor() -> [BudgetKey] { budgetsInUse() }
+
+  /// Nothing waits.
+  public func waitingTime(for key: BudgetKey) -> Duration { .zero }
+
+  /// Its name in the fleet.
+  public var reservationNode: String { nodeID }
+
+  /// A node without reservations.
+  public var hasReservations: Bool { false }
+
+  /// Nothing has ended here.
+  public func takeEnded() -> [String: [EndedReservation]] { [:] }
+
+  /// A node without reservations.
+  public func end(_ ended: [EndedReservation]) {}
+
   /// A node without reservations.
   public func changeClaims(
     of key: BudgetKey, inWindowFrom start: Timestamp,
     _ change: (NodeUse, inout NodeClaims) -> Void
   ) {}
+
+  /// A node without reservations.
+  public func dropClaims(of key: BudgetKey) {}
 
   /// Nothing waits.
   public func takeWaiting(for key: BudgetKey) -> [PicoUSD] { [] }

@@ -52,14 +52,24 @@ public protocol FleetNode {
   /// Budgets of which this node holds something back, or for which a reservation waits.
   func budgetsInUse() -> [BudgetKey]
 
+  /// Those of them for which a reservation waits.
+  func budgetsWaitedFor() -> [BudgetKey]
+
   /// Has the claims of a budget changed by what the node uses of it, as one step: no reservation
   /// comes in between. Not where the budget's open window is another one.
   func changeClaims(
     of key: BudgetKey, inWindowFrom start: Timestamp,
     _ change: (NodeUse, inout NodeClaims) -> Void)
 
+  /// This node claims nothing more of a budget that a name has from a pattern: it goes by what the node
+  /// knows of it, whatever its window.
+  func dropClaims(of key: BudgetKey)
+
   /// The amounts that wait for room in a budget, first come first; the call that follows lists them.
   func takeWaiting(for key: BudgetKey) -> [PicoUSD]
+
+  /// How long the longest of them would be held.
+  func waitingTime(for key: BudgetKey) -> Duration
 
   /// How much of a budget is needed by those that have room there, and wait for room in another one.
   func keptForWaiting(of key: BudgetKey) -> PicoUSD
@@ -67,6 +77,18 @@ public protocol FleetNode {
   /// A call about the budget was answered: those that wait are tried again. `wasListed`: those that
   /// were listed and still lack room are refused.
   func answerWaiting(for key: BudgetKey, wasListed: Bool)
+
+  /// This node's name in the names of its reservations.
+  var reservationNode: String { get }
+
+  /// Whether a reservation of this node is open, so that others may have ended it.
+  var hasReservations: Bool { get }
+
+  /// Others' reservations that have ended here, by the node that made them. Each is told once.
+  func takeEnded() -> [String: [EndedReservation]]
+
+  /// Reservations of this node have ended on others.
+  func end(_ ended: [EndedReservation])
 
   /// The windows that operators' resets began, where they are others than under `edition`; nil: the
   /// same. Windows that began before them are over on every node, whatever the store says.
@@ -123,6 +145,8 @@ public struct FleetPattern: Hashable, Sendable {
   public var windowText: String
   /// The limit of each name; nil: unlimited.
   public var limit: PicoUSD?
+  /// How reservations in each name's budget are kept within the limit.
+  public var mode = ClaimMode.shared
   /// When the windows of each name begin and end.
   public var rule: WindowRule
 

@@ -54,6 +54,12 @@ public struct RedisKeys: Hashable, Sendable {
   /// The key of which alerts were told, and who is at it.
   public var alertsKey: [UInt8] { named("budgetd:alerts") }
 
+  /// The key of which budgets nodes have claims on.
+  public var claimedKey: [UInt8] { named("budgetd:claimed") }
+
+  /// The key of a node's reservations that have ended on others.
+  public func endedKey(of node: String) -> [UInt8] { named("budgetd:ended:\(node)") }
+
   /// Why a budget cannot be kept in Redis; nil: it can.
   ///
   /// Braces in a key say which part of it chooses the cluster slot. There are names for which no

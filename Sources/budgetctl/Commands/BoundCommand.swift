@@ -11,7 +11,8 @@ struct BoundCommand: AsyncParsableCommand {
 
       A budget is passed by what is under way when its limit is reached: costs of reserved requests \
       beyond what was held for them, less what is kept back for that (X - Z), and costs that nothing was \
-      held for (U). X is the mean overrun of a settled reservation here, for each that is open; U is the \
+      held for (U). In a fleet come to that, by the budget's mode, what other nodes reserve unseen (S) or hold \
+      of a name's budget without asking (A). X is the mean overrun of a settled reservation here, for each that is open; U is the \
       share of spend without a reservation, at the rate of the last 15 minutes, for as long as a request \
       takes (--flight). deploy/reservations.md derives the bound.
       """)
@@ -58,8 +59,13 @@ struct BoundCommand: AsyncParsableCommand {
     guard let totals = all.reservations else {
       throw Failure("\(client.server) knows no reservations: it is older than 0.7.0", .refused)
     }
-    let bound = OverspendBound(
-      try budget(in: all), scope.scope, totals, flightSeconds: flight)
+    let budget = try budget(in: all)
+    var bound = OverspendBound(budget, scope.scope, totals, flightSeconds: flight)
+    bound.isByPattern = BudgetsReport(all, scopes: BudgetScope.inOrder).rows.contains { row in
+      row.scope == scope.scope && row.budget.pattern != nil && row.budget.name != budget.name
+        && row.budget.timePeriod == budget.timePeriod
+        && budget.name.hasPrefix(row.budget.name.dropLast())
+    }
     switch output {
     case .table: Terminal.write(lines: bound.lines)
     case .json: Terminal.write(lines: [bound.json.text])

@@ -298,6 +298,20 @@ import Testing
     #expect(room.count == 0 && room.budgets.isEmpty)
   }
 
+  /// A hold that is to last longer needs no room, and its delay refuses nobody anything.
+  @Test func anExtensionWaitsToBeTold() {
+    var room = WaitingRoom()
+    let lacks = [WaitingRoom.Lack(key("a"), .zero, for: .seconds(600))]
+    room.enter(1, lacking: lacks, until: .seconds(1))
+    room.enter(
+      2, lacking: [WaitingRoom.Lack(key("a"), .zero, for: .seconds(60))], until: .seconds(1))
+    #expect(room.longestTime(for: key("a")) == .seconds(600))
+    #expect(room.longestTime(for: key("b")) == .zero)
+    #expect(room.takeWaiting(for: key("a")) == [.zero, .zero])
+    #expect(room.answered(key("a"), wasListed: true, at: .zero) { _ in .lacking(lacks) } == [])
+    #expect(!room.isRefused(lack("a", 1), at: .milliseconds(1)) && room.count == 2)
+  }
+
   @Test func nobodyWaitsForEver() {
     var room = WaitingRoom()
     room.enter(1, lacking: [lack("a", 1)], until: .seconds(2))

@@ -32,6 +32,8 @@ final class ClaimNode {
   var demandAt: Int64?
   var needsLink = false
   var touched: Set<Int> = []
+  /// Others' reservations that have ended here: those of the pass before, and those since.
+  var ended: (ready: [String: [EndedReservation]], fresh: [String: [EndedReservation]]) = ([:], [:])
 
   init(place: Int, budgets: [FleetBudget], isOld: Bool) {
     base = SimulatedNode(place: place, budgets: budgets)
@@ -50,6 +52,7 @@ final class ClaimNode {
     requests = [:]
     failures = 0
     demandAt = nil
+    ended = ([:], [:])
     touched = Set(holds.values.flatMap(\.budgets))
   }
 
@@ -88,7 +91,22 @@ struct ClaimPort: FleetNode {
 
   func budgets(otherThan generation: UInt64?) -> FleetBudgets? {
     generation == node.base.generation
-      ? nil : FleetBudgets(generation: node.base.generation, budgets: node.base.budgets)
+      ? nil
+      : FleetBudgets(
+        generation: node.base.generation,
+        budgets: world.scenario.isNamed ? [] : node.base.budgets,
+        patterns: world.scenario.isNamed ? node.base.budgets.map(Self.pattern) : [])
+  }
+
+  /// A pattern that gives one name its budget.
+  private static func pattern(_ budget: FleetBudget) -> FleetPattern {
+    var pattern = FleetPattern(
+      BudgetPattern(
+        key: BudgetKey(
+          scope: budget.key.scope, name: budget.key.name + "*", windowText: budget.key.windowText),
+        rule: budget.rule, policy: BudgetPolicy(limit: budget.limit)))
+    pattern.mode = budget.mode
+    return pattern
   }
 
   func news() throws(FleetNodeError) -> LedgerNews {
@@ -115,7 +133,16 @@ struct ClaimPort: FleetNode {
     for view in views { node.base.others[view.budget] = view }
   }
 
-  func showDynamic(_ views: [DynamicView]) {}
+  func showDynamic(_ views: [DynamicView]) {
+    guard isAlive else { return }
+    for view in views {
+      guard let budget = budget(view.key), node.base.open[budget]?.start == view.start else {
+        continue
+      }
+      node.base.others[budget] = FleetView(
+        budget: budget, start: view.start, others: view.others)
+    }
+  }
 
   func remember(_ records: [FleetRecord]) throws(FleetNodeError) {
     for record in records {
@@ -137,7 +164,17 @@ struct ClaimPort: FleetNode {
 
   func budgetsInUse() -> [BudgetKey] {
     guard isAlive, !node.isOld else { return [] }
-    return node.touched.sorted().map { node.base.budgets[$0].key }
+    let used = node.touched.filter { budget in
+      guard world.scenario.isNamed, node.claims[budget].ceiling == nil else { return true }
+      return !world.allows(node.use(budget, at: world.redis.now).held, of: budget, at: node)
+        || node.room.budgets.contains(node.base.budgets[budget].key)
+    }
+    return used.sorted().map { node.base.budgets[$0].key }
+  }
+
+  func dropClaims(of key: BudgetKey) {
+    guard let budget = budget(key) else { return }
+    node.claims[budget].ceiling = nil
   }
 
   func changeClaims(
@@ -145,7 +182,24 @@ struct ClaimPort: FleetNode {
     _ change: (NodeUse, inout NodeClaims) -> Void
   ) {
     guard let budget = budget(key), node.base.open[budget]?.start == start else { return }
-    change(node.use(budget, at: world.redis.now), &node.claims[budget])
+    var use = node.use(budget, at: world.redis.now)
+    use.limit = world.limits[budget]
+    change(use, &node.claims[budget])
+  }
+
+  func budgetsWaitedFor() -> [BudgetKey] { isAlive ? node.room.budgets : [] }
+
+  var hasReservations: Bool { isAlive && !node.isOld && !node.holds.isEmpty }
+
+  func takeEnded() -> [String: [EndedReservation]] {
+    guard isAlive else { return [:] }
+    defer { node.ended = (node.ended.fresh, [:]) }
+    return node.ended.ready
+  }
+
+  func end(_ ended: [EndedReservation]) {
+    guard isAlive else { return }
+    for one in ended { world.endHold(one, at: node) }
   }
 
   func takeWaiting(for key: BudgetKey) -> [PicoUSD] {

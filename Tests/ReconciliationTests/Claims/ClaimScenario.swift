@@ -38,13 +38,20 @@ struct ClaimScenario: Sendable, CustomTestStringConvertible {
   var idle: Double?
   /// Whether amounts are what requests cost at most.
   var amountsAreGreatest = false
+  /// How many of ten requests are settled on another node than the one that reserved for them.
+  var elsewhere = 0
+  /// Whether the budgets are names', of patterns: of what is left a small part needs no ceiling.
+  var isNamed = false
+  /// Whether names of reservations that ended elsewhere are lost.
+  var losesMail = false
   /// One node is of the release before: it sends two keys and denies by spend alone.
   var hasOldNode = false
   var terms: @Sendable (inout ClaimTerms) -> Void = { _ in }
 
   static let all: [ClaimScenario] = [
     plain, greatest, many, burst, idle, dies, restarts, away, cut, emptied, flushed, lostClaims,
-    lossy, storm, foreign, rollover, shared, sharedLossy, old,
+    lossy, storm, foreign, rollover, shared, sharedLossy, old, elsewhere, mailLost,
+    named, namedLossy,
   ]
 
   static let plain = ClaimScenario(name: "plain")
@@ -77,5 +84,14 @@ struct ClaimScenario: Sendable, CustomTestStringConvertible {
   static let shared = ClaimScenario(name: "shared", mode: .shared)
   static let sharedLossy = ClaimScenario(
     name: "shared, lost calls", mode: .shared, loss: 0.05, crash: 2, back: 1)
+  /// Holds would last for long, if their nodes did not hear of their ends.
+  static let elsewhere = ClaimScenario(
+    name: "settled elsewhere", limits: [2.4], traffic: 2, elsewhere: 5,
+    terms: { $0.holdTime = .seconds(30) })
+  static let mailLost = ClaimScenario(
+    name: "settled elsewhere, untold", elsewhere: 3, losesMail: true)
+  static let named = ClaimScenario(name: "names' budgets", limits: [1.2, 0.5], isNamed: true)
+  static let namedLossy = ClaimScenario(
+    name: "names' budgets, lost calls, a crash", loss: 0.05, crash: 2, back: 1, isNamed: true)
   static let old = ClaimScenario(name: "an old node", hasOldNode: true)
 }

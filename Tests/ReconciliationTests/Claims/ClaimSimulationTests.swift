@@ -22,7 +22,7 @@ enum ClaimCampaign {
     let count = max(1, Campaign.seeds / 2 / ClaimScenario.all.count)
     var failures: [String] = []
     var (over, worst, used, deferred, raises) = (0.0, 0.0, 0.0, 0, 0)
-    let seeds = wanted.map { [$0] } ?? Array(1...UInt64(count))
+    let seeds = wanted.map { [$0] } ?? Array(Campaign.first..<Campaign.first + UInt64(count))
     for seed in seeds {
       do {
         let world = try ClaimWorld(scenario, seed: seed, script: script, isTraced: wanted != nil)

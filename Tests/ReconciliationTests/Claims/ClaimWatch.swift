@@ -22,6 +22,9 @@ struct ClaimWatch {
   private(set) var raises = 0
   /// Calls that claimed something.
   private(set) var calls = 0
+  /// Holds that ended since another node settled them, and those that ended by their time.
+  private(set) var endedElsewhere = 0
+  private(set) var expired = 0
   private var reservedIDs: Set<Int> = []
   private var recorded: Set<Int> = []
   private var longestWait: Int64 = 0
@@ -91,6 +94,7 @@ struct ClaimWatch {
     guard lostAt == nil, world.scenario.mode == .strict else { return }
     for node in world.nodes where node.base.isUp && !node.isOld {
       let held = node.holds.values.filter { $0.budgets.contains(budget) }
+      if node.claims[budget].ceiling == nil { continue }
       guard !held.isEmpty, node.base.reconciler != nil else { continue }
       let origins = [node.base.origin] + node.endedLives
       let claims = world.redis.hash(ClaimWorld.claims(world.keys[budget])) ?? [:]
@@ -102,6 +106,9 @@ struct ClaimWatch {
       if !isThere { world.fail("I1: holds have outlived their claim") }
     }
   }
+
+  mutating func endsElsewhere() { endedElsewhere += 1 }
+  mutating func expires() { expired += 1 }
 
   mutating func answered(_ request: ClaimWorld.Request, _ world: ClaimWorld) {
     longestWait = max(longestWait, world.redis.now - request.askedAt)
@@ -152,6 +159,12 @@ struct ClaimWatch {
         }
       }
     }
+    if world.scenario.elsewhere > 0 {
+      let isTold = !world.scenario.losesMail
+      if isTold != (endedElsewhere > 10) || isTold != (expired == 0) {
+        world.fail("\(endedElsewhere) holds were ended by others, \(expired) by their time")
+      }
+    }
     if longestWait > 1_500 { world.fail("I14: an answer after \(longestWait) ms") }
     if world.scenario.isBurst, admitted != 6 { world.fail("I15: \(admitted) of 20 were admitted") }
   }
@@ -176,7 +189,11 @@ struct ClaimWatch {
   private func expectBounded(_ budget: Int, _ world: ClaimWorld) {
     let over = spent[budget] - world.limits[budget]
     guard world.scenario.mode == .strict, over > .zero else { return }
-    let bound = excess[budget] + unreserved[budget]
+    var bound = excess[budget] + unreserved[budget]
+    if world.scenario.isNamed {
+      // Each of the others holds so much without asking.
+      bound += PicoUSD(pico: world.limits[budget].pico * Int128(world.nodes.count - 1) / 20)
+    }
     if over > bound {
       world.fail("section 11: \(over.exactText) over the limit, the bound is \(bound.exactText)")
     }

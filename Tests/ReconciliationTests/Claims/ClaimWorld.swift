@@ -59,6 +59,12 @@ final class ClaimWorld {
         key: BudgetKey(
           scope: .provider, name: "name\(place)", windowText: "\(scenario.windowSeconds)s"),
         limit: limit, windowLength: .seconds(Int64(scenario.windowSeconds)))
+      if scenario.isNamed {
+        budget = FleetBudget(
+          key: BudgetKey(
+            scope: .tag, name: budget.key.name, windowText: budget.key.windowText),
+          limit: limit, rule: budget.rule, origin: .own)
+      }
       budget.mode = scenario.mode
       return budget
     }
@@ -150,7 +156,9 @@ final class ClaimWorld {
     if let failure { throw failure }
   }
 
-  private func isStrict(_ node: ClaimNode) -> Bool { scenario.mode == .strict && !node.isOld }
+  private func isStrict(_ node: ClaimNode) -> Bool {
+    scenario.mode == .strict && !node.isOld && !scenario.isNamed
+  }
 
   private func disasters() {
     func at(_ second: Double, _ body: @escaping (ClaimWorld) -> Void) {
@@ -218,7 +226,9 @@ final class ClaimWorld {
   @discardableResult
   func apply(_ message: Message) -> RedisValue {
     switch message {
-    case .command(let words): return redis.perform(words)
+    case .command(let words):
+      if scenario.losesMail, words.first == Array("RPUSH".utf8) { return .integer(1) }
+      return redis.perform(words)
     case .script(let call):
       let reply = redis.evaluate(call)
       if call.keys.count == 3 { watch.called(call, reply, self) }
@@ -291,6 +301,13 @@ final class ClaimWorld {
     after(milliseconds: request.latency) { $0.record(request, at: node) }
   }
 
+  /// Whether a part of a name's budget is so small that nobody is asked for it.
+  func allows(_ part: PicoUSD, of budget: Int, at node: ClaimNode) -> Bool {
+    let use = node.use(budget, at: redis.now)
+    let spent = use.committed + use.pending + view(budget, of: node)
+    return part.pico * 20 <= (limits[budget] - spent - node.claims[budget].others).pico
+  }
+
   private func view(_ budget: Int, of node: ClaimNode) -> PicoUSD {
     guard let view = node.base.others[budget], view.start == node.base.open[budget]?.start else {
       return .zero
@@ -313,7 +330,11 @@ final class ClaimWorld {
       if spent >= limits[budget] || all > limits[budget] {
         return deny(request, at: node)
       }
-      if node.claims[budget].admits(amount, beyond: use, at: time) { continue }
+      if scenario.isNamed, node.claims[budget].ceiling == nil {
+        if allows(use.held + amount, of: budget, at: node) { continue }
+      } else if node.claims[budget].admits(amount, beyond: use, at: time) {
+        continue
+      }
       let lack = WaitingRoom.Lack(budgets[budget].key, amount)
       if isFirst, node.room.isRefused(lack, at: .milliseconds(redis.now - beginning)) {
         return deny(request, at: node)
@@ -341,7 +362,12 @@ final class ClaimWorld {
       end: redis.now + settings.claims.holdTime.wholeMilliseconds)
     let life = node.base.life
     after(milliseconds: request.latency) { world in
-      if node.base.isUp, node.base.life == life || node.holds[request.id] != nil {
+      let others = world.nodes.filter { $0.base.isUp && $0.base.place != node.base.place }
+      if world.scenario.elsewhere > 0, world.random.below(10) < world.scenario.elsewhere,
+        let other = others.first
+      {
+        world.record(request, at: other, of: node)
+      } else if node.base.isUp, node.base.life == life || node.holds[request.id] != nil {
         world.record(request, at: node)
       } else if let other = world.nodes.first(where: \.base.isUp) {
         world.record(request, at: other)
@@ -349,14 +375,18 @@ final class ClaimWorld {
     }
     after(milliseconds: settings.claims.holdTime.wholeMilliseconds) { world in
       guard node.holds.removeValue(forKey: request.id) != nil else { return }
+      world.watch.expires()
       world.freed(request.budgets, at: node)
     }
   }
 
   /// The cost becomes pending and the hold goes, at one instant; the disk has it a little later.
-  private func record(_ request: Request, at node: ClaimNode) {
+  private func record(_ request: Request, at node: ClaimNode, of maker: ClaimNode? = nil) {
     let hold = node.holds.removeValue(forKey: request.id)
-    if hold == nil, node.base.isUp {
+    if let maker {
+      let ended = EndedReservation("\(request.id)", wasSettled: true)
+      node.ended.fresh[maker.base.nodeID, default: []].append(ended)
+    } else if hold == nil, node.base.isUp {
       for other in nodes {
         other.holds[request.id] = other.base.isUp ? other.holds[request.id] : nil
       }
@@ -390,6 +420,13 @@ final class ClaimWorld {
       node.base.queue.append((key, budget, request.cost))
     }
     commit(node)
+  }
+
+  /// Another node has settled a reservation of this one.
+  func endHold(_ ended: EndedReservation, at node: ClaimNode) {
+    guard let id = Int(ended.id), let hold = node.holds.removeValue(forKey: id) else { return }
+    watch.endsElsewhere()
+    freed(hold.budgets, at: node)
   }
 
   private func freed(_ budgets: [Int], at node: ClaimNode) {

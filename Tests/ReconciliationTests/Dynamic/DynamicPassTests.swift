@@ -168,10 +168,11 @@ import Testing
     #expect(bench.told("user:499") == "0.010000000000")
     try bench.pass()
     // The clock and the sign of life.
-    #expect(bench.reconciler.states.isEmpty && bench.reconciler.dynamic.rows.count == 500)
+    #expect(
+      bench.reconciler.budgets.states.isEmpty && bench.reconciler.budgets.dynamic.rows.count == 500)
     let writes = bench.redis.writes
     try bench.pass()
-    #expect(bench.redis.writes == writes + 1 && bench.commands == 3)
+    #expect(bench.redis.writes == writes + 1 && bench.commands == 4)
     bench.node.charge("user:7", 10 * Self.cent)
     try bench.pass()
     #expect(bench.told("user:7") == "0.110000000000")
@@ -218,7 +219,7 @@ import Testing
     bench.node.time = bench.now
     let news = bench.node.news()
     bench.redis.now = end + 500
-    bench.reconciler.apply(news)
+    bench.reconciler.budgets.apply(news)
     bench.node.sums = [:]
     let late = try bench.pass()
     #expect(late.late.map(\.amount.pico) == [7])
@@ -226,13 +227,13 @@ import Testing
     bench.node.charge("user:x", 6 * Self.cent)
     try bench.pass()
     #expect(bench.told("user:x") == "0.060000000000", "the new window's own")
-    #expect(bench.reconciler.dynamic.rows.count == 1)
+    #expect(bench.reconciler.budgets.dynamic.rows.count == 1)
     // A window that is over is forgotten in the end.
     bench.node.charge("user:y", Self.cent)
     try bench.pass(after: 700)
     try bench.pass(after: 86_400 + 700)
     try bench.pass()
-    #expect(bench.reconciler.dynamic.rows.isEmpty)
+    #expect(bench.reconciler.budgets.dynamic.rows.isEmpty)
   }
 
   @Test func theLastPassTellsAll() throws {
@@ -285,12 +286,14 @@ import Testing
     try bench.pass()
     (bench.node.entries, bench.node.generation) = (["user:x"], 2)
     try bench.pass()
-    #expect(bench.reconciler.dynamic.rows.isEmpty && bench.reconciler.states.count == 1)
+    #expect(
+      bench.reconciler.budgets.dynamic.rows.isEmpty && bench.reconciler.budgets.states.count == 1)
     #expect(bench.told("user:x") == "0.010000000000", "entries' news does not wait")
     (bench.node.entries, bench.node.generation) = ([], 3)
     bench.node.charge("user:x", 9 * Self.cent)
     try bench.pass()
-    #expect(bench.reconciler.dynamic.rows.count == 1 && bench.reconciler.states.isEmpty)
+    #expect(
+      bench.reconciler.budgets.dynamic.rows.count == 1 && bench.reconciler.budgets.states.isEmpty)
     #expect(bench.told("user:x") == "0.100000000000")
     // Without a pattern what is there is still told.
     (bench.node.hasPattern, bench.node.generation) = (false, 4)
@@ -312,7 +315,8 @@ import Testing
     #expect(bench.redis.hash("{budgetd_spend:tag:1d:user:x}:bd")?["sum"] == "0.100000000000")
     (bench.node.entries, bench.node.entryOrigin, bench.node.generation) = (["user:x"], .liteLLM, 2)
     for _ in 0..<3 { try bench.pass(after: 11) }
-    #expect(bench.reconciler.dynamic.rows.isEmpty && bench.reconciler.states.count == 1)
+    #expect(
+      bench.reconciler.budgets.dynamic.rows.isEmpty && bench.reconciler.budgets.states.count == 1)
     let marker = "{tag_spend:user:x:1d}:bd"
     #expect(bench.redis.hash(marker)?["sum"] == "0.100000000000")
     bench.node.charge("user:x", 10 * Self.cent)
@@ -382,7 +386,8 @@ import Testing
     bench.node.charge("user:x", 100 * Self.cent)
     var broken = BrokenStore()
     #expect(throws: PassFailure.self) { try bench.reconciler.pass(bench.node, &broken) }
-    #expect(bench.reconciler.states.isEmpty && bench.reconciler.dynamic.rows.count == 1)
+    #expect(
+      bench.reconciler.budgets.states.isEmpty && bench.reconciler.budgets.dynamic.rows.count == 1)
     try bench.pass()
     #expect(bench.told("user:x") == "1.000000000000")
   }
@@ -421,7 +426,8 @@ import Testing
     let report = try bench.reconciler.pass(bench.node, &partial)
     #expect(report.away == 1)
     #expect(bench.told("user:here") == "1.000000000000" && bench.told("user:gone") == nil)
-    #expect(bench.reconciler.states.isEmpty && bench.reconciler.dynamic.rows.count == 2)
+    #expect(
+      bench.reconciler.budgets.states.isEmpty && bench.reconciler.budgets.dynamic.rows.count == 2)
     try bench.pass()
     #expect(bench.told("user:gone") == "1.000000000000")
   }
@@ -446,7 +452,8 @@ import Testing
     let bench = try Bench()
     bench.node.charge("user:{x", 100 * Self.cent)
     try bench.pass()
-    #expect(bench.reconciler.dynamic.rows.isEmpty && bench.reconciler.states.isEmpty)
+    #expect(
+      bench.reconciler.budgets.dynamic.rows.isEmpty && bench.reconciler.budgets.states.isEmpty)
   }
 
   /// A million of them have to be small.

@@ -37,7 +37,12 @@ extension VirtualRedis {
     case ("HSET", 4...): return setFields(words[1], Array(command[2...]))
     case ("HGET", 3), ("HMGET", 3...): return fields(name, words)
     case ("HGETALL", 2), ("HDEL", 3...): return allFields(name, words)
-    case ("ZADD", 4): return add(words)
+    case ("ZADD", 4...): return add(words)
+    case ("ZSCORE", 3): return score(words)
+    case ("ZRANGEBYSCORE", 7): return named(words)
+    case ("RPUSH", 3...): return push(words[1], Array(command[2...]))
+    case ("LPOP", 3): return pop(words[1], atMost: Int(words[2]) ?? 0)
+    case ("PEXPIRE", 3): return expire(words[1], at: Int64(words[2]).map { now + $0 })
     case ("ZCOUNT", 4), ("ZREMRANGEBYSCORE", 4): return range(name, words)
     default: return Self.error("ERR unknown command or wrong number of arguments for '\(name)'")
     }
@@ -156,11 +161,59 @@ extension VirtualRedis {
   }
 
   private func add(_ words: [String]) -> RedisValue {
-    guard let score = Double(words[2]) else { return Self.notFloat }
+    let keepsLater = words[2] == "GT"
+    let pairs = words[(keepsLater ? 3 : 2)...]
+    guard pairs.count % 2 == 0 else { return Self.error("ERR syntax error") }
     guard var members = members(words[1]) else { return Self.wrongType }
-    let isNew = members.updateValue(score, forKey: words[3]) == nil
+    var new: Int64 = 0
+    for place in stride(from: pairs.startIndex, to: pairs.endIndex, by: 2) {
+      guard let score = Double(pairs[place]) else { return Self.notFloat }
+      let before = members[pairs[place + 1]]
+      if before == nil { new += 1 }
+      if keepsLater, let before, before >= score { continue }
+      members[pairs[place + 1]] = score
+    }
     put(words[1], Entry(value: .sorted(members), expiry: live(words[1])?.expiry))
-    return .integer(isNew ? 1 : 0)
+    return .integer(new)
+  }
+
+  private func score(_ words: [String]) -> RedisValue {
+    guard let members = members(words[1]) else { return Self.wrongType }
+    return members[words[2]].map { .bytes(Array("\(Int64($0))".utf8)) } ?? .null
+  }
+
+  /// ZRANGEBYSCORE key low +inf LIMIT 0 most.
+  private func named(_ words: [String]) -> RedisValue {
+    guard let members = members(words[1]) else { return Self.wrongType }
+    guard let low = Double(words[2]), words[3] == "+inf", words[4] == "LIMIT", words[5] == "0",
+      let most = Int(words[6])
+    else { return Self.error("ERR syntax error") }
+    let found = members.filter { $0.value >= low }.sorted {
+      ($0.value, $0.key) < ($1.value, $1.key)
+    }
+    return .array(found.prefix(most).map { .bytes(Array($0.key.utf8)) })
+  }
+
+  private func list(_ key: String) -> [[UInt8]]? {
+    switch live(key)?.value {
+    case nil: []
+    case .list(let values): values
+    default: nil
+    }
+  }
+
+  private func push(_ key: String, _ values: [[UInt8]]) -> RedisValue {
+    guard let before = list(key) else { return Self.wrongType }
+    put(key, Entry(value: .list(before + values), expiry: live(key)?.expiry))
+    return .integer(Int64(before.count + values.count))
+  }
+
+  private func pop(_ key: String, atMost most: Int) -> RedisValue {
+    guard let values = list(key) else { return Self.wrongType }
+    if values.isEmpty { return .null }
+    let rest = Array(values.dropFirst(most))
+    put(key, rest.isEmpty ? nil : Entry(value: .list(rest), expiry: live(key)?.expiry))
+    return .array(values.prefix(most).map { .bytes($0) })
   }
 
   private func range(_ name: String, _ words: [String]) -> RedisValue {

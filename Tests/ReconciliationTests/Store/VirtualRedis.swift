@@ -9,6 +9,7 @@ final class VirtualRedis {
     case text([UInt8])
     case hash([String: [UInt8]])
     case sorted([String: Double])
+    case list([[UInt8]])
   }
 
   struct Entry: Equatable {

@@ -28,7 +28,7 @@ import Testing
     state.record = record
     state.total = PicoUSD(pico: Int128(total * 1e12))
     state.rateBase = (PicoUSD(pico: Int128(before * 1e12)), at(now - 1_000))
-    reconciler.states = [state]
+    reconciler.budgets.states = [state]
     var report = PassReport()
     report.time = at(now)
     reconciler.pace([0], isUrgent: false, &report)

@@ -106,8 +106,8 @@ import Testing
   private static func reconciler(_ states: [BudgetState]) -> Reconciler {
     var reconciler = Reconciler(
       settings: ReconcilerSettings(), keys: RedisKeys(namespace: nil))
-    reconciler.generation = 1
-    reconciler.states = states
+    reconciler.budgets.generation = 1
+    reconciler.budgets.states = states
     return reconciler
   }
 
@@ -129,7 +129,7 @@ import Testing
       let node = Node()
       let report = try reconciler.pass(node, &store)
       #expect(report.merged == 1 && report.added.pico == 4)
-      #expect(reconciler.states[0].record?.confirmed[Self.origin]?.pico == confirmed)
+      #expect(reconciler.budgets.states[0].record?.confirmed[Self.origin]?.pico == confirmed)
       #expect(node.views.map(\.others.pico) == [9 - confirmed])
     }
   }
@@ -141,7 +141,7 @@ import Testing
       #expect(throws: PassFailure.unexpectedReply(command: "the script")) {
         try reconciler.pass(Node(), &store)
       }
-      #expect(reconciler.states[0].record?.confirmed == [:])
+      #expect(reconciler.budgets.states[0].record?.confirmed == [:])
     }
   }
 
@@ -183,19 +183,21 @@ import Testing
     let report = try reconciler.pass(node, &store)
     #expect(report.away == 1 && report.awayReason == "10.0.0.1: gone" && report.faultCount == 0)
     #expect(report.merged == 1 && store.calls.count == (answersReads ? 2 : 1))
-    #expect(reconciler.states[0].total?.pico == 30 && reconciler.states[0].hasNews)
-    #expect(!reconciler.states[0].hasFallen && reconciler.states[0].record?.confirmed == [:])
-    #expect(reconciler.states[1].record?.confirmed[Self.origin]?.pico == 7)
+    #expect(reconciler.budgets.states[0].total?.pico == 30 && reconciler.budgets.states[0].hasNews)
+    #expect(
+      !reconciler.budgets.states[0].hasFallen
+        && reconciler.budgets.states[0].record?.confirmed == [:])
+    #expect(reconciler.budgets.states[1].record?.confirmed[Self.origin]?.pico == 7)
     // It is back: what it has not heard is told.
     store.away = nil
     let next = try reconciler.pass(node, &store)
     #expect(next.away == 0 && next.awayReason == nil && next.merged == 1)
-    #expect(!reconciler.states[0].hasNews)
+    #expect(!reconciler.budgets.states[0].hasNews)
   }
 
   @Test func withoutTheFleetsNodesTheirCountIsWhatItWas() throws {
     var reconciler = Self.reconciler([try Self.state(own: [:], confirmed: [:])])
-    reconciler.nodeCount = 5
+    reconciler.budgets.nodeCount = 5
     var store = Store(spend: Self.bytes("1"))
     store.isNodesKeyAway = true
     let report = try reconciler.pass(Node(), &store)
@@ -233,7 +235,7 @@ import Testing
     var store = Store(spend: text, merge: Self.merged([whole], total: whole))
     let node = Node()
     _ = try reconciler.pass(node, &store)
-    return (reconciler.states[0], store.calls.count, node)
+    return (reconciler.budgets.states[0], store.calls.count, node)
   }
 
   @Test func aSpendKeyThatFellIsMendedAndRoundingIsNot() throws {

@@ -3,6 +3,7 @@ import BudgetFleet
 import BudgetModel
 import BudgetPages
 import BudgetWire
+import Reconciliation
 import SpendLedger
 
 extension BudgetService {
@@ -93,6 +94,7 @@ private struct BudgetListing: Sendable {
         case .dynamic(let budget): Self.told(budget.report, budget.rule)
         }
       message.tell(of: budget, patterns, in: catalog)
+      message.reservationMode = context.fleet?.reservationMode(of: report.key) ?? .alone
       if report.reserved > .zero { message.tell(of: budget, use: engine, at: now) }
       switch report.key.scope {
       case .provider: response.providers.append(message)
@@ -119,6 +121,10 @@ private struct BudgetListing: Sendable {
     totals.overrunUSD = counts.overrun.dollars
     totals.recordedUSD = spend.recorded.dollars
     totals.unreservedUSD = spend.unreserved.dollars
+    if let fleet = context.fleet {
+      totals.nodes = UInt32(clamping: fleet.status.nodes ?? 1)
+      totals.reconcileIntervalMilliseconds = UInt32(clamping: fleet.interval.wholeMilliseconds)
+    }
     return totals
   }
 
@@ -131,6 +137,15 @@ private struct BudgetListing: Sendable {
     budget.quarterHourForecast = forecasts.quarterHour.map { BudgetForecast($0) }
     budget.dayForecast = forecasts.day.map { BudgetForecast($0) }
     return (report, budget)
+  }
+}
+
+extension FleetMember {
+  fileprivate func reservationMode(of key: BudgetKey) -> ReservationMode {
+    switch mode(of: key) {
+    case .strict: .strict
+    case .shared: .shared
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import BudgetEngine
+import BudgetFleet
 import BudgetModel
 import BudgetWire
 import SpendLedger
@@ -50,11 +51,18 @@ extension BudgetService {
       return context.recorder.record(
         charge.amount, key: charge.key, to: charges.charged, token: token, at: now)
     }
-    return context.recorder.settle(
+    let answer = context.recorder.settle(
       SettlingRecord(
         amount: charge.amount, key: charge.key, isKeyImplied: charge.isKeyImplied,
         reservation: reservation),
       to: charges.charged, token: token, at: now)
+    // The cost counts here; what was held is another node's to free.
+    if answer == .deferred || answer == .recorded, let fleet = context.fleet,
+      !context.engine.isOwn(reservation)
+    {
+      fleet.hasEnded(reservation, wasSettled: true)
+    }
+    return answer
   }
 
   /// Returns whether it was answered.

@@ -1,10 +1,11 @@
 import BudgetEngine
+import BudgetFleet
 import BudgetModel
 import BudgetWire
 
 extension BudgetService {
   /// Gives a reservation back. Of one that has ended, or that another node made, it says that it was not
-  /// open.
+  /// open; the other node is told.
   mutating func releaseReservation(
     _ head: RequestHead, output: inout [UInt8]
   ) throws(ServiceRefusal) {
@@ -13,6 +14,9 @@ extension BudgetService {
     }
     try ServiceRefusal.checkReservation(request.reservationID)
     let id = ReservationID(request.reservationID)
+    if let id, let fleet = context.fleet, !context.engine.isOwn(id) {
+      fleet.hasEnded(id, wasSettled: false)
+    }
     let wasOpen = id.map { context.engine.release($0, at: now()) } ?? false
     if wasOpen, let trace = context.trace {
       trace.released(request.reservationID.text, at: now())

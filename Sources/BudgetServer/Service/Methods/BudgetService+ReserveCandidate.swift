@@ -44,7 +44,7 @@ extension BudgetService {
     var made: Reservation?
     switch answer {
     case .outdated: return .outdated
-    case .deferred: return note(lacking: round.lacking) ? .lacking : .outdated
+    case .deferred: return note(lacking: round.lacking, for: round.ttl) ? .lacking : .outdated
     case .known(let reservation): try tell(reservation, in: catalog)
     case .held(let reservation):
       made = reservation

@@ -21,7 +21,7 @@ extension BudgetService {
         at: ReservationMoment(catalog: catalog, now: now()), with: &reserving.attempt)
       if answer == .deferred {
         guard context.engine.deny(&reserving.attempt, where: context.isRefused) else {
-          if note(lacking: reserving.attempt.lacking) { return false }
+          if note(lacking: reserving.attempt.lacking, for: question.ask.ttl) { return false }
           continue
         }
         answer = .denied

@@ -1,36 +1,28 @@
 import BudgetModel
 import RedisStore
 
-extension Reconciler {
-  /// Takes what operators have reset: what the store has of it is looked at.
-  mutating func take(_ news: FleetResets) {
-    resets = news
-    for (key, start) in news.starts {
-      if let index = places[key] { states[index].reset = start }
-    }
-  }
-
+extension WindowSettling {
   /// Has the store begin the windows that resets began, whoever was first. LiteLLM's start keys are
   /// overwritten: its proxies count on in the new window.
-  mutating func reset(
-    _ calls: [(index: Int, call: ResetCall)], _ store: inout some FleetStore,
-    _ report: inout PassReport
+  func reset(
+    _ calls: [(index: Int, call: ResetCall)], _ budgets: inout KnownBudgets,
+    _ store: inout some FleetStore, _ report: inout PassReport
   ) throws(PassFailure) {
     var writes: [(index: Int, command: [[UInt8]])] = []
     for ((index, call), reply) in zip(calls, try ResetCall.send(calls.map(\.call), to: &store)) {
       if let refusal = reply.refusal {
         guard refusal.isAboutOneKey else {
-          try passOver(refusal, at: index, &report)
+          try budgets.passOver(refusal, at: index, &report)
           continue
         }
         report.fault(call.key, call.keys.words(refusal))
-      } else if let command = try states[index].wasReset(by: call, reply) {
+      } else if let command = try budgets[index].wasReset(by: call, reply) {
         writes.append((index, command))
       }
     }
-    try write(writes, &store, &report)
+    try write(writes, &budgets, &store, &report)
     // Told only now: a start key that was not written is looked at again.
-    for (index, _) in writes { states[index].toldReset() }
+    for (index, _) in writes { budgets[index].toldReset() }
   }
 }
 

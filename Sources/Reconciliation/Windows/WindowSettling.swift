@@ -1,28 +1,41 @@
 import BudgetModel
 import RedisStore
 
-extension Reconciler {
+/// Finds the windows of budgets that have none, or whose start key is another one, and has the node adopt
+/// them. A value for one pass.
+struct WindowSettling {
+  let settings: ReconcilerSettings
+  private var adoptions: [(index: Int, adoption: WindowAdoption)] = []
+
+  init(_ settings: ReconcilerSettings) { self.settings = settings }
+
   /// How often one pass looks again after writing start keys: somebody else may have been first,
   /// and be gone again.
   private static let roundBound = 3
 
   /// Finds the windows that are not known, and has the node adopt them.
-  mutating func settleWindows(
-    _ chosen: [Int], _ node: some FleetNode, _ store: inout some FleetStore,
+  mutating func settle(
+    _ chosen: [Int], _ budgets: inout KnownBudgets, _ store: inout some FleetStore,
     _ report: inout PassReport
   ) throws(PassFailure) {
-    var open = chosen.filter { !states[$0].isAway && states[$0].isUnsettled(at: report.time) }
-    var adoptions: [(index: Int, adoption: WindowAdoption)] = []
+    var open = chosen.filter { !budgets[$0].isAway && budgets[$0].isUnsettled(at: report.time) }
     for _ in 0..<Self.roundBound where !open.isEmpty {
       var again: [Int] = []
       var first = 0
       while first < open.count {
         let slice = Array(open[first..<min(first + settings.settleBound, open.count)])
-        again += try settle(slice, &adoptions, &store, &report)
+        again += try look(slice, &budgets, &store, &report)
         first += slice.count
       }
       open = again
     }
+  }
+
+  /// Has the node adopt what was found: in the ledger first.
+  mutating func adopt(
+    _ budgets: inout KnownBudgets, _ node: some FleetNode, _ store: inout some FleetStore,
+    _ report: inout PassReport
+  ) throws(PassFailure) {
     guard !adoptions.isEmpty else { return }
     do throws(FleetNodeError) {
       // In slices: the ledger commits nothing else meanwhile.
@@ -30,26 +43,26 @@ extension Reconciler {
       while first < adoptions.count {
         let slice = adoptions[first..<min(first + settings.adoptionBound, adoptions.count)]
         try node.adopt(slice.map(\.adoption))
-        for (index, adoption) in slice { adopted(adoption, at: index) }
+        for (index, adoption) in slice { budgets[index].adopted(adoption) }
         first += slice.count
       }
       report.adopted = adoptions.count
       // Moved spend stands under its new window; so does what came meanwhile.
-      apply(try node.news())
+      budgets.apply(try node.news())
     } catch {
       throw .node(error)
     }
-    try announce(adoptions.map(\.index), &store, &report)
+    try announce(&budgets, &store, &report)
   }
 
   /// One round: reads start keys, their ends and the markers; decides; writes start keys. Returns
   /// the budgets that have to be looked at again.
-  private mutating func settle(
-    _ open: [Int], _ adoptions: inout [(index: Int, adoption: WindowAdoption)],
-    _ store: inout some FleetStore, _ report: inout PassReport
+  private mutating func look(
+    _ open: [Int], _ budgets: inout KnownBudgets, _ store: inout some FleetStore,
+    _ report: inout PassReport
   ) throws(PassFailure) -> [Int] {
     let replies = try store.answers(
-      to: [[Array("TIME".utf8)]] + open.flatMap { states[$0].keys.windowQuestions })
+      to: [[Array("TIME".utf8)]] + open.flatMap { budgets[$0].keys.windowQuestions })
     guard let now = replies[0].time else { throw PassFailure(replies[0], to: "TIME") }
     // The next pass judges it: no window is decided on by a clock that nobody has judged.
     let step = (now.unixMilliseconds - report.time.unixMilliseconds).magnitude
@@ -63,59 +76,72 @@ extension Reconciler {
       let answer = replies[(1 + 5 * place)...(5 + 5 * place)]
       if let refusal = answer.lazy.compactMap(\.refusal).first {
         guard refusal.isAboutOneKey else {
-          try passOver(refusal, at: index, &report)
+          try budgets.passOver(refusal, at: index, &report)
           continue
         }
-        report.fault(states[index].key, "its start key or marker: \(refusal)")
+        report.fault(budgets[index].key, "its start key or marker: \(refusal)")
         continue
       }
       guard let keys = try WindowKeys(answer) else {
         again.append(index)
         continue
       }
-      let startKey = startKey(keys.start, timeToLive: keys.startLeft, index, at: now)
-      if let call = states[index].resetCall(keys.marker, startKey, at: now) {
+      let startKey = budgets.startKey(keys.start, timeToLive: keys.startLeft, index, at: now)
+      if let call = budgets[index].resetCall(keys.marker, startKey, at: now) {
         resetCalls.append((index, call))
         again.append(index)
         continue
       }
       if case .unusable(let reason) = startKey {
         report.fault(
-          states[index].key, "its start key cannot be used: \(reason)", isShared: true)
+          budgets[index].key, "its start key cannot be used: \(reason)", isShared: true)
       }
-      switch WindowDecision.make(states[index].facts(startKey, keys.marker, at: now)) {
-      case .none: states[index].isContested = false
+      switch WindowDecision.make(budgets[index].facts(startKey, keys.marker, at: now)) {
+      case .none: budgets[index].isContested = false
       case .write(let window):
-        writes.append((index, states[index].keys.startCommand(window)))
+        writes.append((index, budgets[index].keys.startCommand(window)))
         again.append(index)
       case .adopt(let window, let moving, let closing):
-        states[index].settled(in: window, keys, at: now)
-        if let adoption = states[index].adoption(
+        budgets[index].settled(in: window, keys, at: now)
+        if let adoption = budgets[index].adoption(
           of: window, keys.marker?.window == window, moving: moving, closing: closing, at: now)
         {
           adoptions.append((index, adoption))
         }
       }
     }
-    try reset(resetCalls, &store, &report)
-    try write(writes, &store, &report)
-    return again.filter { !states[$0].isAway }
+    try reset(resetCalls, &budgets, &store, &report)
+    try write(writes, &budgets, &store, &report)
+    return again.filter { !budgets[$0].isAway }
   }
 
-  mutating func write(
-    _ writes: [(index: Int, command: [[UInt8]])], _ store: inout some FleetStore,
-    _ report: inout PassReport
+  func write(
+    _ writes: [(index: Int, command: [[UInt8]])], _ budgets: inout KnownBudgets,
+    _ store: inout some FleetStore, _ report: inout PassReport
   ) throws(PassFailure) {
     if writes.isEmpty { return }
     for (write, reply) in zip(writes, try store.answers(to: writes.map(\.command))) {
-      if let refusal = reply.refusal { try passOver(refusal, at: write.index, &report) }
+      if let refusal = reply.refusal { try budgets.passOver(refusal, at: write.index, &report) }
     }
   }
 
+  /// LiteLLM does this for a provider when it starts; here nothing is overwritten.
+  private func announce(
+    _ budgets: inout KnownBudgets, _ store: inout some FleetStore, _ report: inout PassReport
+  ) throws(PassFailure) {
+    var writes: [(index: Int, command: [[UInt8]])] = []
+    for (index, _) in adoptions where budgets[index].announces {
+      budgets[index].announcement(at: report.time).map { writes.append((index, $0)) }
+    }
+    try write(writes, &budgets, &store, &report)
+  }
+}
+
+extension KnownBudgets {
   /// The budget's window as the start key has it. LiteLLM's key bears no window text. A key that was
   /// set for another text of the same budget is told from one of a host with a clock of its own: by
   /// its length, or by what this node knows of the other text's windows.
-  private mutating func startKey(
+  fileprivate mutating func startKey(
     _ value: [UInt8]?, timeToLive: Int64, _ index: Int, at now: Timestamp
   ) -> StartKey {
     guard let length = states[index].rule.rollingLength else { return .missing }
@@ -130,36 +156,25 @@ extension Reconciler {
     states[index].ignoredStart = startKey == .otherLength ? value : nil
     return startKey
   }
-
-  /// The node has adopted the window.
-  private mutating func adopted(_ adoption: WindowAdoption, at index: Int) {
-    let before = states[index].record
-    let total = states[index].total
-    if let before, before.start != adoption.record.start {
-      states[index].endRecord()
-      // The key that was read is the window's, unless it was found to be the finished one's.
-      states[index].total = total
-    }
-    for start in adoption.moving { states[index].windows[start] = nil }
-    for start in adoption.closing { states[index].windows[start]?.end = adoption.record.at }
-    states[index].record = adoption.record
-    states[index].mergedAt = nil
-    states[index].shown = nil
-  }
-
-  /// LiteLLM does this for a provider when it starts; here nothing is overwritten.
-  private mutating func announce(
-    _ indices: [Int], _ store: inout some FleetStore, _ report: inout PassReport
-  ) throws(PassFailure) {
-    var writes: [(index: Int, command: [[UInt8]])] = []
-    for index in indices where states[index].announces {
-      states[index].announcement(at: report.time).map { writes.append((index, $0)) }
-    }
-    try write(writes, &store, &report)
-  }
 }
 
 extension BudgetState {
+  /// The node has adopted the window.
+  fileprivate mutating func adopted(_ adoption: WindowAdoption) {
+    let before = record
+    let total = total
+    if let before, before.start != adoption.record.start {
+      endRecord()
+      // The key that was read is the window's, unless it was found to be the finished one's.
+      self.total = total
+    }
+    for start in adoption.moving { windows[start] = nil }
+    for start in adoption.closing { windows[start]?.end = adoption.record.at }
+    record = adoption.record
+    mergedAt = nil
+    shown = nil
+  }
+
   /// Whether a look at the budget's start key and marker is needed.
   func isUnsettled(at now: Timestamp) -> Bool {
     if isContested || owesReset || !locals(at: now).isEmpty { return true }
