@@ -161,7 +161,10 @@ func (o *outbox) adopt() {
 		}
 		o.mu.Unlock()
 		o.journal.forget(left.path)
-		o.client.log(fmt.Sprintf("%d records are owed by %s, which is no more", len(left.owed), left.path))
+		if len(left.owed) > 0 {
+			o.client.log(fmt.Sprintf(
+				"%d records are owed by %s, which is no more", len(left.owed), left.path))
+		}
 	}
 }
 

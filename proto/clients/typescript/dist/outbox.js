@@ -228,7 +228,9 @@ class Outbox {
                 this.take(one);
             }
             this.journal?.forget(path);
-            this.settings.log(`${owed.size} records are owed by ${path}, which is no more`);
+            if (owed.size > 0) {
+                this.settings.log(`${owed.size} records are owed by ${path}, which is no more`);
+            }
         }
     }
     /** Waits until nothing is owed; how many records still are. */

@@ -243,7 +243,9 @@ export class Outbox {
         this.take(one);
       }
       this.journal?.forget(path);
-      this.settings.log(`${owed.size} records are owed by ${path}, which is no more`);
+      if (owed.size > 0) {
+        this.settings.log(`${owed.size} records are owed by ${path}, which is no more`);
+      }
     }
   }
 

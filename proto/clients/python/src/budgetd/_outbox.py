@@ -248,8 +248,9 @@ class Outbox:
                 for key, (address, body) in entries.items():
                     self._inherit(key, address, body)
                 self._journal.forget(path)
-                log.warning("budgetd: %d records are owed by %s, which is no more", len(entries),
-                            path)
+                if entries:
+                    log.warning("budgetd: %d records are owed by %s, which is no more",
+                                len(entries), path)
         except OSError as error:
             log.error("budgetd: journals of others cannot be read: %s", error)
         self._orphans = self._loop.call_later(ORPHANS_SECONDS, self._adopt)
