@@ -44,7 +44,7 @@ struct Link {
     var deadline = MonotonicInstant.never
   }
 
-  /// Where nothing at all came for so long, the peer may be gone.
+  /// The peer may be gone once nothing at all came for so long.
   private static let silence = Duration.seconds(1)
   /// No batch is longer, but for its last frame.
   static let batchBytes = 256 * 1024
