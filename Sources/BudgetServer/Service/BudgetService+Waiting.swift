@@ -73,6 +73,12 @@ extension Call {
 }
 
 extension ServiceContext {
+  /// A reservation has ended here: if another node made it, that one is told.
+  func tellMaker(of reservation: ReservationID, _ wasSettled: Bool) {
+    guard let fleet, !engine.isOwn(reservation) else { return }
+    fleet.hasEnded(reservation, wasSettled: wasSettled)
+  }
+
   /// Whether the fleet has refused so much of a budget a moment ago.
   func isRefused(_ room: LackingRoom) -> Bool {
     guard let waiting = fleet?.waiting, let key = engine.key(of: room) else { return false }

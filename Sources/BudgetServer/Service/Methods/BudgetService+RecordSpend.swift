@@ -1,5 +1,4 @@
 import BudgetEngine
-import BudgetFleet
 import BudgetModel
 import BudgetWire
 import SpendLedger
@@ -57,11 +56,7 @@ extension BudgetService {
         reservation: reservation),
       to: charges.charged, token: token, at: now)
     // The cost counts here; what was held is another node's to free.
-    if answer == .deferred || answer == .recorded, let fleet = context.fleet,
-      !context.engine.isOwn(reservation)
-    {
-      fleet.hasEnded(reservation, wasSettled: true)
-    }
+    if answer == .deferred || answer == .recorded { context.tellMaker(of: reservation, true) }
     return answer
   }
 

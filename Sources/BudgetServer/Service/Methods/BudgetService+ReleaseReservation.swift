@@ -1,5 +1,4 @@
 import BudgetEngine
-import BudgetFleet
 import BudgetModel
 import BudgetWire
 
@@ -14,9 +13,7 @@ extension BudgetService {
     }
     try ServiceRefusal.checkReservation(request.reservationID)
     let id = ReservationID(request.reservationID)
-    if let id, let fleet = context.fleet, !context.engine.isOwn(id) {
-      fleet.hasEnded(id, wasSettled: false)
-    }
+    if let id { context.tellMaker(of: id, false) }
     let wasOpen = id.map { context.engine.release($0, at: now()) } ?? false
     if wasOpen, let trace = context.trace {
       trace.released(request.reservationID.text, at: now())
