@@ -146,6 +146,14 @@ extension [UInt8] {
   public mutating func append(bytesOf other: borrowing [UInt8]) { append(bytesOf: other.span) }
 }
 
+extension Array {
+  /// Appends `other`, which is lent, as `append(bytesOf:)` does.
+  @inlinable public mutating func append(lent other: Span<Element>) {
+    // Safe: they are read within the call that lends them.
+    unsafe other.withUnsafeBufferPointer { unsafe append(contentsOf: $0) }
+  }
+}
+
 extension MutableRawSpan {
   /// Writes the bytes that `number` has in memory at `offset`, and moves that behind them.
   @inlinable public mutating func put<Number: FixedWidthInteger & BitwiseCopyable>(

@@ -95,16 +95,17 @@ struct ScenarioPlayer {
   ) -> StepResult.ReserveResult {
     let catalog = engine.catalog
     ask(action.filter, in: catalog)
-    let moment = ReservationMoment(catalog: catalog, now: now)
-    var round = exchange(&round, with: nil) ?? CandidateRound(moment)
+    var round = exchange(&round, with: nil) ?? CandidateRound(at: now)
     defer { self.round = round }
-    round.begin(moment)
+    round.begin(at: now)
     round.ttl = action.ttlMilliseconds
     round.amounts = action.filter.candidates.map { amount(of: $0, action) }
     let question = question
     // Out of the player meanwhile, which looks names up.
     var decision = exchange(&self.decision, with: FilterDecision())
-    let answer = engine.filterAndReserve(question, &round, into: &decision) { position, charged in
+    let answer = engine.filterAndReserve(
+      question, &round, in: catalog, into: &decision
+    ) { position, charged in
       charged = self.charged(
         Self.names(of: action.filter.candidates[position], action.filter, in: catalog),
         action.filter.tags, at: now)

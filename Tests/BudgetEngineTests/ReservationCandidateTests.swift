@@ -33,12 +33,14 @@ import Testing
     for tag in tags {
       if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) { question.addTag(slot: slot) }
     }
-    var round = CandidateRound(ReservationMoment(catalog: catalog, now: now))
+    var round = CandidateRound(at: now)
     round.amounts = candidates.map { ReservedAmount(PicoUSD(pico: $0.amount)) }
     round.key = key
     round.isRefused = refusing
     var decision = FilterDecision()
-    let answer = fixture.engine.filterAndReserve(question, &round, into: &decision) { _, _ in
+    let answer = fixture.engine.filterAndReserve(
+      question, &round, in: catalog, into: &decision
+    ) { _, _ in
       Issue.record("no pattern has a say")
     }
     return (answer, decision)

@@ -350,7 +350,10 @@ import Testing
     let second = try #require(before.held(20, charged, ttl: 50_000, at: at(0)))
     settings.life &+= 1
     let after = EngineFixture(budgets, reservations: settings)
+    #expect(!after.engine.hasHolds)
     after.engine.inherit(before.engine.takeChangedHolds(atMost: 10), at: at(1))
+    // Nothing is open, and yet ends are to be looked for.
+    #expect(after.engine.openReservations == 0 && after.engine.hasHolds)
 
     let lost = try #require(after.settle(7, charged, first.id, at: at(2)))
     #expect(after.settle(7, charged, first.id, at: at(2))?.kind == .underWay)
@@ -363,6 +366,8 @@ import Testing
     #expect(after.record(9, charged, settling: second.id, at: at(4)) == .inherited)
     #expect(after.record(9, charged, settling: second.id, at: at(4)) == .again)
     #expect(after.reserved(.provider, "p", at: at(4)) == 0)
+    _ = after.engine.expireReservations(atMost: 10, at: at(60))
+    #expect(!after.engine.hasHolds)
   }
 
   @Test func adoptionsThatHaveEndedAreForgotten() throws {

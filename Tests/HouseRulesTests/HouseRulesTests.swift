@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 /// The rules of the house that the compiler does not know: where raw memory may be touched, and which
@@ -46,6 +47,15 @@ import Testing
     }
     #expect(touched.subtracting(Self.fences).sorted() == [], "raw memory outside its fences")
     #expect(Self.fences.subtracting(touched).sorted() == [], "fences without raw memory")
+  }
+
+  /// Whatever else a tool leaves there would be committed with the next change.
+  @Test func theTopLevelStaysAsItIs() throws {
+    let names = try FileManager.default.contentsOfDirectory(atPath: SourceTree.root.path)
+    let kept = ["Package.swift", "README.md", "Sources", "Tests", "deploy", "proto"]
+    // Made by the package manager, and ignored.
+    let made = ["Package.resolved"]
+    #expect(names.filter { !$0.hasPrefix(".") && !made.contains($0) }.sorted() == kept)
   }
 
   /// A comment names its subject first; one that begins with What or Where reads as a question.

@@ -18,6 +18,8 @@ import Testing
     // On the hot path: a value made for the call would be written and read again.
     "BudgetEngine/Filter/BudgetEngine+Filter.swift askCommon": "hot path",
     "BudgetEngine/Filter/BudgetEngine+Filter.swift judge": "hot path",
+    "BudgetEngine/Reservations/BudgetEngine+Candidates.swift filterAndReserve": "hot path",
+    "BudgetEngine/Reservations/BudgetEngine+Candidates.swift tryToReserve": "hot path",
     "BudgetServer/Ledger/LedgerRecorder.swift record": "hot path",
     "BudgetServer/Service/Resolving/QuestionResolver.swift add": "hot path",
     "BudgetServer/Ledger/SpendRecorder.swift record": "hot path",

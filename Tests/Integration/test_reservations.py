@@ -640,8 +640,8 @@ def test_a_node_killed_while_it_reserves(start, tmp_path):
     assert standing(start(config, directory=tmp_path / "node")) == (25, kept - 50)
 
 
-def test_what_was_held_before_a_restart_ends_within_two_seconds(start, tmp_path):
-    """The ledger has whole seconds, rounded up, and a node on which nothing is open looks once a second."""
+def test_what_was_held_before_a_restart_ends_within_1100_ms(start, tmp_path):
+    """The ledger has whole seconds, rounded up; then the wheels of what is open count."""
     names = [f"p{number}" for number in range(20)]
     config = config_text({name: (10, "1d") for name in names})
     first = start(config, directory=tmp_path / "node")
@@ -658,7 +658,7 @@ def test_what_was_held_before_a_restart_ends_within_two_seconds(start, tmp_path)
             assert answered + 2 >= ends[name], "it ended early"
             late[name] = asked - ends.pop(name)
         # And half a second of a busy machine.
-        assert not ends or asked < min(ends.values()) + 2_500, f"{len(ends)} do not end"
+        assert not ends or asked < min(ends.values()) + 1_600, f"{len(ends)} do not end"
         time.sleep(0.01)
     print(f"{min(late.values()):.0f} to {max(late.values()):.0f} ms late")
 

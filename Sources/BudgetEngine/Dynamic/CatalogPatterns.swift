@@ -22,8 +22,10 @@ final class CatalogPatterns: Sendable {
   let judgesUncharged: Bool
   /// The numbers of patterns, group after group, the shortest window of each first.
   let members: [Int32]
-  /// By the raw value of the scope less 1.
-  private let scopes: [PatternGroups]
+  // Apart, not in an array: an element that is taken out of one has its references counted.
+  private let tags: PatternGroups
+  private let providers: PatternGroups
+  private let models: PatternGroups
 
   /// `slotOf` tells the slot of the budget that has the pattern's own key.
   init(
@@ -40,7 +42,9 @@ final class CatalogPatterns: Sendable {
     windows = patterns.map { keys.knownWindow(text: $0.key.windowText) ?? -1 }
     overflows = patterns.map { slotOf($0.key) }
     var members: [Int32] = []
-    scopes = BudgetScope.allCases.map { PatternGroups($0, patterns, &members) }
+    providers = PatternGroups(.provider, patterns, &members)
+    models = PatternGroups(.model, patterns, &members)
+    tags = PatternGroups(.tag, patterns, &members)
     self.members = members
   }
 
@@ -57,7 +61,8 @@ final class CatalogPatterns: Sendable {
     modes = definitions.map(\.policy.mode)
     judgesUncharged = definitions.contains { $0.policy.mode == .freeze || $0.policy.limit == .zero }
     (windows, overflows, full) = (other.windows, other.overflows, other.full)
-    (members, scopes) = (other.members, other.scopes)
+    members = other.members
+    (tags, providers, models) = (other.tags, other.providers, other.models)
   }
 
   /// The limit and mode in force of names by a pattern.
@@ -67,12 +72,25 @@ final class CatalogPatterns: Sendable {
 
   var isEmpty: Bool { definitions.isEmpty }
 
-  func has(_ scope: BudgetScope) -> Bool { !scopes[Int(scope.rawValue) - 1].isEmpty }
+  func has(_ scope: BudgetScope) -> Bool {
+    switch scope {
+    case .tag: !tags.isEmpty
+    case .provider: !providers.isEmpty
+    case .model: !models.isEmpty
+    case .deployment, .pool, .total: false
+    }
+  }
 
   /// The places in `members` of the patterns that give `name` budgets, where it has none of its own;
   /// nil where none matches.
   func group(_ scope: BudgetScope, of name: NameBytes) -> Range<Int>? {
-    name.isEmpty ? nil : scopes[Int(scope.rawValue) - 1].group(of: name)
+    if name.isEmpty { return nil }
+    return switch scope {
+    case .tag: tags.group(of: name)
+    case .provider: providers.group(of: name)
+    case .model: models.group(of: name)
+    case .deployment, .pool, .total: nil
+    }
   }
 
   /// The pattern among `group` whose windows have that number; nil where none has.
@@ -88,6 +106,8 @@ private final class PatternGroups: Sendable {
   /// The lengths of all prefixes, longest first.
   private let lengths: [Int]
   private let prefixes: NameTable
+  /// The bytes that prefixes begin with, a bit for each: most names need no look-up.
+  private let firstBytes: InlineArray<4, UInt64>
   private let groups: [Range<Int>]
   /// The group of the pattern that is a star alone.
   private let everything: Range<Int>?
@@ -114,6 +134,11 @@ private final class PatternGroups: Sendable {
     let named = texts.indices.filter { !texts[$0].isEmpty }
     prefixes = NameTable(named.map { (name: texts[$0], value: Int32($0)) })
     lengths = Set(named.map { texts[$0].utf8.count }).sorted(by: >)
+    var firstBytes = InlineArray<4, UInt64>(repeating: 0)
+    for first in named.compactMap({ texts[$0].utf8.first }) {
+      firstBytes[Int(first >> 6)] |= 1 << UInt64(first & 63)
+    }
+    self.firstBytes = firstBytes
   }
 
   /// The patterns of a name that begins with `prefix` and no longer one: of each window the longest.
@@ -130,7 +155,10 @@ private final class PatternGroups: Sendable {
     return given.sorted { patterns[$0].rule.isShorter(than: patterns[$1].rule) }.map { Int32($0) }
   }
 
+  /// The group of a name that is not empty.
   func group(of name: NameBytes) -> Range<Int>? {
+    let first = name[0]
+    guard firstBytes[Int(first >> 6)] & 1 << UInt64(first & 63) != 0 else { return everything }
     for length in lengths where length <= name.count {
       if let group = prefixes[name[0..<length]] { return groups[Int(group)] }
     }

@@ -3,11 +3,13 @@ import BudgetModel
 /// Judges a request by dynamic budgets, beside those of entries.
 struct DynamicJudge {
   let engine: BudgetEngine
+  let catalog: BudgetCatalog
   let asking: FilterAsking
   /// The dynamic budgets of the question.
   let checks: [DynamicCheck]
 
   /// Asks a tag that patterns have a say about.
+  @inline(never)
   func ask(_ tag: NamedBudgets, hasFree: Bool, into decision: inout FilterDecision) {
     guard let denial = denial(by: tag, .tag) else { return }
     decision.common.append(denial)
@@ -15,33 +17,38 @@ struct DynamicJudge {
     if let frozen = frozenDenial(of: tag, denial) { decision.frozen.append(frozen) }
   }
 
-  /// The denial of a candidate whose provider and model have these dynamic budgets; `byProvider` is
-  /// that of the provider's entries.
+  /// The denial of a candidate whose names match patterns; `denial` is that of its provider's
+  /// entries.
+  @inline(never)
   func denial(
-    of candidate: CandidateSlots, _ checks: CandidateChecks, byProvider denial: BudgetDenial?
+    ofCandidate index: Int, _ question: borrowing FilterQuestion, after denial: BudgetDenial?
   ) -> BudgetDenial? {
+    let candidate = question.candidates[index]
+    let checks =
+      index < question.candidateChecks.count
+      ? question.candidateChecks[index] : CandidateChecks()
     if let own = earlier(denial, dynamicDenial(checks.provider, .provider)) { return own }
-    if candidate.deployment != Slot.none, !asking.passes(candidate.deployment),
-      let own = engine.denial(by: candidate.deployment, .deployment, asking)
+    if candidate.deployment != Slot.none, !asking.passes(candidate.deployment, in: catalog),
+      let own = engine.denial(by: candidate.deployment, .deployment, asking, in: catalog)
     {
       return own
     }
-    if checks.model.isEmpty { return engine.sharedDenial(of: candidate, asking) }
+    if checks.model.isEmpty { return engine.sharedDenial(of: candidate, asking, in: catalog) }
     let model = NamedBudgets(first: candidate.model, checks: checks.model)
     if let own = self.denial(by: model, .model),
       let kept = candidate.isFree ? frozenDenial(of: model, own) : own
     {
       return kept
     }
-    return engine.poolDenial(of: candidate, asking)
+    return engine.poolDenial(of: candidate, asking, in: catalog)
   }
 
   /// The first denial by the budgets of a name, entries' and dynamic ones.
   private func denial(
     by name: NamedBudgets, _ scope: BudgetScope
   ) -> BudgetDenial? {
-    let isOpen = name.first == Slot.none || asking.passes(name.first)
-    let own = isOpen ? nil : engine.denial(by: name.first, scope, asking)
+    let isOpen = name.first == Slot.none || asking.passes(name.first, in: catalog)
+    let own = isOpen ? nil : engine.denial(by: name.first, scope, asking, in: catalog)
     return earlier(own, dynamicDenial(name.checks, scope))
   }
 
@@ -51,7 +58,7 @@ struct DynamicJudge {
   ) -> BudgetDenial? {
     guard let own else { return dynamic?.denial }
     guard let dynamic else { return own }
-    let definition = asking.catalog.configured(of: own.slot)
+    let definition = catalog.configured(of: own.slot)
     let isFirst = definition.origin == .liteLLM || !dynamic.rule.isShorter(than: definition.rule)
     return isFirst ? own : dynamic.denial
   }
@@ -63,7 +70,7 @@ struct DynamicJudge {
     for place in places {
       let check = checks[place]
       if let denial = dynamicDenial(check, scope) {
-        return (denial, asking.catalog.patterns.definitions[Int(check.pattern)].rule)
+        return (denial, catalog.patterns.definitions[Int(check.pattern)].rule)
       }
     }
     return nil
@@ -81,15 +88,15 @@ struct DynamicJudge {
     }
     // That of an entry may be behind it, or before.
     guard name.first != Slot.none,
-      let own = engine.denial(by: name.first, denial.scope, asking)
+      let own = engine.denial(by: name.first, denial.scope, asking, in: catalog)
     else { return nil }
-    return engine.frozenDenial(from: own, denial.scope, asking)
+    return engine.frozenDenial(from: own, denial.scope, asking, in: catalog)
   }
 
   /// The limit and mode in force of a dynamic budget.
   private func policy(_ check: DynamicCheck) -> (limit: PicoUSD, mode: BudgetMode) {
-    asking.catalog.policies.inForce(
-      ofDynamic: check.slot, under: asking.catalog.patterns.policy(Int(check.pattern)))
+    catalog.policies.inForce(
+      ofDynamic: check.slot, under: catalog.patterns.policy(Int(check.pattern)))
   }
 
   /// The denial by one dynamic budget, or by what would be one. The pattern speaks for a name that
@@ -97,7 +104,7 @@ struct DynamicJudge {
   private func dynamicDenial(
     _ check: DynamicCheck, _ scope: BudgetScope
   ) -> BudgetDenial? {
-    let patterns = asking.catalog.patterns
+    let patterns = catalog.patterns
     let number = Int(check.pattern)
     let (limit, mode) = policy(check)
     if limit == BudgetCatalog.unlimited, mode != .freeze { return nil }
@@ -115,7 +122,7 @@ struct DynamicJudge {
     } else {
       denial.resetsAt = patterns.definitions[number].rule.standingWindow(at: asking.now)?.end
       denial.isForWantOfRoom =
-        mode != .freeze && patterns.full == .deny && asking.catalog.dynamic.isFull
+        mode != .freeze && patterns.full == .deny && catalog.dynamic.isFull
     }
     guard
       mode == .freeze || denial.isForWantOfRoom
@@ -126,31 +133,5 @@ struct DynamicJudge {
       return nil
     }
     return denial
-  }
-}
-
-// Not inlined: the way of a filter stays short, and most configurations have no pattern.
-extension FilterAsking {
-  /// The denial of a candidate whose names match patterns; `denial` is that of its provider's entries.
-  @inline(never)
-  func dynamicDenial(
-    ofCandidate index: Int, _ question: borrowing FilterQuestion, by engine: BudgetEngine,
-    after denial: BudgetDenial?
-  ) -> BudgetDenial? {
-    let checks =
-      index < question.candidateChecks.count
-      ? question.candidateChecks[index] : CandidateChecks()
-    return DynamicJudge(engine: engine, asking: self, checks: question.checks)
-      .denial(of: question.candidates[index], checks, byProvider: denial)
-  }
-
-  /// Asks a tag that patterns have a say about.
-  @inline(never)
-  func askDynamic(
-    _ tag: NamedBudgets, _ question: borrowing FilterQuestion, by engine: BudgetEngine,
-    into decision: inout FilterDecision
-  ) {
-    DynamicJudge(engine: engine, asking: self, checks: question.checks)
-      .ask(tag, hasFree: question.hasFree, into: &decision)
   }
 }

@@ -47,19 +47,20 @@ extension FilterQuestion {
   private mutating func addChecks(
     of name: ScopedName, first: Int32, in catalog: BudgetCatalog
   ) {
-    let patterns = catalog.patterns
-    guard let group = patterns.group(name.scope, of: name.name) else { return }
+    // Always by way of the catalog: held by themselves, the patterns' references would be counted, each
+    // time, by all lanes.
+    guard let group = catalog.patterns.group(name.scope, of: name.name) else { return }
     noteDependence()
     let start = checks.count
     catalog.dynamic.forEach(name.scope, name.name) { row in
-      guard let pattern = patterns.pattern(of: row.window, in: group) else { return }
+      guard let pattern = catalog.patterns.pattern(of: row.window, in: group) else { return }
       add(DynamicCheck(slot: row.slot, life: row.life, pattern: pattern))
     }
     // Nearly always: a name that was never charged, of patterns that deny nobody who spent nothing.
     let isJudged =
-      patterns.judgesUncharged || estimate > .zero
-      || patterns.full == .deny && catalog.dynamic.isFull
+      catalog.patterns.judgesUncharged || estimate > .zero
+      || catalog.patterns.full == .deny && catalog.dynamic.isFull
     if checks.count == start, !isJudged { return }
-    arrangeChecks(from: start, group, patterns, entries: catalog.rules(from: first))
+    arrangeChecks(from: start, group, catalog.patterns, entries: catalog.rules(from: first))
   }
 }

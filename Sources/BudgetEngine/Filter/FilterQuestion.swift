@@ -35,9 +35,9 @@ public struct FilterQuestion: Sendable {
     if !tags.isEmpty { tags.removeAll(keepingCapacity: true) }
     estimate = .zero
     guard dependsOnPatterns else { return }
-    named.removeAll(keepingCapacity: true)
-    checks.removeAll(keepingCapacity: true)
-    candidateChecks.removeAll(keepingCapacity: true)
+    if !named.isEmpty { named.removeAll(keepingCapacity: true) }
+    if !checks.isEmpty { checks.removeAll(keepingCapacity: true) }
+    if !candidateChecks.isEmpty { candidateChecks.removeAll(keepingCapacity: true) }
     dependsOnPatterns = false
   }
 
@@ -50,9 +50,9 @@ public struct FilterQuestion: Sendable {
 
   /// Adds candidates that were resolved before; `contradictions` of them are.
   public mutating func add(
-    contentsOf slots: [CandidateSlots], contradictions: Int, hasFree: Bool
+    contentsOf slots: borrowing [CandidateSlots], contradictions: Int, hasFree: Bool
   ) {
-    candidates.append(contentsOf: slots)
+    candidates.append(lent: slots.span)
     self.contradictions += contradictions
     self.hasFree = self.hasFree || hasFree
   }
@@ -62,10 +62,10 @@ public struct FilterQuestion: Sendable {
   public mutating func copy(_ other: borrowing FilterQuestion) {
     precondition(!other.dependsOnPatterns, "dynamic budgets are not remembered")
     begin()
-    candidates.append(contentsOf: other.candidates)
+    candidates.append(lent: other.candidates.span)
     contradictions = other.contradictions
     hasFree = other.hasFree
-    tags.append(contentsOf: other.tags)
+    tags.append(lent: other.tags.span)
     estimate = other.estimate
     maximumDenials = other.maximumDenials
   }

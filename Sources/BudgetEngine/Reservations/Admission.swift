@@ -282,13 +282,10 @@ public struct ReservationAttempt: Sendable {
         life: charged.life(of: charged.slots[index]), in: catalog)
       room.hasAllowance = asksForNames && room.life != 0
       if isFree { room.isAsked = room.scope == .provider || room.scope == .deployment }
-      rooms.append(room)
-      // A few, and nearly in order: moved into place one by one.
-      var place = rooms.count - 1
-      while place > 0, BudgetShards.precedes(room.slot, rooms[place - 1].slot) {
-        rooms.swapAt(place, place - 1)
-        place -= 1
-      }
+      // A few, and nearly in order.
+      var place = rooms.count
+      while place > 0, BudgetShards.precedes(room.slot, rooms[place - 1].slot) { place -= 1 }
+      rooms.insert(room, at: place)
     }
   }
 }

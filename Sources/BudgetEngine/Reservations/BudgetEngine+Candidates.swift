@@ -1,10 +1,10 @@
-import BudgetModel
+public import BudgetModel
 
 /// A filter that reserves: what it wants beside its question, and a lane's scratch for it. Reused
 /// from request to request.
 public struct CandidateRound: Sendable {
-  /// The configuration and the time.
-  public var moment: ReservationMoment
+  /// The time.
+  public var now: Timestamp
   /// The amount for each candidate of the question, in its order; that of a free one is of no
   /// account: nothing is kept back for it.
   public var amounts: [ReservedAmount] = []
@@ -19,11 +19,11 @@ public struct CandidateRound: Sendable {
   var charged = ChargedSlots()
 
   /// Makes one; the rest is set for each request.
-  public init(_ moment: ReservationMoment) { self.moment = moment }
+  public init(at now: Timestamp) { self.now = now }
 
   /// Begins another request. Storage is kept.
-  public mutating func begin(_ moment: ReservationMoment) {
-    self.moment = moment
+  public mutating func begin(at now: Timestamp) {
+    self.now = now
     if !amounts.isEmpty { amounts.removeAll(keepingCapacity: true) }
     ttl = ReservationAsk.defaultTTL
     key = nil
@@ -42,17 +42,15 @@ extension BudgetEngine {
   /// of the question match patterns, `charges` looks up the budgets of the candidate at a position as
   /// those of a record.
   public func filterAndReserve(
-    _ question: FilterQuestion, _ round: inout CandidateRound, into decision: inout FilterDecision,
-    charges: (Int, inout ChargedSlots) -> Void
+    _ question: borrowing FilterQuestion, _ round: inout CandidateRound, in catalog: BudgetCatalog,
+    into decision: inout FilterDecision, charges: (Int, inout ChargedSlots) -> Void
   ) -> ReservationAnswer {
     precondition(
       round.amounts.count == question.candidates.count, "an amount for each candidate")
     if let key = round.key, let known = known(key) {
       return tell(known, question, into: &decision)
     }
-    let (catalog, now) = (round.moment.catalog, round.moment.now)
-    filter(
-      question, FilterAsking(catalog: catalog, estimate: .zero, now: now), into: &decision)
+    filter(question, FilterAsking(estimate: .zero, now: round.now), in: catalog, into: &decision)
     var search = CandidateSearch()
     for position in decision.allowed.indices {
       let candidate = Int(decision.allowed[position])
@@ -60,7 +58,7 @@ extension BudgetEngine {
         search.deny(again: candidate, question, into: &decision)
         continue
       }
-      var answer = tryToReserve(candidate, question, &round, charges)
+      var answer = tryToReserve(candidate, question, &round, in: catalog, charges)
       if answer == .deferred, let isRefused = round.isRefused,
         deny(&round.attempt, where: isRefused)
       {
@@ -80,7 +78,8 @@ extension BudgetEngine {
 
   /// A retry gets its first answer's choice.
   private func tell(
-    _ known: ReservationAnswer, _ question: FilterQuestion, into decision: inout FilterDecision
+    _ known: ReservationAnswer, _ question: borrowing FilterQuestion,
+    into decision: inout FilterDecision
   ) -> ReservationAnswer {
     decision.begin()
     decision.candidateCount = question.candidates.count
@@ -91,17 +90,17 @@ extension BudgetEngine {
   }
 
   private func tryToReserve(
-    _ candidate: Int, _ question: FilterQuestion, _ round: inout CandidateRound,
-    _ charges: (Int, inout ChargedSlots) -> Void
+    _ candidate: Int, _ question: borrowing FilterQuestion, _ round: inout CandidateRound,
+    in catalog: BudgetCatalog, _ charges: (Int, inout ChargedSlots) -> Void
   ) -> ReservationAnswer {
-    let catalog = round.moment.catalog
     round.charged.begin()
     if question.dependsOnPatterns {
       charges(candidate, &round.charged)
       if round.charged.isStale { return .outdated }
     } else {
       round.charged.add(question.candidates[candidate], in: catalog)
-      for tag in question.tags { round.charged.addTag(slot: tag, in: catalog) }
+      let tags = question.tags.span
+      for index in tags.indices { round.charged.addTag(slot: tags[index], in: catalog) }
       round.charged.addTotal(in: catalog)
     }
     let isFree = question.candidates[candidate].isFree
@@ -112,7 +111,7 @@ extension BudgetEngine {
       candidate: UInt32(truncatingIfNeeded: candidate),
       askingForNames: reservations.asksForNames)
     round.attempt.add(round.charged, in: catalog, isFree: isFree)
-    return reserve(ask, at: round.moment.now, with: &round.attempt)
+    return reserve(ask, at: round.now, with: &round.attempt)
   }
 }
 
@@ -133,7 +132,7 @@ private struct CandidateSearch {
   }
 
   mutating func note(
-    _ candidate: Int, _ question: FilterQuestion, _ round: CandidateRound,
+    _ candidate: Int, _ question: borrowing FilterQuestion, _ round: borrowing CandidateRound,
     into decision: inout FilterDecision
   ) {
     denied.append(UInt32(truncatingIfNeeded: candidate))
@@ -146,7 +145,7 @@ private struct CandidateSearch {
 
   /// The same budgets deny another candidate.
   mutating func deny(
-    again candidate: Int, _ question: FilterQuestion, into decision: inout FilterDecision
+    again candidate: Int, _ question: borrowing FilterQuestion, into decision: inout FilterDecision
   ) {
     denied.append(UInt32(truncatingIfNeeded: candidate))
     for var denial in common {

@@ -201,6 +201,10 @@ extension BudgetEngine {
   /// How many reservations are open. One atomic load.
   public var openReservations: Int { reservations.open }
 
+  /// Whether something is kept back that ends by its time: open reservations, or holds of earlier
+  /// lives.
+  public var hasHolds: Bool { reservations.open > 0 || reservations.hasInherited }
+
   /// Counts of reservations. Costs some microseconds.
   public var reservationCounts: ReservationCounts { reservations.counts }
 

@@ -9,7 +9,8 @@ extension BudgetEngine {
   /// The settlement's word is to be told to `settled` or `unsettled`, once it is known what became of
   /// the record.
   public func addPending(
-    _ amount: PicoUSD, to charged: ChargedSlots, settling id: ReservationID, at now: Timestamp
+    _ amount: PicoUSD, to charged: borrowing ChargedSlots, settling id: ReservationID,
+    at now: Timestamp
   ) -> SettleAnswer {
     precondition(amount >= .zero, "a negative cost cannot be pending")
     if charged.isStale { return .outdated }
@@ -29,7 +30,8 @@ extension BudgetEngine {
 
   /// The cost is pending, and nothing is freed.
   private func pending(
-    _ amount: PicoUSD, _ charged: ChargedSlots, _ kind: Settlement.Kind, _ count: () -> Void
+    _ amount: PicoUSD, _ charged: borrowing ChargedSlots, _ kind: Settlement.Kind,
+    _ count: () -> Void
   ) -> SettleAnswer {
     guard addPending(amount, to: charged) else { return .outdated }
     count()
@@ -68,7 +70,8 @@ extension BudgetEngine {
     in contents: ReservationSlab
   ) -> Bool {
     let hold = contents[index].hold
-    for (done, slot) in charged.slots.enumerated() {
+    for done in charged.slots.indices {
+      let slot = charged.slots[done]
       let freed = contents.covers(index, slot) ? hold : nil
       if shards.settle(amount, freeing: freed, in: slot, life: charged.life(of: slot)) { continue }
       for slot in charged.slots[..<done] {

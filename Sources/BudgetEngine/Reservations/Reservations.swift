@@ -147,6 +147,9 @@ final class Reservations: Sendable {
     }
   }
 
+  /// Whether holds of earlier lives wait for their ends.
+  var hasInherited: Bool { inherited.withLock { !$0.isEmpty } }
+
   /// The slots in which holds of earlier lives have ended at `now`, `most` at most.
   func takeInheritedEnds(atMost most: Int, at now: Timestamp) -> [Int32] {
     inherited.withLock { inherited in

@@ -55,11 +55,14 @@ struct ShardSlots: Sendable {
   }
 
   func standing(of slot: Int32, at now: Timestamp) -> SlotStanding {
-    let state = places[Self.place(of: slot)].state
-    let kept = holds.kept(at: state.holds)
+    // Lent, not copied: a copy would count the references of the window's rule.
+    let states = places.span
+    let place = Self.place(of: slot)
+    let kept = holds.kept(at: states[place].state.holds)
     return SlotStanding(
-      spend: state.committedAndPending(at: now) + kept, withheld: state.withheld(at: now),
-      reserved: kept, resetsAt: state.resetsAt(at: now), home: state.home)
+      spend: states[place].state.committedAndPending(at: now) + kept,
+      withheld: states[place].state.withheld(at: now), reserved: kept,
+      resetsAt: states[place].state.resetsAt(at: now), home: states[place].state.home)
   }
 
   /// Changes what is kept back of `slot`, and its state and gate with it. `isNoted`: somebody writes

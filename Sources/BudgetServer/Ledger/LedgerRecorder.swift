@@ -94,7 +94,7 @@ final class LedgerRecorder: SpendRecorder {
   ) -> RecordAnswer {
     let amount = settling.amount
     let begun = engine.addPending(
-      amount, to: copy charged, settling: settling.reservation, at: now)
+      amount, to: charged, settling: settling.reservation, at: now)
     guard case .pending(let settlement) = begun else { return .outdated }
     var record = LedgerRecord(amount: amount, key: settling.key, token: token)
     record.settlement = settlement.word

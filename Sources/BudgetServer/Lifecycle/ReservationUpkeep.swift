@@ -8,7 +8,7 @@ import SpendLedger
 /// timer of its own.
 final class ReservationUpkeep: Sendable {
   private struct State {
-    /// How many looks ago something was open.
+    /// How many looks ago something was kept back.
     var quietLooks = 0
     /// Which look is the next one: an earlier one that comes late does nothing.
     var turn = 0
@@ -26,7 +26,8 @@ final class ReservationUpkeep: Sendable {
   private static let slice = 256
   /// With a tick of the wheels it keeps the promise that a hold ends at most 128 ms late.
   private static let pause = 0.04
-  /// Once nothing has been open for so many looks, it looks less often, until a reservation is made.
+  /// Once nothing has been kept back for so many looks, it looks less often, until a reservation is
+  /// made.
   private static let quietLooks = 1_500
   private static let quietPause = 1.0
   /// Costs are written down after so many looks: five seconds, while something is open.
@@ -36,7 +37,6 @@ final class ReservationUpkeep: Sendable {
     self.engine = engine
     self.ledger = ledger
     self.time = time
-    state.withLock { $0.quietLooks = Self.quietLooks }
   }
 
   /// Begins, and goes on for as long as the engine lives, until `finish`.
@@ -70,7 +70,7 @@ final class ReservationUpkeep: Sendable {
 
   /// One look.
   func look(_ engine: BudgetEngine, at now: Timestamp) {
-    let isQuiet = engine.openReservations == 0
+    let isQuiet = !engine.hasHolds
     state.withLock { $0.quietLooks = isQuiet ? min($0.quietLooks + 1, Self.quietLooks) : 0 }
     while engine.expireReservations(atMost: Self.slice, at: now) == Self.slice {}
     note(engine)

@@ -86,8 +86,8 @@ extension ServiceContext {
   }
 
   /// A lane's scratch for filters that reserve.
-  func round(_ moment: ReservationMoment) -> CandidateRound {
-    var round = CandidateRound(moment)
+  func round(at now: Timestamp) -> CandidateRound {
+    var round = CandidateRound(at: now)
     if fleet != nil { round.isRefused = { isRefused($0) } }
     return round
   }

@@ -96,22 +96,22 @@ public struct FilterReply {
   public mutating func deny(_ denial: Denial) {
     var encoded = exchange(&encoded, with: EncodedDenial())
     encoded.encode(denial)
-    deny(at: denial.position, as: encoded)
+    deny(at: denial.position, as: encoded.bytes.span)
     self.encoded = encoded
   }
 
-  /// Adds a denial that was encoded before, of the candidate at `position`; past the bound it is only
+  /// Adds a denial that was encoded before, as `EncodedDenial.bytes`, of the candidate at `position`; past the bound it is only
   /// counted.
-  public mutating func deny(at position: UInt32, as denial: borrowing EncodedDenial) {
+  public mutating func deny(at position: UInt32, as denial: Span<UInt8>) {
     guard denialCount < maximumDenials else {
       denialsOmitted += 1
       return
     }
     denialCount += 1
     let place = position == 0 ? 0 : 1 + [UInt8].varintLength(Int(position))
-    denialBytes.appendHead(denialField, length: place + denial.bytes.count)
+    denialBytes.appendHead(denialField, length: place + denial.count)
     denialBytes.appendInteger(1, UInt64(position))
-    denialBytes.append(bytesOf: denial.bytes.span)
+    denialBytes.append(bytesOf: denial)
   }
 
   /// Takes the denials out again and counts them, where they do not fit beside the candidates.
@@ -195,7 +195,8 @@ extension FilterReply {
   /// A denial as the bytes that go out, but for the candidate's position: what a budget says is the
   /// same for all candidates, and for all requests until money is spent.
   public struct EncodedDenial: Sendable {
-    fileprivate var bytes: [UInt8] = []
+    /// The bytes.
+    public private(set) var bytes: [UInt8] = []
 
     /// One of nothing.
     public init() {}

@@ -33,22 +33,39 @@ extension BudgetService {
     _ asked: QuestionResolver.Asked, _ head: RequestHead, in catalog: BudgetCatalog,
     output: inout [UInt8]
   ) throws(ServiceRefusal) -> Choosing {
-    let moment = ReservationMoment(catalog: catalog, now: now())
-    var round = exchange(&reserving.round, with: nil) ?? context.round(moment)
-    defer { reserving.round = round }
-    round.begin(moment)
+    let now = now()
+    var round = exchange(&reserving.round, with: nil) ?? context.round(at: now)
+    round.begin(at: now)
+    let choosing: Choosing
+    do throws(ServiceRefusal) {
+      choosing = try reserveCandidate(asked, head, in: catalog, with: &round)
+    } catch {
+      reserving.round = consume round
+      throw error
+    }
+    // Moved, not copied: each of its lists would have its references counted.
+    reserving.round = consume round
+    if choosing == .answered { appendReply(callID: head.callID, output: &output) }
+    return choosing
+  }
+
+  /// The same, up to the reply's bytes.
+  private mutating func reserveCandidate(
+    _ asked: QuestionResolver.Asked, _ head: RequestHead, in catalog: BudgetCatalog,
+    with round: inout CandidateRound
+  ) throws(ServiceRefusal) -> Choosing {
     round.ttl = try ReservationTerms.ttl(filter.reserve.ttlMilliseconds, field: "reserve_ttl_ms")
     round.key = try ReservationTerms.key(filter.reserve.idempotencyKey, of: head)
-    try addAmounts(of: asked.candidates, to: &round)
-    let answer = try choose(asked, head, with: &round)
+    try addAmounts(of: asked, in: catalog, to: &round)
+    let answer = try choose(asked, head, in: catalog, with: &round)
     var made: Reservation?
     switch answer {
     case .outdated: return .outdated
     case .deferred: return note(lacking: round.lacking, for: round.ttl) ? .lacking : .outdated
-    case .known(let reservation): try tell(reservation, in: catalog)
+    case .known(let reservation): try tell(reservation, round, in: catalog)
     case .held(let reservation):
       made = reservation
-      try tell(reservation, in: catalog)
+      try tell(reservation, round, in: catalog)
     case .denied:
       fillReply(in: catalog)
       denialText.begin(under: catalog.edition)
@@ -61,41 +78,49 @@ extension BudgetService {
       traced.reserve = TracedReserve(
         id: made?.id.text, chosen: made?.candidate, ttlMilliseconds: round.ttl,
         amounts: round.amounts.map(\.amount))
-      trace.filtered(traced, at: moment.now)
+      trace.filtered(traced, at: round.now)
     }
-    appendReply(callID: head.callID, output: &output)
     return .answered
   }
 
   private mutating func choose(
-    _ asked: QuestionResolver.Asked, _ head: RequestHead, with round: inout CandidateRound
+    _ asked: QuestionResolver.Asked, _ head: RequestHead, in catalog: BudgetCatalog,
+    with round: inout CandidateRound
   ) throws(ServiceRefusal) -> ReservationAnswer {
-    let question = filter.question
     let engine = context.engine
     var decision = FilterDecision()
     swap(&decision, &self.decision)
     defer { swap(&decision, &self.decision) }
     let answer: ReservationAnswer
-    if question.dependsOnPatterns {
+    let contradictions: Int
+    // A question that depends on patterns is not remembered: it stands in the filter.
+    if asked.place == nil, filter.question.dependsOnPatterns {
       var charges = CandidateCharges(
-        candidates: asked.candidates, moment: round.moment, engine: engine)
+        candidates: asked.candidates, in: catalog, of: engine, at: round.now)
       try charges.readNames(head, with: &reader)
-      answer = engine.filterAndReserve(question, &round, into: &decision) { position, charged in
-        charges.add(position, question.candidates[position], to: &charged)
+      let question = filter.question
+      answer = engine.filterAndReserve(question, &round, in: catalog, into: &decision) {
+        charges.add($0, question.candidates[$0], to: &$1)
       }
+      contradictions = question.contradictions
     } else {
-      answer = engine.filterAndReserve(question, &round, into: &decision) { _, _ in }
+      (answer, contradictions) = questions.withQuestion(of: asked, or: filter) { question in
+        let answer = engine.filterAndReserve(
+          question, &round, in: catalog, into: &decision
+        ) { _, _ in }
+        return (answer, question.contradictions)
+      }
     }
     // One that waits is served again.
-    if answer != .deferred { counts.countContradictions(question.contradictions) }
+    if answer != .deferred { counts.countContradictions(contradictions) }
     return answer
   }
 
   /// Tells which candidate was chosen, and why those before it were not.
   private mutating func tell(
-    _ reservation: Reservation, in catalog: BudgetCatalog
+    _ reservation: Reservation, _ round: borrowing CandidateRound, in catalog: BudgetCatalog
   ) throws(ServiceRefusal) {
-    guard let candidate = reservation.candidate, candidate < filter.question.candidates.count
+    guard let candidate = reservation.candidate, candidate < round.amounts.count
     else {
       throw ServiceRefusal(
         .aborted,
@@ -108,24 +133,26 @@ extension BudgetService {
 
   /// Notes for each candidate what is to be held: its own estimate, the request's, or what such
   /// requests have cost.
-  private func addAmounts(
-    of candidates: RequestCandidates, to round: inout CandidateRound
+  private mutating func addAmounts(
+    of asked: QuestionResolver.Asked, in catalog: BudgetCatalog, to round: inout CandidateRound
   ) throws(ServiceRefusal) {
+    let (count, estimate) = questions.withQuestion(of: asked, or: filter) {
+      ($0.candidates.count, $0.estimate)
+    }
     var usual: ReservedAmount?
     if let dollars = filter.reserve.amountUSD {
       usual = ReservedAmount(try ServiceRefusal.amount(dollars, field: "reserve_usd"))
-    } else if filter.question.estimate > .zero {
-      usual = ReservedAmount(filter.question.estimate)
+    } else if estimate > .zero {
+      usual = ReservedAmount(estimate)
     }
     if let usual, !filter.hasEstimates {
-      round.amounts.append(
-        contentsOf: repeatElement(usual, count: filter.question.candidates.count))
-      return try checkHasCandidate(round)
+      for _ in 0..<count { round.amounts.append(usual) }
+      return try round.checkHasCandidate()
     }
     var refusal: ServiceRefusal?
-    candidates.forEach(in: round.moment.catalog) { names in
+    asked.candidates.forEach(in: catalog) { names in
       guard let own = names.estimatedCostUSD else {
-        return round.amounts.append(usual ?? expected(names, in: round.moment.catalog))
+        return round.amounts.append(usual ?? expected(names, in: catalog))
       }
       do throws(ServiceRefusal) {
         let amount = try ServiceRefusal.amount(own, field: "estimated_cost_usd of a deployment")
@@ -135,19 +162,21 @@ extension BudgetService {
       }
     }
     if let refusal { throw refusal }
-    try checkHasCandidate(round)
-  }
-
-  private func checkHasCandidate(_ round: borrowing CandidateRound) throws(ServiceRefusal) {
-    if round.amounts.isEmpty {
-      throw ServiceRefusal(
-        .invalidArgument, "reserve without a candidate: give deployments, or a model_name")
-    }
+    try round.checkHasCandidate()
   }
 
   private func expected(_ names: DeploymentNames, in catalog: BudgetCatalog) -> ReservedAmount {
     let names = CandidateNames(
       id: names.id, modelName: names.modelName, model: names.model, provider: names.provider)
     return context.engine.estimates.expected(CostKind(of: names.usable, in: catalog))
+  }
+}
+
+extension CandidateRound {
+  fileprivate borrowing func checkHasCandidate() throws(ServiceRefusal) {
+    if amounts.isEmpty {
+      throw ServiceRefusal(
+        .invalidArgument, "reserve without a candidate: give deployments, or a model_name")
+    }
   }
 }

@@ -6,16 +6,21 @@ import BudgetWire
 /// what is held back makes a name's budget as a charge does.
 struct CandidateCharges {
   let candidates: RequestCandidates
-  let moment: ReservationMoment
+  let catalog: BudgetCatalog
   let engine: BudgetEngine
+  let now: Timestamp
   /// The request's own, if it gives one; valid as long as the message is.
   private var modelName = NameBytes.absent
   private var tags: [NameBytes] = []
 
-  init(candidates: RequestCandidates, moment: ReservationMoment, engine: BudgetEngine) {
+  init(
+    candidates: RequestCandidates, in catalog: BudgetCatalog, of engine: BudgetEngine,
+    at now: Timestamp
+  ) {
     self.candidates = candidates
-    self.moment = moment
+    self.catalog = catalog
     self.engine = engine
+    self.now = now
   }
 
   /// Reads the names that all candidates have in common.
@@ -46,7 +51,6 @@ struct CandidateCharges {
 
   /// Adds the budgets of the candidate at `position`, whose configured ones are `slots`.
   func add(_ position: Int, _ slots: CandidateSlots, to charged: inout ChargedSlots) {
-    let (catalog, now) = (moment.catalog, moment.now)
     charged.add(slots, in: catalog)
     if catalog.hasCandidatePatterns {
       var place = 0

@@ -26,6 +26,9 @@ struct CandidateMemo {
     /// The configured candidates, as they go out.
     var configured = FilterReply.CandidateList()
     var asked = AskedCandidates.list(length: 0)
+    /// The wish to reserve, without a key: one with a key comes once.
+    var reserve = ReserveTerms()
+    var hasEstimates = false
   }
 
   private var lists = MessageMemo(placeCount: 4_096, partBound: 4_096, empty: List())
@@ -48,14 +51,18 @@ struct CandidateMemo {
   }
 
   /// The place of the question of `message`, if it is known. The configured candidates that it asks
-  /// for are added to `reply`.
+  /// for are added to the reply of `filter`, which gets the wish to reserve as well.
   @inline(__always)
   mutating func place(
-    ofMessage message: SoughtPart, into reply: inout FilterReply
+    ofMessage message: SoughtPart, into filter: inout FilterInProgress
   ) -> (place: Int, candidates: AskedCandidates)? {
     guard let place = messages.place(of: message) else { return nil }
     let candidates = messages.withMeaning(at: place) { meaning in
-      if meaning.configured.count > 0 { reply.addCandidates(meaning.configured) }
+      if meaning.configured.count > 0 { filter.reply.addCandidates(meaning.configured) }
+      if meaning.reserve.isWanted {
+        filter.reserve = meaning.reserve
+        filter.hasEstimates = meaning.hasEstimates
+      }
       return meaning.asked
     }
     return (place, candidates)
@@ -82,6 +89,8 @@ struct CandidateMemo {
       meaning.question.copy(filter.question)
       filter.reply.copyCandidates(to: &meaning.configured)
       meaning.asked = candidates
+      meaning.reserve = filter.reserve
+      meaning.hasEstimates = filter.hasEstimates
     }
   }
 

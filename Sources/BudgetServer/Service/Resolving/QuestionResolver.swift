@@ -31,7 +31,7 @@ struct QuestionResolver {
     filter.reserve.isWanted = false
     filter.hasEstimates = false
     let whole = memo.sought(message: head.message, under: catalog.edition)
-    if let whole, let known = memo.place(ofMessage: whole, into: &filter.reply) {
+    if let whole, let known = memo.place(ofMessage: whole, into: &filter) {
       return Asked(
         candidates: RequestCandidates(known.candidates, of: head.message), place: known.place)
     }
@@ -44,7 +44,7 @@ struct QuestionResolver {
     }
     // Not where something was counted on the way: what is known is not counted again.
     if let whole, !reader.names.hasFindings, !filter.question.dependsOnPatterns,
-      !filter.reserve.isWanted
+      !filter.reserve.isWanted || filter.reserve.idempotencyKey.isEmpty
     {
       memo.remember(message: whole, as: &filter, candidates)
     }
