@@ -77,7 +77,7 @@ import Testing
     #expect(waiting.count == 3 && Set(waiting.budgets) == [key, other])
     #expect(waiting.takeWaiting(for: key).map(\.dollars) == [3, 1])
     clock.advance(.milliseconds(4))
-    waiting.answered(key, wasListed: true)
+    waiting.answered(key, free: .zero)
     #expect(tried == [1, 2] && waiting.count == 1 && givenUp.isEmpty)
     #expect(waiting.counts.answered == 2 && waiting.counts.waits.sum == 8_000_000)
   }
@@ -86,7 +86,7 @@ import Testing
     #expect(enter(1, lack(key, 3)))
     _ = waiting.takeWaiting(for: key)
     answers(1, .lacking([lack(key, 3)]))
-    waiting.answered(key, wasListed: true)
+    waiting.answered(key, free: .zero)
     // Its second try found the refusal, and denied.
     #expect(tried == [1, 1] && waiting.count == 0)
     #expect(waiting.isRefused(lack(key, 3)) && waiting.isRefused(lack(key, 4)))
@@ -99,16 +99,16 @@ import Testing
     #expect(enter(1, lack(key, 3)))
     _ = waiting.takeWaiting(for: key)
     answers(1, .lacking([lack(key, 3)]), .lacking([lack(other, 3)]))
-    waiting.answered(key, wasListed: true)
+    waiting.answered(key, free: .zero)
     #expect(waiting.count == 1 && waiting.budgets == [other])
-    waiting.answered(other, wasListed: false)
+    waiting.answered(other, free: nil)
     #expect(tried == [1, 1, 1] && waiting.count == 0)
   }
 
   @Test func whoeverWasNotListedIsNotRefused() {
     #expect(enter(1, lack(key, 3)))
     answers(1, .lacking([lack(key, 3)]))
-    waiting.answered(key, wasListed: true)
+    waiting.answered(key, free: .zero)
     #expect(tried == [1] && waiting.count == 1 && !waiting.isRefused(lack(key, 3)))
   }
 
@@ -131,7 +131,7 @@ import Testing
         waiting.dropOverdue()
       }
     }
-    waiting.answered(key, wasListed: false)
+    waiting.answered(key, free: nil)
     #expect(tried == [1] && givenUp.isEmpty && waiting.count == 0)
   }
 
@@ -146,7 +146,7 @@ import Testing
   @Test func aConnectionThatGoesTakesItsRequestsAlong() {
     #expect(enter(1, lack(key, 3)) && enter(2, lack(key, 3), connection: 2))
     waiting.leave(1)
-    waiting.answered(key, wasListed: true)
+    waiting.answered(key, free: .zero)
     #expect(tried == [2] && givenUp.isEmpty && waiting.counts.gone == 1)
   }
 }

@@ -196,6 +196,30 @@ def test_a_node_that_comes_back_claims_for_its_earlier_life(start, redis):
         assert reserved(again) >= 6.0
 
 
+def test_records_without_reservations_take_nobodys_room(start, redis):
+    """What is recorded between a call and its answer eats what was granted: it is asked for again, and
+    nobody is denied while there is a million left."""
+    fleet = Fleet(start, redis, 1e6)
+    node, over, counts = fleet.node(), threading.Event(), []
+
+    def record_on():
+        with node.client() as client:
+            while not over.is_set():
+                response = client.call(record_spend=dict(provider="openai", cost_usd=5))
+                assert code_of(response) == OK, response
+                counts.append(1)
+
+    threads = [threading.Thread(target=record_on) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    with clients(node) as (one,):
+        answers = collections.Counter(code_of(reserve(one, 0.5)) for _ in range(50))
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert counts and set(answers) == {OK}, answers
+
+
 def test_a_limit_that_an_operator_raises_is_the_calls(start, redis, budgetctl):
     fleet = Fleet(start, redis)
     node = fleet.node()

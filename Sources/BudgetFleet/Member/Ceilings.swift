@@ -72,7 +72,7 @@ extension FleetMember {
       if isNew { place() }
     }
     // Nobody is asked for those who wait, and they need it no more.
-    if areRefused { for key in waiting.budgets { waiting.answered(key, wasListed: false) } }
+    if areRefused { for key in waiting.budgets { waiting.answered(key, free: nil) } }
   }
 
   /// Windows that began since have parts of their own.

@@ -71,8 +71,8 @@ extension FleetMember {
   public func keptForWaiting(of key: BudgetKey) -> PicoUSD { waiting.kept(of: key) }
 
   /// Those that wait for room in a budget are tried again.
-  public func answerWaiting(for key: BudgetKey, wasListed: Bool) {
-    waiting.answered(key, wasListed: wasListed)
+  public func answerWaiting(for key: BudgetKey, free: PicoUSD?) {
+    waiting.answered(key, free: free)
   }
 
   /// Reservations in a name's budget need no ceiling any more.

@@ -162,13 +162,13 @@ public final class FleetWaiting: Sendable {
   func kept(of key: BudgetKey) -> PicoUSD { state.withLock { $0.room.kept(of: key) } }
 
   /// A call about the budget was answered: those that wait for it are served again, in order.
-  func answered(_ key: BudgetKey, wasListed: Bool) {
+  func answered(_ key: BudgetKey, free: PicoUSD?) {
     guard let desk = parts.withLock({ $0.desk }) else { return }
     for ticket in state.withLock({ $0.room.tickets(for: key) }) {
       guard let call = state.withLock({ $0.begin(ticket) }) else { continue }
       var outcome = desk.tryAgain(call)
       if case .lacking(let lacks) = outcome {
-        let answer = WaitingRoom.Answer(key: key, wasListed: wasListed, at: uptime())
+        let answer = WaitingRoom.Answer(key: key, free: free, at: uptime())
         let isRefused = state.withLock { $0.room.isRefused(ticket, lacks, by: answer) }
         // The refusal is remembered: it is denied for it, or goes on to another candidate.
         if isRefused { outcome = desk.tryAgain(call) }

@@ -106,7 +106,7 @@ struct ClaimBook {
     // Another window is open: those that wait are listed again with the next call.
     if isTaken {
       node.answerWaiting(
-        for: state.key, wasListed: offer.raises && reply.state == .granted)
+        for: state.key, free: offer.raises && reply.state == .granted ? reply.free : nil)
     }
     return reply.state
   }

@@ -37,14 +37,15 @@ public struct WaitingRoom: Sendable {
   public struct Answer: Sendable {
     /// The budget.
     public var key: BudgetKey
-    /// Whether the call could have been granted what it listed.
-    public var wasListed: Bool
+    /// The part of the limit that nobody has claimed once the call was granted what there was room for;
+    /// nil: it could not have been granted what it listed.
+    public var free: PicoUSD?
     /// When.
     public var at: Duration
 
     /// Makes one.
-    public init(key: BudgetKey, wasListed: Bool, at now: Duration) {
-      (self.key, self.wasListed, at) = (key, wasListed, now)
+    public init(key: BudgetKey, free: PicoUSD?, at now: Duration) {
+      (self.key, self.free, at) = (key, free, now)
     }
   }
 
@@ -110,18 +111,18 @@ public struct WaitingRoom: Sendable {
     }
   }
 
-  /// A call about the budget was answered: each that waits for it is tried again, in order. `wasListed`:
-  /// the call could have been granted what it listed, so that whoever was listed and still lacks room
-  /// is refused. Returns those that are refused.
+  /// A call about the budget was answered: each that waits for it is tried again, in order. `free`, as
+  /// `Answer` has it: whoever was listed, and lacks more than that, is refused. Returns those that are
+  /// refused.
   public mutating func answered(
-    _ key: BudgetKey, wasListed: Bool, at now: Duration, trying: (Ticket) -> Outcome
+    _ key: BudgetKey, free: PicoUSD?, at now: Duration, trying: (Ticket) -> Outcome
   ) -> [Ticket] {
     var refused: [Ticket] = []
     for ticket in tickets(for: key) where waiters[ticket] != nil {
       switch trying(ticket) {
       case .decided: leave(ticket)
       case .lacking(let lacks):
-        let answer = Answer(key: key, wasListed: wasListed, at: now)
+        let answer = Answer(key: key, free: free, at: now)
         guard isRefused(ticket, lacks, by: answer) else {
           moves(ticket, to: lacks)
           continue
@@ -141,9 +142,11 @@ public struct WaitingRoom: Sendable {
   public mutating func isRefused(
     _ ticket: Ticket, _ lacks: [Lack], by answer: Answer
   ) -> Bool {
-    guard answer.wasListed, waiters[ticket]?.listed.contains(answer.key) == true,
+    guard let free = answer.free, waiters[ticket]?.listed.contains(answer.key) == true,
       let lack = lacks.first(where: { $0.key == answer.key }), lack.amount > .zero
     else { return false }
+    // Records came between the call and its answer, and took what was granted: it is asked for again.
+    if lack.amount <= free { return false }
     refusals[answer.key] = Refusal(amount: lack.amount, until: answer.at + terms.refusalMemory)
     return true
   }

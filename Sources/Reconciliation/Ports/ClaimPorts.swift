@@ -153,5 +153,5 @@ extension FleetNode {
   public func keptForWaiting(of key: BudgetKey) -> PicoUSD { .zero }
 
   /// Nothing waits.
-  public func answerWaiting(for key: BudgetKey, wasListed: Bool) {}
+  public func answerWaiting(for key: BudgetKey, free: PicoUSD?) {}
 }

@@ -74,9 +74,10 @@ public protocol FleetNode {
   /// How much of a budget is needed by those that have room there, and wait for room in another one.
   func keptForWaiting(of key: BudgetKey) -> PicoUSD
 
-  /// A call about the budget was answered: those that wait are tried again. `wasListed`: those that
-  /// were listed and still lack room are refused.
-  func answerWaiting(for key: BudgetKey, wasListed: Bool)
+  /// A call about the budget was answered: those that wait are tried again. `free`: the part of
+  /// the limit that nobody has claimed, the call granted; those that were listed and lack more than
+  /// that are refused. Nil: the call could not have been granted what it listed, and refuses nobody.
+  func answerWaiting(for key: BudgetKey, free: PicoUSD?)
 
   /// This node's name in the names of its reservations.
   var reservationNode: String { get }

@@ -224,14 +224,14 @@ import Testing
     _ = room.takeWaiting(for: key("a"))
     _ = room.takeWaiting(for: key("b"))
     #expect(
-      room.answered(key("a"), wasListed: true, at: .zero) { _ in .lacking([lack("b", 2)]) } == [])
+      room.answered(key("a"), free: .zero, at: .zero) { _ in .lacking([lack("b", 2)]) } == [])
     #expect(room.kept(of: key("a")).dollars == 3 && room.kept(of: key("b")) == .zero)
     // It lacks the first again, and no call has asked for it since: it is not refused.
     #expect(
-      room.answered(key("b"), wasListed: false, at: .zero) { _ in .lacking([lack("a", 3)]) } == [])
+      room.answered(key("b"), free: nil, at: .zero) { _ in .lacking([lack("a", 3)]) } == [])
     #expect(room.kept(of: key("a")) == .zero && room.kept(of: key("b")).dollars == 2)
     #expect(
-      room.answered(key("a"), wasListed: true, at: .zero) { _ in .lacking([lack("a", 3)]) } == [])
+      room.answered(key("a"), free: .zero, at: .zero) { _ in .lacking([lack("a", 3)]) } == [])
     room.leave(1)
     #expect(room.kept(of: key("b")) == .zero && room.count == 0)
   }
@@ -251,7 +251,7 @@ import Testing
     }
     #expect(room.takeWaiting(for: key("a")) == (1...3).map { PicoUSD(dollars: $0) })
     var tried: [UInt64] = []
-    let refused = room.answered(key("a"), wasListed: true, at: .zero) { ticket in
+    let refused = room.answered(key("a"), free: .zero, at: .zero) { ticket in
       tried.append(ticket)
       return ticket == 2 ? .lacking([lack("a", 2)]) : .decided
     }
@@ -265,19 +265,37 @@ import Testing
     #expect(!room.isRefused(lack("a", 2), at: .milliseconds(100)))
   }
 
+  /// Records that came between a call and its answer have taken what was granted. There is room for all
+  /// that, so that nobody is refused, and nothing is remembered.
+  @Test func nobodyIsRefusedWhatIsFree() {
+    var room = WaitingRoom()
+    room.enter(1, lacking: [lack("a", 2)], until: .seconds(1))
+    _ = room.takeWaiting(for: key("a"))
+    let free = PicoUSD(dollars: 2)
+    #expect(
+      room.answered(key("a"), free: free, at: .zero) { _ in .lacking([lack("a", 2)]) } == [])
+    #expect(room.count == 1 && !room.isRefused(lack("a", 2), at: .zero))
+    // It is listed again.
+    #expect(room.takeWaiting(for: key("a")) == [PicoUSD(dollars: 2)])
+    let less = PicoUSD(dollars: 1)
+    #expect(
+      room.answered(key("a"), free: less, at: .zero) { _ in .lacking([lack("a", 2)]) } == [1])
+    #expect(room.isRefused(lack("a", 2), at: .zero))
+  }
+
   @Test func whoWasNotListedGoesOnWaiting() {
     var room = WaitingRoom()
     room.enter(1, lacking: [lack("a", 1)], until: .seconds(1))
     #expect(room.takeWaiting(for: key("a")).count == 1)
     room.enter(2, lacking: [lack("a", 1)], until: .seconds(1))
-    let refused = room.answered(key("a"), wasListed: true, at: .zero) { _ in
+    let refused = room.answered(key("a"), free: .zero, at: .zero) { _ in
       .lacking([lack("a", 1)])
     }
     #expect(refused == [1] && room.count == 1)
     // A call that could grant nothing refuses nobody.
     _ = room.takeWaiting(for: key("a"))
     #expect(
-      room.answered(key("a"), wasListed: false, at: .zero) { _ in .lacking([lack("a", 1)]) } == [])
+      room.answered(key("a"), free: nil, at: .zero) { _ in .lacking([lack("a", 1)]) } == [])
     #expect(room.count == 1)
   }
 
@@ -288,11 +306,11 @@ import Testing
     #expect(room.takeWaiting(for: key("b")) == [PicoUSD(dollars: 2)])
     // Room in b: it waits for a alone.
     #expect(
-      room.answered(key("b"), wasListed: true, at: .zero) { _ in .lacking([lack("a", 1)]) } == [])
+      room.answered(key("b"), free: .zero, at: .zero) { _ in .lacking([lack("a", 1)]) } == [])
     #expect(room.budgets == [key("a")])
     // And now for another one.
     #expect(
-      room.answered(key("a"), wasListed: false, at: .zero) { _ in .lacking([lack("c", 1)]) } == [])
+      room.answered(key("a"), free: nil, at: .zero) { _ in .lacking([lack("c", 1)]) } == [])
     #expect(room.budgets == [key("c")] && room.count == 1)
     room.leave(1)
     #expect(room.count == 0 && room.budgets.isEmpty)
@@ -308,7 +326,7 @@ import Testing
     #expect(room.longestTime(for: key("a")) == .seconds(600))
     #expect(room.longestTime(for: key("b")) == .zero)
     #expect(room.takeWaiting(for: key("a")) == [.zero, .zero])
-    #expect(room.answered(key("a"), wasListed: true, at: .zero) { _ in .lacking(lacks) } == [])
+    #expect(room.answered(key("a"), free: .zero, at: .zero) { _ in .lacking(lacks) } == [])
     #expect(!room.isRefused(lack("a", 1), at: .milliseconds(1)) && room.count == 2)
   }
 
@@ -328,7 +346,7 @@ import Testing
       room.enter(UInt64(ticket), lacking: [lack("a", 1)], until: .seconds(1))
     }
     #expect(room.takeWaiting(for: key("a")).count == 64)
-    let refused = room.answered(key("a"), wasListed: true, at: .zero) { _ in
+    let refused = room.answered(key("a"), free: .zero, at: .zero) { _ in
       .lacking([lack("a", 1)])
     }
     #expect(refused.count == 64 && room.count == 6)

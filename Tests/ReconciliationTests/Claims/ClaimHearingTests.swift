@@ -101,8 +101,8 @@ import Testing
     }
     func takeWaiting(for key: BudgetKey) -> [PicoUSD] { waiting }
     func waitingTime(for key: BudgetKey) -> Duration { .seconds(waitingSeconds) }
-    func answerWaiting(for key: BudgetKey, wasListed: Bool) {
-      if wasListed { (held, waiting) = (held + waiting.reduce(.zero, +), []) }
+    func answerWaiting(for key: BudgetKey, free: PicoUSD?) {
+      if free != nil { (held, waiting) = (held + waiting.reduce(.zero, +), []) }
     }
     func dropClaims(of key: BudgetKey) {
       claims.ceiling = nil

@@ -208,9 +208,9 @@ struct ClaimPort: FleetNode {
 
   func keptForWaiting(of key: BudgetKey) -> PicoUSD { node.room.kept(of: key) }
 
-  func answerWaiting(for key: BudgetKey, wasListed: Bool) {
+  func answerWaiting(for key: BudgetKey, free: PicoUSD?) {
     guard budget(key) != nil else { return }
-    world.answerWaiting(node, key, wasListed: wasListed)
+    world.answerWaiting(node, key, free: free)
   }
 }
 

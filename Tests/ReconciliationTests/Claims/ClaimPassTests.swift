@@ -77,7 +77,7 @@ import Testing
       change(use, &claims)
     }
     func takeWaiting(for key: BudgetKey) -> [PicoUSD] { waiting }
-    func answerWaiting(for key: BudgetKey, wasListed: Bool) { answers.append(wasListed) }
+    func answerWaiting(for key: BudgetKey, free: PicoUSD?) { answers.append(free != nil) }
   }
 
   private let dollar = PicoUSD(dollars: 1)

@@ -435,11 +435,11 @@ final class ClaimWorld {
     }
   }
 
-  func answerWaiting(_ node: ClaimNode, _ key: BudgetKey, wasListed: Bool) {
+  func answerWaiting(_ node: ClaimNode, _ key: BudgetKey, free: PicoUSD?) {
     let now = Duration.milliseconds(redis.now - beginning)
     // Holds are taken meanwhile, never waiters: the room is not asked from within.
     var room = node.room
-    let refused = room.answered(key, wasListed: wasListed, at: now) { ticket in
+    let refused = room.answered(key, free: free, at: now) { ticket in
       guard let request = node.requests[ticket] else { return .decided }
       let outcome = decide(request, at: node, isFirst: false)
       if case .decided = outcome { node.requests[ticket] = nil }
