@@ -92,30 +92,12 @@ extension BudgetService {
   /// The denials of the decision as the bytes that go out.
   mutating func addDenials(in catalog: BudgetCatalog) {
     if decision.denials.isEmpty { return }
-    count(decision.denials)
+    denied.count(decision.denials, in: counts)
     for index in decision.denials.indices {
       denials.add(decision.denials[index], in: catalog, to: &filter.reply)
     }
     filter.reply.omitDenials(decision.denialsOmitted)
     if decision.denialsOmitted > 0 { counts.countOmitted(Int(decision.denialsOmitted)) }
-  }
-
-  /// Counts what was found, by scope and by budget: candidates of one provider come together.
-  mutating func count(_ denials: [BudgetDenial]) {
-    var (slot, run) = (Int32(-1), 0)
-    for index in denials.indices {
-      let denial = denials[index]
-      counts.countDenial(by: denial.scope)
-      // Names of dynamic budgets have no samples of their own.
-      if denial.life != 0 { continue }
-      if denial.slot == slot {
-        run += 1
-        continue
-      }
-      if run > 0 { denied.add(run, slot: slot) }
-      (slot, run) = (denial.slot, 1)
-    }
-    if run > 0 { denied.add(run, slot: slot) }
   }
 }
 

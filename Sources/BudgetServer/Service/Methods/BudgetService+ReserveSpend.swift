@@ -63,7 +63,7 @@ extension BudgetService {
     answer = .resourceExhausted
     reserving.denied.reset()
     reserving.denied.statusCode = .resourceExhausted
-    count(attempt.denials)
+    denied.count(attempt.denials, in: counts)
     denialText.begin(under: catalog.edition, prefix: DenialText.reservePrefix)
     for denial in attempt.denials {
       denials.add(denial, in: catalog, to: &reserving.denied)
