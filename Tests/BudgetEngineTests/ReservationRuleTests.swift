@@ -259,7 +259,7 @@ import Testing
     #expect(fixture.engine.uncovered(held.id, by: 30_000, at: at(1)).isEmpty)
   }
 
-  /// Others' claims alone are no use of this node's.
+  /// A budget that others alone claim is not in use on this node.
   @Test func whatOthersClaimIsNoUse() throws {
     let fixture = EngineFixture([try budget(.tag, "t", 100, "10s")])
     let found = try #require(NameBytes.with("t") { fixture.engine.catalog.budget(.tag, $0) })

@@ -41,7 +41,7 @@ import Testing
     #expect(fixture.member.budgetsInUse() == [])
     #expect(change(start) { _, claims in claims.others = PicoUSD(dollars: 4) })
     #expect(use().claims.others == PicoUSD(dollars: 4) && use().claims.ceiling == nil)
-    #expect(fixture.member.budgetsInUse() == [], "they are no use of this node's")
+    #expect(fixture.member.budgetsInUse() == [], "only others claim these budgets")
     #expect(change(start) { _, claims in claims.others = .zero })
     #expect(use().claims == SlotClaims())
   }

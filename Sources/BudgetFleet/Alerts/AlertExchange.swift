@@ -75,7 +75,7 @@ struct AlertExchange {
   private mutating func remember(
     _ alerts: some SharedAlerts, _ store: inout some ExchangeStore
   ) throws(PassFailure) -> String? {
-    let word = try store.replies(to: [command("HGET", AlertFields.word)])[0]
+    let word = try store.answers(to: [command("HGET", AlertFields.word)])[0]
     if let refusal = word.refusal { return "\(refusal)" }
     let links = store.linksMade
     if let bytes = word.bytes, let remembered, remembered == (bytes, links) { return nil }
@@ -89,9 +89,9 @@ struct AlertExchange {
     }
     // The word after all that was told: where it is still the same then, so is the store.
     commands.append(command("HGET", AlertFields.word))
-    let replies = try store.replies(to: commands)
+    let replies = try store.answers(to: commands)
     let claims = memory.claims.map { AlertFields.claimCall(key, $0.id, named($0.claim)) }
-    let raised = try store.replies(to: claims, of: AlertFields.script)
+    let raised = try store.answers(to: claims, of: AlertFields.script)
     if let refusal = (replies + raised).lazy.compactMap(\.refusal).first { return "\(refusal)" }
     guard let bytes = replies.last?.bytes, store.linksMade == links else { return nil }
     remembered = (bytes, links)
@@ -106,7 +106,7 @@ struct AlertExchange {
   ) throws(PassFailure) -> String? {
     let news = alerts.withBook { $0.news }
     if news.isEmpty { return nil }
-    if let refusal = try store.replies(to: done(news[...])).lazy.compactMap(\.refusal).first {
+    if let refusal = try store.answers(to: done(news[...])).lazy.compactMap(\.refusal).first {
       return "\(refusal)"
     }
     alerts.withBook { $0.told(news.map(\.id)) }
@@ -119,7 +119,7 @@ struct AlertExchange {
   ) throws(PassFailure) -> String? {
     let unknown = alerts.withBook { $0.unknown }
     if unknown.isEmpty { return nil }
-    let replies = try store.replies(
+    let replies = try store.answers(
       to: unknown.map { command("HMGET", Array($0.utf8), AlertFields.claim(on: $0)) })
     if let refusal = replies.lazy.compactMap(\.refusal).first { return "\(refusal)" }
     let now = alerts.uptime
@@ -144,7 +144,7 @@ struct AlertExchange {
     }
     guard let next, let remembered else { return nil }
     let call = AlertFields.claimCall(key, next.id, named(next.claim), while: remembered.word)
-    let reply = try store.replies(to: [call], of: AlertFields.script)[0]
+    let reply = try store.answers(to: [call], of: AlertFields.script)[0]
     if let refusal = reply.refusal { return "\(refusal)" }
     // Somebody else was first, or it was done since it was read, or the store has changed: the next
     // exchange reads it.
@@ -166,10 +166,10 @@ struct AlertExchange {
     sweepAt = now + AlertFields.sweepInterval
     // A node that has just started leaves it to the others for once.
     if isFirst { return nil }
-    let swept = try store.replies(to: [command("HGET", AlertFields.swept)])[0]
+    let swept = try store.answers(to: [command("HGET", AlertFields.swept)])[0]
     if let refusal = swept.refusal { return "\(refusal)" }
     guard AlertFields.isDue(swept.bytes, at: time) else { return nil }
-    let found = try store.replies(to: [
+    let found = try store.answers(to: [
       command("HSET", AlertFields.swept, Array("\(time.unixMilliseconds)".utf8)),
       command("HGETALL"),
     ])[1]
@@ -177,7 +177,7 @@ struct AlertExchange {
     let over = AlertFields.over(found.array ?? [], at: time)
     for start in stride(from: 0, to: over.count, by: AlertFields.writtenAtOnce) {
       let slice = over[start..<min(start + AlertFields.writtenAtOnce, over.count)]
-      if let refusal = try store.replies(to: [command("HDEL") + slice])[0].refusal {
+      if let refusal = try store.answers(to: [command("HDEL") + slice])[0].refusal {
         return "\(refusal)"
       }
     }

@@ -87,7 +87,7 @@ struct ChangeExchange {
   mutating func pass(
     _ node: some SharedChanges, _ store: inout some ExchangeStore, at now: Timestamp
   ) throws(PassFailure) -> String? {
-    let word = try store.replies(to: [command("HGET", Self.wordField)])[0]
+    let word = try store.answers(to: [command("HGET", Self.wordField)])[0]
     if let refusal = word.refusal { return refused(refusal) }
     if Seen.word(word.bytes) == seen, node.changesEdition == told { return nil }
     // Another link may come in between.
@@ -113,7 +113,7 @@ struct ChangeExchange {
   private mutating func look(
     _ node: some SharedChanges, _ store: inout some ExchangeStore, at now: Timestamp
   ) throws(PassFailure) -> Outcome {
-    let found = try store.replies(to: [command("HGETALL")])[0]
+    let found = try store.answers(to: [command("HGETALL")])[0]
     if let refusal = found.refusal { return .fault(refused(refusal)) }
     guard let fields = found.array, fields.count <= Self.mostFields else {
       return .fault("the hash holds more than any fleet writes")
@@ -141,7 +141,7 @@ struct ChangeExchange {
     let over = stored.changes.values.filter { $0.isForgotten(at: now) }.map(\.register)
     var word = stored.word
     let calls = calls(missing, over, after: &word)
-    for reply in try store.replies(to: calls, of: Self.script) {
+    for reply in try store.answers(to: calls, of: Self.script) {
       if let refusal = reply.refusal { return .fault(refused(refusal)) }
       guard case .integer(1) = reply else { return .outrun }
     }

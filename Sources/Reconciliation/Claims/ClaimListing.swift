@@ -188,7 +188,7 @@ struct StandingClaims {
     return sum
   }
 
-  /// The amount of `q a x`; zero where it has ended, or is no claim.
+  /// The amount of a claim, written `number amount end`; zero if it has ended or cannot be read.
   private static func claim(_ value: RedisValue, at now: Timestamp) -> PicoUSD {
     let words = text(value)?.split(separator: " ") ?? []
     guard words.count == 3, let ends = StoreNumber.milliseconds(String(words[2])), ends >= now

@@ -1,5 +1,5 @@
 import BudgetModel
-import RedisStore
+public import RedisStore
 
 extension Reconciler {
   fileprivate static func words(_ words: String...) -> [[UInt8]] { words.map { Array($0.utf8) } }
@@ -118,8 +118,9 @@ extension RedisValue {
 }
 
 extension FleetStore {
-  /// The reply to each command.
-  mutating func answers(to commands: [[[UInt8]]]) throws(PassFailure) -> [RedisValue] {
+  /// The replies to `commands`, one for each. Throws where the store is not to be had, or says anything
+  /// else.
+  public mutating func answers(to commands: [[[UInt8]]]) throws(PassFailure) -> [RedisValue] {
     let replies: [RedisValue]
     do throws(RedisError) {
       replies = try perform(commands)

@@ -176,7 +176,7 @@ import Testing
     _ = try holder.pass(&store)
     _ = try holder.pass(&store)
     store.redis.flush()
-    // Whoever finds claims lost, or makes a new link, lists them anew.
+    // A node that finds claims lost, or makes a new link, lists its claims again.
     holder.reconciler.linkWasMade()
     for _ in 0..<6 { _ = try holder.pass(&store) }
     _ = try idle.pass(&store)

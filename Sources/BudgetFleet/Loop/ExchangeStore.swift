@@ -1,21 +1,6 @@
 import Reconciliation
 import RedisStore
 
-extension FleetStore {
-  /// The replies to `commands`, one for each. Throws where the store is not to be had, or says anything
-  /// else.
-  mutating func replies(to commands: [[[UInt8]]]) throws(PassFailure) -> [RedisValue] {
-    let replies: [RedisValue]
-    do throws(RedisError) {
-      replies = try perform(commands)
-    } catch {
-      throw .store(error)
-    }
-    guard replies.count == commands.count else { throw .unexpectedReply(command: "a pipeline") }
-    return replies
-  }
-}
-
 /// The store as a node's exchanges beside its passes use it: scripts of their own.
 protocol ExchangeStore: FleetStore {
   /// Runs `script` for each call; replies in the order of the calls.
@@ -30,7 +15,7 @@ protocol ExchangeStore: FleetStore {
 
 extension ExchangeStore {
   /// The replies to calls of a script, one for each. Throws where the store is not to be had.
-  mutating func replies(
+  mutating func answers(
     to calls: [RedisScriptCall], of script: RedisScript
   ) throws(PassFailure) -> [RedisValue] {
     if calls.isEmpty { return [] }
