@@ -14,14 +14,18 @@ import Testing
     let steps = environment["BUDGETD_ORACLE_STEPS"].flatMap { Int($0) } ?? 20_000
     let seed = environment["SEED"].flatMap { UInt64($0) } ?? .random(in: .min ... .max)
     var house = try ConservationHouse(seed: seed)
-    for step in 0..<steps {
+    // Restarts are rare, and few reservations are settled right behind one: a seed whose steps did not
+    // meet all there is goes on until it has.
+    var step = 0
+    while house.faults.isEmpty, step < steps || !house.isCovered && step < 50 * steps {
       house.step()
-      if step % 64 == 0 || step == steps - 1 { house.check(step) }
-      if !house.faults.isEmpty { break }
+      if step % 64 == 0 { house.check(step) }
+      step += 1
     }
+    house.check(step)
     house.end()
     #expect(house.faults == [], "SEED=\(seed)")
-    #expect(house.covered.isSuperset(of: ConservationHouse.allToBeCovered), "SEED=\(seed)")
+    #expect(house.isCovered, "SEED=\(seed): \(house.covered.sorted()) after \(step) steps")
   }
 }
 
@@ -69,6 +73,7 @@ private struct ConservationHouse {
   private var noted: [BudgetKey: [HeldSum]] = [:]
   var faults: [String] = []
   var covered: Set<String> = []
+  var isCovered: Bool { covered.isSuperset(of: Self.allToBeCovered) }
 
   init(seed: UInt64) throws {
     random = SeededRandom(seed: seed)
