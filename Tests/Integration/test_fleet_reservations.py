@@ -20,6 +20,7 @@ import pytest
 
 from budget_client import Client
 from conftest import LONG, OK, code_of, config_text, eventually, running
+from faults import inject
 from fleet import FAST, agree, ledger_windows, marker_key, spend_key
 from http_client import scrape
 from ledger_clients import UNKNOWN
@@ -218,6 +219,32 @@ def test_records_without_reservations_take_nobodys_room(start, redis):
     for thread in threads:
         thread.join()
     assert counts and set(answers) == {OK}, answers
+
+
+@pytest.mark.alone
+def test_a_disk_that_stands_still_keeps_no_reservation_waiting(start, redis, tmp_path):
+    """Each sync takes three seconds: records wait for it, and reservations do not."""
+    fleet = Fleet(start, redis, 1e6)
+    node, other = fleet.node("--durability", "commit"), fleet.node()
+    with clients(node, other) as (one, two):
+        held(one, 1.0)
+        held(two, 1.0)
+        with inject(node, tmp_path / "trace", "fdatasync", "delay_enter=3000000") as trace:
+            with node.client() as third:
+                record = threading.Thread(target=lambda: third.call(
+                    record_spend=dict(provider="openai", cost_usd=7.0)))
+                record.start()
+                times, end = [], time.monotonic() + 8
+                while time.monotonic() < end:
+                    began = time.monotonic()
+                    # More than what is kept ahead: each is asked for.
+                    release(one, held(one, 1000.0))
+                    times.append(time.monotonic() - began)
+                    assert code_of(reserve(two, 1.0)) == OK
+                record.join()
+            eventually(trace.injected, LONG, "a sync that takes long")
+        eventually(lambda: float(redis.command("GET", SPEND) or 0) == 7.0, LONG, "it was told")
+    print(f"{len(times)} reservations while the disk stood still, the longest {max(times):.3f} s")
 
 
 def test_a_limit_that_an_operator_raises_is_the_calls(start, redis, budgetctl):

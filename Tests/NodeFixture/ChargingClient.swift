@@ -9,9 +9,13 @@ final class ChargingClient: LedgerClient {
   private let time: ManualTimeSource
   private let sums = Locked(ChargeSums())
 
-  init(_ engine: BudgetEngine, _ time: ManualTimeSource) {
+  /// Held while the ledger's thread should stand still.
+  private let disk: Locked<Void>
+
+  init(_ engine: BudgetEngine, _ time: ManualTimeSource, disk: Locked<Void>) {
     self.engine = engine
     self.time = time
+    self.disk = disk
   }
 
   func now() -> Timestamp { time.now() }
@@ -25,6 +29,7 @@ final class ChargingClient: LedgerClient {
   }
 
   func finished(_ batch: LedgerBatch) {
+    disk.withLock { _ in }
     sums.withLock { sums in
       sums.begin()
       batch.forEach { _, record, slots in

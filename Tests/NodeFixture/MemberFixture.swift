@@ -2,7 +2,7 @@ public import BudgetEngine
 public import BudgetFleet
 public import BudgetModel
 import Foundation
-import Locks
+public import Locks
 public import Logging
 public import SpendLedger
 
@@ -24,6 +24,8 @@ public final class MemberFixture {
   public private(set) var engine: BudgetEngine
   /// This life's member.
   public private(set) var member: FleetMember
+  /// While it is held, a commit does not end.
+  public let disk = Locked<Void>(())
   /// The time that has passed by the member's clock; the ticks of a started member see it too.
   private let uptime = ManualUptime()
 
@@ -41,7 +43,7 @@ public final class MemberFixture {
     change(&options)
     self.options = options
     log = Logger(label: "test") { [lines] _ in TestLog(lines) }
-    (ledger, engine) = try Self.open(directory, budgets, time)
+    (ledger, engine) = try Self.open(directory, budgets, time, disk)
     var surroundings = FleetSurroundings(engine: engine, ledger: ledger, time: time, log: log)
     surroundings.uptime = { [uptime] in uptime.now }
     member = FleetMember(surroundings, options: options)
@@ -58,7 +60,7 @@ public final class MemberFixture {
   public func restart(_ budgets: [BudgetDefinition]) throws {
     member.stop()
     ledger.close()
-    (ledger, engine) = try Self.open(directory, budgets, time)
+    (ledger, engine) = try Self.open(directory, budgets, time, disk)
     var surroundings = FleetSurroundings(engine: engine, ledger: ledger, time: time, log: log)
     surroundings.uptime = { [uptime] in uptime.now }
     member = FleetMember(surroundings, options: options)
@@ -77,7 +79,8 @@ public final class MemberFixture {
   }
 
   private static func open(
-    _ directory: String, _ budgets: [BudgetDefinition], _ time: ManualTimeSource
+    _ directory: String, _ budgets: [BudgetDefinition], _ time: ManualTimeSource,
+    _ disk: Locked<Void>
   ) throws -> (SpendLedger, BudgetEngine) {
     var settings = LedgerSettings(directory: directory)
     settings.readClock = {
@@ -90,7 +93,7 @@ public final class MemberFixture {
     }
     let engine = BudgetEngine(
       restoring: FleetRestoring.windows(ledger.opening, besides: own, at: time.now()))
-    ledger.start(ChargingClient(engine, time))
+    ledger.start(ChargingClient(engine, time, disk: disk))
     let report = engine.reload(
       BudgetConfiguration(budgets: budgets, deployments: [], directory: .empty), at: time.now())
     ledger.noteOpened(
@@ -101,6 +104,11 @@ public final class MemberFixture {
 
   /// Records and waits until it is committed and charged. Whether it was taken.
   public func record(_ pico: Int128, provider: String) -> Bool {
+    submit(pico, provider: provider) && ledger.settle()
+  }
+
+  /// Records without waiting. Whether it was taken.
+  public func submit(_ pico: Int128, provider: String) -> Bool {
     var charged = ChargedSlots()
     charged.begin()
     let catalog = engine.catalog
@@ -111,8 +119,7 @@ public final class MemberFixture {
     let amount = PicoUSD(pico: pico)
     engine.addPending(amount, to: charged)
     let record = LedgerRecord(amount: amount, key: nil, token: LedgerToken(high: 0, low: 0))
-    guard case .queued = ledger.submit(record, charging: charged.slots) else { return false }
-    return ledger.settle()
+    return ledger.submit(record, charging: charged.slots) == .queued
   }
 
   /// How a provider's budget stands; nil: it has none.

@@ -71,6 +71,10 @@ public final class FleetMember: FleetNode, Sendable {
   let endedElsewhere = Locked(EndedElsewhere())
   /// Whether a change was made here that the store is to be told at once.
   let mustTell = Atomic<Bool>(false)
+  /// The ledger's news that was asked for and has not come.
+  let askedNews = Locked<Promise<Result<LedgerChanges, LedgerError>>?>(nil)
+  /// Whether the ledger has told anything yet.
+  let hasNews = Atomic<Bool>(false)
   private let started: Duration
 
   /// Makes the member; it says nothing and watches nothing until `start`.
@@ -107,15 +111,6 @@ public final class FleetMember: FleetNode, Sendable {
         catalog.budgets.map { ($0.definition.key, $0) }, uniquingKeysWith: { first, _ in first })
     }
     return FleetBudgets(catalog, options.reservations)
-  }
-
-  /// Everything that was recorded since the last call: committed totals only.
-  public func news() throws(FleetNodeError) -> LedgerNews {
-    do throws(LedgerError) {
-      return LedgerNews(try ledger.changes())
-    } catch {
-      throw FleetNodeError("\(error)")
-    }
   }
 
   /// Makes the named windows this node's own: in the ledger, each in one transaction, then in the

@@ -70,28 +70,38 @@ public struct Reconciler {
     (passBegan, self.occasion) = (node.now(), occasion)
     budgets.take(node)
     if let news = node.resets(otherThan: budgets.resets?.edition) { budgets.take(news) }
-    do throws(FleetNodeError) {
-      budgets.apply(try node.news(), isFirst: passes == 0)
-    } catch {
-      throw .node(error)
-    }
+    let isLedgerLate = try !takeNews(node)
     try hearClock(node, &store, &report)
     budgets.endWindows(Array(budgets.indices), at: report.time, &report)
     _ = budgets.noteUse(of: node, onDemand: false)
     let chosen = isUrgent ? budgets.urgent : budgets.choose()
     try pull(chosen, &store, node, &report)
     budgets.nodeCount = report.nodes
-    try settleWindows(chosen, node, &store, &report)
+    // Adopting and remembering wait for the disk, and whoever waits for room waits for this pass.
+    if !isLedgerLate { try settleWindows(chosen, node, &store, &report) }
     try merge(chosen, node, &store, &report)
     show(chosen, node, at: report.time)
-    remember(node, at: report.time, all: false)
+    if !isLedgerLate { remember(node, at: report.time, all: false) }
     try hearClaims(node, &store)
     // By now the fleet has what they have cost.
     try mail.deliver(node, &store)
     report.claimsRefusal = claimBook.refusal
     report.asideRefusal = claimBook.listing.refusal ?? mail.refusal
     pace(chosen, isUrgent: isUrgent, &report)
-    try passDynamic(occasion, node, &store, &report)
+    if !isLedgerLate { try passDynamic(occasion, node, &store, &report) }
+  }
+
+  /// Takes what the ledger has committed. Whether it answered in time: if not, the pass tells the spend
+  /// that it knows, and claims stand for the rest.
+  private mutating func takeNews(_ node: some FleetNode) throws(PassFailure) -> Bool {
+    do throws(FleetNodeError) {
+      // The last pass tells all there is.
+      guard let news = try occasion == .last ? node.news() : node.newsSoFar() else { return false }
+      budgets.apply(news, isFirst: passes == 0)
+      return true
+    } catch {
+      throw .node(error)
+    }
   }
 
   /// Finds the windows that are not known, and has the node adopt them.

@@ -110,6 +110,9 @@ public struct EndedReservation: Hashable, Sendable {
 }
 
 extension FleetNode {
+  /// A node whose ledger is never busy.
+  public func newsSoFar() throws(FleetNodeError) -> LedgerNews? { try news() }
+
   /// The name of this life of the node, as its ledger's totals bear it.
   public var origin: String { nodeID }
 

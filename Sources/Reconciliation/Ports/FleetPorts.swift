@@ -19,6 +19,10 @@ public protocol FleetNode {
   /// may still matter (`isComplete`): each window that has not ended, and what was known of it.
   func news() throws(FleetNodeError) -> LedgerNews
 
+  /// The same, unless the ledger is busy for long, as with a disk that stands still: nil then, and what it
+  /// would have told is told later. The store and reservations do not wait for this node's disk.
+  func newsSoFar() throws(FleetNodeError) -> LedgerNews?
+
   /// Makes the named windows the node's own: in the ledger, in one transaction, then in the engine.
   ///
   /// Repeating an adoption that was done is harmless.

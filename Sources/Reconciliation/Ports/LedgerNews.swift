@@ -15,6 +15,12 @@ public struct LedgerNews: Sendable {
     self.totals = totals
     self.records = records
   }
+
+  /// Both as one: these, and what was told after them.
+  public func followed(by later: LedgerNews) -> LedgerNews {
+    if later.isComplete { return later }
+    return LedgerNews(isComplete: isComplete, totals: totals + later.totals, records: records)
+  }
 }
 
 /// The spend of one life of the node in one window: it only grows.

@@ -1,4 +1,4 @@
-import Locks
+public import Locks
 
 extension SpendLedger {
   /// One transaction takes so many adoptions, or windows to remember, at most: commits of records
@@ -11,9 +11,15 @@ extension SpendLedger {
   /// everything: each window that is open or ended within the last ten minutes. Waits for the
   /// ledger's thread. Costs nothing while nobody has asked yet.
   public func changes() throws(LedgerError) -> LedgerChanges {
+    try askForChanges().wait().get()
+  }
+
+  /// The same, without waiting: the answer comes when the ledger's thread is done with what it is at, a
+  /// disk that stands still included.
+  public func askForChanges() throws(LedgerError) -> Promise<Result<LedgerChanges, LedgerError>> {
     let reply = Promise<Result<LedgerChanges, LedgerError>>()
     guard shared.queue.ask(.changes(reply: reply)) else { throw .closed }
-    return try reply.wait().get()
+    return reply
   }
 
   /// Makes windows of the fleet this node's own, each in one transaction; the client is told

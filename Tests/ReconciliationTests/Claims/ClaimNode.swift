@@ -111,7 +111,21 @@ struct ClaimPort: FleetNode {
 
   func news() throws(FleetNodeError) -> LedgerNews {
     guard isAlive else { throw Self.dead }
-    return node.base.news(at: now())
+    let news = node.base.news(at: now())
+    defer { node.base.lateNews = nil }
+    return node.base.lateNews?.followed(by: news) ?? news
+  }
+
+  func newsSoFar() throws(FleetNodeError) -> LedgerNews? {
+    guard isAlive else { throw Self.dead }
+    if node.base.lateNews == nil {
+      guard world.isStalled(node) else { return try news() }
+      node.base.lateNews = node.base.news(at: now())
+      world.watch.late += 1
+    }
+    if world.isStalled(node) { return nil }
+    defer { node.base.lateNews = nil }
+    return node.base.lateNews
   }
 
   func adopt(_ adoptions: [WindowAdoption]) throws(FleetNodeError) {

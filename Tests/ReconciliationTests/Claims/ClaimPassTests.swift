@@ -36,6 +36,9 @@ import Testing
     var waiting: [PicoUSD] = []
     var answers: [Bool] = []
     var endedLives: [String] = []
+    var isLate = false
+    var adoptions = 0
+    var remembered = 0
 
     init(_ redis: VirtualRedis, mode: ClaimMode = .strict, scope: BudgetScope = .provider) {
       var budget = FleetBudget(
@@ -56,12 +59,14 @@ import Testing
       generation == 1 ? nil : FleetBudgets(generation: 1, budgets: base.budgets)
     }
     func news() -> LedgerNews { base.news(at: now()) }
+    func newsSoFar() -> LedgerNews? { isLate ? nil : news() }
     func adopt(_ adoptions: [WindowAdoption]) {
+      self.adoptions += adoptions.count
       for adoption in adoptions { base.adopt(adoption, at: now()) }
     }
     func show(_ views: [FleetView], of generation: UInt64) {}
     func showDynamic(_ views: [DynamicView]) {}
-    func remember(_ records: [FleetRecord]) {}
+    func remember(_ records: [FleetRecord]) { remembered += 1 }
     func heard(_ time: Timestamp, roundTrip: Duration) {}
     func now() -> Timestamp { Timestamp(unixMilliseconds: redis.now) }
     func budgetsInUse() -> [BudgetKey] {
@@ -121,6 +126,52 @@ import Testing
     _ = try reconciler.pass(node, &store)
     #expect(store.calls.last?.arguments[17] == [] && store.calls.last?.arguments[8] == [0x32])
     #expect(node.claims.usableUntil.unixMilliseconds >= store.redis.now + 8_900)
+  }
+
+  /// The disk stands still: reservations are asked for, and nothing that waits for the disk is done.
+  @Test func aLateLedgerKeepsNobodyWaiting() throws {
+    var store = try Store()
+    let node = Node(store.redis, scope: .tag)
+    node.base.open = [nil]
+    var reconciler = reconciler()
+    _ = try reconciler.pass(node, &store)
+    node.isLate = true
+    node.waiting = [dollar]
+    let closed = try reconciler.callOnDemand(node, &store)
+    #expect(node.adoptions == 0 && closed.unopened == 1, "a window would be the ledger's first")
+    node.isLate = false
+    _ = try reconciler.callOnDemand(node, &store)
+    #expect(node.adoptions == 1 && node.claims.ceiling == dollar)
+    let remembered = node.remembered
+    (node.isLate, node.held, node.waiting) = (true, dollar, [dollar])
+    node.base.queue.append((1, 0, dollar))
+    _ = node.base.commit(at: node.now())
+    store.redis.now += 3_600_000
+    store.calls = []
+    _ = try reconciler.pass(node, &store)
+    #expect(store.calls.count == 1 && node.adoptions == 1 && node.remembered == remembered)
+    #expect(store.redis.text("tag_spend:openai:1d") == nil, "nothing is told that is not known")
+    #expect(node.claims.ceiling == PicoUSD(dollars: 3), "what is not told yet is claimed")
+    node.isLate = false
+    store.redis.now += 1_000
+    _ = try reconciler.pass(node, &store)
+    #expect(store.redis.text("tag_spend:openai:1d") == "1")
+    #expect(node.remembered > remembered)
+  }
+
+  /// The process ends: it tells what there is, however long that takes.
+  @Test func theLastPassWaitsForTheLedger() throws {
+    var store = try Store()
+    let node = Node(store.redis)
+    var reconciler = reconciler()
+    _ = try reconciler.pass(node, &store)
+    node.base.queue.append((1, 0, dollar))
+    _ = node.base.commit(at: node.now())
+    node.isLate = true
+    _ = try reconciler.pass(node, &store)
+    #expect(store.calls.isEmpty)
+    _ = try reconciler.pass(node, &store, isLast: true)
+    #expect(store.redis.text("provider_spend:openai:1d") == "1")
   }
 
   /// A tag without spend: nobody has opened its window.

@@ -29,6 +29,8 @@ struct ClaimScenario: Sendable, CustomTestStringConvertible {
   var claimLoss: Double?
   /// The first node is cut off.
   var cut: ClosedRange<Double>?
+  /// The first node's disk stands still.
+  var stall: ClosedRange<Double>?
   /// The second node dies, and is back after so long.
   var crash: Double?
   var back: Double?
@@ -51,7 +53,7 @@ struct ClaimScenario: Sendable, CustomTestStringConvertible {
   static let all: [ClaimScenario] = [
     plain, greatest, many, burst, idle, dies, restarts, away, cut, emptied, flushed, lostClaims,
     lossy, storm, foreign, rollover, shared, sharedLossy, old, elsewhere, mailLost,
-    named, namedLossy,
+    named, namedLossy, stalled, stalledLossy,
   ]
 
   static let plain = ClaimScenario(name: "plain")
@@ -72,6 +74,9 @@ struct ClaimScenario: Sendable, CustomTestStringConvertible {
       $0.lifeMargin = .seconds(1)
       $0.holdTime = .seconds(20)
     })
+  static let stalled = ClaimScenario(name: "a disk stands still", stall: 1.5...4.5)
+  static let stalledLossy = ClaimScenario(
+    name: "a disk stands still, lost calls", loss: 0.05, stall: 1...4)
   static let emptied = ClaimScenario(
     name: "away and back empty", traffic: 2, outage: 2...3, flush: 2.5)
   static let flushed = ClaimScenario(name: "flush", flush: 2)

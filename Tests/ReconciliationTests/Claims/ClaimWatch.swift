@@ -9,6 +9,8 @@ struct ClaimWatch {
   var admitted = 0
   var denied = 0
   var deferred = 0
+  /// Passes that went on without the ledger's news.
+  var late = 0
   /// When the store has lost something last.
   var lostAt: Int64?
   /// The cost of all requests, by budget.
@@ -165,6 +167,7 @@ struct ClaimWatch {
         world.fail("\(endedElsewhere) holds were ended by others, \(expired) by their time")
       }
     }
+    if world.scenario.stall != nil, late == 0 { world.fail("no pass met the disk at a standstill") }
     if longestWait > 1_500 { world.fail("I14: an answer after \(longestWait) ms") }
     if world.scenario.isBurst, admitted != 6 { world.fail("I15: \(admitted) of 20 were admitted") }
   }

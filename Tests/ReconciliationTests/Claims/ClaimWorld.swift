@@ -403,7 +403,18 @@ final class ClaimWorld {
     }
   }
 
+  /// Whether the node's disk stands still.
+  func isStalled(_ node: ClaimNode) -> Bool {
+    guard !isHealing, node.base.place == 0, let stall = scenario.stall else { return false }
+    return stall.contains(elapsed)
+  }
+
   private func commit(_ node: ClaimNode) {
+    if isStalled(node) {
+      // All that waits is committed with the first of them.
+      let life = node.base.life
+      return after(milliseconds: 50) { if node.base.life == life { $0.commit(node) } }
+    }
     let before = node.base.open.map { $0?.start }
     _ = node.base.commit(at: Timestamp(unixMilliseconds: redis.now))
     for (budget, start) in before.enumerated() where node.base.open[budget]?.start != start {
@@ -456,6 +467,7 @@ final class ClaimWorld {
   private func dropOverdue(_ node: ClaimNode) {
     for ticket in node.room.takeOverdue(at: .milliseconds(redis.now - beginning)) {
       guard let request = node.requests.removeValue(forKey: ticket) else { continue }
+      if isStalled(node), scenario.loss == 0 { fail("a reservation waits for the disk") }
       watch.denied += 1
       watch.answered(request, self)
     }

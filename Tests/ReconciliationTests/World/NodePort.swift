@@ -40,7 +40,24 @@ struct NodePort: FleetNode {
     world.interleave()
     guard isAlive else { throw Self.dead }
     if world.strikes(world.faults.ledger) { throw FleetNodeError("the ledger is busy") }
-    return world.scenario.news(world, node)
+    let news = world.scenario.news(world, node)
+    defer { node.lateNews = nil }
+    return node.lateNews?.followed(by: news) ?? news
+  }
+
+  /// A ledger that is late tells later what it was asked for now.
+  func newsSoFar() throws(FleetNodeError) -> LedgerNews? {
+    if node.lateNews == nil {
+      guard world.strikes(world.faults.ledger) else { return try news() }
+      world.interleave()
+      guard isAlive else { throw Self.dead }
+      node.lateNews = world.scenario.news(world, node)
+    }
+    world.interleave()
+    guard isAlive else { throw Self.dead }
+    if world.strikes(0.7) { return nil }
+    defer { node.lateNews = nil }
+    return node.lateNews
   }
 
   func adopt(_ adoptions: [WindowAdoption]) throws(FleetNodeError) {

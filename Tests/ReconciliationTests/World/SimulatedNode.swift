@@ -28,6 +28,8 @@ final class SimulatedNode {
   /// Whether the next news tell everything; else what they tell of.
   var tellsEverything = true
   var changed: [(budget: Int, start: Timestamp)] = []
+  /// The news that the ledger was asked for and has not told yet.
+  var lateNews: LedgerNews?
   /// The configuration: which budgets are in force, in which order.
   var generation: UInt64 = 1
   var inForce: [Int] = []
@@ -59,6 +61,7 @@ final class SimulatedNode {
     hasHeard = false
     queue = []
     changed = []
+    lateNews = nil
     tellsEverything = true
     isPassing = false
     needsLink = false
