@@ -9,10 +9,9 @@ final class ChargingClient: LedgerClient {
   private let time: ManualTimeSource
   private let sums = Locked(ChargeSums())
 
-  /// Held while the ledger's thread should stand still.
-  private let disk: Locked<Void>
+  private let disk: ManualDisk
 
-  init(_ engine: BudgetEngine, _ time: ManualTimeSource, disk: Locked<Void>) {
+  init(_ engine: BudgetEngine, _ time: ManualTimeSource, disk: ManualDisk) {
     self.engine = engine
     self.time = time
     self.disk = disk
@@ -29,7 +28,7 @@ final class ChargingClient: LedgerClient {
   }
 
   func finished(_ batch: LedgerBatch) {
-    disk.withLock { _ in }
+    disk.sync()
     sums.withLock { sums in
       sums.begin()
       batch.forEach { _, record, slots in

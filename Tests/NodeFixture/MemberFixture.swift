@@ -2,7 +2,7 @@ public import BudgetEngine
 public import BudgetFleet
 public import BudgetModel
 import Foundation
-public import Locks
+import Locks
 public import Logging
 public import SpendLedger
 
@@ -24,8 +24,8 @@ public final class MemberFixture {
   public private(set) var engine: BudgetEngine
   /// This life's member.
   public private(set) var member: FleetMember
-  /// While it is held, a commit does not end.
-  public let disk = Locked<Void>(())
+  /// The disk of every life.
+  public let disk = ManualDisk()
   /// The time that has passed by the member's clock; the ticks of a started member see it too.
   private let uptime = ManualUptime()
 
@@ -80,7 +80,7 @@ public final class MemberFixture {
 
   private static func open(
     _ directory: String, _ budgets: [BudgetDefinition], _ time: ManualTimeSource,
-    _ disk: Locked<Void>
+    _ disk: ManualDisk
   ) throws -> (SpendLedger, BudgetEngine) {
     var settings = LedgerSettings(directory: directory)
     settings.readClock = {

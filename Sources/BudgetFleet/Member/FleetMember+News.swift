@@ -3,6 +3,7 @@ import Dispatch
 import Locks
 public import Reconciliation
 import SpendLedger
+import Synchronization
 
 /// What the ledger has committed, for the passes.
 extension FleetMember {

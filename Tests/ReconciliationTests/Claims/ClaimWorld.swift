@@ -40,7 +40,7 @@ final class ClaimWorld {
   /// When traffic ends.
   private(set) var end: Int64 = 0
   private(set) var isHealing = false
-  private(set) var watch: ClaimWatch
+  var watch: ClaimWatch
   private(set) var failure: Failure?
   private(set) var trace: [String] = []
   private let isTraced: Bool
