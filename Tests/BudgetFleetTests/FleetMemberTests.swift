@@ -131,7 +131,7 @@ import Testing
     #expect(!news.isComplete && news.totals.last?.cumulative.pico == 9)
     let rest = try fixture.member.newsSoFar()
     #expect(rest?.totals.isEmpty == true)
-    // What was asked for meanwhile is told by the next call, whichever that is.
+    // An answer that came meanwhile is told by the next call, whichever that is.
     for (total, isPatient) in [(10, true), (11, false)] {
       try fixture.disk.standingStill {
         #expect(fixture.submit(1, provider: "p"))

@@ -71,16 +71,15 @@ public final class FleetMember: FleetNode, Sendable {
   let endedElsewhere = Locked(EndedElsewhere())
   /// Whether a change was made here that the store is to be told at once.
   let mustTell = Atomic<Bool>(false)
-  /// The ledger's news that was asked for and has not come.
-  let askedNews = Locked<Promise<Result<LedgerChanges, LedgerError>>?>(nil)
-  /// Whether the ledger has told anything yet.
-  let hasNews = Atomic<Bool>(false)
+  /// What the ledger has committed since.
+  private let newsDesk: Locked<NewsDesk>
   private let started: Duration
 
   /// Makes the member; it says nothing and watches nothing until `start`.
   public init(_ surroundings: FleetSurroundings, options: FleetOptions) {
     engine = surroundings.engine
     ledger = surroundings.ledger
+    newsDesk = Locked(NewsDesk(ledger))
     time = surroundings.time
     clock = time as? FleetClock
     log = surroundings.log
@@ -111,6 +110,16 @@ public final class FleetMember: FleetNode, Sendable {
         catalog.budgets.map { ($0.definition.key, $0) }, uniquingKeysWith: { first, _ in first })
     }
     return FleetBudgets(catalog, options.reservations)
+  }
+
+  /// Everything that was recorded since the last call: committed totals only.
+  public func news() throws(FleetNodeError) -> LedgerNews {
+    try newsDesk.withLock { (desk) throws(FleetNodeError) in try desk.news() }
+  }
+
+  /// The same, if the ledger answers within a moment; else what it answers is given by a later call.
+  public func newsSoFar() throws(FleetNodeError) -> LedgerNews? {
+    try newsDesk.withLock { (desk) throws(FleetNodeError) in try desk.newsSoFar() }
   }
 
   /// Makes the named windows this node's own: in the ledger, each in one transaction, then in the

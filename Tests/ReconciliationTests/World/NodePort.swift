@@ -55,7 +55,7 @@ struct NodePort: FleetNode {
     }
     world.interleave()
     guard isAlive else { throw Self.dead }
-    if world.strikes(0.7) { return nil }
+    if world.strikes(world.faults.ledger > 0 ? 0.7 : 0) { return nil }
     defer { node.lateNews = nil }
     return node.lateNews
   }
