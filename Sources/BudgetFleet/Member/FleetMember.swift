@@ -72,14 +72,14 @@ public final class FleetMember: FleetNode, Sendable {
   /// Whether a change was made here that the store is to be told at once.
   let mustTell = Atomic<Bool>(false)
   /// What the ledger has committed since.
-  private let newsDesk: Locked<NewsDesk>
+  private let newsDesk: NewsDesk
   private let started: Duration
 
   /// Makes the member; it says nothing and watches nothing until `start`.
   public init(_ surroundings: FleetSurroundings, options: FleetOptions) {
     engine = surroundings.engine
     ledger = surroundings.ledger
-    newsDesk = Locked(NewsDesk(ledger))
+    newsDesk = NewsDesk(ledger)
     time = surroundings.time
     clock = time as? FleetClock
     log = surroundings.log
@@ -114,12 +114,12 @@ public final class FleetMember: FleetNode, Sendable {
 
   /// Everything that was recorded since the last call: committed totals only.
   public func news() throws(FleetNodeError) -> LedgerNews {
-    try newsDesk.withLock { (desk) throws(FleetNodeError) in try desk.news() }
+    try newsDesk.news()
   }
 
   /// The same, if the ledger answers within a moment; else what it answers is given by a later call.
   public func newsSoFar() throws(FleetNodeError) -> LedgerNews? {
-    try newsDesk.withLock { (desk) throws(FleetNodeError) in try desk.newsSoFar() }
+    try newsDesk.newsSoFar()
   }
 
   /// Makes the named windows this node's own: in the ledger, each in one transaction, then in the
