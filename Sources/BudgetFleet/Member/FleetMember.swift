@@ -71,7 +71,7 @@ public final class FleetMember: FleetNode, Sendable {
   let endedElsewhere = Locked(EndedElsewhere())
   /// Whether a change was made here that the store is to be told at once.
   let mustTell = Atomic<Bool>(false)
-  /// What the ledger has committed since.
+  /// News of the ledger.
   private let newsDesk: NewsDesk
   private let started: Duration
 

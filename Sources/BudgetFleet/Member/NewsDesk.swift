@@ -5,7 +5,7 @@ import Reconciliation
 import SpendLedger
 import Synchronization
 
-/// What the ledger has committed, as passes hear it. One thread asks.
+/// The ledger's commits, as passes hear of them. One thread asks.
 final class NewsDesk: Sendable {
   private let ledger: SpendLedger
   /// The answer that was asked for and has not come.
