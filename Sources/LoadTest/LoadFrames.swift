@@ -11,6 +11,8 @@ struct LoadFrames {
     var tagDigits: Int?
     /// The place of the idempotency key; nil: the request has none.
     var keyDigits: Int?
+    /// The record that settles a reservation, for ids as long as the last one; it ends with the id.
+    var settling: (idLength: Int, bytes: [UInt8]) = (0, [])
   }
 
   private(set) var frames: [Frame] = []
@@ -110,26 +112,43 @@ struct LoadFrames {
   ) {
     let start = output.count
     output.append(contentsOf: frames[index].bytes)
-    let at = start + Self.callIDOffset
-    output[at] = UInt8(truncatingIfNeeded: callID) | 0x80
-    output[at + 1] = UInt8(truncatingIfNeeded: callID >> 7) | 0x80
-    output[at + 2] = UInt8(truncatingIfNeeded: callID >> 14)
+    Self.writeCallID(callID, to: &output, at: start + Self.callIDOffset)
     if let offset = frames[index].tagDigits { Self.write(fresh, to: &output, at: start + offset) }
     if let offset = frames[index].keyDigits { Self.write(fresh, to: &output, at: start + offset) }
   }
 
-  /// Makes the record whose frame is at `start`, the last of `output`, settle `reservation`; empty: it
-  /// settles none.
-  static func settle(
-    _ reservation: [UInt8], inFrameAt start: Int, of output: inout [UInt8]
+  /// Appends the record `index` that settles the reservation whose id is `id`, as `append` does.
+  mutating func appendSettling(
+    _ index: Int, callID: UInt64, fresh: UInt64, id: Span<UInt8>, to output: inout [UInt8]
   ) {
-    if reservation.isEmpty { return }
-    let field = [reservationKey, UInt8(reservation.count)] + reservation
-    RequestMessage.lengthenMethod(ofFrameAt: start, of: &output, by: field)
+    // Ids are mostly of one length: its frame is written once.
+    if frames[index].settling.idLength != id.count {
+      let field = [Self.reservationKey, UInt8(id.count)] + [UInt8](repeating: 0, count: id.count)
+      var bytes = frames[index].bytes
+      RequestMessage.lengthenMethod(ofFrameAt: 0, of: &bytes, by: field)
+      frames[index].settling = (id.count, bytes)
+    }
+    let start = output.count
+    let moved =
+      frames[index].settling.bytes.count - frames[index].bytes.count - id.count - 2
+    output.append(bytesOf: frames[index].settling.bytes)
+    Self.writeCallID(callID, to: &output, at: start + Self.callIDOffset)
+    // The method's length may take a byte more, and stands before its fields.
+    if let offset = frames[index].tagDigits {
+      Self.write(fresh, to: &output, at: start + offset + moved)
+    }
+    let end = output.count - id.count
+    for offset in id.indices { output[end + offset] = id[offset] }
   }
 
   /// Field 7 of a record, a text; an id is shorter than 128 bytes, so that its length is one.
   private static let reservationKey: UInt8 = 7 << 3 | 2
+
+  private static func writeCallID(_ callID: UInt64, to output: inout [UInt8], at start: Int) {
+    output[start] = UInt8(truncatingIfNeeded: callID) | 0x80
+    output[start + 1] = UInt8(truncatingIfNeeded: callID >> 7) | 0x80
+    output[start + 2] = UInt8(truncatingIfNeeded: callID >> 14)
+  }
 
   /// Writes the number's sixteen hexadecimal digits.
   private static func write(_ number: UInt64, to output: inout [UInt8], at start: Int) {

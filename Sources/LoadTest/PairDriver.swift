@@ -25,16 +25,23 @@ struct PairDriver: PipelineDriver {
     var errors: UInt64 = 0
   }
 
+  /// Records to be sent: their places, and the ids of the reservations that they settle, one after the
+  /// other; an empty id: none.
+  private struct Seconds {
+    var records: [(place: Int, idLength: Int)] = []
+    var ids: [UInt8] = []
+  }
+
   private let depth: Int
   private let countsFrom: MonotonicInstant
   private let ends: MonotonicInstant
   private let start: MonotonicInstant
   /// Of each kind, the firsts and the seconds.
-  private let frames: [LoadFrames]
+  private var frames: [LoadFrames]
   private var flights: [[Flight]]
   private var free: [[Int]]
-  /// Seconds to be sent, on each connection: the place, and the reservation's id.
-  private var seconds: [[(place: Int, reservation: [UInt8])]]
+  /// Seconds to be sent, on each connection.
+  private var seconds: [Seconds]
   private var nextFrame = 0
   private var count = UInt64.random(in: .min ... .max)
   private var underWay = 0
@@ -58,7 +65,7 @@ struct PairDriver: PipelineDriver {
     flights = Array(
       repeating: Array(repeating: Flight(), count: plan.depth), count: plan.connections)
     free = Array(repeating: Array((0..<plan.depth).reversed()), count: plan.connections)
-    seconds = Array(repeating: [], count: plan.connections)
+    seconds = Array(repeating: Seconds(), count: plan.connections)
   }
 
   /// The kind whose turn it is.
@@ -68,15 +75,7 @@ struct PairDriver: PipelineDriver {
 
   mutating func fill(connection: Int, output: inout [UInt8], at now: MonotonicInstant) {
     guard stray == nil else { return }
-    for second in seconds[connection] {
-      let flight = flights[connection][second.place]
-      let start = output.count
-      frames[flight.kind].append(
-        flight.frame + 1, callID: LoadFrames.firstCallID + UInt64(second.place), fresh: fresh(),
-        to: &output)
-      LoadFrames.settle(second.reservation, inFrameAt: start, of: &output)
-    }
-    seconds[connection].removeAll(keepingCapacity: true)
+    sendSeconds(connection, output: &output)
     guard now < ends else { return }
     let kind = kind(at: now)
     while let place = free[connection].popLast() {
@@ -88,6 +87,28 @@ struct PairDriver: PipelineDriver {
         begunAt: now, kind: kind, frame: nextFrame, isUnderWay: true)
       underWay += 1
     }
+  }
+
+  private mutating func sendSeconds(_ connection: Int, output: inout [UInt8]) {
+    var sent = Seconds()
+    swap(&sent, &seconds[connection])
+    var first = 0
+    for (place, idLength) in sent.records {
+      let flight = flights[connection][place]
+      let callID = LoadFrames.firstCallID + UInt64(place)
+      let fresh = fresh()
+      if idLength == 0 {
+        frames[flight.kind].append(flight.frame + 1, callID: callID, fresh: fresh, to: &output)
+      } else {
+        frames[flight.kind].appendSettling(
+          flight.frame + 1, callID: callID, fresh: fresh,
+          id: sent.ids.span.extracting(first..<first + idLength), to: &output)
+        first += idLength
+      }
+    }
+    sent.records.removeAll(keepingCapacity: true)
+    sent.ids.removeAll(keepingCapacity: true)
+    swap(&sent, &seconds[connection])
   }
 
   private mutating func fresh() -> UInt64 {
@@ -107,10 +128,12 @@ struct PairDriver: PipelineDriver {
     let flight = flights[connection][place]
     var isFine = head.code == .ok
     if isFine, !flight.isSecond {
-      let reservation = flight.kind == 1 ? ResponseHead.reservationID(in: reply) : []
-      if let reservation {
+      let idLength =
+        flight.kind == 1
+        ? ResponseHead.appendReservationID(in: reply, to: &seconds[connection].ids) : 0
+      if let idLength {
         flights[connection][place].isSecond = true
-        seconds[connection].append((place, reservation))
+        seconds[connection].records.append((place, idLength))
         return
       }
       isFine = false

@@ -76,14 +76,17 @@ public struct ResponseHead: Equatable, Sendable {
     }
   }
 
-  /// The id of the reservation in an answer to FilterDeployments, one frame without its header; nil:
-  /// there is none.
-  package static func reservationID(in frame: RawSpan) -> [UInt8]? {
+  /// Appends the reservation's id in an answer to FilterDeployments, one frame without its header, and
+  /// gives its length; nil: there is none.
+  package static func appendReservationID(
+    in frame: borrowing RawSpan, to bytes: inout [UInt8]
+  ) -> Int? {
     let method = UInt32(MethodName.filterDeployments.rawValue)
     guard let result = field(method, in: frame, 0..<frame.byteCount),
       let id = field(6, in: frame, result), !id.isEmpty
     else { return nil }
-    return id.map { frame.byte(at: $0) }
+    for offset in id { bytes.append(frame.byte(at: offset)) }
+    return id.count
   }
 
   /// The bytes of the length-delimited field `number` of the message in `range`.
