@@ -1,3 +1,4 @@
+import BudgetModel
 import BudgetWire
 
 /// The requests of a load test, written once; a turn copies one and puts its call id, and the digits

@@ -41,22 +41,25 @@ struct NodePort: FleetNode {
     guard isAlive else { throw Self.dead }
     if world.strikes(world.faults.ledger) { throw FleetNodeError("the ledger is busy") }
     let news = world.scenario.news(world, node)
-    defer { node.lateNews = nil }
+    defer { (node.lateNews, node.hasTold) = (nil, true) }
     return node.lateNews?.followed(by: news) ?? news
   }
 
   /// A ledger that is late tells later what it was asked for now.
   func newsSoFar() throws(FleetNodeError) -> LedgerNews? {
     if node.lateNews == nil {
-      guard world.strikes(world.faults.ledger) else { return try news() }
+      // The first is waited for.
+      guard node.hasTold, world.strikes(world.faults.ledger) else { return try news() }
       world.interleave()
       guard isAlive else { throw Self.dead }
       node.lateNews = world.scenario.news(world, node)
+      world.note("node \(node.place): the ledger is late")
     }
     world.interleave()
     guard isAlive else { throw Self.dead }
     if world.strikes(world.faults.ledger > 0 ? 0.7 : 0) { return nil }
     defer { node.lateNews = nil }
+    world.note("node \(node.place): the ledger tells what it was asked for")
     return node.lateNews
   }
 

@@ -30,6 +30,8 @@ final class SimulatedNode {
   var changed: [(budget: Int, start: Timestamp)] = []
   /// The news that the ledger was asked for and has not told yet.
   var lateNews: LedgerNews?
+  /// Whether the ledger has told anything in this life.
+  var hasTold = false
   /// The configuration: which budgets are in force, in which order.
   var generation: UInt64 = 1
   var inForce: [Int] = []
@@ -61,7 +63,7 @@ final class SimulatedNode {
     hasHeard = false
     queue = []
     changed = []
-    lateNews = nil
+    (lateNews, hasTold) = (nil, false)
     tellsEverything = true
     isPassing = false
     needsLink = false
