@@ -103,7 +103,7 @@ let package = Package(
         "Documents", "HTTPPort", "JSONWriting", "LiteLLMConfig", "Locks", "Reconciliation",
         "SpendLedger", "SecretFiles", "Sockets", "TCPTransport", "TLS", "Webhooks", logging,
       ]),
-    module("LoadTest", ["BudgetClient", "BudgetWire", "Sockets", "TCPTransport"]),
+    module("LoadTest", ["BudgetClient", "BudgetModel", "BudgetWire", "Sockets", "TCPTransport"]),
     module(
       "BudgetSimulation",
       ["BudgetEngine", "BudgetModel", "Documents", "JSONWriting", "LiteLLMConfig"]),
