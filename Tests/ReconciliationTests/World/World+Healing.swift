@@ -165,6 +165,10 @@ extension World {
       $0.ledger.windows[budget][window.start]?.amounts[origin] != nil
     }) { expected += lateMove(budget, window, origin, fields) }
     if sum != (isMarked ? expected : .zero) || !isMarked && expected != .zero {
+      for node in nodes {
+        note("node \(node.place): \(node.ledger.windows[budget][window.start]?.amounts ?? [:])")
+      }
+      note("the marker: \(fields)")
       fail(
         "I5: the marker of budget \(budget) has \(sum.exactText), the ledgers "
           + "\(expected.exactText)")
