@@ -174,9 +174,20 @@ extension RestingBudgets {
     _ head: Int32, _ looking: DynamicLook, at now: Timestamp
   ) -> Bool {
     let mergedAt = self[head].mergedAt
-    if mergedAt == Self.never { return self[head].flags.contains(.isInherited) }
+    if mergedAt == Self.never {
+      // What the store has confirmed it may have lost before the budget came to rest here.
+      return self[head].flags.contains(.isInherited) || hasConfirmed(head)
+    }
     if mergedAt < looking.checkedSince || mergedAt > now { return true }
     return now.unixMilliseconds - mergedAt.unixMilliseconds >= looking.checkMilliseconds
+  }
+
+  /// Whether the store has confirmed spend of the window that is the fleet's.
+  private func hasConfirmed(_ head: Int32) -> Bool {
+    let start = self[head].record.start
+    var hasConfirmed = false
+    forEach(head) { if $0.start == start, $0.confirmed > .zero { hasConfirmed = true } }
+    return hasConfirmed
   }
 
   /// The end of the window with news that ends first, after `now`.

@@ -113,8 +113,8 @@ final class SimulatedNode {
   private func spanForCharge(_ budget: Int, at now: Timestamp) -> FleetSpan {
     if let open = open[budget], now <= open.end { return open }
     let window = budgets[budget].rule.window(at: now)
-    // One that has not heard the store's clock may name any start; engines name the calendar's.
-    let start = isDynamic && budgets[budget].rule.rollingLength == nil ? window.start : now
+    // Engines name the calendar's start, by a clock that may be off.
+    let start = budgets[budget].rule.rollingLength == nil ? window.start : now
     let span = FleetSpan(start: start, end: window.end)
     open[budget] = span
     return span

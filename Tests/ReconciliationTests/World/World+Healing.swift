@@ -42,14 +42,7 @@ extension World {
       pass(milliseconds: settings.markerCheckMilliseconds + 1)
     }
     round(3)
-    // A finished window's spend key is waited for.
-    var isWaiting = true
-    for _ in 0..<50 where isWaiting {
-      let waits = waitCount
-      pass(milliseconds: 200)
-      round(1)
-      isWaiting = waitCount != waits || budgets.indices.contains(where: isEnding)
-    }
+    waitForEnds()
     round(2)
     if scenario.isDynamic {
       // News waits, and so do questions about others' spend.
@@ -57,6 +50,18 @@ extension World {
         pass(milliseconds: settings.longestNewsWait.wholeMilliseconds + 1)
         round(1)
       }
+      waitForEnds()
+    }
+  }
+
+  /// A finished window's spend key is waited for, and so is whoever finds a marker that is another's.
+  private func waitForEnds() {
+    var isWaiting = true
+    for _ in 0..<50 where isWaiting {
+      let waits = waitCount
+      pass(milliseconds: 200)
+      round(1)
+      isWaiting = waitCount != waits || budgets.indices.contains(where: isEnding)
     }
   }
 
