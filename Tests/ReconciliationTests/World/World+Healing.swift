@@ -46,11 +46,11 @@ extension World {
     round(2)
     if scenario.isDynamic {
       // News waits, and so do questions about others' spend.
-      for _ in 0..<2 {
+      for turn in 0..<3 {
         pass(milliseconds: settings.longestNewsWait.wholeMilliseconds + 1)
         round(1)
+        if turn == 1 { waitForEnds() }
       }
-      waitForEnds()
     }
   }
 
@@ -172,6 +172,7 @@ extension World {
     if sum != (isMarked ? expected : .zero) || !isMarked && expected != .zero {
       for node in nodes {
         note("node \(node.place): \(node.ledger.windows[budget][window.start]?.amounts ?? [:])")
+        note("  knows \(String(describing: node.reconciler?.state(of: budgets[budget].key)))")
       }
       note("the marker: \(fields)")
       fail(
@@ -236,6 +237,7 @@ extension World {
       let own = node.ledger.windows[budget][window.start]?.sum ?? .zero
       let shown = own + view.others
       if view.start != window.start || shown + dust < total || shown > total + dust {
+        note("node \(node.place) knows \(String(describing: state)), shows \(view)")
         fail(
           "I18: node \(node.place) shows \(shown.exactText) of budget \(budget), the store has "
             + total.exactText)
