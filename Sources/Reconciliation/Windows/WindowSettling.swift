@@ -186,10 +186,17 @@ extension BudgetState {
     return StoreNumber.instant(String(decoding: text, as: UTF8.self)) != adopted.start
   }
 
+  /// PTTL's answer where there is no key.
+  private static let keyIsGone: Int64 = -2
+
   /// A spend key that goes as the window begins is the finished window's, and its value none of
   /// this one's.
   mutating func noteStale(_ window: Window, spendLeft: Int64, at now: Timestamp) {
-    guard spendLeft >= 0 else { return }
+    guard spendLeft >= 0 else {
+      // Gone since it was read: the value that was read is the finished window's.
+      if spendLeft == Self.keyIsGone { (total, hasFallen) = (nil, false) }
+      return
+    }
     let length = rule.milliseconds(of: window)
     let slack = WindowDecision.slack(length: length)
     let goes = StoreNumber.instant(now, plus: spendLeft).unixMilliseconds

@@ -303,6 +303,21 @@ import Testing
     #expect(bench.told("user:x") == "0.110000000000")
   }
 
+  /// Nothing was known of the markers of another link, and then the budget came to rest.
+  @Test func aMarkerThatWasLostBeforeTheBudgetRestedIsMadeAgain() throws {
+    let bench = try Bench()
+    bench.node.charge("user:x", 6 * Self.cent)
+    try bench.pass()
+    (bench.node.entries, bench.node.generation) = (["user:x"], 2)
+    try bench.pass()
+    #expect(bench.told("user:x") == "0.060000000000")
+    bench.reconciler.linkWasMade()
+    (bench.node.entries, bench.node.generation) = ([], 3)
+    bench.redis.flush()
+    for _ in 0..<3 { try bench.pass(after: 11) }
+    #expect(bench.told("user:x") == "0.060000000000")
+  }
+
   /// The keys of LiteLLM's entries are others: what a pattern's budget has spent is told under them.
   @Test func anEntryOfLiteLLMsTakesOverWhatRests() throws {
     let bench = try Bench()

@@ -120,6 +120,18 @@ import Testing
       ].map(bytes) + stored.map(bytes))
   }
 
+  // MARK: - Windows
+
+  @Test func aKeyThatWentSinceItWasReadWasTheFinishedWindows() throws {
+    let window = Window(start: Self.at(Self.end + 1), end: Self.at(Self.end + 100_000))
+    for (left, total) in [(Int64(-2), nil), (-1, PicoUSD(pico: 9)), (100_000, PicoUSD(pico: 9))] {
+      var state = try Self.state(own: [:], confirmed: [:])
+      state.total = PicoUSD(pico: 9)
+      state.noteStale(window, spendLeft: left, at: Self.at(Self.end + 2))
+      #expect(state.total == total && state.staleUntil == nil, "\(left)")
+    }
+  }
+
   // MARK: - Merging
 
   @Test func whatTheStoreHoldsIsConfirmedUpToWhatWasSent() throws {

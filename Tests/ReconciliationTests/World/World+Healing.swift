@@ -231,9 +231,13 @@ extension World {
     for node in nodes where concerns(node, budget, window) {
       let state = node.reconciler?.state(of: budgets[budget].key)
       // One that has not looked at an unspent window shows what it saw of the one before.
-      guard let view = node.others[budget],
+      guard var view = node.others[budget],
         state.map({ $0.staleUntil == nil && $0.adopted != nil }) ?? true
       else { continue }
+      // A new window begins without others' spend, and a first view of none is not sent.
+      if scenario.isDynamic, view.start < window.start {
+        view = FleetView(budget: view.budget, start: window.start, others: .zero)
+      }
       let own = node.ledger.windows[budget][window.start]?.sum ?? .zero
       let shown = own + view.others
       if view.start != window.start || shown + dust < total || shown > total + dust {
