@@ -118,9 +118,15 @@ struct LoadFrames {
     if let offset = frames[index].keyDigits { Self.write(fresh, to: &output, at: start + offset) }
   }
 
+  /// The parts that one request has for itself.
+  struct Turn {
+    var callID: UInt64
+    var fresh: UInt64
+  }
+
   /// Appends the record `index` that settles the reservation whose id is `id`, as `append` does.
   mutating func appendSettling(
-    _ index: Int, callID: UInt64, fresh: UInt64, id: Span<UInt8>, to output: inout [UInt8]
+    _ index: Int, _ turn: Turn, id: Span<UInt8>, to output: inout [UInt8]
   ) {
     // Ids are mostly of one length: its frame is written once.
     if frames[index].settling.idLength != id.count {
@@ -133,10 +139,10 @@ struct LoadFrames {
     let moved =
       frames[index].settling.bytes.count - frames[index].bytes.count - id.count - 2
     output.append(bytesOf: frames[index].settling.bytes)
-    Self.writeCallID(callID, to: &output, at: start + Self.callIDOffset)
+    Self.writeCallID(turn.callID, to: &output, at: start + Self.callIDOffset)
     // The method's length may take a byte more, and stands before its fields.
     if let offset = frames[index].tagDigits {
-      Self.write(fresh, to: &output, at: start + offset + moved)
+      Self.write(turn.fresh, to: &output, at: start + offset + moved)
     }
     let end = output.count - id.count
     for offset in id.indices { output[end + offset] = id[offset] }

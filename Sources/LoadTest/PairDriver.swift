@@ -101,7 +101,7 @@ struct PairDriver: PipelineDriver {
         frames[flight.kind].append(flight.frame + 1, callID: callID, fresh: fresh, to: &output)
       } else {
         frames[flight.kind].appendSettling(
-          flight.frame + 1, callID: callID, fresh: fresh,
+          flight.frame + 1, LoadFrames.Turn(callID: callID, fresh: fresh),
           id: sent.ids.span.extracting(first..<first + idLength), to: &output)
         first += idLength
       }

@@ -49,7 +49,7 @@ struct Mutant: CustomTestStringConvertible, Sendable {
     Mutant(
       testDescription: "order of windows by their start",
       changes: [("(mfin > fin or (mfin == fin and mw > w))", "mw > w")],
-      scenarios: [.liteLLMClocks, .everything]),
+      scenarios: [.liteLLMClocks, .everything], seeds: 900),
     Mutant(
       testDescription: "windows that are over take spend",
       changes: [
@@ -261,8 +261,8 @@ struct Mutant: CustomTestStringConvertible, Sendable {
         var scenario = scenario
         scenario.settings = { $0.clockStepMilliseconds = .max }
         // So often that it happens within a pass too.
-        scenario.clockJump = 0.1
+        scenario.clockJump = 0.2
         return scenario
-      }, scenarios: [.clockJumps]),
+      }, scenarios: [.clockJumps], seeds: 900),
   ]
 }

@@ -12,7 +12,10 @@ import Testing
     for scenario in mutant.scenarios {
       let result = Campaign.run(
         mutant.scenario(scenario), script: script, seeds: mutant.seeds, failureBound: 1)
-      if !result.failures.isEmpty { return }
+      if let failure = result.failures.first {
+        print("\(mutant.testDescription): \(result.seeds) seeds, \(failure.prefix(60))")
+        return
+      }
     }
     Issue.record("\(mutant.testDescription) survives \(mutant.seeds) seeds")
   }

@@ -175,7 +175,7 @@ extension RestingBudgets {
   ) -> Bool {
     let mergedAt = self[head].mergedAt
     if mergedAt == Self.never {
-      // What the store has confirmed it may have lost before the budget came to rest here.
+      // The store may have lost it again before the budget came to rest here.
       return self[head].flags.contains(.isInherited) || hasConfirmed(head)
     }
     if mergedAt < looking.checkedSince || mergedAt > now { return true }
