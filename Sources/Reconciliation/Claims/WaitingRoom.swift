@@ -143,9 +143,9 @@ public struct WaitingRoom: Sendable {
     _ ticket: Ticket, _ lacks: [Lack], by answer: Answer
   ) -> Bool {
     guard let free = answer.free, waiters[ticket]?.listed.contains(answer.key) == true,
-      let lack = lacks.first(where: { $0.key == answer.key }), lack.amount > .zero
+      let lack = lacks.first(where: { $0.key == answer.key })
     else { return false }
-    // Records came between the call and its answer, and took what was granted: it is asked for again.
+    // Who needs nothing but to be told of is refused nothing either. Records came between the call and its answer, and took what was granted: it is asked for again.
     if lack.amount <= free { return false }
     refusals[answer.key] = Refusal(amount: lack.amount, until: answer.at + terms.refusalMemory)
     return true

@@ -183,6 +183,22 @@ import Testing
     #expect(idle.claims.others == dollar)
   }
 
+  /// Another store may have the claims and not the list.
+  @Test func aNewLinkHasTheListWrittenAgain() throws {
+    var store = try Store()
+    let (holder, idle) = (
+      Node(store.redis, place: 0, .strict), Node(store.redis, place: 1, .strict)
+    )
+    _ = try idle.pass(&store)
+    holder.held = dollar
+    for _ in 0..<2 { _ = try holder.pass(&store) }
+    store.redis.lose(String(decoding: RedisKeys(namespace: nil).claimedKey, as: UTF8.self))
+    holder.reconciler.linkWasMade()
+    _ = try holder.pass(&store)
+    _ = try idle.pass(&store)
+    #expect(idle.claims.others == dollar)
+  }
+
   @Test func withoutRightsSpendAndClaimsGoOn() throws {
     var store = try Store()
     let refusal = RedisRefusal(kind: .noPermission, text: "NOPERM no")
