@@ -84,7 +84,7 @@ extension World {
 
   /// The store has begun a window: what it held before is nobody's any more.
   func noteReset(ofMarker mark: String, before: [String: String]?) {
-    guard scenario.nodeReset > 0, let budget = marks.firstIndex(of: mark) else { return }
+    guard let budget = marks.firstIndex(of: mark) else { return }
     let start = (before?["w"]).flatMap { Int64($0) }.map { Timestamp(unixMilliseconds: $0) }
     let end = (redis.hash(mark)?["fin"]).flatMap { Int64($0) } ?? 0
     watch.noteReset(budget, from: start, to: Timestamp(unixMilliseconds: end))

@@ -187,7 +187,6 @@ extension World {
   private func reset(_ budget: Int) {
     let start = Timestamp(unixMilliseconds: redis.now)
     let end = budgets[budget].rule.window(at: start).end
-    let old = redis.hash(marks[budget]).flatMap { Int64($0["w"] ?? "") }
     note("reset of budget \(budget)")
     _ = redis.perform([
       Array("SET".utf8), keys[budget].start, Array(StoreNumber.text(start).utf8),
@@ -197,7 +196,6 @@ extension World {
       "RESET", "\(start.unixMilliseconds)", "\(end.unixMilliseconds)",
       "\(end.unixMilliseconds - start.unixMilliseconds)", "e", "0", "-",
     ]
-    watch.noteReset(budget, from: old.map { Timestamp(unixMilliseconds: $0) }, to: end)
     _ = runScript(
       RedisScriptCall(
         keys: [keys[budget].spend, keys[budget].mark], arguments: words.map { Array($0.utf8) }))
