@@ -113,33 +113,41 @@ import Testing
   }
 
   /// Whoever waits for room would wait for the disk too.
-  @Test func aLedgerThatStandsStillIsNotWaitedFor() throws {
+  @Test func aLedgerThatStandsStillKeepsNoReservationWaiting() throws {
     let fixture = try MemberFixture([try providerBudget("p", 100)])
+    let member = fixture.member
     #expect(fixture.record(4, provider: "p"))
-    let first = try #require(try fixture.member.newsSoFar())
+    let first = try #require(try member.newsSoFar())
     #expect(first.isComplete && first.totals.map(\.cumulative.pico) == [4])
+    let fleet = try record(fixture, from: Self.start, total: 9)
+    let key = fleet.key
+    #expect(
+      member.waiting.enter(
+        WaitingCall(connection: 1, id: 1, frame: []),
+        lacking: [WaitingRoom.Lack(key, PicoUSD(pico: 1))], within: .seconds(600)))
     try fixture.disk.standingStill {
       #expect(fixture.submit(3, provider: "p"))
-      let early = try fixture.member.newsSoFar()
+      let early = try member.newsSoFar()
       #expect(fixture.submit(2, provider: "p"))
-      let again = try fixture.member.newsSoFar()
+      let again = try member.newsSoFar()
       #expect(early == nil && again == nil, "asked once, and not answered")
+      #expect(throws: FleetNodeError.self) { try member.remember([fleet]) }
     }
     #expect(fixture.ledger.settle())
     // The last word is told, whichever answer it was in, and once.
-    let news = try fixture.member.news()
+    let news = try member.news()
     #expect(!news.isComplete && news.totals.last?.cumulative.pico == 9)
-    let rest = try fixture.member.newsSoFar()
+    let rest = try member.newsSoFar()
     #expect(rest?.totals.isEmpty == true)
     // An answer that came meanwhile is told by the next call, whichever that is.
     for (total, isPatient) in [(10, true), (11, false)] {
       try fixture.disk.standingStill {
         #expect(fixture.submit(1, provider: "p"))
-        let early = try fixture.member.newsSoFar()
+        let early = try member.newsSoFar()
         #expect(early == nil)
       }
       #expect(fixture.ledger.settle())
-      let told = try isPatient ? fixture.member.news() : fixture.member.newsSoFar()
+      let told = try isPatient ? member.news() : member.newsSoFar()
       #expect(told?.totals.map(\.cumulative.pico) == [Int128(total)])
     }
   }

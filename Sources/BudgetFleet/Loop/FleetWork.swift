@@ -28,6 +28,9 @@ struct FleetWork<Link: FleetLink> {
   /// How many attempts have failed in a row.
   private var failures = 0
 
+  /// How soon a pass is tried again that the ledger was late for.
+  private static var putOff: Duration { .milliseconds(100) }
+
   init(
     _ link: Link, _ reconciler: Reconciler, keys: RedisKeys = RedisKeys(namespace: nil),
     member: FleetMember, log: Logger
@@ -75,12 +78,14 @@ struct FleetWork<Link: FleetLink> {
   }
 
   /// An attempt at a pass or a call is over. Whoever still waits is asked for again; when two in a row
-  /// have failed, nobody is.
-  private mutating func attempted(_ report: PassReport?) {
-    let isSlow = report.map { $0.learning > 0 || $0.unopened > 0 } ?? false
-    pace.called(at: member.uptime(), learning: isSlow)
-    failures = report == nil ? failures + 1 : 0
-    member.waiting.setAway(failures > 1)
+  /// have failed, nobody is. One that was put off has not failed: the store is there.
+  private mutating func attempted(_ report: PassReport?, isPutOff: Bool = false) {
+    if !isPutOff {
+      let isSlow = report.map { $0.learning > 0 || $0.unopened > 0 } ?? false
+      pace.called(at: member.uptime(), learning: isSlow)
+      failures = report == nil ? failures + 1 : 0
+      member.waiting.setAway(failures > 1)
+    }
     if let report { member.noteClaims(report) }
     demandAt = nil
     if member.waiting.count > 0 { demand() }
@@ -104,8 +109,9 @@ struct FleetWork<Link: FleetLink> {
   private mutating func attempt(isLast: Bool, _ onFirstPass: () -> Void) {
     let start = member.uptime()
     var made: PassReport?
+    var isPutOff = false
     defer {
-      attempted(made)
+      attempted(made, isPutOff: isPutOff)
       member.note(link.health)
     }
     do throws(PassFailure) {
@@ -120,6 +126,9 @@ struct FleetWork<Link: FleetLink> {
       if member.changes != nil { voice.exchanged(fault) }
       if report.awayReason == nil { member.alerts?.withBook { $0.passEnded() } }
       exchangeAlerts()
+    } catch .ledgerIsLate {
+      isPutOff = true
+      passAt = member.uptime() + Self.putOff
     } catch {
       passAt = member.uptime() + delay(after: error)
     }

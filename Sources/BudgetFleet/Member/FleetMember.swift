@@ -71,15 +71,13 @@ public final class FleetMember: FleetNode, Sendable {
   let endedElsewhere = Locked(EndedElsewhere())
   /// Whether a change was made here that the store is to be told at once.
   let mustTell = Atomic<Bool>(false)
-  /// News of the ledger.
-  private let newsDesk: NewsDesk
+  private let ledgerDesk: LedgerDesk
   private let started: Duration
 
   /// Makes the member; it says nothing and watches nothing until `start`.
   public init(_ surroundings: FleetSurroundings, options: FleetOptions) {
     engine = surroundings.engine
     ledger = surroundings.ledger
-    newsDesk = NewsDesk(ledger)
     time = surroundings.time
     clock = time as? FleetClock
     log = surroundings.log
@@ -87,7 +85,9 @@ public final class FleetMember: FleetNode, Sendable {
     changes = surroundings.changes
     alerts = surroundings.alerts
     started = uptime()
-    waiting = FleetWaiting(uptime: uptime)
+    let waiting = FleetWaiting(uptime: uptime)
+    self.waiting = waiting
+    ledgerDesk = LedgerDesk(ledger) { waiting.count > 0 }
     self.options = options
     state = Locked(
       FleetMemberState(
@@ -114,12 +114,12 @@ public final class FleetMember: FleetNode, Sendable {
 
   /// Everything that was recorded since the last call: committed totals only.
   public func news() throws(FleetNodeError) -> LedgerNews {
-    try newsDesk.news()
+    try ledgerDesk.news()
   }
 
-  /// The same, if the ledger answers within a moment; else what it answers is given by a later call.
+  /// The same; nil where the ledger does not answer while a reservation waits for the pass.
   public func newsSoFar() throws(FleetNodeError) -> LedgerNews? {
-    try newsDesk.newsSoFar()
+    try ledgerDesk.newsSoFar()
   }
 
   /// Makes the named windows this node's own: in the ledger, each in one transaction, then in the
@@ -172,11 +172,7 @@ public final class FleetMember: FleetNode, Sendable {
 
   /// Keeps what is known of the fleet's windows, for the next start.
   public func remember(_ records: [FleetRecord]) throws(FleetNodeError) {
-    do throws(LedgerError) {
-      try ledger.remember(records.map(\.fleetWindow).filter { !isReset($0.window) })
-    } catch {
-      throw FleetNodeError("\(error)")
-    }
+    try ledgerDesk.remember(records.map(\.fleetWindow).filter { !isReset($0.window) })
   }
 
   /// The windows that operators' resets began.

@@ -11,21 +11,36 @@ extension Reconciler {
     let now = node.now()
     let used = budgets.noteUse(of: node, onDemand: true)
     let closed = used.filter { budgets[$0].needsWindow(at: now) }
-    if !closed.isEmpty {
-      // The others too: whoever waits for both is granted both at once.
-      budgets.urgent = Array(Set(budgets.urgent).union(used)).sorted()
-      let keys = closed.map { budgets[$0].key }
-      var report = try pass(node, &store, isUrgent: true)
-      // Their places are others by now.
-      report.unopened = keys.count { key in
-        budgets.places[key].map { budgets[$0].needsWindow(at: report.time) } ?? false
-      }
-      return report
+    guard !closed.isEmpty else { return try callForOpen(node, &store) }
+    // The others too: whoever waits for both is granted both at once.
+    budgets.urgent = Array(Set(budgets.urgent).union(used)).sorted()
+    let keys = closed.map { budgets[$0].key }
+    var report: PassReport
+    do throws(PassFailure) {
+      report = try pass(node, &store, isUrgent: true)
+    } catch .ledgerIsLate {
+      // A window needs the ledger. The others do not.
+      report = try callForOpen(node, &store)
     }
+    // Their places are others by now.
+    report.unopened = keys.count { key in
+      budgets.places[key].map { budgets[$0].needsWindow(at: report.time) } ?? false
+    }
+    return report
+  }
+
+  private mutating func callForOpen(
+    _ node: some FleetNode, _ store: inout some FleetStore
+  ) throws(PassFailure) -> PassReport {
+    let now = node.now()
     var report = PassReport()
     report.time = now
     report.isOfPass = false
-    let open = used.filter { budgets[$0].adopted?.isOpen(at: now) == true }
+    let open = budgets.noteUse(of: node, onDemand: true).filter {
+      budgets[$0].adopted?.isOpen(at: now) == true
+    }
+    isOnDemand = true
+    defer { isOnDemand = false }
     let merges = open.flatMap { calls(for: $0, slot: nil, node, needsMerge: false) }
     try send(merges, node, &store, &report)
     show(merges.map(\.index), node, at: now)
@@ -39,7 +54,7 @@ extension Reconciler {
   ) -> [MergeBatch.Merge] {
     let offer = claimBook.offer(for: &budgets[index], node, needsMerge: needsMerge)
     guard needsMerge || offer != nil else { return [] }
-    return budgets[index].mergeCalls(claiming: offer?.call).map { call in
+    return budgets[index].mergeCalls(claiming: offer?.call, mayForce: !isOnDemand).map { call in
       MergeBatch.Merge(
         index: index, call: call, keys: budgets[index].keys, slot: slot,
         offer: call.claim == nil ? nil : offer)

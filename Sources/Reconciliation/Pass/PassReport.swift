@@ -110,6 +110,9 @@ public enum PassFailure: Error, Equatable {
   case clockMoved(from: Timestamp, to: Timestamp)
   /// The node's ledger cannot do its part.
   case node(FleetNodeError)
+  /// The ledger has not answered, and reservations wait for room: they are asked for first. Nothing was
+  /// done.
+  case ledgerIsLate
 }
 
 extension PassFailure: CustomStringConvertible {
@@ -123,6 +126,7 @@ extension PassFailure: CustomStringConvertible {
     case .clockMoved(let before, let now):
       "Redis' clock moved from \(before.iso8601) to \(now.iso8601) during a pass"
     case .node(let error): "the ledger: \(error.reason)"
+    case .ledgerIsLate: "the ledger has not answered: its disk is slow"
     }
   }
 }

@@ -59,7 +59,12 @@ extension Reconciler {
     guard let reply = MergeReply.read(value, to: call) else {
       throw .unexpectedReply(command: "the script")
     }
-    budgets[index].foreignCount = reply.outcome == .foreign ? budgets[index].foreignCount + 1 : 0
+    // Behind two looks at the start key a key that stays another's is this window's.
+    if reply.outcome != .foreign {
+      budgets[index].foreignCount = 0
+    } else if !isOnDemand {
+      budgets[index].foreignCount += 1
+    }
     switch reply.outcome {
     case .merged, .new, .markerLost, .spendKeyLost, .ending, .reset:
       try confirm(reply, of: call, at: index, &report)
@@ -123,8 +128,8 @@ extension BudgetState {
   }
 
   /// The calls for one budget: one, unless it has very many origins. The last one has the claim, so
-  /// that the spend beside it has been told by then.
-  func mergeCalls(claiming claim: ClaimCall? = nil) -> [MergeCall] {
+  /// that the spend beside it has been told by then. `mayForce`: the start key was read just now.
+  func mergeCalls(claiming claim: ClaimCall? = nil, mayForce: Bool = true) -> [MergeCall] {
     guard let record else { return [] }
     let own = windows[record.start] ?? OwnWindow(end: record.end)
     let window = Window(start: record.start, end: record.end)
@@ -138,7 +143,8 @@ extension BudgetState {
       let last = min(first + MergeCall.maximumParts, parts.count)
       return MergeCall(
         window: window, length: rule.milliseconds(of: window),
-        highest: record.highest, isForced: foreignCount >= 2, isOfReset: reset == record.start,
+        highest: record.highest, isForced: mayForce && foreignCount >= 2,
+        isOfReset: reset == record.start,
         epoch: String(UInt32.random(in: .min ... .max), radix: 16),
         parts: Array(parts[first..<last]), claim: last == parts.count ? claim : nil)
     }

@@ -31,6 +31,8 @@ public struct Reconciler {
   /// The pass under way: when it began, and what for.
   var passBegan = Timestamp(unixMilliseconds: 0)
   var occasion = RestingBudgets.Occasion.ordinary
+  /// A call is on demand: no start key was read before it.
+  var isOnDemand = false
 
   /// Knows nothing yet.
   public init(settings: ReconcilerSettings, keys: RedisKeys) {
@@ -70,38 +72,36 @@ public struct Reconciler {
     (passBegan, self.occasion) = (node.now(), occasion)
     budgets.take(node)
     if let news = node.resets(otherThan: budgets.resets?.edition) { budgets.take(news) }
-    let isLedgerLate = try !takeNews(node)
+    try takeNews(node)
     try hearClock(node, &store, &report)
     budgets.endWindows(Array(budgets.indices), at: report.time, &report)
     _ = budgets.noteUse(of: node, onDemand: false)
     let chosen = isUrgent ? budgets.urgent : budgets.choose()
     try pull(chosen, &store, node, &report)
     budgets.nodeCount = report.nodes
-    // Adopting and remembering wait for the disk, and whoever waits for room waits for this pass.
-    if !isLedgerLate { try settleWindows(chosen, node, &store, &report) }
+    try settleWindows(chosen, node, &store, &report)
     try merge(chosen, node, &store, &report)
     show(chosen, node, at: report.time)
-    if !isLedgerLate { remember(node, at: report.time, all: false) }
+    remember(node, at: report.time, all: false)
     try hearClaims(node, &store)
     // By now the fleet has what they have cost.
     try mail.deliver(node, &store)
     report.claimsRefusal = claimBook.refusal
     report.asideRefusal = claimBook.listing.refusal ?? mail.refusal
     pace(chosen, isUrgent: isUrgent, &report)
-    if !isLedgerLate { try passDynamic(occasion, node, &store, &report) }
+    try passDynamic(occasion, node, &store, &report)
   }
 
-  /// Takes what the ledger has committed. Whether it answered in time: if not, the pass tells the spend
-  /// that it knows, and claims stand for the rest.
-  private mutating func takeNews(_ node: some FleetNode) throws(PassFailure) -> Bool {
+  /// Takes what the ledger has committed.
+  private mutating func takeNews(_ node: some FleetNode) throws(PassFailure) {
     do throws(FleetNodeError) {
       // The last pass tells all there is.
-      guard let news = try occasion == .last ? node.news() : node.newsSoFar() else { return false }
-      budgets.apply(news, isFirst: passes == 0)
-      return true
+      let news = try occasion == .last ? node.news() : node.newsSoFar()
+      if let news { return budgets.apply(news, isFirst: passes == 0) }
     } catch {
       throw .node(error)
     }
+    throw .ledgerIsLate
   }
 
   /// Finds the windows that are not known, and has the node adopt them.

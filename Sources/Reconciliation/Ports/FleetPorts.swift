@@ -19,8 +19,8 @@ public protocol FleetNode {
   /// may still matter (`isComplete`): each window that has not ended, and what was known of it.
   func news() throws(FleetNodeError) -> LedgerNews
 
-  /// The same, unless the ledger is busy for long, as with a disk that stands still: nil then, and what it
-  /// would have told is told later. The store and reservations do not wait for this node's disk.
+  /// The same; nil where the ledger does not answer while a reservation waits for the pass: a disk that
+  /// stands still keeps nobody waiting who needs none. A later call gives what it answers.
   func newsSoFar() throws(FleetNodeError) -> LedgerNews?
 
   /// Makes the named windows the node's own: in the ledger, in one transaction, then in the engine.

@@ -28,25 +28,39 @@ extension SpendLedger {
   /// After an error all of it can be repeated, also the part that was done: a window that has moved
   /// is not there to move again.
   public func adopt(_ adoptions: [FleetAdoption]) throws(LedgerError) {
-    try inSlices(adoptions) { .adopt($0, reply: $1) }
+    _ = try inSlices(adoptions) { .adopt($0, reply: $1) }
   }
 
   /// Keeps what is known of the fleet's windows, for the next start. Waits for the disk.
   public func remember(_ windows: [FleetWindow]) throws(LedgerError) {
-    try inSlices(windows) { .remember($0, reply: $1) }
+    _ = try remember(windows) { $0.wait() }
+  }
+
+  /// The same, as long as `wait` does: where that gives nil it is over, and the ledger may keep more of
+  /// them yet. Returns whether all are kept.
+  public func remember(
+    _ windows: [FleetWindow],
+    waiting wait: (Promise<Result<Void, LedgerError>>) -> Result<Void, LedgerError>?
+  ) throws(LedgerError) -> Bool {
+    try inSlices(windows, waiting: wait) { .remember($0, reply: $1) }
   }
 
   private func inSlices<Element>(
     _ elements: [Element],
+    waiting wait: (Promise<Result<Void, LedgerError>>) -> Result<Void, LedgerError>? = {
+      $0.wait()
+    },
     _ command: ([Element], Promise<Result<Void, LedgerError>>) -> LedgerCommand
-  ) throws(LedgerError) {
+  ) throws(LedgerError) -> Bool {
     var rest = elements[...]
     while !rest.isEmpty {
       let reply = Promise<Result<Void, LedgerError>>()
       let slice = Array(rest.prefix(Self.fleetSlice))
       rest = rest.dropFirst(slice.count)
       guard shared.queue.ask(command(slice, reply)) else { throw .closed }
-      try reply.wait().get()
+      guard let answer = wait(reply) else { return false }
+      try answer.get()
     }
+    return true
   }
 }

@@ -116,13 +116,17 @@ struct ClaimPort: FleetNode {
     return node.base.lateNews?.followed(by: news) ?? news
   }
 
+  /// The ledger's answer is waited for until somebody waits for the pass.
   func newsSoFar() throws(FleetNodeError) -> LedgerNews? {
     guard isAlive else { throw Self.dead }
     if node.base.lateNews == nil {
       guard world.isStalled(node) else { return try news() }
       node.base.lateNews = node.base.news(at: now())
       world.watch.late += 1
+      world.advance(by: 100)
     }
+    while isAlive, world.isStalled(node), node.room.count == 0 { world.advance(by: 5) }
+    guard isAlive else { throw Self.dead }
     if world.isStalled(node) { return nil }
     defer { node.base.lateNews = nil }
     return node.base.lateNews

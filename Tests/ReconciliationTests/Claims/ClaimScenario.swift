@@ -54,6 +54,7 @@ struct ClaimScenario: Sendable, CustomTestStringConvertible {
     plain, greatest, many, burst, idle, dies, restarts, away, cut, emptied, flushed, lostClaims,
     lossy, storm, foreign, rollover, shared, sharedLossy, old, elsewhere, mailLost,
     named, namedLossy, stalled, stalledLossy,
+    stalledElsewhere,
   ]
 
   static let plain = ClaimScenario(name: "plain")
@@ -77,6 +78,9 @@ struct ClaimScenario: Sendable, CustomTestStringConvertible {
   static let stalled = ClaimScenario(name: "a disk stands still", stall: 1.5...4.5)
   static let stalledLossy = ClaimScenario(
     name: "a disk stands still, lost calls", loss: 0.05, stall: 1...4)
+  static let stalledElsewhere = ClaimScenario(
+    name: "a disk stands still, settled elsewhere", limits: [2.4], traffic: 2, stall: 2...5,
+    elsewhere: 5, terms: { $0.holdTime = .seconds(30) })
   static let emptied = ClaimScenario(
     name: "away and back empty", traffic: 2, outage: 2...3, flush: 2.5)
   static let flushed = ClaimScenario(name: "flush", flush: 2)

@@ -506,6 +506,7 @@ final class ClaimWorld {
     node.demandAt = nil
     if node.needsLink { reconciler.linkWasMade() }
     var report: PassReport?
+    var isPutOff = false
     do throws(PassFailure) {
       report =
         isDemand
@@ -513,11 +514,17 @@ final class ClaimWorld {
         : try reconciler.pass(port, &store, isUrgent: node.isUrgent)
     } catch {
       if case .unexpectedReply = error { fail("a reply was found strange: \(error)") }
+      isPutOff = error == .ledgerIsLate
       note("node \(node.base.place): \(error)")
     }
     guard node.base.life == life else { return }
     node.base.isPassing = false
     node.base.reconciler = reconciler
+    if isPutOff {
+      node.passAt = redis.now + 100
+      if node.room.count > 0 { demand(node) } else { schedule(node) }
+      return
+    }
     node.pace.called(
       at: .milliseconds(redis.now - beginning), learning: (report?.learning ?? 0) > 0)
     if let report {
