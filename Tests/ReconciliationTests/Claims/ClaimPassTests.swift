@@ -168,8 +168,10 @@ import Testing
     _ = node.base.commit(at: node.now())
     _ = try reconciler.pass(node, &store)
     #expect(store.redis.text("provider_spend:openai:1d") == "1")
-    // Another host has begun a window.
-    _ = store.redis.perform(["SET", "provider_spend:openai:1d", "0.25"].map { Array($0.utf8) })
+    // Another host has begun a window: its key lasts for longer than this one.
+    store.redis.now += 50_000_000
+    let words = ["SET", "provider_spend:openai:1d", "0.25", "EX", "86400"]
+    _ = store.redis.perform(words.map { Array($0.utf8) })
     node.waiting = [dollar]
     for _ in 0..<5 {
       store.redis.now += 5
