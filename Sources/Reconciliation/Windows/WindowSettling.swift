@@ -193,8 +193,9 @@ extension BudgetState {
   /// this one's.
   mutating func noteStale(_ window: Window, spendLeft: Int64, at now: Timestamp) {
     guard spendLeft >= 0 else {
-      // Gone since it was read: the value that was read is the finished window's.
-      if spendLeft == Self.keyIsGone { (total, hasFallen) = (nil, false) }
+      // Gone since it was read: the value that was read is the finished window's. Where the store has
+      // lost it, that was noticed before, and is mended.
+      if spendLeft == Self.keyIsGone { total = nil }
       return
     }
     let length = rule.milliseconds(of: window)
