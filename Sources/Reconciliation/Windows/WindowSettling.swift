@@ -193,9 +193,9 @@ extension BudgetState {
   /// this one's.
   mutating func noteStale(_ window: Window, spendLeft: Int64, at now: Timestamp) {
     guard spendLeft >= 0 else {
-      // Gone since it was read: the value that was read is the finished window's. Where the store has
-      // lost it, that was noticed before, and is mended.
-      if spendLeft == Self.keyIsGone { total = nil }
+      // Gone since it was read: the value that was read is the finished window's. Windows that roll begin
+      // with a start key, and are looked at again.
+      if spendLeft == Self.keyIsGone, rule.rollingLength == nil { total = nil }
       return
     }
     let length = rule.milliseconds(of: window)

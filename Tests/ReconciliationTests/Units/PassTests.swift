@@ -124,8 +124,12 @@ import Testing
 
   @Test func aKeyThatWentSinceItWasReadWasTheFinishedWindows() throws {
     let window = Window(start: Self.at(Self.end + 1), end: Self.at(Self.end + 100_000))
-    for (left, total) in [(Int64(-2), nil), (-1, PicoUSD(pico: 9)), (100_000, PicoUSD(pico: 9))] {
+    let nine = PicoUSD(pico: 9)
+    for (left, isCalendar, total) in [
+      (Int64(-2), true, nil), (-2, false, nine), (-1, true, nine), (100_000, true, nine),
+    ] {
       var state = try Self.state(own: [:], confirmed: [:])
+      if isCalendar { state.rule = try WindowRule(text: "day") }
       (state.total, state.hasFallen) = (PicoUSD(pico: 9), true)
       state.noteStale(window, spendLeft: left, at: Self.at(Self.end + 2))
       #expect(state.total == total && state.staleUntil == nil, "\(left)")
