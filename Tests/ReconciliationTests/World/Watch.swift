@@ -36,6 +36,8 @@ struct Watch {
   /// the window that each reset began.
   var resets: [[Timestamp: Timestamp]]
   private var resetsAtSnapshot: [[Timestamp: Timestamp]]
+  /// Others' spend from before a reset is back in the key where the store goes back to before it.
+  private var foreignAtSnapshot: [PicoUSD]
   /// How often spend keys were changed.
   var adds = 0
   /// How often the script answered what.
@@ -47,6 +49,7 @@ struct Watch {
     marks = Array(repeating: nil, count: budgets)
     resets = Array(repeating: [:], count: budgets)
     resetsAtSnapshot = resets
+    foreignAtSnapshot = foreign
   }
 
   mutating func noteTotals(of node: SimulatedNode, _ world: World) {
@@ -64,7 +67,9 @@ struct Watch {
   mutating func noteLoss(_ loss: Loss) {
     losses.insert(loss)
     switch loss {
-    case .failover: resets = resetsAtSnapshot
+    case .failover:
+      resets = resetsAtSnapshot
+      foreign = zip(foreign, foreignAtSnapshot).map { max($0, $1) }
     case .flush, .mark:
       resets = resets.map { _ in [:] }
       resetsAtSnapshot = resets
@@ -73,7 +78,7 @@ struct Watch {
     for index in marks.indices { marks[index] = nil }
   }
 
-  mutating func noteSnapshot() { resetsAtSnapshot = resets }
+  mutating func noteSnapshot() { (resetsAtSnapshot, foreignAtSnapshot) = (resets, foreign) }
 
   mutating func noteReset(_ budget: Int, from old: Timestamp?, to end: Timestamp) {
     if let old { resets[budget][old] = end }
