@@ -14,7 +14,8 @@ pytestmark = pytest.mark.alone  # what it measures is time
 COUNT, FEW = 10_000, 100
 TAGS_IN_A_RECORD = 250
 COST = Decimal("0.000000000001")
-FEW_MS, ALL_MS = 100, 700
+# Of Redis' time for a fixed piece of work on this machine, which may be a slow one.
+FEW_PARTS, ALL_PARTS = 0.3, 2.7
 TRIES = 3
 WRITES = ("set", "del", "incrbyfloat", "hset", "hdel", "pexpireat", "pexpire", "expire")
 
@@ -67,16 +68,29 @@ def milliseconds(client, node, count, turn):
     return took
 
 
+def reference_ms(client):
+    """Redis' time for 10,000 calls of a script that handles texts and fields as budgetd's does."""
+    script = ("local t = {} for i = 1, 40 do t[i] = string.format('%.12f', ARGV[1] + i) end"
+              " redis.call('HSET', KEYS[1], 'a', t[1], 'b', t[40])"
+              " return redis.call('HGET', KEYS[1], 'a')")
+    before = processor_ms(client)
+    client.many([["EVAL", script, "1", f"reference:{n}", str(n)] for n in range(COUNT)])
+    took = processor_ms(client) - before
+    client.many([["DEL", f"reference:{n}"] for n in range(COUNT)])
+    return took
+
+
 def test_what_a_pass_costs_redis(node):
     node, client = node
+    reference = min(reference_ms(client) for _ in range(TRIES))
     opening = milliseconds(client, node, COUNT, 1)
     every = [milliseconds(client, node, COUNT, turn) for turn in range(2, 2 + TRIES)]
     few = [milliseconds(client, node, FEW, turn) for turn in range(2 + TRIES, 2 + 2 * TRIES)]
     print(f"{COUNT} budgets: all opened in {opening:.0f} ms of Redis' time; all with news"
           f" {[round(ms) for ms in every]} ms; {FEW} with news {[round(ms) for ms in few]} ms;"
-          " the pulls meanwhile included")
-    assert min(every) < ALL_MS
-    assert min(few) < FEW_MS
+          f" the pulls meanwhile included; the reference {reference:.0f} ms")
+    assert min(every) < ALL_PARTS * reference
+    assert min(few) < FEW_PARTS * reference
     idle_pass_writes_nothing(node, client)
 
 
