@@ -15,7 +15,7 @@ COUNT, FEW = 10_000, 100
 TAGS_IN_A_RECORD = 250
 COST = Decimal("0.000000000001")
 # Of Redis' time for a fixed piece of work on this machine, which may be a slow one.
-FEW_PARTS, ALL_PARTS = 0.3, 2.7
+FEW_PARTS, ALL_PARTS = 0.5, 4
 TRIES = 3
 WRITES = ("set", "del", "incrbyfloat", "hset", "hdel", "pexpireat", "pexpire", "expire")
 
