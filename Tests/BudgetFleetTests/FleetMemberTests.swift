@@ -112,7 +112,7 @@ import Testing
     #expect(later.totals.map(\.start) == [fleet.start])
   }
 
-  /// Whoever waits for room would wait for the disk too.
+  /// A reservation that waits for room in the fleet must not wait for this node's disk as well.
   @Test func aLedgerThatStandsStillKeepsNoReservationWaiting() throws {
     let fixture = try MemberFixture([try providerBudget("p", 100)])
     let member = fixture.member

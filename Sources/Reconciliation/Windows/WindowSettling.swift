@@ -186,7 +186,7 @@ extension BudgetState {
     return StoreNumber.instant(String(decoding: text, as: UTF8.self)) != adopted.start
   }
 
-  /// PTTL's answer where there is no key.
+  /// Redis' answer to PTTL for a key that does not exist.
   private static let keyIsGone: Int64 = -2
 
   /// A spend key that goes as the window begins is the finished window's, and its value none of

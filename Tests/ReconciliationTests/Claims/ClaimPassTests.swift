@@ -51,6 +51,12 @@ import Testing
       claims.ceiling = .zero
     }
 
+    /// Records and commits.
+    func spend(_ amount: PicoUSD) {
+      base.queue.append((1, 0, amount))
+      _ = base.commit(at: now())
+    }
+
     var nodeID: String { base.nodeID }
     var origin: String { base.origin }
     func resets(otherThan edition: UInt64?) -> FleetResets? { nil }
@@ -94,8 +100,7 @@ import Testing
     var store = try Store()
     let node = Node(store.redis)
     var reconciler = reconciler()
-    node.base.queue.append((1, 0, dollar))
-    _ = node.base.commit(at: node.now())
+    node.spend(dollar)
     for _ in 0..<3 {
       _ = try reconciler.pass(node, &store)
       store.redis.now += 1_000
@@ -142,8 +147,7 @@ import Testing
     _ = try reconciler.callOnDemand(node, &store)
     #expect(node.adoptions == 1 && node.claims.ceiling == dollar)
     (node.isLate, node.held, node.waiting) = (true, dollar, [dollar])
-    node.base.queue.append((1, 0, dollar))
-    _ = node.base.commit(at: node.now())
+    node.spend(dollar)
     let writes = store.redis.writes
     #expect(throws: PassFailure.ledgerIsLate) { try reconciler.pass(node, &store) }
     #expect(store.redis.writes == writes, "nothing was done")
@@ -164,8 +168,7 @@ import Testing
     let node = Node(store.redis)
     var reconciler = reconciler()
     _ = try reconciler.pass(node, &store)
-    node.base.queue.append((1, 0, dollar))
-    _ = node.base.commit(at: node.now())
+    node.spend(dollar)
     _ = try reconciler.pass(node, &store)
     #expect(store.redis.text("provider_spend:openai:1d") == "1")
     // Another host has begun a window: its key lasts for longer than this one.
@@ -186,8 +189,7 @@ import Testing
     let node = Node(store.redis)
     var reconciler = reconciler()
     _ = try reconciler.pass(node, &store)
-    node.base.queue.append((1, 0, dollar))
-    _ = node.base.commit(at: node.now())
+    node.spend(dollar)
     node.isLate = true
     #expect(throws: PassFailure.ledgerIsLate) { try reconciler.pass(node, &store) }
     #expect(store.calls.isEmpty)
@@ -231,8 +233,7 @@ import Testing
       _ = try reconciler.pass(node, &store)
       store.refusal = refusal
       node.held = dollar
-      node.base.queue.append((1, 0, dollar))
-      _ = node.base.commit(at: node.now())
+      node.spend(dollar)
       let first = try reconciler.pass(node, &store)
       #expect(first.claimed == 0 && first.merged == 0)
       #expect((first.claimsRefusal != nil) == isForAll)
