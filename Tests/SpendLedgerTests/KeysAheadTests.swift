@@ -66,8 +66,7 @@ import Testing
       #expect(fixture.record(amount, key: key) == .recorded)
       recordOthers(fixture, 9, "b")
     }
-    fixture.probe.fail(step, code: 1_034)
-    fixture.submit(amount, key: forgets ? "doubt" : key)
+    fixture.submit(amount, key: forgets ? "doubt" : key, failing: step, code: 1_034)
     #expect(fixture.client.wait(2))
     if !forgets {
       let isThere = step == .committed

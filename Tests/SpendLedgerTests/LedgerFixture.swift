@@ -71,6 +71,16 @@ final class LedgerFixture {
     return tokens
   }
 
+  /// Queues a record whose transaction meets a fault, and no other: a ledger that folds at every
+  /// chance has transactions of its own, which are over once the record's batch is at the gate.
+  func submit(_ amount: PicoUSD, key: String, failing step: StorageStep, code: Int32) {
+    client.closeGate()
+    submit(amount, key: key)
+    client.atGate.wait()
+    probe.fail(step, code: code)
+    client.openGate()
+  }
+
   /// Records and waits for the outcome.
   func record(
     _ amount: PicoUSD, key: String? = nil, slots: [Int32] = [0], model: String = "m"
