@@ -8,7 +8,11 @@ public struct ExactText: Hashable, Sendable {
 
   /// Whether both have the same bytes.
   public static func == (left: ExactText, right: ExactText) -> Bool {
-    left.text.utf8.elementsEqual(right.text.utf8)
+    let (left, right) = (left.text.utf8Span, right.text.utf8Span)
+    guard left.count == right.count else { return false }
+    let (leftBytes, rightBytes) = (left.span, right.span)
+    for index in leftBytes.indices where leftBytes[index] != rightBytes[index] { return false }
+    return true
   }
 
   /// Feeds the bytes.

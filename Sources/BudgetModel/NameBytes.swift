@@ -40,6 +40,14 @@
     return unsafe areEqual(UnsafeRawPointer(a), UnsafeRawPointer(b), left.count)
   }
 
+  /// Whether the name has exactly the bytes of `text`. No storage is needed for it.
+  public func isEqual(to text: String) -> Bool {
+    let bytes = text.utf8Span.span
+    guard bytes.count == count else { return false }
+    for index in bytes.indices where bytes[index] != self[index] { return false }
+    return true
+  }
+
   /// Whether the name has exactly the bytes `pool[start..<start + count]`.
   @inlinable public func isEqual(to pool: [UInt8], from start: Int) -> Bool {
     guard let base = unsafe base else { return true }

@@ -68,6 +68,50 @@ import Testing
     }
   }
 
+  /// A retry finds its reservation although many ended since, and those without a key, which nobody
+  /// asks for again, take no more places than they need.
+  @Test func placesGoToOthersInTheirTurn() {
+    var slab = ReservationSlab()
+    let now = Timestamp(unixMilliseconds: 1_000_000)
+    func add(_ key: ReservationKey?) -> Int32 {
+      let entry = ReservationEntry(
+        ReservedAmount(.zero), until: Timestamp(unixMilliseconds: 1_060_000), key: key,
+        candidate: nil)
+      let place = slab.add(entry, over: [], at: now)
+      slab.end(place, as: .settled)
+      return place
+    }
+    func key(_ number: Int) -> ReservationKey {
+      ReservationKey(digest: UInt128(number) << 6, fingerprint: 0)
+    }
+    let first = add(key(1))
+    let places = Set((0..<1_000).map { _ in add(nil) })
+    #expect(places.count == 65 && !places.contains(first))
+    for number in 2...512 { _ = add(key(number)) }
+    #expect(slab.place(of: key(1)) == first)
+    // The one that is over for longest goes first.
+    while slab.place(of: key(1)) != nil { _ = add(key(.random(in: 1_000 ... .max >> 8))) }
+    #expect(slab.place(of: key(2)) != nil && !slab.holds(first, life: 1))
+  }
+
+  /// A lane stays in a slab for a while and goes on to the next; lanes have slabs of their own.
+  @Test func lanesTakeTurnsAtTheSlabs() {
+    let reservations = Reservations(ReservationSettings())
+    var lanes = [Reservations.SlabRun(), Reservations.SlabRun()]
+    let length = Reservations.SlabRun.length
+    var used: [[Int]] = [[], []]
+    for turn in 0..<2 * length * Reservations.slabCount {
+      used[turn % 2].append(reservations.slab(in: &lanes[turn % 2]))
+    }
+    for lane in used {
+      for start in stride(from: 0, to: lane.count, by: length) {
+        #expect(Set(lane[start..<start + length]).count == 1)
+      }
+    }
+    #expect(zip(used[0], used[1]).allSatisfy { $0 != $1 })
+    #expect(Set(used[0] + used[1]).count == Reservations.slabCount)
+  }
+
   @Test func theWheelsFindEveryEndInTime() {
     var random = SeededRandom(seed: 11)
     var slab = ReservationSlab()

@@ -38,10 +38,13 @@ import Testing
       ConfiguredDeployment(
         id: "dep-\($0)", modelName: "m", model: "gpt-4o", provider: providers[$0 % 4])
     }
+    var reservations = ReservationSettings()
+    reservations.notesHolds = true
+    reservations.node = "a-node-with-a-longer-name"
     return BudgetEngine(
       configuration: BudgetConfiguration(
         budgets: budgets, deployments: deployments, directory: .empty),
-      at: ServiceFixture.start)
+      reservations: reservations, at: ServiceFixture.start)
   }
 
   private static func context(
@@ -67,9 +70,10 @@ import Testing
 
   /// A filter of 8 deployments and 2 tags; `tag` makes messages differ.
   private static func filter(
-    _ index: Int, tag: String, provider: String? = nil
+    _ index: Int, tag: String, provider: String? = nil, reserves: Bool = false
   ) throws -> [UInt8] {
     var message = FilterDeploymentsRequest(tags: ["team-\(index % 8)", tag])
+    if reserves { message.reserve = ReserveOptions(amountUSD: 0.01) }
     message.deployments = (0..<8).map { place in
       Deployment(
         id: "dep-\((index + place) % 64)", modelName: "m", model: "gpt-4o",
@@ -81,8 +85,11 @@ import Testing
     return Array(frame.dropFirst(FrameHeader.byteCount))
   }
 
-  private static func record(_ index: Int, tags: [String] = ["prod"]) throws -> [UInt8] {
+  private static func record(
+    _ index: Int, tags: [String] = ["prod"], settling id: String = ""
+  ) throws -> [UInt8] {
     var message = RecordSpendRequest(costUSD: 0.001)
+    message.reservationID = id
     message.provider = providers[index % 3]
     message.deploymentID = "dep-\(index % 64)"
     message.tags = ["team-\(index % 8)"] + tags
@@ -91,25 +98,28 @@ import Testing
     return Array(frame.dropFirst(FrameHeader.byteCount))
   }
 
-  /// Allocations while `service` handles `frames`, and how many were taken.
+  /// Allocations while `service` handles `frames`, and how many were taken. `hear` has each reply.
   private func allocations(
-    _ service: LaneService, _ frames: [[UInt8]]
+    _ service: LaneService, _ frames: [[UInt8]], _ hear: ([UInt8]) -> Void = { _ in }
   ) -> (count: Int, answered: Int) {
     var output: [UInt8] = []
     output.reserveCapacity(1 << 16)
     var answered = 0
-    let before = allocation_count()
+    var count = 0
     for frame in frames {
       output.removeAll(keepingCapacity: true)
+      let before = allocation_count()
       let outcome = service.handle(
         unsafe frame.span.bytes, from: connection, receivedAt: MonotonicInstant(nanoseconds: 0),
         output: &output)
+      count += Int(allocation_count() - before)
       switch outcome {
       case .answered where !output.isEmpty, .deferred: answered += 1
       default: break
       }
+      hear(output)
     }
-    return (Int(allocation_count() - before), answered)
+    return (count, answered)
   }
 
   @Test(.enabled(if: allocation_count_is_meaningful()))
@@ -181,16 +191,60 @@ import Testing
     }
   }
 
+  /// A filter that reserves, and the record that settles it, at once or with many open: up to where the
+  /// record is handed to whoever keeps spend, and what its commit ends.
+  @Test(.enabled(if: allocation_count_is_meaningful()), arguments: [1, 256])
+  func pairsThatReserveAllocateNothing(open: Int) throws {
+    let engine = try Self.engine()
+    let service = lane(Self.context(engine, ForgetfulRecorder(settlingIn: engine)))
+    for round in 0..<12 {
+      var (choosing, settling) = (0, 0)
+      for first in stride(from: 0, to: 256, by: open) {
+        var replies: [[UInt8]] = []
+        let choices = try (first..<first + open).map {
+          try Self.filter($0, tag: "user", reserves: true)
+        }
+        let chosen = allocations(service, choices) { replies.append($0) }
+        let records = try replies.enumerated().map { place, reply in
+          try Self.record(
+            place, settling: ServiceFixture.message(in: reply).filtered.reservation?.id ?? "")
+        }
+        let settled = allocations(service, records)
+        #expect(chosen.answered == open && settled.answered == open)
+        (choosing, settling) = (choosing + chosen.count, settling + settled.count)
+      }
+      // As upkeep does, for the ledger.
+      _ = engine.takeChangedHolds(atMost: .max)
+      guard round == 11 else { continue }
+      print("allocations in 256 choices that reserve: \(choosing), in 256 that settle: \(settling)")
+      #expect(choosing == 0 && settling == 0)
+    }
+    #expect(engine.reservationCounts.settled == 12 * 256)
+  }
+
   /// Takes every record and keeps none.
   private final class ForgetfulRecorder: SpendRecorder {
     func record(
       _ amount: PicoUSD, key: RecordKey?, to charged: borrowing ChargedSlots, token: LedgerToken,
       at now: Timestamp
     ) -> RecordAnswer { .recorded }
+    /// The engine whose reservations records settle.
+    private let engine: BudgetEngine?
+
+    init(settlingIn engine: BudgetEngine? = nil) { self.engine = engine }
+
     func settle(
       _ record: SettlingRecord, to charged: borrowing ChargedSlots, token: LedgerToken,
       at now: Timestamp
-    ) -> RecordAnswer { .recorded }
+    ) -> RecordAnswer {
+      guard let engine,
+        case .pending(let settlement) = engine.addPending(
+          record.amount, to: charged, settling: record.reservation, at: now)
+      else { return .recorded }
+      engine.settled(settlement.word, cost: record.amount)
+      engine.abandon(record.amount, of: charged)
+      return .recorded
+    }
     func expect(_ key: UInt128) {}
     func backUp(
       named name: String, token: LedgerToken, note: @escaping @Sendable (RPCStatus?) -> Void

@@ -59,22 +59,38 @@ public struct ChargedSlots: Sendable {
 
   /// Adds a tag's budgets, unless they are there: a repeated tag is charged once.
   public mutating func addTag(slot: Int32, in catalog: BudgetCatalog) {
-    if !slots.contains(slot) { addAll(from: slot, in: catalog) }
+    if !charges(slot) { addAll(from: slot, in: catalog) }
   }
 
   /// Adds one budget that a pattern gives, unless it is there. `life` 0: the slot is an entry's or
   /// the pattern's own, whatever its life.
   mutating func addDynamic(_ place: DynamicPlace) {
-    if slots.contains(place.slot) { return }
+    if charges(place.slot) { return }
     slots.append(place.slot)
     lives.append(place)
   }
 
+  /// Whether `slot` is one of them.
+  @inline(__always)
+  func charges(_ slot: Int32) -> Bool {
+    let slots = slots.span
+    for index in slots.indices where slots[index] == slot { return true }
+    return false
+  }
+
   /// The pattern that gives `slot`; nil: an entry does.
-  func pattern(of slot: Int32) -> Int32? { lives.first { $0.slot == slot }?.pattern }
+  func pattern(of slot: Int32) -> Int32? { place(of: slot)?.pattern }
 
   /// The life that `slot` has to be in; 0: any.
-  func life(of slot: Int32) -> UInt32 { lives.first { $0.slot == slot }?.life ?? 0 }
+  func life(of slot: Int32) -> UInt32 { place(of: slot)?.life ?? 0 }
+
+  @inline(__always)
+  private func place(of slot: Int32) -> DynamicPlace? {
+    // Lent: `first(where:)` would count a reference to the list, which mostly is empty.
+    let lives = lives.span
+    for index in lives.indices where lives[index].slot == slot { return lives[index] }
+    return nil
+  }
 
   /// Adds the budgets of everything together.
   public mutating func addTotal(in catalog: BudgetCatalog) {

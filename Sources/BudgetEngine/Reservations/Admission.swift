@@ -183,13 +183,17 @@ public struct ReservationAttempt: Sendable {
   public private(set) var lacking: [LackingRoom] = []
   /// The budgets concerned, in the order of their locks.
   var rooms: [SlotRoom] = []
+  /// The slab that reservations without a key go to.
+  var slabs = Reservations.SlabRun()
+  /// Their slots, while they are put in order: rooms are large.
+  private var order: [Int32] = []
   var candidate: UInt32?
   /// Whether the fleet is asked for more of names' budgets than an allowance.
   private var asksForNames = false
   /// Whether some budget that all candidates have in common denied the last attempt.
   private(set) var isDeniedForAll = false
   /// The amount as it was judged last.
-  private var judged = ReservedAmount(.zero)
+  private(set) var judged = ReservedAmount(.zero)
 
   /// Makes an empty one.
   public init() {}
@@ -204,13 +208,12 @@ public struct ReservationAttempt: Sendable {
     self.asksForNames = asksForNames
   }
 
-  /// The verdict of all budgets together, once each was looked at.
-  mutating func judge(
-    _ asked: ReservedAmount, at now: Timestamp
-  ) -> (verdict: SlotRoom.Verdict, amount: ReservedAmount) {
+  /// The verdict of all budgets together on `judged`, once each was looked at.
+  mutating func judge(_ asked: ReservedAmount, at now: Timestamp) -> SlotRoom.Verdict {
     let reserved = fitted(asked)
     judged = reserved
     var verdict = SlotRoom.Verdict.admits
+    var rooms = rooms.mutableSpan
     for index in rooms.indices {
       rooms[index].judge(reserved, at: now)
       switch rooms[index].verdict {
@@ -219,7 +222,7 @@ public struct ReservationAttempt: Sendable {
       case .lacks: if verdict == .admits { verdict = .lacks }
       }
     }
-    return (verdict, reserved)
+    return verdict
   }
 
   /// An estimate as it fits the budgets in which nothing is reserved.
@@ -238,12 +241,12 @@ public struct ReservationAttempt: Sendable {
     return fitted
   }
 
-  /// Lists the budgets that deny.
-  mutating func noteDenials(_ reserved: ReservedAmount) {
+  /// Lists the budgets that deny what was judged.
+  mutating func noteDenials() {
     for index in rooms.indices where rooms[index].verdict == .denies {
       if rooms[index].scope == .tag || rooms[index].scope == .total { isDeniedForAll = true }
       if denials.count < maximumDenials {
-        denials.append(rooms[index].denial(reserved, candidate: candidate ?? 0))
+        denials.append(rooms[index].denial(judged, candidate: candidate ?? 0))
       } else {
         denialsOmitted += 1
       }
@@ -260,32 +263,48 @@ public struct ReservationAttempt: Sendable {
     for index in rooms.indices where refused.contains(rooms[index].slot) {
       rooms[index].refuse(judged)
     }
-    noteDenials(judged)
+    noteDenials()
     return true
   }
 
-  mutating func noteLacking(_ reserved: ReservedAmount) {
+  mutating func noteLacking() {
     for index in rooms.indices where rooms[index].verdict == .lacks {
       lacking.append(
         LackingRoom(
           slot: rooms[index].slot, life: rooms[index].life,
-          needed: rooms[index].need(of: reserved)))
+          needed: rooms[index].need(of: judged)))
     }
   }
 
   /// Adds the budgets of `charged`, in the order of their locks. `isFree`: of a candidate that costs
   /// nothing, which only its own provider and deployment and what is frozen keep out.
   mutating func add(_ charged: borrowing ChargedSlots, in catalog: BudgetCatalog, isFree: Bool) {
-    for index in charged.slots.indices {
-      var room = SlotRoom(
-        charged.slots[index], pattern: charged.pattern(of: charged.slots[index]),
-        life: charged.life(of: charged.slots[index]), in: catalog)
-      room.hasAllowance = asksForNames && room.life != 0
-      if isFree { room.isAsked = room.scope == .provider || room.scope == .deployment }
-      // A few, and nearly in order.
-      var place = rooms.count
-      while place > 0, BudgetShards.precedes(room.slot, rooms[place - 1].slot) { place -= 1 }
-      rooms.insert(room, at: place)
+    order.removeAll(keepingCapacity: true)
+    order.append(lent: charged.slots.span)
+    putInOrder()
+    for index in order.indices {
+      let slot = order[index]
+      rooms.append(
+        SlotRoom(
+          slot, pattern: charged.pattern(of: slot), life: charged.life(of: slot), in: catalog))
+      let room = rooms.count - 1
+      rooms[room].hasAllowance = asksForNames && rooms[room].life != 0
+      guard isFree else { continue }
+      rooms[room].isAsked = rooms[room].scope == .provider || rooms[room].scope == .deployment
+    }
+  }
+
+  private mutating func putInOrder() {
+    var order = order.mutableSpan
+    // A few.
+    for index in order.indices.dropFirst() {
+      let slot = order[index]
+      var place = index
+      while place > 0, BudgetShards.precedes(slot, order[place - 1]) {
+        order[place] = order[place - 1]
+        place -= 1
+      }
+      order[place] = slot
     }
   }
 }

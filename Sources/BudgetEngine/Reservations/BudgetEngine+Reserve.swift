@@ -25,7 +25,7 @@ extension BudgetEngine {
     precondition(ask.amount.amount >= .zero, "less than nothing cannot be reserved")
     precondition(ReservationAsk.ttlBounds.contains(ask.ttl), "a reservation's time is bounded")
     let until = Timestamp(unixMilliseconds: now.unixMilliseconds + ask.ttl)
-    let slab = reservations.slab(for: ask.key)
+    let slab = ask.key.map(reservations.slab) ?? reservations.slab(in: &attempt.slabs)
     var isFirst = false
     let answer = reservations.with(slab) { contents -> ReservationAnswer in
       if let key = ask.key, let place = contents.place(of: key) {
@@ -37,18 +37,18 @@ extension BudgetEngine {
       }
       isFirst = count == 1
       switch shards.hold(&attempt, ask.amount, until: until, at: now) {
-      case .held(let amount):
+      case .held:
         let entry = ReservationEntry(
-          amount, until: until, key: ask.key, candidate: attempt.candidate)
+          attempt.judged, until: until, key: ask.key, candidate: attempt.candidate)
         let index = contents.add(entry, over: attempt.rooms.lazy.map(\.slot), at: now)
         return .held(reservation(at: index, slab, in: contents))
-      case .denied(let amount):
-        attempt.noteDenials(amount)
+      case .denied:
+        attempt.noteDenials()
         contents.counts.denied += 1
         reservations.ended()
         return .denied
-      case .lacking(let amount):
-        attempt.noteLacking(amount)
+      case .lacking:
+        attempt.noteLacking()
         contents.counts.deferred += 1
         reservations.ended()
         return .deferred

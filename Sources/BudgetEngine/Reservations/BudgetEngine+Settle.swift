@@ -43,7 +43,7 @@ extension BudgetEngine {
   }
 
   private func settle(
-    _ amount: PicoUSD, _ charged: ChargedSlots, _ place: Reservations.Place,
+    _ amount: PicoUSD, _ charged: borrowing ChargedSlots, _ place: Reservations.Place,
     as kind: Settlement.Kind
   ) -> SettleAnswer {
     reservations.with(place.slab) { contents in
@@ -57,7 +57,7 @@ extension BudgetEngine {
           }
         }
       }
-      guard free(place.index, charging: amount, charged, in: contents) else { return .outdated }
+      guard free(place.index, charging: amount, charged, in: &contents) else { return .outdated }
       contents.beginSettling(place.index)
       return .pending(Settlement(word: place.word, kind: kind))
     }
@@ -66,12 +66,13 @@ extension BudgetEngine {
   /// Takes the holds of a reservation out and makes a cost pending; false, and nothing is done, where a
   /// slot to be charged is another budget's by now.
   private func free(
-    _ index: Int32, charging amount: PicoUSD, _ charged: ChargedSlots,
-    in contents: ReservationSlab
+    _ index: Int32, charging amount: PicoUSD, _ charged: borrowing ChargedSlots,
+    in contents: inout ReservationSlab
   ) -> Bool {
     let hold = contents[index].hold
-    for done in charged.slots.indices {
-      let slot = charged.slots[done]
+    let slots = charged.slots.span
+    for done in slots.indices {
+      let slot = slots[done]
       let freed = contents.covers(index, slot) ? hold : nil
       if shards.settle(amount, freeing: freed, in: slot, life: charged.life(of: slot)) { continue }
       for slot in charged.slots[..<done] {
@@ -80,7 +81,7 @@ extension BudgetEngine {
       return false
     }
     contents.forEachSlot(of: index) { slot in
-      if !charged.slots.contains(slot) { shards.free(hold, of: slot) }
+      if !charged.charges(slot) { shards.free(hold, of: slot) }
     }
     return true
   }

@@ -9,11 +9,11 @@ extension BudgetShards {
     return leftShard == rightShard ? left < right : leftShard < rightShard
   }
 
-  /// The outcome of a try to hold.
+  /// The outcome of a try to hold; of `attempt.judged`, which may be less than was asked for.
   enum Holding: Sendable {
-    case held(ReservedAmount)
-    case denied(ReservedAmount)
-    case lacking(ReservedAmount)
+    case held
+    case denied
+    case lacking
     /// A slot is another budget's by now.
     case outdated
   }
@@ -26,8 +26,9 @@ extension BudgetShards {
     at now: Timestamp
   ) -> Holding {
     let holding = hold(&attempt, HoldAsk(asked: asked, until: until, now: now), from: 0)
-    for index in attempt.rooms.indices where attempt.rooms[index].wouldDeny {
-      countShadowed(attempt.rooms[index].countedAt)
+    let rooms = attempt.rooms.span
+    for index in rooms.indices where rooms[index].wouldDeny {
+      countShadowed(rooms[index].countedAt)
     }
     return holding
   }
@@ -42,27 +43,24 @@ extension BudgetShards {
     _ attempt: inout ReservationAttempt, _ ask: HoldAsk, from start: Int
   ) -> Holding {
     guard start < attempt.rooms.count else {
-      let (verdict, amount) = attempt.judge(ask.asked, at: ask.now)
-      switch verdict {
-      case .admits: return .held(amount)
-      case .denies: return .denied(amount)
-      case .lacks: return .lacking(amount)
+      switch attempt.judge(ask.asked, at: ask.now) {
+      case .admits: return .held
+      case .denies: return .denied
+      case .lacks: return .lacking
       }
     }
-    let shard = Int(attempt.rooms[start].slot) & Self.mask
+    let shard = Int(attempt.rooms.span[start].slot) & Self.mask
     return shards[shard].slots.withLock { slots in
-      var end = start
-      while end < attempt.rooms.count, Int(attempt.rooms[end].slot) & Self.mask == shard {
-        guard slots.look(at: &attempt.rooms[end], at: ask.now) else { return .outdated }
-        end += 1
+      guard let end = slots.look(at: &attempt.rooms, from: start, at: ask.now) else {
+        return .outdated
       }
       let holding = hold(&attempt, ask, from: end)
-      guard case .held(let amount) = holding else { return holding }
-      let hold = SlotHolds.Hold(amount, until: ask.until)
+      guard holding == .held else { return holding }
+      let hold = SlotHolds.Hold(attempt.judged, until: ask.until)
+      let rooms = attempt.rooms.span
       for index in start..<end {
         slots.add(
-          hold, to: attempt.rooms[index].slot, limit: attempt.rooms[index].notedLimit,
-          isNoted: notesHolds)
+          hold, to: rooms[index].slot, limit: rooms[index].notedLimit, isNoted: notesHolds)
       }
       return holding
     }
@@ -113,7 +111,7 @@ extension BudgetShards {
       slots.updateHolds(slot, isNoted: notesHolds) { state, holds in
         state.addPending(amount)
         holds.remove(hold, isNoted: notesHolds)
-        holds.tighten(state)
+        holds.tighten(beside: state.spend + state.pending)
       }
       return true
     }
@@ -155,7 +153,7 @@ extension BudgetShards {
       // By then a settle may have taken all of it, and the slot may be another budget's.
       guard slots.places[ShardSlots.place(of: slot)].state.holds != Slot.none else { return }
       slots.updateHolds(slot, isNoted: notesHolds) { state, holds in
-        if holds.dropEnded(at: now) { holds.tighten(state) }
+        if holds.dropEnded(at: now) { holds.tighten(beside: state.spend + state.pending) }
       }
     }
   }
@@ -212,8 +210,21 @@ extension BudgetShards {
 }
 
 extension ShardSlots {
+  /// Looks at the rooms from `start` on that are of this shard, and gives the first behind them; nil
+  /// where a slot is another budget's by now.
+  fileprivate func look(at rooms: inout [SlotRoom], from start: Int, at now: Timestamp) -> Int? {
+    var rooms = rooms.mutableSpan
+    let shard = rooms[start].slot & Int32(BudgetShards.mask)
+    var end = start
+    while end < rooms.count, rooms[end].slot & Int32(BudgetShards.mask) == shard {
+      guard look(at: &rooms[end], at: now) else { return nil }
+      end += 1
+    }
+    return end
+  }
+
   /// Puts the budget as it stands into `room`; false where its slot is another budget's.
-  fileprivate func look(at room: inout SlotRoom, at now: Timestamp) -> Bool {
+  private func look(at room: inout SlotRoom, at now: Timestamp) -> Bool {
     // Lent, not copied: a copy would count the references of the window's rule.
     let states = places.span
     let place = Self.place(of: room.slot)
@@ -258,7 +269,7 @@ extension ShardSlots {
   fileprivate mutating func remove(_ hold: SlotHolds.Hold, from slot: Int32, isNoted: Bool) {
     updateHolds(slot, isNoted: isNoted) { state, holds in
       holds.remove(hold, isNoted: isNoted)
-      holds.tighten(state)
+      holds.tighten(beside: state.spend + state.pending)
     }
   }
 

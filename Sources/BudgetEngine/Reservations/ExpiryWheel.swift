@@ -48,9 +48,11 @@ struct ExpiryWheel: Sendable {
 
   mutating func setHead(_ entry: Int32, of list: Int32) { heads[Int(list)] = entry }
 
-  mutating func added(to list: Int32) {
+  /// Puts an entry first in a list, and gives the one that was.
+  mutating func put(_ entry: Int32, first list: Int32) -> Int32 {
     count += 1
     if list < Int32(Self.size) { fineCount += 1 }
+    return exchange(&heads[Int(list)], with: entry)
   }
 
   mutating func removed(from list: Int32) {

@@ -30,12 +30,13 @@ public struct ReservationID: Hashable, Sendable {
     self.node = node
   }
 
-  /// Reads a text; nil: no node of this version has made it.
-  public init?(_ text: NameBytes) {
+  /// Reads a text; nil: no node of this version has made it. `node` is a name that is likely to be the
+  /// maker's: then that text is taken, and none is made.
+  public init?(_ text: NameBytes, likelyOf node: String = "") {
     guard text.count <= Self.maximumLength else { return nil }
     var reader = Reader(text: text)
     guard reader.takePrefix(), let life = reader.number(), let place = reader.number(),
-      let until = reader.number(), let pico = reader.number(), let node = reader.rest(),
+      let until = reader.number(), let pico = reader.number(), let node = reader.rest(likely: node),
       life <= UInt32.max, place <= UInt64.max, until <= Self.latest,
       pico <= PicoUSD.maximumRecord.pico.magnitude
     else { return nil }
@@ -48,16 +49,15 @@ public struct ReservationID: Hashable, Sendable {
 
   /// Appends the text, UTF-8.
   public func append(to bytes: inout [UInt8]) {
-    bytes.append(bytesOf: Self.prefix)
-    let numbers: InlineArray<4, UInt128> = [
-      UInt128(life), UInt128(place), UInt128(untilSeconds), amount.pico.magnitude,
-    ]
-    for index in numbers.indices {
-      bytes.append(Self.hyphen)
-      Self.append(numbers[index], to: &bytes)
-    }
-    bytes.append(Self.hyphen)
-    bytes.append(contentsOf: node.utf8)
+    // From its end, where the last digits are known first.
+    var head = Head()
+    head.put(amount.pico.magnitude)
+    head.put(UInt64(untilSeconds))
+    head.put(place)
+    head.put(UInt64(life))
+    head.putPrefix()
+    bytes.append(bytesOf: head.bytes.span.extracting(head.first...))
+    bytes.append(bytesOf: node.utf8Span.span)
   }
 
   /// The text.
@@ -67,27 +67,45 @@ public struct ReservationID: Hashable, Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  private static func append(_ number: UInt128, to bytes: inout [UInt8]) {
-    // Nearly every number is one that a processor divides by itself.
-    if let small = UInt64(exactly: number) { return append(digitsOf: small, to: &bytes) }
-    append(digitsOf: number, to: &bytes)
-  }
+  /// All of a text but the node's name, written from its end.
+  private struct Head {
+    /// At most 2 + 7 + 13 + 13 + 25 bytes, and a hyphen behind each.
+    private(set) var bytes = InlineArray<72, UInt8>(repeating: hyphen)
+    /// The first byte that is written.
+    private(set) var first = 72
 
-  @inline(__always)
-  private static func append<Number: UnsignedInteger & FixedWidthInteger>(
-    digitsOf number: Number, to bytes: inout [UInt8]
-  ) {
-    let base = Number(truncatingIfNeeded: base)
-    var digits = InlineArray<25, UInt8>(repeating: 0)
-    var first = digits.count
-    var rest = number
-    repeat {
+    /// Puts a number and the hyphen behind it before what is there.
+    mutating func put(_ number: UInt128) {
+      // Nearly every number is one that a processor divides by itself.
+      if let small = UInt64(exactly: number) { put(small) } else { put(digitsOf: number) }
+    }
+
+    mutating func put(_ number: UInt64) { put(digitsOf: number) }
+
+    @inline(__always)
+    private mutating func put<Number: UnsignedInteger & FixedWidthInteger>(
+      digitsOf number: Number
+    ) {
+      let base = Number(truncatingIfNeeded: ReservationID.base)
+      // The hyphen is there already.
       first -= 1
-      let digit = UInt8(truncatingIfNeeded: rest % base)
-      digits[first] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
-      rest /= base
-    } while rest > 0
-    bytes.append(bytesOf: digits.span.extracting(first...))
+      var rest = number
+      repeat {
+        first -= 1
+        let digit = UInt8(truncatingIfNeeded: rest % base)
+        bytes[first] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
+        rest /= base
+      } while rest > 0
+    }
+
+    mutating func putPrefix() {
+      first -= 1
+      let prefix = ReservationID.prefix.span
+      for index in prefix.indices.reversed() {
+        first -= 1
+        bytes[first] = prefix[index]
+      }
+    }
   }
 
   /// Takes a text apart. Each number has one form: two texts never name the same reservation.
@@ -155,8 +173,9 @@ public struct ReservationID: Hashable, Sendable {
     }
 
     /// The node's name, which may have hyphens of its own.
-    func rest() -> String? {
+    func rest(likely: String) -> String? {
       let node = text[position..<text.count]
+      if !node.isEmpty, node.isEqual(to: likely) { return likely }
       return node.isEmpty || node.fault != nil ? nil : node.text
     }
   }

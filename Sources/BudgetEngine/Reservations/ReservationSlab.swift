@@ -2,7 +2,8 @@ import BudgetModel
 
 /// A part of the reservations, each at a place; behind a lock. Places are handed out again, those
 /// whose reservation ended first before others, and not before so many others have ended: until then a
-/// retry of one that is over finds it.
+/// retry of one that is over finds it. Without a key there is no retry, and a place that was used lately
+/// is still in the processor's cache.
 struct ReservationSlab: Sendable {
   private var entries: [ReservationEntry] = []
   /// The budgets of those that have more than fit in place, by place.
@@ -11,14 +12,21 @@ struct ReservationSlab: Sendable {
   /// Those of earlier lives that records have named.
   var adopted = AdoptedReservations()
   private var wheel = ExpiryWheel()
-  /// Those that are over, the longest first.
-  private var firstOver = ExpiryWheel.none
-  private var lastOver = ExpiryWheel.none
-  private var overCount = 0
+  /// Those that are over and were made with a key, and the others.
+  private var over = OverList(kept: 512)
+  private var overWithoutKey = OverList(kept: 64)
   var counts = ReservationCounts()
 
-  /// So many stay known once they are over.
-  private static let keptOver = 512
+  /// Reservations that are over, the longest first; their links are in the entries.
+  private struct OverList {
+    /// So many stay known.
+    let kept: Int
+    var first = ExpiryWheel.none
+    var last = ExpiryWheel.none
+    var count = 0
+
+    init(kept: Int) { self.kept = kept }
+  }
 
   subscript(place: Int32) -> ReservationEntry {
     get { entries[Int(place)] }
@@ -44,17 +52,20 @@ struct ReservationSlab: Sendable {
   mutating func add(
     _ entry: ReservationEntry, over slots: some Collection<Int32>, at now: Timestamp
   ) -> Int32 {
-    let place = takePlace(entry)
-    var index = 0
+    var entry = entry
+    var rest: [Int32] = []
+    var count = 0
     for slot in slots {
-      if index < ReservationEntry.slotsInPlace {
-        entries[Int(place)].slots[index] = slot
+      if count < ReservationEntry.slotsInPlace {
+        entry.slots[count] = slot
       } else {
-        more[place, default: []].append(slot)
+        rest.append(slot)
       }
-      index += 1
+      count += 1
     }
-    entries[Int(place)].slotCount = UInt16(index)
+    entry.slotCount = UInt16(count)
+    let place = takePlace(&entry)
+    if !rest.isEmpty { more[place] = rest }
     if entry.hasKey { keys.add(place, in: entries) }
     link(place, at: now)
     counts.open += 1
@@ -63,8 +74,11 @@ struct ReservationSlab: Sendable {
     return place
   }
 
-  private mutating func takePlace(_ entry: ReservationEntry) -> Int32 {
-    guard overCount > Self.keptOver else {
+  /// Puts `entry` at a place, in the life that it gives it.
+  private mutating func takePlace(_ entry: inout ReservationEntry) -> Int32 {
+    let over =
+      Self.takeFirst(of: &overWithoutKey, entries) ?? Self.takeFirst(of: &over, entries)
+    guard let place = over else {
       if entries.count == entries.capacity {
         // By an eighth: doubled, they could take twice the memory they need.
         entries.reserveCapacity(entries.count + entries.count / 8 + 16)
@@ -72,20 +86,29 @@ struct ReservationSlab: Sendable {
       entries.append(entry)
       return Int32(entries.count - 1)
     }
-    let place = firstOver
-    let old = entries[Int(place)]
-    firstOver = old.next
-    if firstOver == ExpiryWheel.none { lastOver = ExpiryWheel.none }
-    overCount -= 1
-    if old.hasKey { keys.remove(place, in: entries) }
-    if Int(old.slotCount) > ReservationEntry.slotsInPlace { more[place] = nil }
-    entries[Int(place)] = entry
-    entries[Int(place)].life = old.life == .max ? 1 : old.life + 1
+    let index = Int(place)
+    if entries[index].hasKey { keys.remove(place, in: entries) }
+    if Int(entries[index].slotCount) > ReservationEntry.slotsInPlace { more[place] = nil }
+    let life = entries[index].life
+    entry.life = life == .max ? 1 : life + 1
+    entries[index] = entry
+    return place
+  }
+
+  /// The place of the one that is over for longest, which leaves its list; nil: it stays known.
+  private static func takeFirst(of list: inout OverList, _ entries: [ReservationEntry]) -> Int32? {
+    guard list.count > list.kept else { return nil }
+    let place = list.first
+    list.first = entries[Int(place)].next
+    if list.first == ExpiryWheel.none { list.last = ExpiryWheel.none }
+    list.count -= 1
     return place
   }
 
   /// Calls `body` with each of the reservation's budgets.
+  @inline(__always)
   func forEachSlot(of place: Int32, _ body: (Int32) -> Void) {
+    let entries = entries.span
     let count = Int(entries[Int(place)].slotCount)
     for index in 0..<min(count, ReservationEntry.slotsInPlace) {
       body(entries[Int(place)].slots[index])
@@ -95,7 +118,9 @@ struct ReservationSlab: Sendable {
   }
 
   /// Whether `slot` is one of the reservation's budgets.
+  @inline(__always)
   func covers(_ place: Int32, _ slot: Int32) -> Bool {
+    let entries = entries.span
     let count = Int(entries[Int(place)].slotCount)
     for index in 0..<min(count, ReservationEntry.slotsInPlace)
     where entries[Int(place)].slots[index] == slot {
@@ -128,28 +153,44 @@ struct ReservationSlab: Sendable {
   mutating func end(_ place: Int32, as state: ReservationEntry.State) {
     let index = Int(place)
     if entries[index].state == .open { unlink(place) }
-    entries[index].state = state
-    entries[index].next = ExpiryWheel.none
-    if lastOver == ExpiryWheel.none {
-      firstOver = place
-    } else {
-      entries[Int(lastOver)].next = place
-    }
-    lastOver = place
-    overCount += 1
+    let amount =
+      if entries[index].hasKey {
+        Self.end(index, of: &entries, into: &over, as: state)
+      } else {
+        Self.end(index, of: &entries, into: &overWithoutKey, as: state)
+      }
     counts.open -= 1
     switch state {
     case .settled:
       counts.settled += 1
-      counts.settledAmount += entries[index].amount
+      counts.settledAmount += amount
     case .released:
       counts.released += 1
-      counts.releasedAmount += entries[index].amount
+      counts.releasedAmount += amount
     case .expired:
       counts.expired += 1
-      counts.expiredAmount += entries[index].amount
+      counts.expiredAmount += amount
     case .open, .settling: preconditionFailure("a reservation ended as one that goes on")
     }
+  }
+
+  /// Puts the entry behind those that are over, and gives its amount.
+  private static func end(
+    _ index: Int, of entries: inout [ReservationEntry], into list: inout OverList,
+    as state: ReservationEntry.State
+  ) -> PicoUSD {
+    var entries = entries.mutableSpan
+    let place = Int32(index)
+    entries[index].state = state
+    entries[index].next = ExpiryWheel.none
+    if list.last == ExpiryWheel.none {
+      list.first = place
+    } else {
+      entries[Int(list.last)].next = place
+    }
+    list.last = place
+    list.count += 1
+    return entries[index].amount
   }
 
   /// The reservation was never made.
@@ -182,25 +223,40 @@ struct ReservationSlab: Sendable {
   }
 
   private mutating func link(_ place: Int32, at now: Timestamp) {
+    Self.link(place, of: &entries, into: &wheel, at: now)
+  }
+
+  private mutating func unlink(_ place: Int32) { Self.unlink(place, of: &entries, from: &wheel) }
+
+  // Given the two parts, so that the entries are made sure of once and not at each use.
+
+  private static func link(
+    _ place: Int32, of entries: inout [ReservationEntry], into wheel: inout ExpiryWheel,
+    at now: Timestamp
+  ) {
+    var entries = entries.mutableSpan
     let list = wheel.list(until: entries[Int(place)].until, at: now)
-    let head = wheel.heads[Int(list)]
+    let head = wheel.put(place, first: list)
     entries[Int(place)].list = list
     entries[Int(place)].previous = ExpiryWheel.none
     entries[Int(place)].next = head
     if head != ExpiryWheel.none { entries[Int(head)].previous = place }
-    wheel.setHead(place, of: list)
-    wheel.added(to: list)
   }
 
-  private mutating func unlink(_ place: Int32) {
-    let entry = entries[Int(place)]
-    if entry.previous == ExpiryWheel.none {
-      wheel.setHead(entry.next, of: entry.list)
+  private static func unlink(
+    _ place: Int32, of entries: inout [ReservationEntry], from wheel: inout ExpiryWheel
+  ) {
+    var entries = entries.mutableSpan
+    let (list, previous, next) = (
+      entries[Int(place)].list, entries[Int(place)].previous, entries[Int(place)].next
+    )
+    if previous == ExpiryWheel.none {
+      wheel.setHead(next, of: list)
     } else {
-      entries[Int(entry.previous)].next = entry.next
+      entries[Int(previous)].next = next
     }
-    if entry.next != ExpiryWheel.none { entries[Int(entry.next)].previous = entry.previous }
+    if next != ExpiryWheel.none { entries[Int(next)].previous = previous }
     entries[Int(place)].list = ExpiryWheel.none
-    wheel.removed(from: entry.list)
+    wheel.removed(from: list)
   }
 }

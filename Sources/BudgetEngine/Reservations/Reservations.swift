@@ -68,11 +68,29 @@ final class Reservations: Sendable {
   /// One more is open, past the bound too: it was before.
   func adopted() { openCount.add(1, ordering: .relaxed) }
 
-  /// The slab for a new reservation: by its key, so that a retry finds it.
-  func slab(for key: ReservationKey?) -> Int {
-    if let key { return Int(truncatingIfNeeded: key.digest) & (Self.slabCount - 1) }
-    let turn = sequence.add(1, ordering: .relaxed).newValue
-    return Int(turn & UInt64(Self.slabCount - 1))
+  /// The slab for a new reservation with a key, by which a retry finds it.
+  func slab(for key: ReservationKey) -> Int {
+    Int(truncatingIfNeeded: key.digest) & (Self.slabCount - 1)
+  }
+
+  /// The slab for a new reservation without one: the same for a while, so that what a lane touches one
+  /// after the other lies side by side, and another one for each lane.
+  func slab(in run: inout SlabRun) -> Int {
+    if run.left == 0 {
+      let turn = sequence.add(1, ordering: .relaxed).newValue
+      run = SlabRun(slab: Int(turn & UInt64(Self.slabCount - 1)), left: SlabRun.length)
+    }
+    run.left -= 1
+    return run.slab
+  }
+
+  /// A lane's reservations in one slab.
+  struct SlabRun {
+    static let length = 64
+
+    var slab = 0
+    /// How many more go there.
+    var left = 0
   }
 
   /// The slab for a reservation of an earlier life: the same for every record that names it.

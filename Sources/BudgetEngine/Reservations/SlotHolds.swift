@@ -37,9 +37,21 @@ struct SlotHolds: Sendable {
   var kept: PicoUSD { held + cushion + claims.others }
 
   /// Whether the budget does without it.
+  @inline(__always)
   var isEmpty: Bool {
     count == 0 && inherited.isEmpty && !isChanged && claims == SlotClaims()
   }
+
+  /// Makes room for another budget's: as new but for storage, which a lane would have to get again.
+  mutating func clear() {
+    precondition(isEmpty && held == .zero && sums.isEmpty, "holds are lost")
+    if sums.capacity > Self.storedSums { sums = [] }
+    if inherited.capacity > 0 { inherited = [] }
+    limit = BudgetCatalog.unlimited
+  }
+
+  /// Storage for more ends than that is given back.
+  private static let storedSums = 16
 
   /// Whether something is kept back here, or may be without asking in the window that is open. A ceiling
   /// of one that has ended is void, and no reason to begin another.
@@ -104,10 +116,12 @@ struct SlotHolds: Sendable {
     return isDropped
   }
 
-  /// Something was freed: where the fleet is short, it is the fleet's.
-  mutating func tighten(_ state: SlotState) {
+  /// Something was freed: where the fleet is short, it is the fleet's. `own`: this node's spend with what
+  /// waits to be recorded.
+  @inline(__always)
+  mutating func tighten(beside own: PicoUSD) {
     guard claims.isTight, let ceiling = claims.ceiling else { return }
-    claims.ceiling = min(ceiling, state.spend + state.pending + held + cushion)
+    claims.ceiling = min(ceiling, own + held + cushion)
   }
 
   /// All that is kept back, by its ends.
@@ -243,9 +257,39 @@ struct HoldTable: Sendable {
     return Int32(holds.count - 1)
   }
 
-  mutating func remove(_ place: Int32) {
-    precondition(holds[Int(place)].isEmpty, "holds are lost")
-    holds[Int(place)] = SlotHolds()
+  /// Changes what is kept back at `place`, which is the slot's; the amount that is then, nil where
+  /// nothing is and the place is free again. `isNoted`: somebody writes the sums down, and they change.
+  @inline(__always)
+  mutating func update<Result>(
+    _ place: Int32, of slot: Int32, isNoted: Bool, _ change: (inout SlotHolds) -> Result
+  ) -> (Result, kept: PicoUSD?) {
+    let (result, wasChanged, kept) = Self.update(&holds, at: Int(place), isNoted, change)
+    if isNoted, !wasChanged { changed.append(slot) }
+    if kept == nil { remove(place) }
+    return (result, kept)
+  }
+
+  @inline(__always)
+  private static func update<Result>(
+    _ holds: inout [SlotHolds], at index: Int, _ isNoted: Bool,
+    _ change: (inout SlotHolds) -> Result
+  ) -> (Result, wasChanged: Bool, kept: PicoUSD?) {
+    var holds = holds.mutableSpan
+    let result = change(&holds[index])
+    let wasChanged = holds[index].isChanged
+    if isNoted { holds[index].isChanged = true }
+    return (result, wasChanged, holds[index].isEmpty ? nil : holds[index].kept)
+  }
+
+  /// Frees `place` if nothing is there; false: something is.
+  mutating func removeIfEmpty(_ place: Int32) -> Bool {
+    guard holds.span[Int(place)].isEmpty else { return false }
+    remove(place)
+    return true
+  }
+
+  private mutating func remove(_ place: Int32) {
+    holds[Int(place)].clear()
     owners[Int(place)] = Slot.none
     free.append(place)
   }

@@ -67,19 +67,34 @@ struct ShardSlots: Sendable {
 
   /// Changes what is kept back of `slot`, and its state and gate with it. `isNoted`: somebody writes
   /// the sums down, and they change.
+  @inline(__always)
   mutating func updateHolds<Result>(
     _ slot: Int32, isNoted: Bool, _ change: (inout SlotState, inout SlotHolds) -> Result
   ) -> Result {
+    Self.updateHolds((slot, isNoted), of: &places, in: &holds, change)
+  }
+
+  private static func updateHolds<Result>(
+    _ target: (slot: Int32, isNoted: Bool), of places: inout [Place], in holds: inout HoldTable,
+    _ change: (inout SlotState, inout SlotHolds) -> Result
+  ) -> Result {
+    // The states are made sure of once, and not at each use.
+    var states = places.mutableSpan
+    let (slot, isNoted) = target
     let place = Self.place(of: slot)
-    if places[place].state.holds == Slot.none { places[place].state.holds = holds.add(for: slot) }
-    let index = places[place].state.holds
-    let result = change(&places[place].state, &holds[index])
-    if isNoted, !holds[index].isChanged {
-      holds[index].isChanged = true
-      holds.changed.append(slot)
+    var index = states[place].state.holds
+    if index == Slot.none {
+      index = holds.add(for: slot)
+      states[place].state.holds = index
     }
-    dropHoldsIfEmpty(slot)
-    update(slot) { _ in }
+    let (result, kept) = holds.update(index, of: slot, isNoted: isNoted) { holds in
+      change(&states[place].state, &holds)
+    }
+    // The slot does without a place in the table as soon as it is empty.
+    if kept == nil { states[place].state.holds = Slot.none }
+    states[place].update(
+      gateAt: Int(slot) & (SlotGates.count - 1), keeping: kept ?? .zero
+    ) { _ in }
     return result
   }
 
@@ -87,8 +102,7 @@ struct ShardSlots: Sendable {
   mutating func dropHoldsIfEmpty(_ slot: Int32) {
     let place = Self.place(of: slot)
     let index = places[place].state.holds
-    guard index != Slot.none, holds[index].isEmpty else { return }
-    holds.remove(index)
+    guard index != Slot.none, holds.removeIfEmpty(index) else { return }
     places[place].state.holds = Slot.none
   }
 }

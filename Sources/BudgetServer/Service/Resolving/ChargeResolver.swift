@@ -16,6 +16,8 @@ struct ChargeResolver {
   private var memo = ChargeMemo()
   /// The text of a key that a reservation's name stands for.
   private var impliedKey: [UInt8] = []
+  /// The node that made the reservation that was settled last: the next one's, nearly always.
+  private var node = ""
 
   init(recorder: any SpendRecorder, engine: BudgetEngine, time: any TimeSource) {
     self.recorder = recorder
@@ -150,7 +152,8 @@ struct ChargeResolver {
     var judged = Judged(
       identity: identity, amount: try ServiceRefusal.amount(dollars, field: "cost_usd"))
     if record.reservationID.isEmpty { return judged }
-    judged.reservation = ReservationID(record.reservationID)
+    judged.reservation = ReservationID(record.reservationID, likelyOf: node)
+    if let reservation = judged.reservation { node = reservation.node }
     if identity == nil, judged.reservation != nil {
       judged.identity = impliedIdentity(of: record.reservationID)
       judged.isKeyImplied = true
