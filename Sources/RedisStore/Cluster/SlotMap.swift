@@ -72,7 +72,7 @@ extension SlotMap {
     }
     for row in rows {
       guard let fields = row.array, fields.count >= 3, let first = fields[0].integer,
-        let last = fields[1].integer, (0...last).contains(first), last < RedisSlot.count,
+        let last = fields[1].integer, first >= 0, first <= last, last < RedisSlot.count,
         let node = Self.node(fields[2], asked, byName: byName)
       else { throw .protocolViolation("a row of CLUSTER SLOTS names no slots or no node") }
       guard let place = place(of: node) else {

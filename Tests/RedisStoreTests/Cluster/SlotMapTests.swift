@@ -61,7 +61,9 @@ import Testing
     for reply in [
       RedisValue.array([]), .integer(1), .array([.array([])]),
       .array([row(5, 4, text("a"))]), .array([row(0, 16_384, text("a"))]),
-      .array([row(-1, 4, text("a"))]), .array([row(0, 4, text("a"), port: 0)]),
+      .array([row(-1, 4, text("a"))]), .array([row(0, -1, text("a"))]),
+      .array([row(-2, -1, text("a"))]), .array([row(.min, .min, text("a"))]),
+      .array([row(0, .max, text("a"))]), .array([row(0, 4, text("a"), port: 0)]),
       .array([row(0, 4, text("a"), port: 65_536)]), .array([row(0, 4, text("a b"))]),
       .array([.array([.integer(0), .integer(1), .array([])])]),
       .error(RedisRefusal(kind: .other, text: "ERR This instance has cluster support disabled")),
