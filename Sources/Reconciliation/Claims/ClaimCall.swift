@@ -27,7 +27,7 @@ struct ClaimCall: Equatable {
   var gone: [String] = []
 
   /// Below 10¹⁵ $, so that no sum of claims is too long for the script.
-  private static let largest = PicoUSD(pico: 999_999_999_999_999 * PicoUSD.picoPerDollar)
+  static let largest = PicoUSD(pico: 999_999_999_999_999 * PicoUSD.picoPerDollar)
 
   var words: [String] {
     func text(_ amount: PicoUSD) -> String {
@@ -38,6 +38,14 @@ struct ClaimCall: Equatable {
       max(.zero, known).exactText, limit.map { max(.zero, $0).twelveDecimals } ?? "-", text(ahead),
       text(unit), waiting.map(text).joined(separator: ","), gone.joined(separator: ","),
     ]
+  }
+}
+
+extension ClaimCall {
+  /// An amount as the store has it; nil: no node has claimed it. Whoever adds up as many as one reply can
+  /// have stays far within the range of amounts.
+  static func amount(_ text: String) -> PicoUSD? {
+    PicoUSD(twelveDecimals: text).flatMap { $0 <= largest ? $0 : nil }
   }
 }
 
@@ -67,6 +75,8 @@ struct ClaimReply: Equatable {
 
   /// How many fields it has.
   static let fields = 6
+  /// More nodes than a fleet has: amounts are multiplied by their number.
+  static let mostClaimants = 1_000_000
 
   /// Reads the fields; nil: they have another shape.
   init?(_ texts: some RandomAccessCollection<String>) {
@@ -77,10 +87,11 @@ struct ClaimReply: Equatable {
       let until = StoreNumber.milliseconds(texts[5])
     else { return nil }
     self.state = state
-    self.claim = claim
+    // Never more than a call can keep, or the next one would not keep it all.
+    self.claim = min(claim, ClaimCall.largest)
     self.others = others
     self.free = free
-    self.claimants = claimants
+    self.claimants = min(claimants, Self.mostClaimants)
     learningUntil = until
   }
 }

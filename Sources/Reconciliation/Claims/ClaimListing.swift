@@ -193,7 +193,7 @@ struct StandingClaims {
     let words = text(value)?.split(separator: " ") ?? []
     guard words.count == 3, let ends = StoreNumber.milliseconds(String(words[2])), ends >= now
     else { return .zero }
-    return PicoUSD(twelveDecimals: String(words[1])) ?? .zero
+    return ClaimCall.amount(String(words[1])) ?? .zero
   }
 
   private static func text(_ value: RedisValue) -> String? {

@@ -89,7 +89,7 @@ extension Reconciler {
       throw .unexpectedReply(command: "the script")
     }
     report.merged += 1
-    report.added += reply.added
+    report.added = StoreNumber.sum(report.added, reply.added)
     if reply.outcome == .markerLost || reply.outcome == .spendKeyLost { report.mended += 1 }
     for (part, stored) in zip(call.parts, reply.stored) {
       // More than we know of is another life's of a restored backup: not ours to take off.

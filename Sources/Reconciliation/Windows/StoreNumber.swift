@@ -11,6 +11,12 @@ enum StoreNumber {
     scaled(text, by: PicoUSD.decimals, rounding: true).map { PicoUSD(pico: $0) }
   }
 
+  /// The sum of two amounts of the store's; no more than any single one may be, so that it can be added
+  /// to again, however many there are.
+  static func sum(_ one: PicoUSD, _ other: PicoUSD) -> PicoUSD {
+    PicoUSD(pico: min(one.pico + other.pico, largest))
+  }
+
   /// An instant from seconds since 1970, cut to milliseconds; nil: no such number.
   static func instant(_ text: String) -> Timestamp? {
     guard let milliseconds = scaled(text, by: 3, rounding: false), milliseconds >= 0,
@@ -51,7 +57,7 @@ enum StoreNumber {
       maxSplits: 1, omittingEmptySubsequences: false, whereSeparator: { $0 == "e" || $0 == "E" })
     var exponent = 0
     if parts.count == 2 {
-      guard let value = Int(parts[1]), abs(value) <= 400 else { return nil }
+      guard let value = Int(parts[1]), (-400...400).contains(value) else { return nil }
       exponent = value
     }
     let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)
@@ -85,5 +91,5 @@ enum StoreNumber {
   }
 
   /// Past this no amount of ours lies: 10²⁴ $ in pico-dollars, far below the type's range.
-  private static let largest: Int128 = 1_000_000_000_000_000_000_000_000_000_000_000_000
+  static let largest: Int128 = 1_000_000_000_000_000_000_000_000_000_000_000_000
 }

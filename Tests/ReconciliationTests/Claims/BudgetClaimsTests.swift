@@ -106,6 +106,20 @@ import Testing
     #expect(!known.needsCall(use(), NodeClaims(), occasion(1)))
   }
 
+  /// An answer's numbers are a stranger's, and are multiplied and added to.
+  @Test func noAnswerIsTooLargeToReckonWith() throws {
+    let most = String(repeating: "9", count: 24) + ".999999999999"
+    let reply = try #require(ClaimReply(["OK", most, most, most, "\(Int.max)", "0"]))
+    #expect(reply.claim == ClaimCall.largest && reply.claimants == ClaimReply.mostClaimants)
+    let use = use(held: 9e9)
+    var (known, claims) = try granted(3, free: 50, use: use)
+    let occasion = occasion(1)
+    let offer = known.offer(use, &claims, occasion)
+    known.take(reply, to: offer, &claims, occasion)
+    #expect(!known.isNearLimit(terms) && known.target(surplus: .zero, occasion) == .zero)
+    #expect(known.others == reply.others && claims.ceiling.map { $0 >= ClaimCall.largest } == true)
+  }
+
   @Test func whatThoseNeedWhoWaitElsewhereStays() throws {
     var (known, claims) = try granted(9, free: 50, use: use(held: 1))
     var occasion = occasion(3)

@@ -166,6 +166,35 @@ import Testing
     #expect(idle.claims.others == .zero)
   }
 
+  /// Whoever can write to the store can write claims that no node makes: as many as a reply can have, and
+  /// each as large as can be written.
+  @Test func claimsThatNoNodeMakesAreNotCounted() throws {
+    let now = Timestamp(unixMilliseconds: ClaimWorld.start)
+    func reply(_ count: Int, _ amount: String) -> RedisValue {
+      .array(
+        ["s", "1.0"].map { .bytes(Array($0.utf8)) }
+          + (0..<count).flatMap { number in
+            ["a.\(number)", "1 \(amount) 253402300799999"].map { .bytes(Array($0.utf8)) }
+          })
+    }
+    func others(_ reply: RedisValue) -> PicoUSD? {
+      StandingClaims.others(reply, besides: "b.0", at: now)
+    }
+    let most = String(repeating: "9", count: 24)
+    #expect(others(reply(171, "\(most).000000000000")) == .zero)
+    #expect(others(reply(1, "1000000000000000.000000000000")) == .zero)
+    let largest = ClaimCall.largest
+    #expect(others(reply(1, largest.twelveDecimals)) == largest)
+    let many = RedisBounds.standard.replyElements / 2
+    #expect(
+      others(reply(many, largest.twelveDecimals))
+        == PicoUSD(pico: largest.pico * Int128(many)))
+    let own = RedisValue.bytes(Array("1 \(most).999999999999 253402300799999".utf8))
+    let first = ["7.000000000000", "253402300799999"].map { RedisValue.bytes(Array($0.utf8)) }
+    #expect(
+      StandingClaims.answer(.array(first + [own]), at: now) == .others(PicoUSD(dollars: 7)))
+  }
+
   @Test func aListThatIsLostIsWrittenAgain() throws {
     var store = try Store()
     let (holder, idle) = (

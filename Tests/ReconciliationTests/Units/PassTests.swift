@@ -112,11 +112,13 @@ import Testing
   }
 
   /// The script's answer: `stored` of each origin that it was asked for.
-  private static func merged(_ stored: [String], total: String = "0.000000000009") -> RedisValue {
+  private static func merged(
+    _ stored: [String], total: String = "0.000000000009", added: String = "0.000000000004"
+  ) -> RedisValue {
     .array(
       [
         "OK", "\(start)", "\(end)", "", "", total, "0.000000000009", "\(now)", "e",
-        "0.000000000004",
+        added,
       ].map(bytes) + stored.map(bytes))
   }
 
@@ -149,6 +151,19 @@ import Testing
       #expect(reconciler.budgets.states[0].record?.confirmed[Self.origin]?.pico == confirmed)
       #expect(node.views.map(\.others.pico) == [9 - confirmed])
     }
+  }
+
+  /// Whoever can write to the store can have the script add as much as it can write, for each budget.
+  @Test func theSumOfAPassIsBounded() throws {
+    let states = try (0..<200).map {
+      try Self.state("t\($0)", own: [Self.origin: 7], confirmed: [:])
+    }
+    var reconciler = Self.reconciler(states)
+    let most = String(repeating: "9", count: 24) + ".999999999999"
+    var store = Store(
+      spend: .null, merge: Self.merged(["0.000000000007"], total: most, added: most))
+    let report = try reconciler.pass(Node(), &store)
+    #expect(report.merged == 200 && report.added.pico == StoreNumber.largest)
   }
 
   @Test func anAnswerForOtherOriginsIsNone() throws {

@@ -21,7 +21,7 @@ import Testing
   @Test(arguments: [
     "", "-", "+", ".", "e", "1e", "e5", "1e5.0", "1..2", "1.2.3", "--1", "+-1", " 1", "1 ", "1,5",
     "0x10", "nan", "inf", "Infinity", "1e401", "1e400", "1e25", "１", "1_000",
-    "1e99999999999999999999",
+    "1e99999999999999999999", "1e-9223372036854775808", "1e9223372036854775807",
     String(repeating: "1", count: 65), String(repeating: "9", count: 64),
   ])
   func noAmounts(_ text: String) {
