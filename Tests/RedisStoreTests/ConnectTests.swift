@@ -62,7 +62,14 @@ import Testing
     settings.connectTimeout = .milliseconds(200)
     let begun = ContinuousClock.now
     let error = try failure(settings)
+    #expect(error == .connectTimedOut(settings.address, .milliseconds(200)) && error.isSilence)
     #expect("\(error)".contains("no connection within 0.2 seconds"), "\(error)")
+    // Beside an address that refuses at once it is still the one that costs the time.
+    let closed = SocketAddress(host: "127.0.0.1", port: 1)
+    let mute = SocketAddress(host: "127.0.0.1", port: port)
+    #expect(throws: RedisError.connectTimedOut(settings.address, .milliseconds(100))) {
+      _ = try RedisLink(settings, targets: [.tcp(mute), .tcp(closed)])
+    }
     #expect(begun.duration(to: .now) < .seconds(3))
   }
 

@@ -141,6 +141,16 @@ import Testing
     #expect(kind == .timeout || kind == .plaintext || kind == .protocolVersion)
   }
 
+  @Test func aServerThatSaysNothingIsToldFromOneThatRefuses() throws {
+    let fake = try FakeRedis(handlesGreeting: true) { _ in .nothing }
+    var settings = settings(fake.port)
+    settings.connectTimeout = .milliseconds(150)
+    let error = try #require(throws: RedisError.self) { _ = try RedisLink.connect(settings) }
+    #expect(error.isSilence && "\(error)".contains("the handshake was not done in time"))
+    let stranger = RedisError.encryption(settings.address, TLSFailure(.unknownCA, "unknown"))
+    #expect(!stranger.isSilence && !RedisError.closed.isSilence)
+  }
+
   @Test func largePipelinesPassInBothDirections() throws {
     let (redis, port) = try redis()
     defer { redis.kill() }

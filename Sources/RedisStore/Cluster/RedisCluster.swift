@@ -61,8 +61,7 @@ public struct RedisCluster<Transport: ClusterTransport> {
   public mutating func beginPass() {
     let now = transport.uptime()
     failures = failures.filter { _, failure in
-      guard case .timedOut = failure.reason else { return false }
-      return now < failure.at + Self.restAllowance
+      failure.reason.isSilence && now < failure.at + Self.restAllowance
     }
     retryEnd = transport.uptime() + Self.passAllowance
   }
@@ -185,7 +184,7 @@ public struct RedisCluster<Transport: ClusterTransport> {
   private func isAway(_ node: RedisAddress) -> Bool {
     guard let failure = failures[node] else { return false }
     // A link that broke may have been an old one: a fresh one is tried once.
-    if case .timedOut = failure.reason { return true }
+    if failure.reason.isSilence { return true }
     return failure.count > 1
   }
 

@@ -26,7 +26,8 @@ extension RedisLink {
           to: target, settings,
           deadline: Deadline(in: settings.connectTimeout / targets.count))
       } catch {
-        failure = error
+        // The one that cost the time: whoever tries again pays it again.
+        if !failure.isSilence { failure = error }
       }
     }
     throw failure

@@ -39,7 +39,7 @@ struct RedisSocket: ~Copyable {
       throw .connect(address, reason: error.reason)
     }
     guard try socket.ready(PollSet.writable, until: deadline) != 0 else {
-      throw .connect(address, reason: "no connection within \(deadline.allowance)")
+      throw .connectTimedOut(address, deadline.allowance)
     }
     let code = socket.descriptor.pendingError()
     guard code == 0 else { throw .connect(address, reason: SystemCalls.message(for: code)) }

@@ -10,6 +10,8 @@ public enum RedisError: Error, Hashable, Sendable {
   case lookup(host: String, reason: String)
   /// No connection.
   case connect(RedisAddress, reason: String)
+  /// No connection in time: nobody took it, and nobody refused it.
+  case connectTimedOut(RedisAddress, Duration)
   /// Redis did not answer in time.
   case timedOut(Duration)
   /// Redis closed the connection, or it was closed after an earlier error.
@@ -37,6 +39,8 @@ extension RedisError: CustomStringConvertible {
     case .lookup(let host, let reason):
       "no address is known for \(PrintableText.bounded(host)): \(reason)"
     case .connect(let address, let reason): "no connection to \(address): \(reason)"
+    case .connectTimedOut(let address, let allowance):
+      "no connection to \(address): no connection within \(allowance)"
     case .timedOut(let allowance): "no whole reply within \(allowance)"
     case .closed: "Redis closed the connection"
     case .sentinels(let reason): reason
@@ -47,6 +51,17 @@ extension RedisError: CustomStringConvertible {
     case .requestTooLarge(let what): "the request is too large: \(what)"
     case .replyTooLarge(let what): "the reply is too large: \(what)"
     case .refused(let command, let refusal): "\(command) was refused: \(refusal)"
+    }
+  }
+}
+
+extension RedisError {
+  /// Whether the other side said nothing until the time was over: the next attempt may take as long.
+  var isSilence: Bool {
+    switch self {
+    case .timedOut, .connectTimedOut: true
+    case .encryption(_, let failure): failure.kind == .timeout
+    default: false
     }
   }
 }

@@ -138,9 +138,10 @@ import Testing
   }
 
   /// Whoever waits for it holds up the others: one pass in a while, not each.
-  @Test func aNodeThatHangsIsLeftAloneForAWhile() throws {
+  @Test(arguments: VirtualCluster.Step.allCases)
+  func aNodeThatHangsIsLeftAloneForAWhile(step: VirtualCluster.Step) throws {
     var cluster = try cluster()
-    virtual.nodes[1].hangs = true
+    virtual.nodes[1].hangs = step
     let keys = (0..<3).map { Array(virtual.key(at: $0).utf8) }
     for _ in 0..<3 {
       cluster.beginPass()

@@ -1,3 +1,5 @@
+import TLS
+
 @testable import RedisStore
 
 /// A cluster of nodes that hold texts, in virtual time, with slots that move as a test says.
@@ -6,8 +8,8 @@ final class VirtualCluster {
     var texts: [[UInt8]: [UInt8]] = [:]
     var scripts: Set<[UInt8]> = []
     var isUp = true
-    /// Takes what comes and says nothing.
-    var hangs = false
+    /// Says nothing from that step on; nil: it answers.
+    var hangs: Step?
     var timesHung = 0
     /// Replies to everything in place of what it would say.
     var refuses: String?
@@ -16,6 +18,20 @@ final class VirtualCluster {
     /// The number of the failures that its next calls meet, as of an old link.
     var brokenCalls = 0
     var received: [String] = []
+  }
+
+  /// A step of an exchange with a node that has to wait for it.
+  enum Step: CaseIterable {
+    case connecting, encrypting, asking
+
+    /// The error that a link to `node` ends with.
+    func error(at node: RedisAddress) -> RedisError {
+      switch self {
+      case .connecting: .connectTimedOut(node, .milliseconds(500))
+      case .encrypting: .encryption(node, TLSFailure(.timeout, "nothing within 0.5 seconds"))
+      case .asking: .timedOut(.seconds(1))
+      }
+    }
   }
 
   let addresses: [RedisAddress]
@@ -160,10 +176,10 @@ struct VirtualTransport: ClusterTransport {
       guard let place = cluster.addresses.firstIndex(of: node), cluster.nodes[place].isUp else {
         return ClusterAnswer(.failure(.connect(node, reason: "Connection refused")))
       }
-      if cluster.nodes[place].hangs {
+      if let step = cluster.nodes[place].hangs {
         cluster.nodes[place].timesHung += 1
         cluster.time += .seconds(1)
-        return ClusterAnswer(.failure(.timedOut(.seconds(1))))
+        return ClusterAnswer(.failure(step.error(at: node)))
       }
       if cluster.nodes[place].brokenCalls > 0 {
         cluster.nodes[place].brokenCalls -= 1
