@@ -4,6 +4,7 @@ import Logging
 import NodeFixture
 import Reconciliation
 import RedisStore
+import Synchronization
 import Testing
 
 @testable import BudgetFleet
@@ -174,6 +175,14 @@ import Testing
     }
     #expect(delays == [.zero, .seconds(1)] + Array(repeating: .milliseconds(5), count: 3))
     #expect(status.claims.onDemand == 2 && status.passesSucceeded == 2)
+    #expect(link.begun == [.pass, .call, .call, .pass], "each has time of its own to try again")
+  }
+
+  @Test func anExchangeBetweenPassesHasTimeOfItsOwn() {
+    _ = run([.timePassed, .woken, .ending]) { wait in
+      if wait == 2 { fixture.member.mustTell.store(true, ordering: .relaxed) }
+    }
+    #expect(link.begun == [.pass, .call, .pass])
   }
 
   @Test func whenTwoAttemptsInARowFailNobodyWaits() {

@@ -36,7 +36,13 @@ final class ScriptedLink: FleetLink {
 
   func disconnect() { isConnected = false }
 
-  func beginPass() {}
+  /// The passes and calls that have begun, the first one first.
+  private(set) var begun: [Step] = []
+  enum Step { case pass, call }
+
+  func beginPass() { begun.append(.pass) }
+
+  func beginCall() { begun.append(.call) }
 
   func takeRenewal() -> Bool {
     defer { isRenewed = false }

@@ -43,6 +43,8 @@ final class ClusterFleetStore: FleetLink {
 
   func beginPass() { cluster.beginPass() }
 
+  func beginCall() { cluster.beginCall() }
+
   func connect() throws(RedisError) -> ServerFacts {
     try cluster.connect()
     // Each node is asked something, so that it has a link that told its facts.

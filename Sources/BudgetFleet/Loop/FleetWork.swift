@@ -96,6 +96,7 @@ struct FleetWork<Link: FleetLink> {
     var report: PassReport?
     defer { attempted(report) }
     do throws(PassFailure) {
+      link.beginCall()
       try connect()
       let called = try reconciler.callOnDemand(member, &link)
       report = called
@@ -158,6 +159,7 @@ struct FleetWork<Link: FleetLink> {
   /// The next pass tells what cannot be told now.
   private mutating func exchangeAlone() {
     guard link.isConnected else { return }
+    link.beginCall()
     do throws(PassFailure) {
       _ = try exchangeChanges()
     } catch {

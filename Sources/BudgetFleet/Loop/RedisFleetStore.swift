@@ -9,6 +9,9 @@ protocol FleetLink: ExchangeStore {
   /// A pass begins: whoever finds the servers looks whether they are still the ones.
   mutating func beginPass()
 
+  /// A call or an exchange between two passes begins: it has time of its own to find the servers.
+  mutating func beginCall()
+
   /// Makes a fresh link. Returns what the store said of itself.
   mutating func connect() throws(RedisError) -> ServerFacts
 
@@ -75,6 +78,9 @@ final class RedisFleetStore: FleetLink {
       self.askedAt = .now + Self.patience
     }
   }
+
+  /// Sentinels are asked before passes: one link goes nowhere else.
+  func beginCall() {}
 
   func connect() throws(RedisError) -> ServerFacts {
     link = nil

@@ -28,7 +28,7 @@ public struct RedisCluster<Transport: ClusterTransport> {
 
   /// The pauses between the rounds of one call.
   static var pauses: [Duration] { [.milliseconds(20), .milliseconds(40), .milliseconds(60)] }
-  /// How long one pass tries again in all.
+  /// How long one pass, or one call between passes, tries again in all.
   static var passAllowance: Duration { .seconds(2) }
   /// How often the map is asked for at most.
   static var mapInterval: Duration { .milliseconds(200) }
@@ -59,11 +59,16 @@ public struct RedisCluster<Transport: ClusterTransport> {
 
   /// A new pass begins: nodes that failed are tried again, those that hung a while later.
   public mutating func beginPass() {
+    failures = failures.filter { $0.value.reason.isSilence }
+    beginCall()
+  }
+
+  /// A call between two passes begins, which may be far apart: it has time of its own to try again, and
+  /// nodes that failed are tried again a while later.
+  public mutating func beginCall() {
     let now = transport.uptime()
-    failures = failures.filter { _, failure in
-      failure.reason.isSilence && now < failure.at + Self.restAllowance
-    }
-    retryEnd = transport.uptime() + Self.passAllowance
+    failures = failures.filter { now < $0.value.at + Self.restAllowance }
+    retryEnd = now + Self.passAllowance
   }
 
   /// Finds out who has which slots.

@@ -270,6 +270,26 @@ import Testing
     #expect(virtual.time - begun < .seconds(4))
   }
 
+  /// Passes may be far apart: a call between two of them tries again as a pass does.
+  @Test func aCallBetweenPassesHasTimeOfItsOwn() throws {
+    var cluster = try cluster()
+    let key = virtual.key(at: 0)
+    virtual.time += .seconds(3)
+    virtual.owners[RedisSlot.of(Array(key.utf8))] = 1
+    cluster.beginCall()
+    #expect(try cluster.evaluate(VirtualCluster.script, [call(key)])[0].array != nil)
+    // One that failed is left alone for a while, whatever calls there are; then it is tried again.
+    let away = virtual.key(at: 2)
+    virtual.nodes[2].brokenCalls = 2
+    for _ in 0..<2 {
+      cluster.beginCall()
+      #expect(isAway(try cluster.evaluate(VirtualCluster.script, [call(away)])[0]))
+    }
+    virtual.time += .seconds(2)
+    cluster.beginCall()
+    #expect(try cluster.evaluate(VirtualCluster.script, [call(away)])[0].array != nil)
+  }
+
   @Test func manyCommandsGoInPortions() throws {
     var cluster = try cluster()
     let keys = (0..<20_000).map { Array("k\($0)".utf8) }
