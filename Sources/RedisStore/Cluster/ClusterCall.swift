@@ -161,7 +161,7 @@ struct ClusterCall {
     case .ask:
       redirects.ask += 1
       if let redirect = RedisRedirect(refusal, from: node) {
-        asked[unit] = redirect.node
+        asked[unit] = map.node(at: redirect.node)
       } else {
         needsPause = true
       }

@@ -37,6 +37,11 @@ struct SlotMap: Equatable {
   /// The place in `nodes` of each slot's master; -1: nobody has it.
   private var owners = [Int8](repeating: -1, count: RedisSlot.count)
 
+  /// Nodes that are known by name, by the other addresses that they have: redirects go by those.
+  private var names: [RedisAddress: RedisAddress] = [:]
+  /// More names are not kept: a redirect to one of the others goes by its address.
+  private static let nameBound = 1_024
+
   /// Knows no master.
   init() {}
 
@@ -46,9 +51,12 @@ struct SlotMap: Equatable {
     return place < 0 ? nil : nodes[Int(place)]
   }
 
+  /// The node at an address that another one told: by its name, where nodes are known by names.
+  func node(at told: RedisAddress) -> RedisAddress { names[told] ?? told }
+
   /// A node said that another one has the slot. False: that would be one master too many.
-  mutating func move(_ slot: Int, to node: RedisAddress) -> Bool {
-    guard owners.indices.contains(slot), let place = place(of: node) else { return false }
+  mutating func move(_ slot: Int, to told: RedisAddress) -> Bool {
+    guard owners.indices.contains(slot), let place = place(of: node(at: told)) else { return false }
     owners[slot] = place
     return true
   }
@@ -73,35 +81,60 @@ extension SlotMap {
     for row in rows {
       guard let fields = row.array, fields.count >= 3, let first = fields[0].integer,
         let last = fields[1].integer, first >= 0, first <= last, last < RedisSlot.count,
-        let node = Self.node(fields[2], asked, byName: byName)
+        let master = ToldNode(fields[2], asked, byName: byName)
       else { throw .protocolViolation("a row of CLUSTER SLOTS names no slots or no node") }
-      guard let place = place(of: node) else {
+      guard let place = place(of: master.node) else {
         throw .replyTooLarge("a cluster of more than \(Self.nodeBound) masters")
       }
       for slot in first...last { owners[Int(slot)] = place }
+      note(master)
+      guard byName else { continue }
+      // A replica that becomes the master is redirected to before it stands in a map.
+      for field in fields[3...] { ToldNode(field, asked, byName: true).map { note($0) } }
     }
     guard !nodes.isEmpty else {
       throw .connect(asked, reason: "this node knows of nobody who has any slots of its cluster")
     }
   }
 
-  /// `[host, port, id, [name, value ...]]`; the host is missing, empty or `?` where it is not told.
-  private static func node(
-    _ value: RedisValue, _ asked: RedisAddress, byName: Bool
-  ) -> RedisAddress? {
+  private mutating func note(_ told: ToldNode) {
+    for address in told.addresses where names.count < Self.nameBound {
+      names[address] = told.node
+    }
+  }
+}
+
+/// A node as a row of CLUSTER SLOTS tells it: `[host, port, id, [name, value ...]]`. The host is missing,
+/// empty or `?` where it is not told.
+private struct ToldNode {
+  let node: RedisAddress
+  /// Its other addresses, where it is known by its name.
+  let addresses: [RedisAddress]
+
+  init?(_ value: RedisValue, _ asked: RedisAddress, byName: Bool) {
     guard let fields = value.array, fields.count >= 2, let number = fields[1].integer,
       let port = UInt16(exactly: number), port > 0
     else { return nil }
-    var host = fields[0].bytes.map { String(decoding: $0, as: UTF8.self) } ?? ""
-    if byName, fields.count > 3, let more = fields[3].array {
-      let texts = more.map { $0.bytes.map { String(decoding: $0, as: UTF8.self) } ?? "" }
-      if let place = texts.firstIndex(of: "hostname"), place + 1 < texts.count,
-        !texts[place + 1].isEmpty
-      {
-        host = texts[place + 1]
-      }
+    let host = Self.text(fields[0])
+    let details = byName && fields.count > 3 ? (fields[3].array ?? []).map(Self.text) : []
+    let name = Self.detail("hostname", of: details)
+    guard let node = RedisAddress(host: name ?? host, port: port, besides: asked) else {
+      return nil
     }
-    return RedisAddress(host: host, port: port, besides: asked)
+    self.node = node
+    let others = name == nil ? [] : [host, Self.detail("ip", of: details) ?? ""]
+    addresses = others.filter { !$0.isEmpty && $0 != "?" }.compactMap {
+      RedisAddress(host: $0, port: port, besides: asked)
+    }
+  }
+
+  private static func detail(_ name: String, of details: [String]) -> String? {
+    guard let place = details.firstIndex(of: name), place + 1 < details.count else { return nil }
+    return details[place + 1].isEmpty ? nil : details[place + 1]
+  }
+
+  private static func text(_ value: RedisValue) -> String {
+    value.bytes.map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 }
 

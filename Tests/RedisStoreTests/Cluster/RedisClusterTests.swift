@@ -290,6 +290,24 @@ import Testing
     #expect(try cluster.evaluate(VirtualCluster.script, [call(away)])[0].array != nil)
   }
 
+  /// A certificate bears the name, and redirects tell the address.
+  @Test func redirectsByAddressLeadToNodesKnownByName() throws {
+    let named = VirtualCluster(3, isNamed: true)
+    var cluster = Cluster(
+      seeds: [named.addresses[0]], clockKey: Array("budgetd:nodes".utf8), byName: true,
+      VirtualTransport(cluster: named))
+    try cluster.connect()
+    let key = named.key(at: 0)
+    let slot = RedisSlot.of(Array(key.utf8))
+    named.importing[slot] = 2
+    named.nodes[2].texts[Array(key.utf8)] = Array("there".utf8)
+    #expect(try cluster.perform([words("GET", key)]).replies == [.bytes(Array("there".utf8))])
+    #expect(cluster.redirects.ask == 1 && named.pauses.isEmpty)
+    (named.importing, named.owners[slot]) = ([:], 2)
+    #expect(try cluster.perform([words("GET", key)]).replies == [.bytes(Array("there".utf8))])
+    #expect(cluster.redirects.moved == 1 && named.pauses.isEmpty && cluster.nodes == (3, 0))
+  }
+
   @Test func manyCommandsGoInPortions() throws {
     var cluster = try cluster()
     let keys = (0..<20_000).map { Array("k\($0)".utf8) }

@@ -57,6 +57,28 @@ import Testing
     #expect(try map(nameless, byName: true).nodes == [.tcp(host: "10.0.0.1", port: 6_379)])
   }
 
+  @Test func redirectsAreReadByTheNamesOfTheMap() throws {
+    func node(_ ip: String, _ details: [String]) -> RedisValue {
+      .array([text(ip), .integer(6_379), text("id"), .array(details.map { text($0) })])
+    }
+    func at(_ host: String) -> RedisAddress { .tcp(host: host, port: 6_379) }
+    let master = node("10.0.0.1", ["hostname", "a.example", "ip", "10.1.0.1"])
+    let replica = node("10.0.0.2", ["hostname", "b.example"])
+    let nameless = node("10.0.0.3", ["hostname", ""])
+    let unread = RedisValue.array([.integer(1)])
+    let row = RedisValue.array([.integer(0), .integer(9), master, replica, nameless, unread])
+    var known = try map(row, byName: true)
+    let told = ["10.0.0.1", "10.1.0.1", "10.0.0.2", "10.0.0.3", "a.example"]
+    #expect(
+      told.map { known.node(at: at($0)) }
+        == ["a.example", "a.example", "b.example", "10.0.0.3", "a.example"].map(at))
+    // Another port is another node.
+    #expect(known.node(at: .tcp(host: "10.0.0.1", port: 1)) == .tcp(host: "10.0.0.1", port: 1))
+    let hasMoved = known.move(3, to: at("10.0.0.2"))
+    #expect(hasMoved && known.owner(of: 3) == at("b.example"))
+    #expect(try map(row).node(at: at("10.0.0.1")) == at("10.0.0.1"))
+  }
+
   @Test func anAnswerThatNamesNoSlotsIsRefused() {
     for reply in [
       RedisValue.array([]), .integer(1), .array([.array([])]),

@@ -34,7 +34,9 @@ final class VirtualCluster {
     }
   }
 
+  /// The nodes as their certificates have them.
   let addresses: [RedisAddress]
+  private let hosts: [String]
   let nodes: [Node]
   /// The place of each slot's owner; nil: nobody has it.
   var owners: [Int?]
@@ -51,8 +53,12 @@ final class VirtualCluster {
   static let digest = [UInt8](repeating: UInt8(ascii: "a"), count: 40)
   static let script = RedisScript("a script")
 
-  init(_ count: Int) {
-    addresses = (0..<count).map { .tcp(host: "10.0.0.\($0)", port: 6_379) }
+  /// `isNamed`: nodes are known by names, and tell of each other by address.
+  init(_ count: Int, isNamed: Bool = false) {
+    hosts = (0..<count).map { "10.0.0.\($0)" }
+    addresses = hosts.indices.map {
+      .tcp(host: isNamed ? "n\($0).example" : "10.0.0.\($0)", port: 6_379)
+    }
     nodes = (0..<count).map { _ in Node() }
     owners = (0..<RedisSlot.count).map { $0 * count / RedisSlot.count }
   }
@@ -136,9 +142,7 @@ final class VirtualCluster {
     return owner == place ? nil : Self.error("MOVED \(slot) \(text(owner))")
   }
 
-  func text(_ place: Int) -> String {
-    if case .tcp(let host, let port) = addresses[place] { "\(host):\(port)" } else { "" }
-  }
+  func text(_ place: Int) -> String { "\(hosts[place]):6379" }
 
   private static func error(_ text: String) -> RedisValue {
     .error(RedisRefusal(reply: Array(text.utf8)))
@@ -151,11 +155,13 @@ final class VirtualCluster {
     while first < RedisSlot.count {
       var last = first
       while last + 1 < RedisSlot.count, owners[last + 1] == owners[first] { last += 1 }
-      if let owner = owners[first], case .tcp(let host, let port) = addresses[owner] {
+      if let owner = owners[first], case .tcp(let name, let port) = addresses[owner] {
+        let host = RedisValue.bytes(Array(hosts[owner].utf8))
+        let names = ["hostname", name].map { RedisValue.bytes(Array($0.utf8)) }
         rows.append(
           .array([
             .integer(Int64(first)), .integer(Int64(last)),
-            .array([.bytes(Array(host.utf8)), .integer(Int64(port)), .bytes([])]),
+            .array([host, .integer(Int64(port)), .bytes([]), .array(names)]),
           ]))
       }
       first = last + 1
