@@ -269,8 +269,8 @@ if Context.environment["BUDGETD_FUZZ"] != nil {
     }
   }
   for (name, dependencies) in [
-    ("FuzzFrames", ["BudgetWire", "WholeRequests"]), ("FuzzReplies", ["RedisStore"]),
-    ("FuzzTLS", ["TLS"]),
+    ("FuzzFrames", ["BudgetWire", "WholeRequests"]),
+    ("FuzzReplies", ["BudgetModel", "Reconciliation", "RedisStore"]), ("FuzzTLS", ["TLS"]),
   ] {
     package.targets.append(
       .executableTarget(
