@@ -169,7 +169,8 @@ private struct AccessReader {
       add(node.line, "\(path).name", complaint)
       return nil
     }
-    return isNew("the name \(name)", node.line, "\(path).name") ? name : nil
+    let words = "the name \(name)"
+    return isNew(words, as: words, node.line, "\(path).name") ? name : nil
   }
 
   private mutating func role(
@@ -190,7 +191,7 @@ private struct AccessReader {
   /// The entries of a list, each of which may stand in the file once.
   private mutating func values<Value>(
     _ node: DocumentNode?, _ path: String,
-    _ read: (DocumentNode) -> Result<(value: Value, name: String), Complaint>
+    _ read: (DocumentNode) -> Result<Found<Value>, Complaint>
   ) -> [Value] {
     guard let node, !node.isNull else { return [] }
     guard let nodes = node.sequence else {
@@ -207,20 +208,30 @@ private struct AccessReader {
     for node in nodes {
       switch read(node) {
       case .success(let found):
-        if isNew(found.name, node.line, path) { values.append(found.value) }
+        if isNew(found.key, as: found.name, node.line, path) { values.append(found.value) }
       case .failure(let complaint): add(node.line, path, complaint.text)
       }
     }
     return values
   }
 
-  private mutating func isNew(_ name: String, _ line: Int, _ path: String) -> Bool {
-    guard let place = places[name] else {
-      places[name] = line
+  private mutating func isNew(
+    _ key: String, as name: String, _ line: Int, _ path: String
+  ) -> Bool {
+    guard let place = places[key] else {
+      places[key] = line
       return true
     }
     add(line, path, "\(name) stands in line \(place) already: it can be of one client only")
     return false
+  }
+
+  private struct Found<Value> {
+    let value: Value
+    /// The whole of it, which nothing else in the file has.
+    let key: String
+    /// In messages, where long ones are shortened: two that differ may look the same.
+    let name: String
   }
 
   private struct Complaint: Error {
@@ -229,9 +240,7 @@ private struct AccessReader {
     init(_ text: String) { self.text = text }
   }
 
-  private static func token(
-    _ node: DocumentNode
-  ) -> Result<(value: TokenDigest, name: String), Complaint> {
+  private static func token(_ node: DocumentNode) -> Result<Found<TokenDigest>, Complaint> {
     guard let digest = node.text.flatMap({ TokenDigest($0) }) else {
       // The value is not repeated: somebody may have written the token itself.
       return .failure(
@@ -239,12 +248,12 @@ private struct AccessReader {
           "this is not sha256: and 64 hexadecimal digits; budgetctl access new NAME makes a token "
             + "and its entry"))
     }
-    return .success((digest, "the token \(digest.text.prefix(15))..."))
+    let text = digest.text
+    return .success(
+      Found(value: digest, key: "token \(text)", name: "the token \(text.prefix(15))..."))
   }
 
-  private static func certificate(
-    _ node: DocumentNode
-  ) -> Result<(value: String, name: String), Complaint> {
+  private static func certificate(_ node: DocumentNode) -> Result<Found<String>, Complaint> {
     let kinds = ["uri:", "dns:", "cn:"]
     guard let text = node.text, let kind = kinds.first(where: { text.hasPrefix($0) }),
       text.utf8.count > kind.utf8.count, text.utf8.count <= 512
@@ -257,16 +266,17 @@ private struct AccessReader {
       return .failure(Complaint("\(node.words): a name with * is not one client's"))
     }
     let name = kind == "dns:" ? text.lowercased() : text
-    return .success((name, "the certificate \(DocumentProblem.quoted(name))"))
+    return .success(
+      Found(
+        value: name, key: "certificate \(name)",
+        name: "the certificate \(DocumentProblem.quoted(name))"))
   }
 
-  private static func user(
-    _ node: DocumentNode
-  ) -> Result<(value: UInt32, name: String), Complaint> {
+  private static func user(_ node: DocumentNode) -> Result<Found<UInt32>, Complaint> {
     guard case .integer(let digits) = node.value, let user = UInt32(digits), user != .max else {
       return .failure(
         Complaint("this is \(node.words): give the user's number, as id -u prints it"))
     }
-    return .success((user, "the user \(user)"))
+    return .success(Found(value: user, key: "user \(user)", name: "the user \(user)"))
   }
 }

@@ -189,6 +189,23 @@ private struct CountingGenerator: RandomNumberGenerator {
     #expect(found.contains { $0.hasPrefix("access.yaml:7:") && $0.contains(complaint) }, "\(found)")
   }
 
+  /// Messages shorten both; whether they are the same is another question.
+  @Test(arguments: [
+    (
+      "tokens: [sha256:\(String(repeating: "a1", count: 32))]",
+      "tokens: [sha256:\(String(repeating: "a1", count: 31))a2]"
+    ),
+    (
+      "certificates: ['uri:\(String(repeating: "x", count: 200))1']",
+      "certificates: ['uri:\(String(repeating: "x", count: 200))2']"
+    ),
+  ])
+  func whatDiffersInItsEndOnlyIsOfTwoClients(one: String, other: String) {
+    let found = problems(
+      client("name: a", "role: read", one) + "  - name: b\n    role: read\n    \(other)\n")
+    #expect(found.isEmpty, "\(found)")
+  }
+
   @Test func aNameStandsOnce() {
     let found = problems(
       "clients: [{name: a, role: read, users: [1]}, {name: a, role: read, users: [2]}]")
