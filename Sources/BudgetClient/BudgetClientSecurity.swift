@@ -15,6 +15,11 @@ public struct BudgetClientSecurity: Hashable, Sendable {
   public init() {}
 
   func context() throws(BudgetClientError) -> TLSContext {
+    guard serverName != "" else {
+      throw .notApplied(
+        .unusableSecurity(
+          "the server's name is empty: give the name in its certificate, or none for its host"))
+    }
     guard (certificate == nil) == (key == nil) else {
       throw .notApplied(.unusableSecurity("a certificate and its key go together"))
     }

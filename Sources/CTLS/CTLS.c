@@ -253,6 +253,8 @@ bool ctls_connect(
   SSL_set_connect_state(session->ssl);
   if (shown && SSL_set_tlsext_host_name(session->ssl, shown) != 1) return false;
   if (!name) return true;
+  // OpenSSL takes an empty name for none, and then verifies none.
+  if (!*name) return false;
   X509_VERIFY_PARAM *rules = SSL_get0_param(session->ssl);
   X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   return X509_VERIFY_PARAM_set1_ip_asc(rules, name) == 1 ||

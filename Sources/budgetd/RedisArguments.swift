@@ -52,6 +52,14 @@ struct RedisArguments: ParsableArguments {
       valueName: "full|chain|none"))
   var redisVerify: RedisEncryption.Verification?
 
+  func validate() throws {
+    if let redisServerName, redisServerName.isEmpty {
+      throw ValidationError(
+        "--redis-server-name '': give the name in Redis' certificates, or leave the option out "
+          + "where that is the host")
+    }
+  }
+
   /// The source of the Redis; throws if an option could not be meant.
   func choice() throws(ServerError) -> RedisChoice {
     let password = try password(redisPasswordFile, "redis-password-file", "BUDGETD_REDIS_PASSWORD")

@@ -174,6 +174,17 @@ import Testing
     #expect(lenient.clientIsUp)
   }
 
+  /// OpenSSL would verify no name at all.
+  @Test func anEmptyNameIsNoName() throws {
+    let failure = #expect(throws: TLSFailure.self) {
+      try Pair(serverContext(), clientContext(), name: "")
+    }
+    #expect(failure?.kind == .name)
+    let lenient = try Pair(serverContext(), clientContext(nil, .chain), name: "")
+    lenient.settle()
+    #expect(lenient.clientIsUp, "where names do not count, none is needed")
+  }
+
   private func clientContext(
     _ identity: TestCertificates.Identity?, _ verification: TLSContext.Client.Verification
   ) throws -> TLSContext {

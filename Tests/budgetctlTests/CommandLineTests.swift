@@ -86,6 +86,7 @@ import Testing
     ["record", "--provider", "p", "--cost", "9000000001"], ["record", "--provider", "p"],
     ["--timeout", "0", "ping"], ["ping", "--timeout", "1e9"], ["budgets", "--interval", "0"],
     ["budgets", "--output", "yaml"], ["check-config"],
+    ["ping", "--server-name", ""], ["--server-name", "", "ping"],
     ["access", "new", "a"], ["access", "new", "a b", "--role", "read"],
     ["access", "new", "a", "--role", "root"], ["nonsense"],
   ])

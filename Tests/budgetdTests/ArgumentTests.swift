@@ -33,6 +33,14 @@ import Testing
     #expect(refusal(BoundArguments.self, arguments) == text)
   }
 
+  @Test func anEmptyNameOfRedisIsNone() {
+    #expect(
+      refusal(RedisArguments.self, ["--redis-server-name", ""])
+        == "--redis-server-name '': give the name in Redis' certificates, or leave the option out "
+        + "where that is the host")
+    #expect(refusal(RedisArguments.self, ["--redis-server-name", "n"]) == "accepted")
+  }
+
   @Test func boundsReachTheServer() throws {
     let arguments = try BoundArguments.parse([
       "--max-connections", "7", "--max-request-bytes", "2048", "--max-tags", "9", "--lanes", "3",

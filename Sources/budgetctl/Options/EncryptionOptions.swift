@@ -28,6 +28,14 @@ struct EncryptionOptions: ParsableArguments {
     help: ArgumentHelp("The key of --tls-cert, in PEM.", valueName: "file"), completion: .file())
   var tlsKey: String?
 
+  func validate() throws {
+    if let serverName, serverName.isEmpty {
+      throw ValidationError(
+        "--server-name '': give the name in the server's certificate, or leave the option out "
+          + "where that is the host of --server")
+    }
+  }
+
   /// As these options say, else those that stood before the subcommand, else the environment; nil:
   /// in the clear.
   func security(

@@ -176,12 +176,18 @@ import Testing
   @Test func settingsThatCannotBeAreSaidAtTheStart() throws {
     var secure = RouterSettings()
     secure.security = BudgetClientSecurity()
+    var nameless = secure
+    nameless.security?.serverName = ""
     for (addresses, settings, words) in [
       ("", RouterSettings(), "no address is given: give host:port or unix:PATH"),
       ("h", RouterSettings(), "'h' is not an address: give host:port or unix:PATH"),
       ("h:0", RouterSettings(), "'h:0' is not an address: give host:port or unix:PATH"),
       ("h:1, unix:", RouterSettings(), "'unix:' is not an address: give host:port or unix:PATH"),
       ("unix:/s", secure, "unix:/s is not encrypted: leave tls_ca away, or give host:port"),
+      (
+        "h:1", nameless,
+        "the server's name is empty: give the name in its certificate, or none for its host"
+      ),
     ] {
       #expect(throws: RouterError.invalid(words)) {
         try RouterClient(addresses, onUnavailable: .open, settings: settings)
