@@ -73,7 +73,13 @@ public final class HTTPReply: Sendable {
   /// Sends the answer, from any thread. Only the first one counts; where the connection is gone,
   /// none.
   public func send(_ response: HTTPResponse) {
+    refuse(response, after: .zero)
+  }
+
+  /// The same, `delay` from now. While it waits its connection makes room for the next as soon as all
+  /// are taken, without an answer then: that tells a guesser nothing sooner, and keeps no probe out.
+  public func refuse(_ response: HTTPResponse, after delay: Duration) {
     if isSent.exchange(true, ordering: .relaxed) { return }
-    inbox.post(response, to: connection)
+    inbox.post(response, to: connection, after: delay)
   }
 }

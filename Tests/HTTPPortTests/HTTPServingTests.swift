@@ -164,6 +164,35 @@ import Testing
     #expect(try second.answer()?.status == 200)
   }
 
+  /// Whoever shows wrong tokens on every connection there may be keeps no probe out.
+  @Test func whatWaitsForItsRefusalMakesRoomAtOnce() async throws {
+    let serving = try Serving { $0.connections = 4 }
+    let guessers = try (0..<4).map { _ in try serving.peer() }
+    for guesser in guessers { try guesser.ask("/refused") }
+    try await eventually("all wait") { serving.site.refused == 4 }
+    let began = SystemCalls.monotonicNanoseconds()
+    for _ in 0..<20 {
+      let probe = try serving.peer()
+      try probe.ask("/probe")
+      #expect(try probe.answer()?.body == "GET /probe \n")
+    }
+    // Were it not for the rule each that asked would have stayed for a second.
+    let took = SystemCalls.monotonicNanoseconds() - began
+    #expect(took < 900_000_000, "\(took) ns")
+    #expect(try guessers[0].isEnded())
+    #expect(!serving.site.answered.contains { $0.status == .unauthorized })
+  }
+
+  @Test func aRefusalComesWhenItIsDue() throws {
+    let peer = try Serving().peer()
+    let began = SystemCalls.monotonicNanoseconds()
+    try peer.ask("/refused-soon")
+    #expect(try peer.answer()?.status == 401)
+    #expect(SystemCalls.monotonicNanoseconds() - began >= 50_000_000)
+    try peer.ask("/next")
+    #expect(try peer.answer()?.body == "GET /next \n")
+  }
+
   @Test func aRequestThatDoesNotEndIsEnded() throws {
     let serving = try Serving { $0.requestDuration = .milliseconds(50) }
     let peer = try serving.peer()

@@ -1,6 +1,7 @@
 import Glibc
 import Locks
 import Sockets
+import Synchronization
 import Testing
 
 @testable import HTTPPort
@@ -124,7 +125,7 @@ final class WebPeer {
 }
 
 /// Says back what it was asked; keeps what it is told to keep. `/late` is answered by the test,
-/// `/never` is let go, `/long` is more than a socket takes at once.
+/// `/never` is let go, `/refused` waits a minute, `/refused-soon` a moment, `/long` is more than a socket takes at once.
 final class EchoSite: HTTPSite {
   struct Answered: Equatable {
     var path: String?
@@ -133,12 +134,15 @@ final class EchoSite: HTTPSite {
 
   private let kept = Locked<[HTTPReply]>([])
   private let log = Locked<[Answered]>([])
+  private let refusedCount = Atomic<Int>(0)
   private let long = HTTPBody([UInt8](repeating: UInt8(ascii: "l"), count: longBytes))
 
   static let longBytes = 8 << 20
 
   /// The responses that began to go out.
   var answered: [Answered] { log.withLock { $0 } }
+  /// Requests that were refused, for later.
+  var refused: Int { refusedCount.load(ordering: .relaxed) }
   /// Requests to `/late` that wait.
   var waiting: Int { kept.withLock { $0.count } }
 
@@ -146,9 +150,16 @@ final class EchoSite: HTTPSite {
     switch request.path {
     case "/late": kept.withLock { $0.append(reply) }
     case "/never": break
+    case "/refused": refuse(reply, after: .seconds(60))
+    case "/refused-soon": refuse(reply, after: .milliseconds(50))
     case "/long": reply.send(HTTPResponse(contentType: "text/plain", body: long))
     default: reply.send(.text("\(request.method) \(request.path) \(request.query)"))
     }
+  }
+
+  private func refuse(_ reply: HTTPReply, after delay: Duration) {
+    reply.refuse(.text("no", status: .unauthorized), after: delay)
+    refusedCount.add(1, ordering: .relaxed)
   }
 
   func answered(path: String?, status: HTTPStatus) {

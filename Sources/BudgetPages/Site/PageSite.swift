@@ -1,5 +1,4 @@
 import BudgetModel
-import Dispatch
 import HTTPPort
 import Locks
 
@@ -35,8 +34,6 @@ final class PageSite: HTTPSite {
   /// Waits for the ledger's thread, and that for the disk: no other page waits with it.
   private let historyRendering = SharedRendering(label: "budgetd.pages.history")
   private let counts: PageCounts
-  /// Refusals of wrong tokens wait here.
-  private static let later = DispatchQueue(label: "budgetd.pages.refusals", qos: .utility)
 
   init(_ sources: PageSources) {
     self.sources = sources
@@ -56,11 +53,7 @@ final class PageSite: HTTPSite {
     switch verdict {
     case .allowed: show(path, request, reply)
     case .denied(let why): reply.send(.text(why, status: .forbidden))
-    case .unknown(.zero): reply.send(.unknownClient)
-    case .unknown(let delay):
-      Self.later.asyncAfter(deadline: .now() + .nanoseconds(Int(delay.nanoseconds))) {
-        reply.send(.unknownClient)
-      }
+    case .unknown(let delay): reply.refuse(.unknownClient, after: delay)
     }
   }
 

@@ -31,6 +31,11 @@ struct ConnectionStanding: Equatable {
       requestedAt: requestedAt, yieldsFrom: min(startedAt + timeToAnswer, progressAt + timeToAsk))
   }
 
+  /// The site has refused it, and the refusal waits.
+  static func refused(requestedAt: Int64) -> ConnectionStanding {
+    ConnectionStanding(requestedAt: requestedAt, yieldsFrom: 0)
+  }
+
   /// All was said.
   static func lingering(requestedAt: Int64) -> ConnectionStanding {
     ConnectionStanding(requestedAt: requestedAt, yieldsFrom: 0)

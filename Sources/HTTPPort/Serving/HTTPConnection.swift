@@ -31,6 +31,12 @@ final class HTTPConnection {
     var isSent: Bool { sent == byteCount }
   }
 
+  /// A refusal that is not to come at once.
+  struct Refusal {
+    let response: HTTPResponse
+    let dueAt: Int64
+  }
+
   let id: HTTPConnectionID
   let socket: Descriptor
   /// The address at its other end, in numbers; empty: it is not known.
@@ -49,6 +55,8 @@ final class HTTPConnection {
   var reader: RequestReader
   /// The request that waits for the site.
   var request: HTTPRequest?
+  /// The site's answer, while it waits.
+  var refusal: Refusal?
   var outgoing: Outgoing?
   /// When its last request was whole; before the first one, when it was opened.
   var requestedAt: Int64
@@ -92,6 +100,7 @@ final class HTTPConnection {
   var standing: ConnectionStanding {
     switch phase {
     case .reading: .asking(since: idleSince, requestedAt: requestedAt)
+    case .answering where refusal != nil: .refused(requestedAt: requestedAt)
     case .answering, .closed: .answering(requestedAt: requestedAt)
     case .writing:
       .reading(
@@ -122,10 +131,11 @@ final class HTTPConnection {
       let whole = (outgoing?.startedAt ?? progressAt) + bounds.responseDuration.nanoseconds
       return (min(whole, progressAt + bounds.stallDuration.nanoseconds), .response)
     case .lingering: return (lingerUntil, .linger)
+    case .answering where refusal != nil: return refusal.map { ($0.dueAt, .refusal) }
     case .answering, .closed: return nil
     }
   }
 
   /// The part that took too long.
-  enum Overdue { case request, idle, response, linger }
+  enum Overdue { case request, idle, response, linger, refusal }
 }

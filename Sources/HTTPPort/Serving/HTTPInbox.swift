@@ -9,8 +9,15 @@ struct HTTPConnectionID: Hashable, Sendable {
 
 /// Mail from other threads to the port's thread. Posting costs a short lock and a ring.
 final class HTTPInbox: Sendable {
+  struct Answer {
+    let connection: HTTPConnectionID
+    let response: HTTPResponse
+    /// How long it waits before it goes out.
+    let delay: Duration
+  }
+
   struct Mail {
-    var answers: [(connection: HTTPConnectionID, response: HTTPResponse)] = []
+    var answers: [Answer] = []
     var mustStop = false
   }
 
@@ -30,10 +37,13 @@ final class HTTPInbox: Sendable {
     }
   }
 
-  func post(_ response: HTTPResponse, to connection: HTTPConnectionID) {
+  func post(
+    _ response: HTTPResponse, to connection: HTTPConnectionID, after delay: Duration = .zero
+  ) {
+    let answer = Answer(connection: connection, response: response, delay: delay)
     let isTaken = state.withLock { state in
       if state.isClosed { return false }
-      state.mail.answers.append((connection, response))
+      state.mail.answers.append(answer)
       return true
     }
     if isTaken { wakeup.ring() }

@@ -10,6 +10,8 @@ extension HTTPLoop {
       switch deadline.what {
       case .request: refuse(connection, .timedOut)
       case .idle, .linger: close(connection)
+      case .refusal:
+        if let refusal = connection.refusal { begin(refusal.response, on: connection) }
       case .response:
         counters.count(.stallTime)
         close(connection)

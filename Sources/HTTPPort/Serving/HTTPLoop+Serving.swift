@@ -78,6 +78,7 @@ extension HTTPLoop {
     let isFull = openCount >= bounds.connections && someoneWaits
     let keepsAlive = request?.keepsAlive == true && endsAt == nil && !isFull
     connection.request = nil
+    connection.refusal = nil
     connection.phase = .writing
     connection.progressAt = now
     connection.outgoing = HTTPConnection.Outgoing(

@@ -110,9 +110,15 @@ final class HTTPLoop {
   private func takeMail() {
     guard pollSet.events(at: 0) != 0 else { return }
     let mail = inbox.take()
-    for (id, response) in mail.answers {
-      guard let connection = connection(id), connection.phase == .answering else { continue }
-      begin(response, on: connection)
+    for answer in mail.answers {
+      guard let connection = connection(answer.connection), connection.phase == .answering
+      else { continue }
+      if answer.delay > .zero {
+        let dueAt = SystemCalls.monotonicNanoseconds() + answer.delay.nanoseconds
+        connection.refusal = HTTPConnection.Refusal(response: answer.response, dueAt: dueAt)
+      } else {
+        begin(answer.response, on: connection)
+      }
     }
     if mail.mustStop, endsAt == nil { beginStopping() }
   }
