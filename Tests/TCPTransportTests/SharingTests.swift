@@ -88,6 +88,56 @@ extension TCPServerTests {
     #expect(server.counters.stoppedByRate > 0)
   }
 
+  /// One that asks and resets the connection before it hears anything.
+  private func askAndReset(_ server: TCPServer, frames: Int) throws {
+    let peer = try TestPeer(to: server.localAddress)
+    try peer.send((0..<frames).flatMap { frame("\($0)") })
+    peer.resetWhenClosed()
+  }
+
+  /// All that came before the reset is handled, and no reply can be sent: the cost is still its own.
+  @Test func theNextClientDoesNotPayForOneThatWasLost() async throws {
+    var bounds = TransportBounds.standard
+    (bounds.perClient.costPerSecond, bounds.turnDuration) = (10, .seconds(10))
+    let log = EchoLog()
+    let server = try TCPServer(address: SocketAddress("127.0.0.1:0"), bounds: bounds, lanes: 1) {
+      _, _ in EchoHandler(log)
+    }
+    // Before anything is accepted: the reset is there when the first reply goes out.
+    try askAndReset(server, frames: 500)
+    server.start()
+    try await eventually("handled") { log.handled == 500 && server.counters.connectionsOpen == 0 }
+    let began = MonotonicInstant.now()
+    let other = try TestPeer(to: server.localAddress)
+    for index in 0..<3 {
+      try other.send(frame("\(index)"))
+      #expect(text(try other.receive()) == "\(index)")
+    }
+    let took = MonotonicInstant.now().duration(since: began)
+    #expect(took < .seconds(5), "it rested for another's 500: \(took)")
+  }
+
+  /// Neither a frame over the bound in the same turn nor a new connection makes records free.
+  @Test func whoConnectsAnewRestsAsBefore() async throws {
+    let log = EchoLog(oneClient: true)
+    let server = try echoServer(log, lanes: 1) {
+      ($0.perClient.costPerSecond, $0.turnDuration) = (500, .seconds(10))
+    }
+    let began = MonotonicInstant.now()
+    let first = try TestPeer(to: server.localAddress)
+    try first.send((0..<1_000).flatMap { frame("\($0)") } + header(.max))
+    for index in 0..<1_000 { #expect(text(try first.receive()) == "\(index)") }
+    #expect(text(try first.receive())?.hasPrefix("refused") == true)
+    first.finishSending()
+    try await eventually("it has gone") { server.counters.connectionsOpen == 0 }
+    let second = try TestPeer(to: server.localAddress)
+    try second.send(frame("again"))
+    #expect(text(try second.receive()) == "again")
+    // 1,000 in all, of which the first 500 are free.
+    let took = MonotonicInstant.now().duration(since: began)
+    #expect(took > .milliseconds(950), "\(took)")
+  }
+
   @Test func nothingIsCountedWhereNothingIsBounded() throws {
     let server = try echoServer()
     let peer = try TestPeer(to: server.localAddress)
@@ -128,13 +178,58 @@ extension TCPServerTests {
     var bounds = ShareBounds()
     bounds.connections = 1
     let shares = ClientShares(bounds, inboxes: [])
-    let share = try #require(shares.join("a"))
-    #expect(shares.join("a") == nil)
-    #expect(shares.join("b") != nil)
+    let share = try #require(shares.join("a", at: at(0)))
+    #expect(shares.join("a", at: at(0)) == nil)
+    #expect(shares.join("b", at: at(0)) != nil)
     #expect(shares.count == 2)
-    shares.leave(share, requests: 0, unsent: 0)
+    shares.leave(share, requests: 0, unsent: 0, at: at(0))
     #expect(shares.count == 1)
-    #expect(shares.join("a") != nil)
+    #expect(shares.join("a", at: at(0)) != nil)
+  }
+
+  private func shares(perSecond: Int) -> ClientShares {
+    var bounds = ShareBounds()
+    bounds.costPerSecond = perSecond
+    return ClientShares(bounds, inboxes: [])
+  }
+
+  /// Connecting anew brings no new second.
+  @Test func aClientKeepsItsRateHoweverItConnects() throws {
+    let shares = shares(perSecond: 200)
+    var now = at(0)
+    for _ in 0..<20 {
+      let share = try #require(shares.join("a", at: now))
+      now = share.restsUntil(at: now) ?? now
+      _ = share.spend(200, at: now)
+      shares.leave(share, requests: 0, unsent: 0, at: now)
+    }
+    #expect((at(18_000)...at(19_000)).contains(now), "\(now)")
+    // Once it has its second again, nothing is left of it.
+    let last = try #require(shares.join("a", at: at(60_000)))
+    shares.leave(last, requests: 0, unsent: 0, at: at(60_000))
+    #expect(shares.count == 0)
+  }
+
+  @Test func soManyAreRememberedThatHaveLeft() throws {
+    let shares = shares(perSecond: 100)
+    var most = 0
+    for number in 0..<20_000 {
+      let share = try #require(shares.join("client \(number)", at: at(0)))
+      _ = share.spend(number == 0 ? 1_000 : 1, at: at(0))
+      shares.leave(share, requests: 0, unsent: 0, at: at(0))
+      most = max(most, shares.count)
+    }
+    #expect(most == ClientShares.mostLeft && shares.count > ClientShares.mostLeft / 4)
+    // The one that owes the most is among them.
+    let share = try #require(shares.join("client 0", at: at(0)))
+    #expect(share.restsUntil(at: at(0)) == at(9_000))
+    // One that comes back is not counted among those that left.
+    shares.leave(share, requests: 0, unsent: 0, at: at(0))
+    for number in 0..<20_000 {
+      let share = try #require(shares.join("client \(number)", at: at(0)))
+      shares.leave(share, requests: 0, unsent: 0, at: at(20_000))
+    }
+    #expect(shares.count <= ClientShares.mostLeft)
   }
 
   @Test func aQuarterIsRoom() {

@@ -143,7 +143,7 @@ extension Lane {
     connection.dropHeld()
     connection.sendQueue.removeAll()
     countHeld(by: connection)
-    sharing?.leave(connection)
+    sharing?.leave(connection, at: .now())
     connections[connection.id.slot] = nil
     freeSlots.append(connection.id.slot)
     liveConnections -= 1

@@ -154,6 +154,7 @@ extension Lane {
         if connection.share != nil { countShare(of: connection) }
       case .introduced:
         connection.times.introduceBy = nil
+        charge(connection, at: now)
         if !join(connection, at: now) { return offset }
       case .closeAfterReply:
         connection.requestsUnderWay += 1
@@ -167,6 +168,7 @@ extension Lane {
         return offset
       }
       if output.count >= Self.gatheredBytes {
+        charge(connection, at: now)
         transmit(&output, to: connection, at: now)
         if connection.phase != .open { return offset }
       }
@@ -187,10 +189,10 @@ extension Lane {
   private func endTurn(
     _ connection: Connection, at now: MonotonicInstant, output: inout [UInt8]
   ) {
+    charge(connection, at: now)
     if !output.isEmpty { transmit(&output, to: connection, at: now) }
     handler.turnEnded()
     giveBack(&output)
-    if let share = connection.share { spend(share, on: connection, at: now) }
     connection.times.lastActivity = now
     settle(connection, at: now)
   }

@@ -5,7 +5,7 @@ extension Lane {
   /// is told so.
   func join(_ connection: Connection, at now: MonotonicInstant) -> Bool {
     guard let sharing else { return true }
-    if sharing.join(connection, handler.client(of: connection.id)) { return true }
+    if sharing.join(connection, handler.client(of: connection.id), at: now) { return true }
     LaneCounters.add(1, to: counters.refusedOfClient)
     refuse(connection, .tooManyOfClient(bound: sharing.shares.bounds.connections), at: now)
     return false
@@ -17,10 +17,12 @@ extension Lane {
     if sharing?.count(connection) == true { LaneCounters.add(1, to: counters.stoppedByClient) }
   }
 
-  /// Takes what a turn cost from the client's second.
-  func spend(_ share: ClientShare, on connection: Connection, at now: MonotonicInstant) {
-    let cost = handler.turnCost()
-    guard connection.phase == .open, let until = share.spend(cost, at: now) else { return }
+  /// Takes the cost of the frames handled from the second of their client: before anything that may end
+  /// the connection or change whose it is, or the cost would be nobody's, or the next one's.
+  @inline(__always)
+  func charge(_ connection: Connection, at now: MonotonicInstant) {
+    let until = connection.share?.spend(handler.turnCost(), at: now)
+    guard let until, connection.phase == .open else { return }
     LaneCounters.add(1, to: counters.stoppedByRate)
     connection.times.restsUntil = until
   }

@@ -55,43 +55,87 @@ final class ClientShare: Sendable {
     guard bounds.costPerSecond > 0, cost > 0 else { return nil }
     return bucket.withLock { $0.take(cost, at: now) }
   }
+
+  /// Until when the client rests for what it did; nil: it may go on.
+  func restsUntil(at now: MonotonicInstant) -> MonotonicInstant? {
+    guard bounds.costPerSecond > 0 else { return nil }
+    return bucket.withLock { $0.take(0, at: now) }
+  }
+
+  /// How much of its second the client has not used, from 1; below 0 it rests.
+  func leftOfSecond(at now: MonotonicInstant) -> Double {
+    guard bounds.costPerSecond > 0 else { return 1 }
+    return bucket.withLock { $0.fullness(at: now) }
+  }
 }
 
-/// The shares of all clients that are connected.
+/// The shares of all clients that are connected, and of those that left with part of their second used:
+/// else whoever connects anew would begin a new one.
 final class ClientShares: Sendable {
+  private struct State {
+    var entries: [String: (share: ClientShare, connections: Int)] = [:]
+    /// How many of them are of clients that have left.
+    var left = 0
+  }
+
   let bounds: ShareBounds
   private let inboxes: [LaneInbox]
-  private let entries = Locked<[String: (share: ClientShare, connections: Int)]>([:])
+  private let state = Locked(State())
+
+  /// How many clients that have left are remembered.
+  static let mostLeft = 4_096
 
   init(_ bounds: ShareBounds, inboxes: [LaneInbox]) {
     self.bounds = bounds
     self.inboxes = inboxes
   }
 
-  /// How many clients are connected.
-  var count: Int { entries.withLock { $0.count } }
+  /// How many clients are connected, or have left and are remembered.
+  var count: Int { state.withLock { $0.entries.count } }
 
   /// Takes a connection into its client's share; nil: the client has all it may.
-  func join(_ name: String) -> ClientShare? {
-    entries.withLock { entries in
-      var entry =
-        entries[name] ?? (ClientShare(name: name, bounds, at: .now()), connections: 0)
+  func join(_ name: String, at now: MonotonicInstant) -> ClientShare? {
+    state.withLock { state in
+      let known = state.entries[name]
+      var entry = known ?? (ClientShare(name: name, bounds, at: now), connections: 0)
       guard bounds.connections == 0 || entry.connections < bounds.connections else { return nil }
+      if known != nil, entry.connections == 0 { state.left -= 1 }
       entry.connections += 1
-      entries[name] = entry
+      state.entries[name] = entry
       return entry.share
     }
   }
 
   /// A connection leaves its client's share, with what it used of it.
-  func leave(_ share: ClientShare, requests: Int, unsent: Int) {
+  func leave(_ share: ClientShare, requests: Int, unsent: Int, at now: MonotonicInstant) {
     share.change(requests: -requests, unsent: -unsent)
-    entries.withLock { entries in
-      guard let entry = entries[share.name] else { return }
-      let left = entry.connections - 1
-      entries[share.name] = left > 0 ? (entry.share, left) : nil
+    state.withLock { state in
+      guard let entry = state.entries[share.name] else { return }
+      let connections = entry.connections - 1
+      guard connections == 0, share.leftOfSecond(at: now) >= 1 else {
+        state.entries[share.name] = (entry.share, connections)
+        if connections == 0 {
+          state.left += 1
+          if state.left > Self.mostLeft { Self.forget(&state, at: now) }
+        }
+        return
+      }
+      state.entries[share.name] = nil
     }
     wake(share)
+  }
+
+  /// Forgets the half of the clients that have left which used the least, or have their second again.
+  /// Half, so that it is not done for each that leaves.
+  private static func forget(_ state: inout State, at now: MonotonicInstant) {
+    let gone = state.entries.values.compactMap { entry in
+      entry.connections == 0
+        ? (name: entry.share.name, unused: entry.share.leftOfSecond(at: now)) : nil
+    }.sorted { $0.unused < $1.unused }
+    for (place, client) in gone.enumerated() where place >= mostLeft / 2 || client.unused >= 1 {
+      state.entries[client.name] = nil
+      state.left -= 1
+    }
   }
 
   /// Has those who wait for room looked at again, if there is some.
@@ -108,21 +152,23 @@ struct LaneShares {
 
   /// Takes a connection into the share of `name`, out of the one that it was in. False: the client
   /// has as many connections as it may.
-  func join(_ connection: Connection, _ name: String) -> Bool {
+  func join(_ connection: Connection, _ name: String, at now: MonotonicInstant) -> Bool {
     if connection.share?.name == name { return true }
-    leave(connection)
-    guard let share = shares.join(name) else { return false }
+    leave(connection, at: now)
+    guard let share = shares.join(name, at: now) else { return false }
     connection.share = share
+    // A client that rests does so on every connection that it makes.
+    connection.times.restsUntil = share.restsUntil(at: now)
     count(connection)
     return true
   }
 
-  func leave(_ connection: Connection) {
+  func leave(_ connection: Connection, at now: MonotonicInstant) {
     guard let share = connection.share else { return }
     connection.share = nil
     connection.isOverShare = false
     shares.leave(
-      share, requests: connection.sharedRequests, unsent: connection.sharedUnsent)
+      share, requests: connection.sharedRequests, unsent: connection.sharedUnsent, at: now)
     (connection.sharedRequests, connection.sharedUnsent) = (0, 0)
   }
 

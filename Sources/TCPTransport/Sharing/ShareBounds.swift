@@ -35,10 +35,18 @@ struct RateBucket {
     filledAt = now
   }
 
+  /// How full it is at `now`, from 1; below 0 it is owed to.
+  func fullness(at now: MonotonicInstant) -> Double {
+    min(perSecond, level + filled(until: now)) / perSecond
+  }
+
+  private func filled(until now: MonotonicInstant) -> Double {
+    Double(max(0, now.duration(since: filledAt).nanoseconds)) / 1e9 * perSecond
+  }
+
   /// Takes `cost` out; says until when nothing more may be taken, nil: it is not empty.
   mutating func take(_ cost: Int, at now: MonotonicInstant) -> MonotonicInstant? {
-    let elapsed = Double(max(0, now.duration(since: filledAt).nanoseconds)) / 1e9
-    level = min(perSecond, level + elapsed * perSecond) - Double(cost)
+    level = min(perSecond, level + filled(until: now)) - Double(cost)
     filledAt = max(filledAt, now)
     guard level < 0 else { return nil }
     return now.advanced(byNanoseconds: Int64((-level / perSecond * 1e9).rounded(.up)))
