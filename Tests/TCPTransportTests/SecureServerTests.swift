@@ -75,6 +75,83 @@ import Testing
     try await eventually("answered") { inbox.frames.withLock { $0.count } == 1 }
   }
 
+  /// A client of which the test says what goes out in one write.
+  private final class HandMadeClient {
+    private let peer: TestPeer
+    private var session: TLSSession
+    /// Encrypted, and not sent yet.
+    private var unsent: [UInt8] = []
+
+    /// Does the handshake, but for the client's last message, which is unsent.
+    init(of server: TCPServer, _ security: ClientSecurity) throws {
+      peer = try TestPeer(to: server.localAddress)
+      session = try TLSSession(connecting: security.context, to: "127.0.0.1", toSend: &unsent)
+      while !session.isEstablished {
+        try send()
+        _ = try #require(try received())
+      }
+    }
+
+    func send() throws {
+      try peer.send(unsent)
+      unsent = []
+    }
+
+    func seal(_ bytes: [UInt8]) { #expect(session.seal(bytes[...], toSend: &unsent)) }
+
+    func sayGoodbye() { session.end(toSend: &unsent) }
+
+    /// The next bytes, decrypted; nil at the end.
+    private func received() throws -> [UInt8]? {
+      guard let sealed = try peer.receiveBytes() else { return nil }
+      var room = [UInt8](repeating: 0, count: sealed.count + TLSSession.extraBytes)
+      var span = room.mutableSpan
+      var raw = unsafe span.mutableBytes
+      let (count, outcome) = unsafe session.open(
+        sealed.span.bytes, into: &raw, toSend: &unsent)
+      if case .failed(let failure) = outcome { throw failure }
+      return Array(room[..<count])
+    }
+
+    /// All that comes until the end.
+    func rest() throws -> [UInt8] {
+      var bytes: [UInt8] = []
+      while let more = try received() { bytes += more }
+      return bytes
+    }
+  }
+
+  /// The goodbye comes in the same read as more frames than one turn takes, or as the handshake's end.
+  @Test(arguments: [(3_000, false), (3_000, true), (100, true)])
+  func framesBeforeAGoodbyeAreAnswered(count: Int, withTheHandshake: Bool) async throws {
+    let log = EchoLog()
+    let server = try server(context(), log)
+    let client = try HandMadeClient(of: server, clientSecurity())
+    if !withTheHandshake {
+      try client.send()
+      try await eventually("adopted") { server.counters.connectionsAccepted == 1 }
+    }
+    let frames = (0..<count).flatMap { frame("\($0)") }
+    client.seal(frames)
+    client.sayGoodbye()
+    try client.send()
+    let answers = try client.rest()
+    #expect(answers == frames, "\(answers.count) of \(frames.count) bytes")
+    #expect(log.handled == count)
+    try await eventually("closed") { server.counters.closedByPeer == 1 }
+    #expect(server.counters.secureCuts == 0 && server.counters.secureFailures == 0)
+  }
+
+  @Test func aGoodbyeWithTheHandshakeIsNoFailure() async throws {
+    let server = try server(context())
+    let client = try HandMadeClient(of: server, clientSecurity())
+    client.sayGoodbye()
+    try client.send()
+    #expect(try client.rest().isEmpty)
+    try await eventually("closed") { server.counters.closedByPeer == 1 }
+    #expect(server.counters.handshakes?.done == 1)
+  }
+
   @Test func framesGoBothWays() async throws {
     let log = EchoLog()
     let server = try server(context(), log)

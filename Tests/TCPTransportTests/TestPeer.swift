@@ -68,6 +68,21 @@ final class TestPeer {
     }
   }
 
+  /// The next bytes, as they came; nil at the connection's end.
+  func receiveBytes() throws -> [UInt8]? {
+    while true {
+      switch scratch.receive(from: socket, limit: 256 * 1024) {
+      case .bytes(let count):
+        var bytes: [UInt8] = []
+        scratch.append(0..<count, to: &bytes)
+        return bytes
+      case .wouldBlock: try wait(for: Int16(POLLIN))
+      case .ended: return nil
+      case .failed(let code): throw Failure.broken(code)
+      }
+    }
+  }
+
   /// Whether the connection comes to its end, in good order or not, with nothing more received.
   func isEnded() throws -> Bool {
     do { return try receive() == nil } catch Failure.broken { return true }

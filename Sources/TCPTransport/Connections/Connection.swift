@@ -85,6 +85,18 @@ final class Connection {
     times = ConnectionTimes(openedAt: openedAt)
   }
 
+  /// Whether the peer's goodbye is to be followed: the frames that came before it have had their turn.
+  var hasHeardAll: Bool { goodbyes.isHeard && !peerHasFinished && !hasBacklog }
+
+  /// Takes over the bytes that came before the lane had it.
+  func take(_ beginning: LaneInbox.Beginning, at now: MonotonicInstant) {
+    goodbyes.isHeard = beginning.isAll
+    if beginning.bytes.isEmpty { return }
+    held = beginning.bytes
+    hasBacklog = true
+    backlogSince = now
+  }
+
   /// Whether nothing is left to wait for before our end can be sent.
   var isSettled: Bool { requestsUnderWay == 0 && sendQueue.isEmpty }
 
@@ -107,6 +119,7 @@ final class Connection {
   func mayRead(_ bounds: TransportBounds) -> Bool {
     if peerHasFinished { return false }
     switch phase {
+    case .open where goodbyes.isHeard: return false
     case .open: return !isOverUnsent && !isHeldBack && requestsUnderWay < bounds.requestsUnderWay
     case .closing, .lingering: return discardedBytes < bounds.lingerBytes
     case .closed: return false

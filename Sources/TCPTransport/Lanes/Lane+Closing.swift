@@ -7,6 +7,7 @@ extension Lane {
   func settle(_ connection: Connection, at now: MonotonicInstant) {
     switch connection.phase {
     case .open:
+      if connection.hasHeardAll { return peerFinished(connection) }
       if connection.peerHasFinished, connection.isSettled {
         close(connection, counting: .peer)
         return

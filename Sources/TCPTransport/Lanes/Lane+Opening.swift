@@ -38,14 +38,11 @@ extension Lane {
         connection.times.introduceBy = now.advanced(by: bounds.introductionDuration)
       }
       if !join(connection, at: now) { return }
-      if connection.isHeldBack { settle(connection, at: now) }
-      if arrival.firstBytes.isEmpty {
-        expect(connection)
-      } else {
-        connection.held = arrival.firstBytes
-        connection.hasBacklog = true
-        connection.backlogSince = now
+      connection.take(arrival.beginning, at: now)
+      if connection.isHeldBack || connection.hasBacklog || connection.goodbyes.isHeard {
         settle(connection, at: now)
+      } else {
+        expect(connection)
       }
     }
   }

@@ -4,18 +4,24 @@ import Synchronization
 
 /// Mail from other threads to a lane. Posting costs a short lock, and a wake only if it sleeps.
 final class LaneInbox: Sendable {
+  /// The bytes that came together with the end of a handshake, decrypted.
+  struct Beginning {
+    var bytes: [UInt8] = []
+    /// The peer's goodbye came behind them.
+    var isAll = false
+  }
+
   /// A connection on its way to its lane.
   final class Arrival: Sendable {
     let peer: Peer
     let isOverBound: Bool
-    /// Decrypted bytes that came together with the end of the handshake.
-    let firstBytes: [UInt8]
+    let beginning: Beginning
     private let line: Locked<Line?>
 
-    init(_ line: consuming Line, of peer: Peer, firstBytes: [UInt8], isOverBound: Bool) {
+    init(_ line: consuming Line, of peer: Peer, _ beginning: Beginning, isOverBound: Bool) {
       self.peer = peer
       self.isOverBound = isOverBound
-      self.firstBytes = firstBytes
+      self.beginning = beginning
       self.line = Locked(line)
     }
 

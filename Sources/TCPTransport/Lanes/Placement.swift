@@ -14,7 +14,7 @@ final class Placement: Sendable {
   }
 
   /// Hands over a connection whose peer may be served.
-  func place(_ line: consuming Line, of peer: Peer, firstBytes: [UInt8] = []) {
+  func place(_ line: consuming Line, of peer: Peer, _ beginning: LaneInbox.Beginning = .init()) {
     var open = 0
     var refusals = 0
     var fewest = Int.max
@@ -37,7 +37,7 @@ final class Placement: Sendable {
       counters.connectionsOpen.add(1, ordering: .relaxed)
     }
     let arrival = LaneInbox.Arrival(
-      line, of: peer, firstBytes: firstBytes, isOverBound: isOverBound)
+      line, of: peer, beginning, isOverBound: isOverBound)
     lanes[chosen].inbox.post { $0.arrivals.append(arrival) }
   }
 }

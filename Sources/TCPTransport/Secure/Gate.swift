@@ -79,7 +79,7 @@ final class Gate: Sendable {
   /// Takes a connection in.
   func enter(_ socket: consuming Descriptor, of peer: Peer) {
     underWay.add(1, ordering: .relaxed)
-    let arrival = LaneInbox.Arrival(Line(socket), of: peer, firstBytes: [], isOverBound: false)
+    let arrival = LaneInbox.Arrival(Line(socket), of: peer, .init(), isOverBound: false)
     mail.withLock { $0.append(arrival) }
     wakeup.ring()
   }

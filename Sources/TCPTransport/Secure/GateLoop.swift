@@ -30,8 +30,8 @@ final class GateLoop {
   private enum Step {
     /// It waits for its peer.
     case waits
-    /// It is done, with the bytes that came behind its end, decrypted.
-    case done(firstBytes: [UInt8])
+    /// It is done, with what came behind its end.
+    case done(LaneInbox.Beginning)
     /// It is over; nil: the peer left.
     case failed(TLSFailure?)
   }
@@ -126,16 +126,14 @@ final class GateLoop {
     }
     guard let (opened, outcome) = result else { return .failed(nil) }
     flush(one)
-    switch outcome {
-    case .failed(let failure): return .failed(failure)
-    case .ended: return .failed(nil)
-    case .goesOn: break
+    if case .failed(let failure) = outcome { return .failed(failure) }
+    guard one.line?.session?.isEstablished == true else {
+      return outcome == .ended ? .failed(nil) : .waits
     }
-    guard one.line?.session?.isEstablished == true else { return .waits }
     one.peer.certificateNames = one.line?.session?.peerNames ?? []
-    var firstBytes: [UInt8] = []
-    plaintext.append(0..<opened, to: &firstBytes)
-    return .done(firstBytes: firstBytes)
+    var beginning = LaneInbox.Beginning(isAll: outcome == .ended)
+    plaintext.append(0..<opened, to: &beginning.bytes)
+    return .done(beginning)
   }
 
   /// Sends what waits, as far as the socket takes it.
@@ -159,7 +157,7 @@ final class GateLoop {
     case .waits: break
     case .failed(let failure):
       end(one, failure ?? TLSFailure(.other, "the peer left during the handshake"))
-    case .done(let firstBytes):
+    case .done(let beginning):
       guard one.unsent.isEmpty else {
         // A server has nothing to say after its peer's last message, so this peer reads nothing.
         end(one, TLSFailure(.other, "the peer does not read"))
@@ -169,7 +167,7 @@ final class GateLoop {
       guard let line = one.line.take() else { return }
       poller.remove(line.socket)
       gate.ended(nil)
-      placement.place(line, of: one.peer, firstBytes: firstBytes)
+      placement.place(line, of: one.peer, beginning)
     }
   }
 

@@ -20,7 +20,7 @@ extension Lane {
     case .goesOn: break
     case .ended:
       connection.goodbyes.isHeard = true
-      if connection.phase == .open { peerFinished(connection) }
+      settle(connection, at: now)
     case .failed:
       connection.goodbyes.isSaid = true
       LaneCounters.add(1, to: counters.secureFailures)
