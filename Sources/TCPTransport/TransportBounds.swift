@@ -40,7 +40,7 @@ public struct TransportBounds: Equatable, Sendable {
   /// Handshakes under way at one time: further connections wait to be accepted.
   public var handshakes = 256
   /// How long a handshake may take. While as many as may be are under way, one that has taken a fifth
-  /// of it makes room.
+  /// of it makes room, and of the address that has the most one that has waited for its peer much less.
   public var handshakeDuration: Duration = .seconds(5)
   /// Ciphertext that a peer may send before its handshake is done.
   public var handshakeBytes = 64 * 1024

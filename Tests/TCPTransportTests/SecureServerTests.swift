@@ -237,6 +237,41 @@ import Testing
     await client.close()
   }
 
+  /// One address that connects and says nothing, however often, keeps no other out.
+  @Test func oneAddressDoesNotHoldTheGate() async throws {
+    let server = try server(context()) { $0.handshakes = 8 }
+    // Twenty times as many as there is room for: by the time alone they would be through in 20 s.
+    let silent = try (0..<160).map { _ in
+      try TestPeer(to: server.localAddress, from: 0x7F00_0002)
+    }
+    let began = MonotonicInstant.now()
+    let inbox = Inbox()
+    let client = try await client(of: server, inbox)
+    try await exchange(over: client, inbox)
+    let took = MonotonicInstant.now().duration(since: began)
+    #expect(took < .seconds(5), "\(took)")
+    #expect(silent.count == 160)
+    await client.close()
+  }
+
+  /// Many that come at once from one address get in, one after the other: none of them is pushed out.
+  @Test func aCrowdOfOneAddressGetsIn() async throws {
+    let server = try server(context()) { $0.handshakes = 2 }
+    let security = try clientSecurity()
+    let endpoint = Endpoint.tcp(server.localAddress)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for _ in 0..<40 {
+        group.addTask {
+          let client = try await ClientConnection.connect(to: endpoint, security: security) { _ in }
+          await client.close()
+        }
+      }
+      try await group.waitForAll()
+    }
+    try await eventually("all are done") { server.counters.handshakes?.done == 40 }
+    #expect(server.counters.handshakes?.failed.isEmpty == true)
+  }
+
   @Test func otherCertificatesAreForLaterConnections() async throws {
     let server = try server(context())
     let first = Inbox()

@@ -14,15 +14,31 @@ final class TestPeer {
   private let scratch = ScratchBuffer(byteCount: 256 * 1024)
   private var input: [UInt8] = []
 
-  init(to address: SocketAddress, receiveBuffer: Int32? = nil) throws {
+  /// Connects, from `host` of the loopback where it is given.
+  init(
+    to address: SocketAddress, from host: UInt32? = nil, receiveBuffer: Int32? = nil
+  ) throws {
     let resolved = try #require(try ResolvedAddress.all(of: address).first)
     socket = try Descriptor.streamSocket(family: resolved.family)
     if let receiveBuffer { socket.setOption(SOL_SOCKET, SO_RCVBUF, to: receiveBuffer) }
     socket.disableDelay()
+    if let host { Self.bind(socket, to: host) }
     let code = socket.connect(to: resolved)
     guard code == 0 || code == EINPROGRESS else { throw Failure.notConnected(code) }
     try wait(for: Int16(POLLOUT))
     guard socket.pendingError() == 0 else { throw Failure.notConnected(ECONNREFUSED) }
+  }
+
+  private static func bind(_ socket: borrowing Descriptor, to host: UInt32) {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = host.bigEndian
+    let code = unsafe withUnsafePointer(to: &address) { address in
+      unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        unsafe Glibc.bind(socket.number, address, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    precondition(code == 0, "the loopback has more than one address")
   }
 
   private func wait(for events: Int16) throws {

@@ -12,9 +12,19 @@ final class GateLoop {
     var line: Line?
     var peer: Peer
     let since: MonotonicInstant
+    /// When our answer to its first message went out; nil: that has not come whole.
+    var answeredAt: Int64?
     var receivedBytes = 0
     var unsent: [UInt8] = []
     var interest = Poller.readable
+
+    /// Whether it has sent something that is not read yet.
+    var hasUnreadBytes: Bool {
+      switch line {
+      case .some(let line): line.socket.hasUnreadBytes
+      case .none: false
+      }
+    }
 
     init(
       _ token: UInt64, _ line: consuming Line, of peer: Peer, since: MonotonicInstant
@@ -37,6 +47,13 @@ final class GateLoop {
   }
 
   private static let turnBytes = 16 * 1024
+  /// With the gate full: the parts of a handshake's time that one of the address with the most may wait
+  /// for its peer before and after our answer. A peer that means it sends its first message as it
+  /// connects, and the next after one way there and back.
+  private static let silentPart: Int64 = 250
+  private static let answeredPart: Int64 = 20
+  /// How often such are looked for, in milliseconds.
+  private static let fullWait: Int32 = 10
 
   private let gate: Gate
   private let poller: Poller
@@ -61,7 +78,8 @@ final class GateLoop {
 
   /// Waits for something to do, and does it.
   func turn() {
-    let count = poller.take(waitingMilliseconds: pending.isEmpty ? -1 : 100)
+    let count = poller.take(
+      waitingMilliseconds: pending.isEmpty ? -1 : gate.isFull ? Self.fullWait : 100)
     for arrival in gate.arrivals() { adopt(arrival) }
     for index in 0..<count {
       let (token, events) = poller.entry(index)
@@ -125,6 +143,9 @@ final class GateLoop {
       }
     }
     guard let (opened, outcome) = result else { return .failed(nil) }
+    if one.answeredAt == nil, !one.unsent.isEmpty {
+      one.answeredAt = MonotonicInstant.now().nanoseconds
+    }
     flush(one)
     if case .failed(let failure) = outcome { return .failed(failure) }
     guard one.line?.session?.isEstablished == true else {
@@ -194,6 +215,24 @@ final class GateLoop {
     let now = MonotonicInstant.now().nanoseconds
     for one in pending.values where now - one.since.nanoseconds >= allowed {
       end(one, TLSFailure(.timeout, "the handshake was not done in time"))
+    }
+    if gate.isFull { makeRoom(at: now) }
+  }
+
+  /// The address that has the most handshakes gives up those that wait for their peers. Not simply the
+  /// oldest: where many clients come from one address at once, and no other is there, none would get
+  /// to the end of its handshake.
+  private func makeRoom(at now: Int64) {
+    let counts = pending.values.reduce(into: [:]) { $0[$1.peer.address, default: 0] += 1 }
+    guard let most = counts.max(by: { $0.value < $1.value }), most.value > 1 else { return }
+    let whole = bounds.handshakeDuration.nanoseconds
+    for one in pending.values where one.peer.address == most.key {
+      let isOverdue =
+        one.answeredAt.map { now - $0 >= whole / Self.answeredPart }
+        ?? (now - one.since.nanoseconds >= whole / Self.silentPart)
+      // Bytes that wait are our delay, not the peer's.
+      guard isOverdue, !one.hasUnreadBytes else { continue }
+      end(one, TLSFailure(.timeout, "the handshake made room: its address has the most under way"))
     }
   }
 }
