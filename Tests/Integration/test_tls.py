@@ -165,6 +165,41 @@ def test_the_end_of_the_handshake_and_frames_in_one_segment(start, certificates)
         assert ids == [1, 2, 3]
 
 
+@pytest.mark.parametrize("with_finished", [True, False])
+def test_requests_for_pages_and_a_goodbye_in_one_segment(start, certificates, with_finished):
+    """All that came before the goodbye is answered, whatever it came together with."""
+    server = start_secure(start, certificates)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    codec = context_of(certificates).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(http_address(server), 20) as wire:
+        while True:
+            try:
+                codec.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                wire.sendall(outgoing.read())
+                incoming.write(wire.recv(65536))
+        if not with_finished:
+            # An answer shows that the handshake is over there too.
+            codec.write(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            wire.sendall(outgoing.read())
+            incoming.write(wire.recv(65536))
+            assert codec.read(65536).startswith(b"HTTP/1.1 200 ")
+        codec.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
+        with pytest.raises(ssl.SSLWantReadError):
+            codec.unwrap()
+        wire.sendall(outgoing.read())
+        answered = b""
+        while data := wire.recv(65536):
+            incoming.write(data)
+            try:
+                while more := codec.read(65536):
+                    answered += more
+            except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+                pass
+        assert answered.count(b"HTTP/1.1 200 ") == 2, answered
+
+
 class TestRefusals:
     """Each alert by its number, as real openssl sees it, and how it is counted."""
 

@@ -48,6 +48,8 @@ final class HTTPConnection {
   let isSecure: Bool
   /// The handshake is done, and was counted.
   var isEstablished = false
+  /// The peer has said that nothing more comes.
+  var hasHeardAll = false
   /// Encrypted bytes that the socket has not taken, from `sealedSent` on.
   var sealed: [UInt8] = []
   var sealedSent = 0

@@ -31,7 +31,7 @@ extension HTTPLoop {
     _ outcome: TLSSession.Opening, hasReceived: Bool, of connection: HTTPConnection
   ) {
     switch outcome {
-    case .goesOn:
+    case .goesOn, .ended:
       if connection.canAnswer, !connection.isEstablished {
         connection.isEstablished = true
         connection.certificateNames = connection.session?.peerNames ?? []
@@ -39,8 +39,10 @@ extension HTTPLoop {
         connection.idleSince = SystemCalls.monotonicNanoseconds()
         counters.countHandshake()
       }
+      if outcome == .ended { connection.hasHeardAll = true }
       if hasReceived { ask(connection) }
-    case .ended: close(connection)
+      // A request that came before the goodbye is answered, as in the clear.
+      if connection.hasHeardAll, connection.phase == .reading { close(connection) }
     case .failed(let failure):
       counters.count(failure)
       // An alert says why; with bytes unread the peer might not hear it.

@@ -76,7 +76,9 @@ extension HTTPLoop {
     let request = connection.request
     // With all connections taken each goes once it has its answer, while others wait for theirs.
     let isFull = openCount >= bounds.connections && someoneWaits
-    let keepsAlive = request?.keepsAlive == true && endsAt == nil && !isFull
+    // Whoever has said goodbye may still have sent the next one.
+    let isLast = connection.hasHeardAll && !connection.reader.isMidRequest
+    let keepsAlive = request?.keepsAlive == true && endsAt == nil && !isFull && !isLast
     connection.request = nil
     connection.refusal = nil
     connection.phase = .writing
@@ -135,6 +137,7 @@ extension HTTPLoop {
       connection.idleSince = now
       // The next request may have come with this one.
       if connection.reader.isMidRequest { ask(connection) }
+      if connection.hasHeardAll, connection.phase == .reading { close(connection) }
     }
   }
 
