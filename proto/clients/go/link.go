@@ -267,11 +267,18 @@ func (l *link) connect() {
 		Conn: conn, lastID: conn.introductions, underWay: make(map[uint64]*call, 64),
 		wake: make(chan struct{}, 1), over: make(chan struct{}), received: l.clock(),
 	}
+	var refused []*call
 	for _, c := range waiting {
-		l.enqueue(c) // No more than may wait.
+		// Their number is bounded, their bytes are not.
+		if c.why = l.enqueue(c); c.why != nil {
+			refused = append(refused, c)
+		}
 	}
 	connection := l.connection
 	l.mu.Unlock()
+	for _, c := range refused {
+		c.finish()
+	}
 	go l.write(connection)
 	go l.read(connection)
 	l.changed()

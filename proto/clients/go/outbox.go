@@ -255,7 +255,7 @@ func (o *outbox) send(lane *lane) (pause time.Duration) {
 	}
 	for lane.waiting.length() > 0 && len(lane.underWay) < maximumRecordsUnderWay {
 		if !o.start(lane.waiting.pop()) {
-			break
+			return overdueInterval // Nothing tells when it takes more.
 		}
 	}
 	return 0
