@@ -90,8 +90,10 @@ func (c *Client) pauses() pauses { return pauses{c.settings.Pause, c.settings.Lo
 // MARK: calls
 
 // ask sends a request and waits for the answer of one address. The call is the caller's to give back.
+// An answer that comes after the context has ended is given to `late`; nil: it is dropped.
 func (c *Client) ask(
 	ctx context.Context, l *link, method int, body []byte, timeout time.Duration,
+	late func(*call, *link),
 ) (*call, *failure, error) {
 	one := c.pool.Get().(*call)
 	one.method, one.timeout, one.body = method, timeout, body
@@ -116,8 +118,13 @@ func (c *Client) ask(
 			}
 			return one, nil, nil
 		case <-ctx.Done():
-			if !l.abandon(one) {
+			if late != nil && l.leave(one, func(one *call) { late(one, l) }) {
+				time.AfterFunc(timeout, func() { l.abandon(one) })
+			} else if !l.abandon(one) {
 				<-one.done
+				if late != nil {
+					late(one, l)
+				}
 			}
 			return nil, nil, ctx.Err()
 		case <-one.timer.C:
@@ -143,18 +150,20 @@ func (c *Client) ask(
 // the one that answered.
 func (c *Client) askAny(
 	ctx context.Context, method int, body []byte, timeout time.Duration,
+	late func(*call, *link),
 ) (*call, *link, *failure, error) {
 	first := int(c.current.Load())
 	if len(c.links) == 1 {
-		return c.askEach(ctx, []*link{c.links[0], c.links[0]}, method, body, timeout)
+		return c.askEach(ctx, []*link{c.links[0], c.links[0]}, method, body, timeout, late)
 	}
 	links := append(append(make([]*link, 0, len(c.links)), c.links[first:]...), c.links[:first]...)
-	return c.askEach(ctx, links, method, body, timeout)
+	return c.askEach(ctx, links, method, body, timeout, late)
 }
 
 // askEach asks one address after the other until one answers.
 func (c *Client) askEach(
 	ctx context.Context, links []*link, method int, body []byte, timeout time.Duration,
+	late func(*call, *link),
 ) (*call, *link, *failure, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, nil, err
@@ -164,7 +173,7 @@ func (c *Client) askEach(
 	}
 	var last *failure
 	for _, l := range links {
-		answer, why, err := c.ask(ctx, l, method, body, timeout)
+		answer, why, err := c.ask(ctx, l, method, body, timeout, late)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -206,7 +215,7 @@ func wrongMethod(of, method int) error {
 func (c *Client) Filter(ctx context.Context, request FilterRequest) (Answer, error) {
 	body := bodies.Get().(*[]byte)
 	*body = request.appendTo((*body)[:0])
-	answer, l, why, err := c.askAny(ctx, methodFilter, *body, c.settings.FilterTimeout)
+	answer, l, why, err := c.askAny(ctx, methodFilter, *body, c.settings.FilterTimeout, nil)
 	bodies.Put(body)
 	if err != nil {
 		return Answer{}, err
@@ -294,7 +303,7 @@ func (c *Client) Stats() Stats {
 
 // call asks any address, and fails where none answers: whatever OnUnavailable says.
 func (c *Client) call(ctx context.Context, method int, body []byte, read func([]byte) error) error {
-	answer, l, why, err := c.askAny(ctx, method, body, c.settings.CallTimeout)
+	answer, l, why, err := c.askAny(ctx, method, body, c.settings.CallTimeout, nil)
 	if err != nil {
 		return err
 	}

@@ -36,15 +36,22 @@ type Hold struct {
 // Reserve holds an amount. Denied: KindDenied, with the denials.
 //
 // While no address answers, Open gives a hold that holds nothing, whose Settle is an ordinary record.
+//
+// What is held after the context has ended is released when the answer comes, unless the request has
+// a Key: with that it may be asked for again.
 func (c *Client) Reserve(ctx context.Context, request ReserveRequest) (*Hold, error) {
+	// Whoever has the key may ask again for the same hold: then it must not have ended.
+	var late func(*call, *link)
 	if request.Key == "" {
 		request.Key = NewKey()
+		late = c.unwanted
 	}
 	method := methodReserve
 	if request.Candidates != nil {
 		method = methodFilter
 	}
-	answer, l, why, err := c.askAny(ctx, method, request.appendTo(nil), c.settings.ReserveTimeout)
+	answer, l, why, err := c.askAny(
+		ctx, method, request.appendTo(nil), c.settings.ReserveTimeout, late)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +81,16 @@ func (c *Client) Reserve(ctx context.Context, request ReserveRequest) (*Hold, er
 	nothing := c.hold(request, hold{chosen: -1}, c.current.Load())
 	nothing.Unavailable = errors.New(why.text)
 	return nothing, nil
+}
+
+// unwanted releases what is held for a caller that has gone.
+func (c *Client) unwanted(answer *call, l *link) {
+	if answer.why != nil {
+		return
+	}
+	if held, err := readHold(answer, answer.method); err == nil {
+		c.hold(ReserveRequest{}, held, l.place).Release()
+	}
 }
 
 func readHold(answer *call, method int) (hold, error) {
@@ -167,7 +184,7 @@ func (h *Hold) Extend(ctx context.Context, ttlMilliseconds uint32) error {
 	body := appendUint(appendText(nil, 1, h.ID), 2, uint64(ttlMilliseconds))
 	l := h.client.links[h.place]
 	answer, _, why, err := h.client.askEach(
-		ctx, []*link{l, l}, methodExtend, body, h.client.settings.ReserveTimeout)
+		ctx, []*link{l, l}, methodExtend, body, h.client.settings.ReserveTimeout, nil)
 	if err != nil {
 		return err
 	}

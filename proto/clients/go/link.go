@@ -189,6 +189,18 @@ func (l *link) abandon(c *call) bool {
 	return false
 }
 
+// leave has the end of a call that was sent told to `ended`: nobody waits for it any more. false: it
+// was not sent, or its end is under way already.
+func (l *link) leave(c *call, ended func(*call)) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.connection == nil || l.connection.underWay[c.id] != c {
+		return false
+	}
+	c.ended = ended
+	return true
+}
+
 // overdue is how long the call has waited since its frame was written. Where the server does not read,
 // since the frame was ready: the writer takes it at once but for that.
 func (l *link) overdue(c *call) time.Duration {
