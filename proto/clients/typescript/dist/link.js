@@ -38,6 +38,10 @@ class Deadlines {
             if (call !== undefined)
                 return { id, call, late: call.since + this.timeoutMs };
             this.head++;
+            if (this.head > 1024 && this.head * 2 > this.ids.length) {
+                this.ids = this.ids.slice(this.head);
+                this.head = 0;
+            }
         }
         this.ids = [];
         this.head = 0;
