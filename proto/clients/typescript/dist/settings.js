@@ -66,10 +66,20 @@ class Settings {
         this.fixedToken = options.token;
         this.tokenFile = options.tokenFile;
         this.tell = options.log ?? ((message) => process.emitWarning(message));
-        this.security = options.tlsCa === undefined ? undefined : this.encryption(options);
+        this.security = this.encryption(options);
         this.token();
     }
     encryption(options) {
+        if (!options.tlsCa) {
+            // Without a word the token would go in the clear, where encryption was wanted.
+            if (options.tlsCert || options.tlsKey || options.serverName) {
+                throw new errors_1.InvalidError("tls_cert, tls_key and server_name need tls_ca: give the file of " +
+                    "the server's roots, or leave them away");
+            }
+            if (options.tlsCa === undefined)
+                return undefined;
+            throw new errors_1.InvalidError("tls_ca is empty: give the file of the server's roots, or leave it away");
+        }
         const local = this.addresses.find((one) => one.path !== "");
         if (local !== undefined) {
             throw new errors_1.InvalidError(`${local.text} is not encrypted: leave tls_ca away, or give host:port`);
@@ -107,7 +117,7 @@ class Settings {
 exports.Settings = Settings;
 /** Names, as tls.connect takes them: no address may stand in the server's name. */
 function checks(to, security) {
-    const name = security.serverName ?? to.host;
+    const name = security.serverName || to.host;
     const check = (_, certificate) => tls.checkServerIdentity(name, certificate);
     return (0, net_1.isIP)(name) === 0
         ? { servername: name, checkServerIdentity: check } : { checkServerIdentity: check };

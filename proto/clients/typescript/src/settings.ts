@@ -81,11 +81,21 @@ export class Settings {
     this.fixedToken = options.token;
     this.tokenFile = options.tokenFile;
     this.tell = options.log ?? ((message): void => process.emitWarning(message));
-    this.security = options.tlsCa === undefined ? undefined : this.encryption(options);
+    this.security = this.encryption(options);
     this.token();
   }
 
-  private encryption(options: Options): Security {
+  private encryption(options: Options): Security | undefined {
+    if (!options.tlsCa) {
+      // Without a word the token would go in the clear, where encryption was wanted.
+      if (options.tlsCert || options.tlsKey || options.serverName) {
+        throw new InvalidError("tls_cert, tls_key and server_name need tls_ca: give the file of " +
+          "the server's roots, or leave them away");
+      }
+      if (options.tlsCa === undefined) return undefined;
+      throw new InvalidError(
+        "tls_ca is empty: give the file of the server's roots, or leave it away");
+    }
     const local = this.addresses.find((one) => one.path !== "");
     if (local !== undefined) {
       throw new InvalidError(
@@ -128,7 +138,7 @@ export function checks(to: Address, security: Security): {
   servername?: string;
   checkServerIdentity: (host: string, certificate: object) => Error | undefined;
 } {
-  const name = security.serverName ?? to.host;
+  const name = security.serverName || to.host;
   const check = (_: string, certificate: object): Error | undefined =>
     tls.checkServerIdentity(name, certificate);
   return isIP(name) === 0
