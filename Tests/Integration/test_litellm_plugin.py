@@ -349,6 +349,24 @@ def test_a_spent_budget_answers_429_at_once_with_litellms_words(world):
     world.agrees()
 
 
+@pytest.mark.parametrize("tags", [["x" * 300_000], ["y" * 1100 + str(n) for n in range(255)]],
+                         ids=["one", "many"])
+def test_tags_that_are_too_long_hide_no_request(world, tags):
+    """They are no budget's, and must not keep the request's other tag from its own: nor its cost."""
+    status, answer = world.open.chat("gpt", **tagged("team-spent", *tags))
+    assert status == 429, answer
+    asked = len(world.provider.asked)
+    status, answer = world.open.ask("/openai/v1/chat/completions", {
+        "model": "x" * 300_000, "messages": [], "litellm_metadata": {"tags": ["team-spent", *tags]}})
+    assert status == 429 and len(world.provider.asked) == asked, str(answer)[:1000]
+    with adding(world, COST):
+        assert world.open.chat("gpt", **tagged("team-a", *tags))[0] == 200
+    assert world.open.metric("lost_total") == 0
+    status, answer = world.closed.chat("gpt", **tagged("team-closed", *tags))
+    assert status == 200, answer
+    world.agrees()
+
+
 def test_a_request_that_names_a_deployment_by_its_id_is_refused_too(world):
     asked = len(world.provider.asked)
     status, answer = world.open.chat("d1", **tagged("team-spent"))

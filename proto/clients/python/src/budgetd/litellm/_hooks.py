@@ -68,8 +68,9 @@ class _PROXY_Budgets(CustomLogger):
                 await self._allow(client, [self._deployments.candidate(deployment)], data,
                                   str(deployment.get("model_name") or ""))
         elif call_type == "pass_through_endpoint":
-            name = str(model or "")
-            one = Candidate(model=name, provider=str(data.get("custom_llm_provider") or ""))
+            name = _litellm.bounded(str(model or ""))
+            provider = _litellm.bounded(str(data.get("custom_llm_provider") or ""))
+            one = Candidate(model=name, provider=provider)
             await self._allow(client, [one], data, _litellm.as_name(name))
 
     # 2. The candidates of each attempt, after health and cooldown.
@@ -236,7 +237,7 @@ class _PROXY_Budgets(CustomLogger):
     ) -> None:
         attempt = self._attempts.end(kwargs.get(KEY))
         hold = attempt.hold if attempt is not None else None
-        model = str(kwargs.get("model") or payload.get("model") or "")
+        model = _litellm.bounded(str(kwargs.get("model") or payload.get("model") or ""))
         if not cost:
             cost = self._unpriced_cost(model, payload, hold)
         if not cost and (hold is None or not payload.get("total_tokens")):

@@ -20,6 +20,9 @@ except ImportError:
     defers_batch_cost = job_to_charge_once = None
 
 MOST_TAGS = 256
+LONGEST_NAME = 256
+# In place of a longer name: budgetd counts it as one of those, and it is no budget's.
+TOO_LONG = "a name of more than 256 bytes ".ljust(LONGEST_NAME + 1, ".")
 # The proxy makes 429 of an error with this text, and LiteLLM's own limiter says it.
 CROSSED = "No deployments available - crossed budget"
 
@@ -49,6 +52,14 @@ def bucket(kwargs: Mapping[str, Any]) -> Dict[str, Any]:
     return {}
 
 
+def bounded(name: str) -> str:
+    """A name that a client may choose. One that is too long is no budget's, but could make the
+    question longer than budgetd takes: then no budget at all would be asked."""
+    if len(name) * 4 <= LONGEST_NAME or len(name.encode("utf-8", "surrogatepass")) <= LONGEST_NAME:
+        return name
+    return TOO_LONG
+
+
 def tags_of(kwargs: Optional[Mapping[str, Any]]) -> List[str]:
     """The request's tags, as LiteLLM's own limiter finds them."""
     try:
@@ -58,12 +69,12 @@ def tags_of(kwargs: Optional[Mapping[str, Any]]) -> List[str]:
     tags = [tag for tag in found or () if isinstance(tag, str)]
     if len(tags) > MOST_TAGS:
         log.warning("budgetd: a request has %d tags, the first %d count", len(tags), MOST_TAGS)
-    return tags[:MOST_TAGS]
+    return [bounded(tag) for tag in tags[:MOST_TAGS]]
 
 
 def as_name(text: object) -> str:
     """A model's public name, where it is one that budgetd takes."""
-    if not isinstance(text, str) or len(text.encode("utf-8", "replace")) > 256:
+    if not isinstance(text, str) or len(text.encode("utf-8", "replace")) > LONGEST_NAME:
         return ""
     return text if text.isprintable() else ""
 
