@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from typing import Dict, List, Optional
@@ -22,6 +23,13 @@ class Attempt:
         self.key = new_key()
         self.deployment_id, self.hold = deployment_id, hold
         self.begun = self.extended = time.monotonic()
+
+    def was_extended(self) -> None:
+        self.extended = time.monotonic()
+
+    def cannot_be_extended(self) -> None:
+        """Its hold is at its end already; what it held is still charged where there is no price."""
+        self.extended = math.inf
 
     def release(self) -> None:
         if self.hold is not None:
@@ -44,13 +52,13 @@ class Attempts:
         return self._open.pop(key, None) if isinstance(key, str) else None
 
     def to_extend(self) -> List[Attempt]:
-        """Those whose hold would end before long. Forgets what is too old to be under way."""
+        """Those whose hold would end before long, until `was_extended` says that it does not.
+        Forgets what is too old to be under way."""
         now, found = time.monotonic(), []
         for key, attempt in list(self._open.items()):
             if now - attempt.begun > LONGEST:
                 del self._open[key]
             elif attempt.hold is not None and now - attempt.extended > EXTEND_AFTER:
-                attempt.extended = now
                 found.append(attempt)
         return found
 
