@@ -25,8 +25,8 @@ READY = re.compile(
 LONGEST_FILES = (
     "test_package", "test_litellm_plugin", "test_fleet_litellm", "test_memory_bounds",
     "test_ledger_files", "test_fleet_faults", "test_client_conformance", "test_python_client",
-    "test_fleet_machinery", "test_http_probes", "test_disk_faults", "test_http",
-    "test_window_texts", "test_prometheus", "test_reloads", "test_errors_and_bounds",
+    "test_litellm_hooks", "test_fleet_machinery", "test_http_probes", "test_disk_faults",
+    "test_http", "test_window_texts", "test_prometheus", "test_reloads", "test_errors_and_bounds",
 )
 SHORT, LONG = 10, 30  # seconds: what takes milliseconds; what may take a while on a busy machine
 

@@ -48,6 +48,7 @@ class Provider:
                 pass
 
         self.asked, self.released = [], threading.Event()
+        self.begun = int(time.time())
         self.server = Listener(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
@@ -87,7 +88,7 @@ class Provider:
             send(handler, 200, {
                 "id": path.rsplit("/", 1)[1], "object": "batch", "status": "completed",
                 "endpoint": "/v1/chat/completions", "input_file_id": "f", "created_at": 1,
-                "completion_window": "24h", "output_file_id": "o"})
+                "completed_at": self.begun, "completion_window": "24h", "output_file_id": "o"})
         elif body.get("stream"):
             self.stream(handler, body, words, tokens)
         else:

@@ -2,9 +2,14 @@
 where an address, its journal or a batch is not as usual. Each test runs a program of its own."""
 
 import subprocess
+import time
 
-from conftest import LONG
+import pytest
+
+from conftest import LONG, config_text
 from litellm_proxy import SOURCES, proxy_program
+
+CONFIG = config_text({"openai": (100.0, "1d")})
 
 
 def hooks(script, *arguments, address="127.0.0.1:1", choice="open", **variables):
@@ -61,3 +66,56 @@ asyncio.run(asyncio.wait_for(main(), 10))
 def test_a_hold_that_cannot_be_extended_ends_no_other():
     """Its node is away, or it is over. The first is tried again, the second is not."""
     hooks(EXTENDING)
+
+
+POLL = """
+import asyncio, sys
+from types import SimpleNamespace
+from budgetd.litellm import budgets
+
+async def main(identifier, ended, preferred, tag):
+    budgets._budgets()._preferred = int(preferred)
+    response = SimpleNamespace(id=identifier, status="completed", created_at=1,
+                               completed_at=float(ended) or None)
+    await budgets.async_log_success_event({
+        "call_type": "aretrieve_batch", "model": "gpt-4o", "metadata": {"tags": [tag]},
+        "standard_logging_object": {"response_cost": 0.5, "custom_llm_provider": "openai"},
+    }, response, None, None)
+    assert await budgets.client.flush(20) == 0
+    stats, metrics = budgets.client.stats, budgets.metrics
+    print(stats.recorded, stats.duplicates, stats.dropped, metrics.lost, metrics.too_old)
+    await budgets.client.close()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def poll(address, identifier, ended, preferred=0, tag="a"):
+    """recorded, duplicates, dropped, lost, too old: of one worker that polls a batch once."""
+    found = hooks(POLL, identifier, ended, preferred, tag, address=address)
+    return tuple(map(int, found.split()))
+
+
+def test_workers_at_two_nodes_charge_a_batch_once(start):
+    """Each prefers another node, and has the addresses in another order."""
+    nodes = [start(CONFIG), start(CONFIG)]
+    first, second = ["127.0.0.1:%d" % node.rpc[1] for node in nodes]
+    # A managed batch has an id of LiteLLM's, longer than a key may be.
+    for number, identifier in enumerate(("batch_1", "batch_" + "x" * 300), start=1):
+        ended = time.time() - 60
+        assert poll(f"{first},{second}", identifier, ended) == (1, 0, 0, 0, 0)
+        assert poll(f"{first},{second}", identifier, ended, 1, "b") == (1, 1, 0, 0, 0)
+        assert poll(f"{second},{first}", identifier, ended) == (1, 1, 0, 0, 0)
+        assert sum(node.spend("openai") for node in nodes) == pytest.approx(0.5 * number)
+
+
+def test_a_batch_that_is_polled_a_day_later_is_not_charged_again(start):
+    """Its key is forgotten by then, and tells its age. A batch whose end nobody knows is charged,
+    and for a day no second time."""
+    server = start(CONFIG)
+    address, now = "127.0.0.1:%d" % server.rpc[1], time.time()
+    assert poll(address, "batch_1", now - 25 * 3600) == (0, 0, 0, 0, 1)
+    assert poll(address, "batch_2", now - 23 * 3600) == (1, 0, 0, 0, 0)
+    assert poll(address, "batch_3", 0) == (1, 0, 0, 0, 0)
+    assert poll(address, "batch_3", 0) == (1, 1, 0, 0, 0)
+    assert server.spend("openai") == 1.0

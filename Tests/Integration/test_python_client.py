@@ -16,6 +16,7 @@ import pytest
 
 from certificates import Certificates
 from conftest import LONG, ROOT, config_text, run
+from redis_groups import free_ports
 
 CLIENTS = ROOT / "proto" / "clients"
 SOURCES = CLIENTS / "python" / "src"
@@ -24,6 +25,7 @@ sys.path.insert(0, str(SOURCES))
 from budgetd import (  # noqa: E402
     BudgetError, Candidate, Client, Closed, Denied, Invalid, SyncClient, Unavailable,
 )
+from budgetd._wire import Charged  # noqa: E402
 
 CONFIG = config_text({"openai": (1.0, "1d")})
 OPENAI = Candidate("d", provider="openai")
@@ -281,5 +283,25 @@ def test_a_hold_is_released_where_it_is_left(start):
             assert await budgets.flush(LONG) == 0
             (budget,) = (await budgets.budgets()).providers
             assert (budget.spend, budget.reserved) == (0.25, 0.0)
+
+    asyncio.run(ask())
+
+
+def test_a_record_of_several_processes_waits_for_its_address(start):
+    """Another may have recorded it there: at the address that answers it would count twice."""
+    server, away = start(CONFIG), "127.0.0.1:%d" % free_ports(1)[0]
+
+    async def ask():
+        async with Client(["%s:%d" % server.rpc, away], on_unavailable="open", longest_pause=0.2,
+                          call_timeout=LONG) as budgets:
+            for number in range(20):
+                budgets._record_once(0.01, f"batch:{number}", print, Charged("openai"))
+            owed = await budgets.flush(2)
+            assert 0 < owed < 20
+            (budget,) = (await budgets.budgets()).providers
+            assert budget.spend == pytest.approx(0.01 * (20 - owed))
+            other = await asyncio.to_thread(start, CONFIG, listen=away)
+            assert await budgets.flush(LONG) == 0
+            assert other.spend("openai") == pytest.approx(0.01 * owed)
 
     asyncio.run(ask())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 import weakref
 from types import TracebackType
-from typing import Any, Generator, List, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, Generator, List, Optional, Sequence, Tuple, Type, Union
 
 from . import _wire
 from ._answers import Answer, Budgets, Candidate, Pong, Stats
@@ -39,9 +40,13 @@ if hasattr(os, "register_at_fork"):
 
 def new_key() -> str:
     """A UUIDv7: what makes a record's repetition harmless."""
-    now = time.time_ns() // 1_000_000
-    chance = int.from_bytes(os.urandom(10), "big")
-    value = (now & 0xFFFFFFFFFFFF) << 80 | 7 << 76 | (chance >> 64 & 0xFFF) << 64
+    return key_of(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def key_of(milliseconds: int, digits: bytes) -> str:
+    """The UUIDv7 of that time with these ten bytes."""
+    chance = int.from_bytes(digits, "big")
+    value = (milliseconds & 0xFFFFFFFFFFFF) << 80 | 7 << 76 | (chance >> 64 & 0xFFF) << 64
     value |= 2 << 62 | chance & 0x3FFFFFFFFFFFFFFF
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
@@ -153,8 +158,20 @@ class Client:
         charged = Charged(provider, deployment_id, model, tags, model_name)
         return self._record(charged, cost, key, reservation, self._preferred)
 
+    def _record_once(
+        self, cost: float, key: str, old: Callable[[str], None], charged: Charged,
+    ) -> None:
+        """Records what other processes record with the same key: all at the same address, for nodes
+        do not know each other's keys. `old` is called where the key is older than any that budgetd
+        remembers."""
+        def chance(place: int) -> bytes:
+            return hashlib.sha256(f"{self._links[place].address.text} {key}".encode()).digest()
+
+        self._record(charged, cost, key, "", max(range(len(self._links)), key=chance), old)
+
     def _record(
         self, charged: Charged, cost: float, key: str, reservation: str, place: int,
+        old: Optional[Callable[[str], None]] = None,
     ) -> str:
         if self._closed:
             raise self._over()
@@ -164,7 +181,7 @@ class Client:
         body = checked_request(
             _wire.record_spend(charged, checked_cost(cost), key, reservation))
         self._begin(required=False)
-        self._outbox.owe(key, body, place)
+        self._outbox.owe(key, body, place, old)
         return key
 
     def _release(self, hold: Hold) -> None:

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import Deque, List, Optional
+from typing import Callable, Deque, List, Optional
 
 from . import _wire
 from ._answers import Stats
@@ -30,12 +30,15 @@ log = logging.getLogger("budgetd")
 class Owed:
     """One record, or one release (without a key: it is not in the journal and may be forgotten)."""
 
-    __slots__ = ("key", "body", "lane", "sent", "until")
+    __slots__ = ("key", "body", "lane", "sent", "until", "old")
 
     def __init__(self, key: str, body: bytes, lane: Lane, until: float = 0.0) -> None:
         self.key, self.body, self.lane, self.until = key, body, lane, until
         #: Whether `lane`'s address may have it.
         self.sent = False
+        #: Of a record that other processes send to this address too, which is its only one: called
+        #: where it is too old for budgetd to know whether one of them was charged.
+        self.old: Optional[Callable[[str], None]] = None
 
 
 class Lane:
@@ -79,8 +82,10 @@ class Outbox:
             self._adopt()
         self._wake()
 
-    def owe(self, key: str, body: bytes, place: int) -> None:
-        """A record, best sent to the address at `place`."""
+    def owe(
+        self, key: str, body: bytes, place: int, old: Optional[Callable[[str], None]] = None,
+    ) -> None:
+        """A record, best sent to the address at `place`; with `old`, to no other."""
         lane = self._lanes[place]
         with self._lock:
             if self._owed >= self._settings.outbox:
@@ -88,7 +93,9 @@ class Outbox:
             self._owed += 1
         if self._journal is not None:
             self._journal.owe(key, lane.link.address.text, body)
-        self._arrive(Owed(key, body, lane))
+        owed = Owed(key, body, lane)
+        owed.old = old
+        self._arrive(owed)
 
     def release(self, body: bytes, place: int, until: float) -> None:
         """A release: only that address knows the hold, and at `until` (Unix) there is none."""
@@ -152,7 +159,7 @@ class Outbox:
             return
         staying: Deque[Owed] = deque()
         for owed in lane.waiting:
-            if owed.sent or not owed.key:
+            if owed.sent or owed.old is not None or not owed.key:
                 staying.append(owed)
                 continue
             owed.lane = other
@@ -220,6 +227,12 @@ class Outbox:
             if reply.code == _wire.OK:
                 stats.recorded += 1
                 stats.duplicates += _wire.recorded(reply.result)
+            elif owed.old is not None and reply.code == _wire.ALREADY_EXISTS:
+                # Another process has charged it, to other names.
+                stats.recorded += 1
+                stats.duplicates += 1
+            elif owed.old is not None and reply.code == _wire.OUT_OF_RANGE:
+                owed.old(reply.message)
             else:
                 stats.dropped += 1
                 text = _wire.status_text(reply.code, reply.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import re
 import time
@@ -13,6 +14,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from .. import (
     Answer, Budget, Budgets, BudgetError, Candidate, Client, Denied, Hold, Refused, Unavailable,
 )
+from .._wire import Charged
 from . import _litellm, _metrics
 from ._attempts import EXTEND_BY, Attempt, Attempts
 from ._environment import Environment
@@ -210,7 +212,7 @@ class _PROXY_Budgets(CustomLogger):
             return
         cost = _cost(payload)
         job = _litellm.job_of(kwargs, response_obj, cost)
-        if job is not None and self._known(job.key):
+        if job is not None and self._known(job.name):
             cost, job = job.each_poll, None
             if not cost:
                 self._release(kwargs)
@@ -219,7 +221,7 @@ class _PROXY_Budgets(CustomLogger):
             # Nothing was spent, and what such requests cost is not learned from it.
             self._release(kwargs)
             return
-        self._record(kwargs, payload, cost, job.key if job is not None else "")
+        self._record(kwargs, payload, cost, job)
 
     async def async_log_failure_event(
         self, kwargs: Dict[str, Any], response_obj: Any, start_time: Any, end_time: Any,
@@ -229,12 +231,13 @@ class _PROXY_Budgets(CustomLogger):
         if cost > 0:
             self._budgets()
             # A stream that its provider cut: what came was paid for.
-            self._record(kwargs, payload, cost, "")  # type: ignore[arg-type]
+            self._record(kwargs, payload, cost, None)  # type: ignore[arg-type]
         else:
             self._release(kwargs)
 
     def _record(
-        self, kwargs: Dict[str, Any], payload: Mapping[str, Any], cost: float, key: str,
+        self, kwargs: Dict[str, Any], payload: Mapping[str, Any], cost: float,
+        job: Optional[_litellm.Job],
     ) -> None:
         attempt = self._attempts.end(kwargs.get(KEY))
         hold = attempt.hold if attempt is not None else None
@@ -245,23 +248,35 @@ class _PROXY_Budgets(CustomLogger):
             if hold is not None:
                 hold.release()
             return
-        key = key or (attempt.key if attempt is not None else _own_key(kwargs))
+        key = attempt.key if attempt is not None else _own_key(kwargs)
         identifier = str(payload.get("model_id") or "")
         provider = self._deployments.provider(identifier) or \
             str(payload.get("custom_llm_provider") or "")
         fields: Dict[str, Any] = dict(
-            provider=provider, deployment_id=identifier, model=model, key=key,
+            provider=provider, deployment_id=identifier, model=model,
             model_name=_litellm.as_name(payload.get("model_group")), tags=_litellm.tags_of(kwargs))
         assert self._client is not None
         try:
-            if hold is not None:
-                hold.settle(cost, **fields)
+            if job is not None:
+                # At the job's own address, which need not be that of the hold.
+                if hold is not None:
+                    hold.release()
+                self._client._record_once(
+                    cost, job.key, functools.partial(self._too_old, job, cost), Charged(**fields))
+            elif hold is not None:
+                hold.settle(cost, key=key, **fields)
             else:
-                self._client.record(cost, **fields)
+                self._client.record(cost, key=key, **fields)
         except BudgetError as error:
             self.metrics.lost += 1
             log.critical("budgetd: $%s of %s are not recorded: %s", cost, identifier or model,
                          error)
+
+    def _too_old(self, job: _litellm.Job, cost: float, message: str) -> None:
+        self.metrics.too_old += 1
+        log.warning("budgetd: $%s of %s are not recorded now: it ended longer ago than budgetd "
+                    "remembers keys (%s). Polled within that time it is charged already; if "
+                    "nobody polled it, record it by hand", cost, job.name, message)
 
     def _unpriced_cost(
         self, model: str, payload: Mapping[str, Any], hold: Optional[Hold],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import logging
 from typing import Any, Dict, List, Mapping, Optional, Tuple
@@ -12,6 +13,7 @@ from litellm.router_strategy.budget_limiter import RouterBudgetLimiting
 from litellm.router_strategy.tag_based_routing import get_tags_from_request_kwargs
 
 from .. import Budget, Candidate, Invalid
+from .._client import key_of
 
 try:
     from litellm.litellm_core_utils.batch_utils import defers_batch_cost, job_to_charge_once
@@ -25,6 +27,8 @@ LONGEST_NAME = 256
 TOO_LONG = "a name of more than 256 bytes ".ljust(LONGEST_NAME + 1, ".")
 # The proxy makes 429 of an error with this text, and LiteLLM's own limiter says it.
 CROSSED = "No deployments available - crossed budget"
+# A key's time has 48 bits of milliseconds.
+LATEST_SECONDS = (1 << 48) / 1000
 
 log = logging.getLogger("budgetd")
 
@@ -167,12 +171,30 @@ def greatest_cost(kwargs: Mapping[str, Any], group: str) -> Optional[float]:
 class Job:
     """A batch or a video that is finished: each poll tells its whole cost."""
 
-    __slots__ = ("key", "each_poll")
+    __slots__ = ("name", "key", "each_poll")
 
-    def __init__(self, kind: str, identifier: str, each_poll: float = 0.0) -> None:
-        self.key = f"{kind}:{identifier}"
+    def __init__(
+        self, kind: str, identifier: str, response: object, each_poll: float = 0.0,
+    ) -> None:
+        self.name = f"{kind}:{identifier}"
+        # Every worker's record of it has the same key. One that says when the job ended is never
+        # taken for a new one; one without is charged again where it is polled a day later.
+        digits = hashlib.sha256(self.name.encode("utf-8", "surrogatepass")).digest()
+        ended = ended_ms(response)
+        self.key = key_of(ended, digits[:10]) if ended else f"{kind}:{digits.hex()}"
         #: What another poll costs by itself: its guardrails.
         self.each_poll = each_poll
+
+
+def ended_ms(response: object) -> int:
+    """When a job ended, in Unix milliseconds, as its provider says; 0 where it says nothing. When
+    it was made is no answer: a batch may take a day, and a key so old is refused."""
+    for name in ("completed_at", "expired_at", "cancelled_at", "failed_at"):
+        found = response.get(name) if isinstance(response, Mapping) else getattr(
+            response, name, None)
+        if isinstance(found, (int, float)) and 0 < found < LATEST_SECONDS:
+            return int(found * 1000)
+    return 0
 
 
 def is_unfinished(kwargs: Mapping[str, Any], response: object) -> bool:
@@ -185,9 +207,13 @@ def job_of(kwargs: Mapping[str, Any], response: object, cost: float) -> Optional
     if job_to_charge_once is None:
         identifier = getattr(response, "id", None)
         is_poll = kwargs.get("call_type") in ("aretrieve_batch", "retrieve_batch")
-        return Job("batch", str(identifier)) if is_poll and identifier and cost > 0 else None
+        if not is_poll or not identifier or not cost > 0:
+            return None
+        return Job("batch", str(identifier), response)
     found = job_to_charge_once(kwargs, response, cost)
-    return Job(found.kind, found.job_id, found.repeat_poll_cost) if found is not None else None
+    if found is None:
+        return None
+    return Job(found.kind, found.job_id, response, found.repeat_poll_cost)
 
 
 def limiters() -> List[RouterBudgetLimiting]:

@@ -11,11 +11,12 @@ log = logging.getLogger("budgetd")
 class Counts:
     """What the hooks have counted."""
 
-    __slots__ = ("denied", "no_room", "opened", "closed", "unpriced", "without_cost", "lost")
+    __slots__ = ("denied", "no_room", "opened", "closed", "unpriced", "without_cost", "lost",
+                 "too_old")
 
     def __init__(self) -> None:
         self.denied = self.no_room = self.opened = self.closed = 0
-        self.unpriced = self.without_cost = self.lost = 0
+        self.unpriced = self.without_cost = self.lost = self.too_old = 0
 
 
 COUNTERS = (
@@ -26,6 +27,7 @@ COUNTERS = (
     ("unpriced", "Requests whose model has no price"),
     ("without_cost", "Events of LiteLLM that had no cost"),
     ("lost", "Costs that could not be put into the outbox"),
+    ("too_old", "Batches and videos polled a day after their end: charged before, or never"),
 )
 
 
