@@ -119,3 +119,60 @@ def test_a_batch_that_is_polled_a_day_later_is_not_charged_again(start):
     assert poll(address, "batch_3", 0) == (1, 0, 0, 0, 0)
     assert poll(address, "batch_3", 0) == (1, 1, 0, 0, 0)
     assert server.spend("openai") == 1.0
+
+
+UNUSABLE = """
+import asyncio, os, sys
+import litellm
+from budgetd.litellm import budgets
+
+async def main(gone, record):
+    os.rename(gone, gone + ".old")
+    open(gone, "w").close()
+    request = {"model": "gpt-4o", "metadata": {}}
+    deployments = [{"model_name": "gpt-4o", "model_info": {"id": "d"},
+                    "litellm_params": {"model": "openai/gpt-4o"}}]
+    for ask in (lambda: budgets.async_filter_deployments("gpt-4o", deployments, None, request),
+                lambda: budgets.async_pre_call_hook(None, None, request, "pass_through_endpoint")):
+        try:
+            print("passes", bool(await ask()))
+        except litellm.BadRequestError as error:
+            again = await budgets.async_post_call_failure_hook(request, error, None)
+            words = str(error)
+            print("refused", again.status_code, "cannot be" in words or "is empty" in words)
+    if record == "yes":
+        await budgets.async_log_success_event({
+            "model": "gpt-4o", "metadata": {}, "standard_logging_object": {
+                "response_cost": 0.5, "custom_llm_provider": "openai"}}, None, None, None)
+        if budgets.client is not None:
+            assert await budgets.client.flush(20) == 0
+    print("lost", budgets.metrics.lost)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def test_a_journal_that_went_away_is_as_the_operator_chose(start, tmp_path):
+    """Usable at the proxy's start, not at the worker's first request. Open: requests pass, and
+    their costs are recorded without it; closed: 503."""
+    server, folder = start(CONFIG), tmp_path / "j"
+    address = "127.0.0.1:%d" % server.rpc[1]
+    said = hooks(UNUSABLE, folder, "yes", address=address, BUDGETD_JOURNAL=str(folder))
+    assert said == "passes True\npasses False\nlost 0\n"
+    assert server.spend("openai") == 0.5
+    (tmp_path / "j").unlink()
+    said = hooks(UNUSABLE, folder, "no", address=address, choice="closed",
+                 BUDGETD_JOURNAL=str(folder))
+    assert said == "refused 503 True\nrefused 503 True\nlost 0\n"
+
+
+def test_a_token_file_that_went_away_is_as_the_operator_chose(tmp_path):
+    """There is no client at all then. Open: requests pass, and their cost is counted as lost."""
+    token = tmp_path / "token"
+    for choice, words in (("open", "passes True\npasses False\nlost 1\n"),
+                          ("closed", "refused 503 True\nrefused 503 True\nlost 0\n")):
+        token.unlink(missing_ok=True)
+        token.write_text("x" * 40)
+        said = hooks(UNUSABLE, token, "yes" if choice == "open" else "no", choice=choice,
+                     BUDGETD_TOKEN_FILE=str(token))
+        assert said == words

@@ -611,7 +611,8 @@ def test_without_its_settings_the_plug_in_does_not_load():
             ("BUDGETD_ADDRESS", None, "BUDGETD_ADDRESS is not set"),
             ("BUDGETD_ADDRESS", "localhost", "'localhost' is not an address"),
             ("BUDGETD_ESTIMATE", "most", "BUDGETD_ESTIMATE is 'most': give learned or greatest"),
-            ("BUDGETD_JOURNAL", "/dev/null/x", "the journal's folder /dev/null/x cannot be used")):
+            ("BUDGETD_JOURNAL", "/dev/null/x", "the journal's folder /dev/null/x cannot be used"),
+            ("BUDGETD_JOURNAL", "/tmp/" + 85 * "x", "its path has 90 bytes, at most 80")):
         environment = {"PYTHONPATH": str(SOURCES), "BUDGETD_ADDRESS": "127.0.0.1:1",
                        "BUDGETD_ON_UNAVAILABLE": "open", variable: value}
         done = subprocess.run(

@@ -3,6 +3,7 @@ tokens and encryption, against the real budgetd."""
 
 import ast
 import asyncio
+import errno
 import os
 import re
 import socket
@@ -285,6 +286,53 @@ def test_a_hold_is_released_where_it_is_left(start):
             assert (budget.spend, budget.reserved) == (0.25, 0.0)
 
     asyncio.run(ask())
+
+
+FULL_DISK = """
+import resource, sys
+from budgetd import _journal
+
+def full(bytes):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes, resource.RLIM_INFINITY))
+
+def body(key):
+    return b"Z" + bytes((2 + len(key),)) + b"2" + bytes((len(key),)) + key.encode()
+
+full(10)
+journal = _journal.Journal(sys.argv[1])
+journal.owe("one", "a:1", body("one"))
+journal.done("one")
+journal.owe("two", "a:1", body("two"))
+full(resource.RLIM_INFINITY)
+journal.owe("three", "a:1", body("three"))
+with open(journal._path(".journal"), "rb") as file:
+    print(*_journal.read(file.read()))
+"""
+
+
+def test_a_journal_that_begins_on_a_full_disk(tmp_path):
+    """Its header has room later, before the entries, which wait for it."""
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, tmp_path / "j"], capture_output=True,
+                          text=True, env={"PYTHONPATH": str(SOURCES)}, timeout=LONG)
+    assert done.stdout == "two three\n", done.stderr
+    assert len(list((tmp_path / "j").iterdir())) == 2
+
+
+def test_a_journal_that_cannot_be_opened_leaves_nothing(tmp_path, monkeypatch):
+    def full(path, *arguments, really=os.open):
+        if str(path).endswith(".journal"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return really(path, *arguments)
+
+    monkeypatch.setattr(os, "open", full)
+    for _ in range(2):
+        with pytest.raises(Invalid, match="cannot be used: No space left"):
+            Client("127.0.0.1:1", on_unavailable="open", journal=str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    long = str(tmp_path) + "x" * 80
+    with pytest.raises(Invalid, match=f"its path has {len(long)} bytes, at most 80"):
+        Client("127.0.0.1:1", on_unavailable="open", journal=long)
+    assert not os.path.exists(long)
 
 
 def test_a_record_of_several_processes_waits_for_its_address(start):

@@ -18,6 +18,7 @@ from ._wire import RECORD_SPEND, Malformed, fields
 HEADER = b"budgetd journal 1\n"
 OWED, DONE = 1, 2
 LONGEST_ENTRY = 1 << 20
+LONGEST_PATH = 80
 REWRITE_BYTES = 16 << 20
 _HEAD = struct.Struct(">II")
 _SIZE = struct.Struct(">H")
@@ -82,6 +83,23 @@ def write(file: int, data: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def check_folder(folder: str) -> None:
+    """Raises Invalid where no journal can be in the folder; makes it."""
+    size = len(os.fsencode(folder))
+    if size > LONGEST_PATH:
+        raise unusable(folder, f"its path has {size} bytes, at most {LONGEST_PATH}")
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise unusable(folder, error.strerror or str(error)) from None
+
+
+def unusable(folder: str, why: str) -> Invalid:
+    return Invalid(f"the journal's folder {folder} cannot be used: {why}")
+
+
 class Journal:
     """This process' file in the folder, and orphans' files. Any thread may write."""
 
@@ -92,21 +110,32 @@ class Journal:
         # Entries that the disk did not take yet, by key: written before any other.
         self._unwritten: Dict[str, bytes] = {}
         self._owed_bytes = 0
-        self._bytes, self._rewrite_above = len(HEADER), REWRITE_BYTES
+        self._rewrite_above = REWRITE_BYTES
         self._adopted = 0
         # Orphans' files whose records are not all in this process' file yet.
         self._kept: List[str] = []
         self._failing = self._closed = False
+        check_folder(folder)
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-            # The socket first: a journal whose lock nobody answers is an orphan.
-            self._socket = socket.socket(socket.AF_UNIX)
+            self._begin()
+        except OSError as error:
+            raise unusable(folder, error.strerror or str(error)) from None
+        # On a full disk the header is written later, with the first entry.
+        self._bytes = 0
+        self._append(b"")
+
+    def _begin(self) -> None:
+        # The socket first: a journal whose lock nobody answers is an orphan.
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
             self._socket.bind(self._path(".lock"))
             self._socket.listen(128)
-            self._file = self._new_file(self._path(".journal"), HEADER)
-        except OSError as error:
-            why = error.strerror or str(error)
-            raise Invalid(f"the journal's folder {folder} cannot be used: {why}") from None
+            self._file = self._new_file(self._path(".journal"), b"")
+        except OSError:
+            # Whoever tries again has another name: nothing of this one may stay.
+            self._socket.close()
+            self._remove(self._path(".lock"))
+            raise
 
     def _path(self, ending: str, name: Optional[str] = None) -> str:
         return os.path.join(self._folder, (name or self._name) + ending)
@@ -157,6 +186,8 @@ class Journal:
     def _append(self, data: bytes) -> bool:
         if self._closed:
             return False  # its descriptor's number may be another file's by now
+        if not self._bytes:
+            data = HEADER + data
         try:
             write(self._file, data)
         except OSError as error:
@@ -175,8 +206,10 @@ class Journal:
         self._unwritten.clear()
         self._forget_kept()
         try:
-            os.ftruncate(self._file, len(HEADER))
-            self._bytes, self._rewrite_above = len(HEADER), REWRITE_BYTES
+            # Where no header had room there is nothing to cut.
+            self._bytes = min(self._bytes, len(HEADER))
+            os.ftruncate(self._file, self._bytes)
+            self._rewrite_above = REWRITE_BYTES
         except OSError as error:
             self._failed(error)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any, Dict, Mapping, Optional
 
 from .. import Client, Invalid
+from .._journal import check_folder
 
 FILES = {"BUDGETD_TOKEN_FILE": "token_file", "BUDGETD_TLS_CA": "tls_ca",
          "BUDGETD_TLS_CERT": "tls_cert", "BUDGETD_TLS_KEY": "tls_key",
          "BUDGETD_SERVER_NAME": "server_name"}
+
+log = logging.getLogger("budgetd")
 
 
 class Environment:
@@ -47,11 +51,19 @@ class Environment:
         # a journal is made in the worker: a process that forks later must not share its files.
         Client(address, **options)
         if journal is not None:
-            usable(journal)
+            check_folder(journal)
         return cls(address, options, journal, estimate == "greatest", unpriced == "estimate")
 
     def client(self) -> Client:
-        return Client(self.address, journal=self.journal, **self.options)
+        try:
+            return Client(self.address, journal=self.journal, **self.options)
+        except Invalid as error:
+            if self.journal is None or self.options["on_unavailable"] == "closed":
+                raise
+            made = Client(self.address, **self.options)
+            log.critical("budgetd: what this worker owes at its end is lost, until it is started "
+                         "anew: %s", error)
+            return made
 
 
 def one_of(variables: Mapping[str, str], name: str, choices: Any) -> str:
@@ -60,12 +72,3 @@ def one_of(variables: Mapping[str, str], name: str, choices: Any) -> str:
     if value not in choices:
         raise Invalid(f"{name} is '{value}': give {' or '.join(choices)}")
     return str(value)
-
-
-def usable(folder: str) -> None:
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(13, "Permission denied")
-    except OSError as error:
-        raise Invalid(f"the journal's folder {folder} cannot be used: {error.strerror}") from None

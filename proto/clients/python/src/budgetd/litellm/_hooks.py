@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from litellm.integrations.custom_logger import CustomLogger
 
 from .. import (
-    Answer, Budget, Budgets, BudgetError, Candidate, Client, Denied, Hold, Refused, Unavailable,
+    Answer, Budget, Budgets, BudgetError, Candidate, Client, Denied, Hold, Refused,
 )
 from .._wire import Charged
 from . import _litellm, _metrics
@@ -62,8 +62,10 @@ class _PROXY_Budgets(CustomLogger):
         self, user_api_key_dict: Any, cache: Any, data: Dict[str, Any], call_type: Any, **_: Any,
     ) -> None:
         self._take_over()
-        client = self._budgets()
         model = data.get("model")
+        client = self._made(data, model)
+        if client is None:
+            return
         deployment = _litellm.by_id(model)
         if deployment is not None:
             # Where there are holds, the hold says whether there is room.
@@ -89,7 +91,9 @@ class _PROXY_Budgets(CustomLogger):
         kwargs = request_kwargs if request_kwargs is not None else {}
         metadata = _litellm.bucket(kwargs)
         candidates = [self._deployments.candidate(one) for one in healthy_deployments]
-        client = self._budgets()
+        client = self._made(kwargs, model)
+        if client is None:
+            return healthy_deployments
         answer = await self._allow(client, candidates, kwargs, _litellm.as_name(model))
         metadata[FILTERED] = True
         # One whose hold was refused a moment ago is not tried again.
@@ -133,14 +137,15 @@ class _PROXY_Budgets(CustomLogger):
         self, kwargs: Dict[str, Any], call_type: Any, **_: Any,
     ) -> None:
         self._take_over()
-        client = self._budgets()
         details = getattr(kwargs.get("litellm_logging_obj"), "model_call_details", None)
         if not isinstance(details, dict):
             return
         identifier, group, model = _litellm.deployment_of(kwargs)
         metadata = _litellm.bucket(kwargs)
+        client = self._made(kwargs, group or model)
         hold = None
-        if self._holds and not ASKING.search(str(getattr(call_type, "value", call_type))):
+        name = str(getattr(call_type, "value", call_type))
+        if client is not None and self._holds and not ASKING.search(name):
             hold = await self._held(client, kwargs, identifier, group, model)
         attempt = Attempt(identifier, hold)
         # One call of LiteLLM's may go through here twice, as messages do that are served as chats:
@@ -200,7 +205,6 @@ class _PROXY_Budgets(CustomLogger):
         self, kwargs: Dict[str, Any], response_obj: Any, start_time: Any, end_time: Any,
     ) -> None:
         self._take_over()
-        self._budgets()
         payload = kwargs.get("standard_logging_object")
         if not isinstance(payload, Mapping):
             # Sessions over a web socket: their turns have events of their own.
@@ -229,7 +233,6 @@ class _PROXY_Budgets(CustomLogger):
         payload = kwargs.get("standard_logging_object")
         cost = _cost(payload) if isinstance(payload, Mapping) else 0.0
         if cost > 0:
-            self._budgets()
             # A stream that its provider cut: what came was paid for.
             self._record(kwargs, payload, cost, None)  # type: ignore[arg-type]
         else:
@@ -255,18 +258,18 @@ class _PROXY_Budgets(CustomLogger):
         fields: Dict[str, Any] = dict(
             provider=provider, deployment_id=identifier, model=model,
             model_name=_litellm.as_name(payload.get("model_group")), tags=_litellm.tags_of(kwargs))
-        assert self._client is not None
         try:
+            client = self._budgets()
             if job is not None:
                 # At the job's own address, which need not be that of the hold.
                 if hold is not None:
                     hold.release()
-                self._client._record_once(
+                client._record_once(
                     cost, job.key, functools.partial(self._too_old, job, cost), Charged(**fields))
             elif hold is not None:
                 hold.settle(cost, key=key, **fields)
             else:
-                self._client.record(cost, key=key, **fields)
+                client.record(cost, key=key, **fields)
         except BudgetError as error:
             self.metrics.lost += 1
             log.critical("budgetd: $%s of %s are not recorded: %s", cost, identifier or model,
@@ -333,13 +336,22 @@ class _PROXY_Budgets(CustomLogger):
             _litellm.replace(limiter, self._provider)
 
     def _budgets(self) -> Client:
-        """The client; made in the loop that runs, when it is first needed."""
+        """The client; made in the loop that runs, when it is first needed. Raises Invalid where
+        what its settings name was usable when the proxy began, and is so no more."""
         if self._client is None:
             self._client = self._environment.client()
             self._client._begin()
             self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
             _metrics.register(self)
         return self._client
+
+    def _made(self, kwargs: Dict[str, Any], model: object) -> Optional[Client]:
+        """The client, for a request; None: there can be none, and the request passes."""
+        try:
+            return self._budgets()
+        except BudgetError as error:
+            self._unasked(error, _litellm.bucket(kwargs), str(model or ""), 0)
+            return None
 
     async def _look(self) -> None:
         """Whether this budgetd has holds: it may have been replaced."""
@@ -393,7 +405,7 @@ class _PROXY_Budgets(CustomLogger):
         """LiteLLM's own budget of a provider, for the proxy's page."""
         try:
             page = await self._read_page()
-        except Unavailable as error:
+        except BudgetError as error:
             log.warning("budgetd: %s", error)
             return None
         return next((one for one in page.providers if one.name == name), None) if page else None
