@@ -16,7 +16,7 @@ import zipfile
 import pytest
 
 from certificates import Certificates
-from conftest import LONG, ROOT, config_text, run
+from conftest import LONG, ROOT, config_text, eventually, run
 from redis_groups import free_ports
 
 CLIENTS = ROOT / "proto" / "clients"
@@ -351,5 +351,105 @@ def test_a_record_of_several_processes_waits_for_its_address(start):
             other = await asyncio.to_thread(start, CONFIG, listen=away)
             assert await budgets.flush(LONG) == 0
             assert other.spend("openai") == pytest.approx(0.01 * owed)
+
+    asyncio.run(ask())
+
+
+class Relay:
+    """Between a client and a server in the same loop; answers come `late` seconds late, or never."""
+
+    def __init__(self, late=None, server=None):
+        self.late, self.server, self.count, self.ends = late, server, 0, 0
+
+    async def __aenter__(self):
+        self.listener = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.address = "127.0.0.1:%d" % self.listener.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self.listener.close()
+
+    async def serve(self, reader, writer):
+        self.count += 1
+        answers = None
+        if self.server is not None:
+            far, onward = await asyncio.open_connection(*self.server)
+            answers = asyncio.ensure_future(self.answer(far, writer))
+        while data := await reader.read(1 << 16):
+            if answers is not None:
+                onward.write(data)
+        self.ends += 1
+        if answers is not None:
+            answers.cancel()
+            onward.close()
+        writer.close()
+
+    async def answer(self, far, writer):
+        while data := await far.read(1 << 16):
+            await asyncio.sleep(self.late)
+            writer.write(data)
+
+
+async def becomes(condition):
+    for _ in range(10 * LONG):
+        if condition():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("it does not become so")
+
+
+@pytest.mark.parametrize("candidates", [[OPENAI], None], ids=["candidates", "named"])
+def test_a_reservation_whose_caller_is_cancelled_is_given_back(start, candidates):
+    """The answer that comes later names a hold that nobody else knows."""
+    server = start(CONFIG)
+
+    async def ask():
+        async with Relay(0.5, server.rpc) as relay, Client(
+                relay.address, on_unavailable="closed", reserve_timeout=LONG,
+                call_timeout=LONG) as budgets:
+            await budgets.ping()
+
+            async def hold():
+                async with budgets.reserve(candidates, provider="openai", amount=0.75):
+                    raise AssertionError("it was not cancelled")
+
+            asked = asyncio.ensure_future(hold())
+            await asyncio.to_thread(eventually, lambda: held(server) == 0.75, LONG)
+            assert not asked.done()
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+            await asyncio.to_thread(eventually, lambda: held(server) == 0, LONG)
+
+    asyncio.run(ask())
+
+
+def held(server):
+    return server.budgets()["providers"]["openai"].reserved_usd
+
+
+def test_a_client_that_is_closed_makes_no_new_connection():
+    async def ask():
+        async with Relay() as relay:
+            budgets = Client(relay.address, on_unavailable="open", filter_timeout=LONG)
+            asked = asyncio.ensure_future(budgets.filter([OPENAI]))
+            await becomes(lambda: relay.count == 1)
+            await budgets.close(0)
+            with pytest.raises(Closed):
+                await asyncio.wait_for(asked, LONG)
+            await becomes(lambda: relay.ends == 1)
+            await asyncio.sleep(0.2)
+            assert relay.count == 1
+
+    asyncio.run(ask())
+
+
+def test_a_connection_whose_token_nobody_judges_is_closed():
+    async def ask():
+        async with Relay() as relay, Client(relay.address, on_unavailable="closed", token="x" * 40,
+                                            connect_timeout=0.2) as budgets:
+            with pytest.raises(Unavailable, match="no answer from"):
+                await budgets.filter([OPENAI])
+            await becomes(lambda: relay.ends == relay.count)
 
     asyncio.run(ask())

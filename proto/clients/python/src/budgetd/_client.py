@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import os
 import time
@@ -123,15 +124,24 @@ class Client:
         else:
             body = _wire.filter_deployments(asked.candidates, charged.tags, charged.model_name, 0.0)
             body = _wire.reserving(body, asked.amount, ttl_ms, asked.key)
+        read = _wire.reserved if asked.candidates is None else _wire.filtered
+
+        def unwanted(place: int, call: asyncio.Future[_wire.Reply]) -> None:
+            """Whoever asked was cancelled, and nobody else would give back what is held."""
+            if not call.cancelled() and call.exception() is None and call.result().code == _wire.OK:
+                found = read(call.result().result)
+                hold = Hold(self, charged, place)
+                hold.id, hold.expires_at_ms = found.reservation, found.expires_at_ms
+                hold.release()
+
         try:
-            reply, place = await self._ask(body, self._settings.reserve_timeout)
+            reply, place = await self._ask(body, self._settings.reserve_timeout, unwanted=unwanted)
         except Unavailable as error:
             hold = Hold(self, charged, self._preferred)
             hold.unavailable = self._opened(error)
             return hold
         if reply.code not in (_wire.OK, _wire.RESOURCE_EXHAUSTED):
             raise Refused(reply.code, reply.message)
-        read = _wire.reserved if asked.candidates is None else _wire.filtered
         found = read(reply.result)
         if reply.code == _wire.RESOURCE_EXHAUSTED:
             raise Denied(reply.message, found.denials)
@@ -291,9 +301,10 @@ class Client:
 
     async def _ask(
         self, body: bytes, timeout: float, only: Optional[int] = None,
+        unwanted: Optional[Callable[[int, asyncio.Future[_wire.Reply]], None]] = None,
     ) -> Tuple[_wire.Reply, int]:
         """An answer, and the place of the address that gave it. Each address is asked once, a
-        single one twice."""
+        single one twice. `unwanted` gets an answer that comes after the caller was cancelled."""
         if self._closed:
             raise self._over()
         checked_request(body)
@@ -308,8 +319,18 @@ class Client:
             link = links[place]
             try:
                 connection = link.connection or await link.connected()
-                reply = await connection.call(body, timeout)
+                call = connection.call(body, timeout)
+                if unwanted is None:
+                    reply = await call
+                else:
+                    try:
+                        reply = await asyncio.shield(call)
+                    except asyncio.CancelledError:
+                        call.add_done_callback(functools.partial(unwanted, place))
+                        raise
             except NoAnswer as error:
+                if self._closed:
+                    raise self._over() from None
                 # That an address is in a pause says less than why another try failed.
                 reason = str(error) if error.sent or not reason else reason
                 continue

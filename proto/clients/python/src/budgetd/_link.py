@@ -131,7 +131,12 @@ class Link:
             raise NoAnswer(str(error), False) from None
         if token is None:
             return
-        reply = await connection.call(_wire.authenticate(token), self._settings.connect_timeout)
+        try:
+            reply = await connection.call(_wire.authenticate(token), self._settings.connect_timeout)
+        except BaseException:
+            # Nobody will use it, and the next try makes another.
+            connection.close()
+            raise
         # A server that does not know the method has no access file.
         if reply.code not in (_wire.OK, _wire.UNIMPLEMENTED):
             connection.close()
