@@ -612,7 +612,10 @@ def test_without_its_settings_the_plug_in_does_not_load():
             ("BUDGETD_ADDRESS", "localhost", "'localhost' is not an address"),
             ("BUDGETD_ESTIMATE", "most", "BUDGETD_ESTIMATE is 'most': give learned or greatest"),
             ("BUDGETD_JOURNAL", "/dev/null/x", "the journal's folder /dev/null/x cannot be used"),
-            ("BUDGETD_JOURNAL", "/tmp/" + 85 * "x", "its path has 90 bytes, at most 80")):
+            ("BUDGETD_JOURNAL", "/tmp/" + 85 * "x", "its path has 90 bytes, at most 80"),
+            ("BUDGETD_JOURNAL", "", "BUDGETD_JOURNAL is set and empty: give it a value, or do not"),
+            ("BUDGETD_TLS_CA", "", "BUDGETD_TLS_CA is set and empty: give it a value, or do not"),
+            ("BUDGETD_SERVER_NAME", "b", "server_name without tls_ca would encrypt nothing")):
         environment = {"PYTHONPATH": str(SOURCES), "BUDGETD_ADDRESS": "127.0.0.1:1",
                        "BUDGETD_ON_UNAVAILABLE": "open", variable: value}
         done = subprocess.run(

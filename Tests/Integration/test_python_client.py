@@ -214,6 +214,14 @@ def test_over_tls_with_a_token(start, tmp_path, budgetctl):
         asyncio.run(ask(tls_ca=str(made.root), token_file=str(file)))
 
 
+def test_encryption_is_not_forgotten_half():
+    """The token would go in the clear."""
+    for options, names in (({"server_name": "b"}, "server_name"), ({"tls_cert": "c"}, "tls_cert"),
+                           ({"tls_cert": "c", "tls_key": "k"}, "tls_cert and tls_key")):
+        with pytest.raises(Invalid, match=f"{names} without tls_ca would encrypt nothing: give"):
+            Client("127.0.0.1:1", on_unavailable="open", token="x" * 40, **options)
+
+
 def test_over_a_unix_socket(start, tmp_path):
     path = tmp_path / "socket"
     start(CONFIG, listen=["127.0.0.1:0", f"unix:{path}"])

@@ -82,6 +82,8 @@ class Settings:
         self.tls: Optional[ssl.SSLContext] = None
         if tls_ca is not None:
             self.tls = _tls(tls_ca, tls_cert, tls_key)
+        else:
+            _check_no_tls(tls_cert=tls_cert, tls_key=tls_key, server_name=server_name)
         self.token()
 
     def token(self) -> Optional[str]:
@@ -97,6 +99,14 @@ class Settings:
         if not token:
             raise Invalid(f"the token file {self.token_file} is empty")
         return token
+
+
+def _check_no_tls(**given: Optional[str]) -> None:
+    # The token would go in the clear, though somebody has thought of encryption.
+    names = " and ".join(name for name, value in given.items() if value is not None)
+    if names:
+        raise Invalid(f"{names} without tls_ca would encrypt nothing: give tls_ca, the file of the "
+                      f"certificates to believe, or leave {names} away")
 
 
 def _tls(ca: str, cert: Optional[str], key: Optional[str]) -> ssl.SSLContext:

@@ -42,11 +42,12 @@ class Environment:
                           "budgetd is away, or closed, and they are refused with 503")
         options: Dict[str, Any] = {"on_unavailable": choice}
         for name, option in FILES.items():
-            if variables.get(name):
-                options[option] = variables[name]
+            if name in variables:
+                options[option] = given_text(variables, name)
         estimate = one_of(variables, "BUDGETD_ESTIMATE", ("learned", "greatest"))
         unpriced = one_of(variables, "BUDGETD_UNPRICED", ("free", "estimate"))
-        journal = variables.get("BUDGETD_JOURNAL") or None
+        journal = given_text(variables, "BUDGETD_JOURNAL") if "BUDGETD_JOURNAL" in variables \
+            else None
         # Made and thrown away, to say what is wrong before the proxy takes requests. The one with
         # a journal is made in the worker: a process that forks later must not share its files.
         Client(address, **options)
@@ -64,6 +65,14 @@ class Environment:
             log.critical("budgetd: what this worker owes at its end is lost, until it is started "
                          "anew: %s", error)
             return made
+
+
+def given_text(variables: Mapping[str, str], name: str) -> str:
+    """A variable that is set. An empty one, of a file that was not filled in, must not switch off
+    encryption, the token or the journal without a word."""
+    if not variables[name]:
+        raise Invalid(f"{name} is set and empty: give it a value, or do not set it")
+    return variables[name]
 
 
 def one_of(variables: Mapping[str, str], name: str, choices: Any) -> str:
