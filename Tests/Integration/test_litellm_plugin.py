@@ -615,7 +615,7 @@ def test_without_its_settings_the_plug_in_does_not_load():
             ("BUDGETD_JOURNAL", "/tmp/" + 85 * "x", "its path has 90 bytes, at most 80"),
             ("BUDGETD_JOURNAL", "", "BUDGETD_JOURNAL is set and empty: give it a value, or do not"),
             ("BUDGETD_TLS_CA", "", "BUDGETD_TLS_CA is set and empty: give it a value, or do not"),
-            ("BUDGETD_SERVER_NAME", "b", "server_name without tls_ca would encrypt nothing")):
+            ("BUDGETD_SERVER_NAME", "b", "server_name need tls_ca")):
         environment = {"PYTHONPATH": str(SOURCES), "BUDGETD_ADDRESS": "127.0.0.1:1",
                        "BUDGETD_ON_UNAVAILABLE": "open", variable: value}
         done = subprocess.run(

@@ -80,6 +80,8 @@ class Settings:
         self._token, self.token_file = token, token_file
         self.server_name = server_name
         self.tls: Optional[ssl.SSLContext] = None
+        if tls_ca == "":
+            raise Invalid("tls_ca is empty: give the file of the server's roots, or leave it away")
         if tls_ca is not None:
             self.tls = _tls(tls_ca, tls_cert, tls_key)
         else:
@@ -103,10 +105,9 @@ class Settings:
 
 def _check_no_tls(**given: Optional[str]) -> None:
     # The token would go in the clear, though somebody has thought of encryption.
-    names = " and ".join(name for name, value in given.items() if value is not None)
-    if names:
-        raise Invalid(f"{names} without tls_ca would encrypt nothing: give tls_ca, the file of the "
-                      f"certificates to believe, or leave {names} away")
+    if any(value is not None for value in given.values()):
+        raise Invalid("tls_cert, tls_key and server_name need tls_ca: give the file of the "
+                      "server's roots, or leave them away")
 
 
 def _tls(ca: str, cert: Optional[str], key: Optional[str]) -> ssl.SSLContext:
