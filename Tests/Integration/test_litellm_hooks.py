@@ -70,13 +70,15 @@ def test_a_hold_that_cannot_be_extended_ends_no_other():
 
 POLL = """
 import asyncio, sys
-from types import SimpleNamespace
+from litellm.types.utils import LiteLLMBatch
 from budgetd.litellm import budgets
 
 async def main(identifier, ended, preferred, tag):
     budgets._budgets()._preferred = int(preferred)
-    response = SimpleNamespace(id=identifier, status="completed", created_at=1,
-                               completed_at=float(ended) or None)
+    response = LiteLLMBatch(
+        id=identifier, status="completed", created_at=1, completed_at=int(float(ended)) or None,
+        object="batch", endpoint="/v1/chat/completions", input_file_id="f", output_file_id="o",
+        completion_window="24h")
     await budgets.async_log_success_event({
         "call_type": "aretrieve_batch", "model": "gpt-4o", "metadata": {"tags": [tag]},
         "standard_logging_object": {"response_cost": 0.5, "custom_llm_provider": "openai"},

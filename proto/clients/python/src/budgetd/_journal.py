@@ -207,9 +207,9 @@ class Journal:
         self._forget_kept()
         try:
             # Where no header had room there is nothing to cut.
-            self._bytes = min(self._bytes, len(HEADER))
-            os.ftruncate(self._file, self._bytes)
-            self._rewrite_above = REWRITE_BYTES
+            left = min(self._bytes, len(HEADER))
+            os.ftruncate(self._file, left)
+            self._bytes, self._rewrite_above = left, REWRITE_BYTES
         except OSError as error:
             self._failed(error)
 
