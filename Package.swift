@@ -180,7 +180,7 @@ let package = Package(
       "BudgetPagesTests",
       [
         "BudgetEngine", "BudgetFleet", "BudgetModel", "BudgetPages", "CAllocationCount",
-        "HTTPPort", "JSONWriting", "Digest", "Locks", "NodeFixture", "SeededRandom", "SpendLedger",
+        "HTTPPort", "JSONWriting", "Digest", "NodeFixture", "SeededRandom", "SpendLedger",
         "TCPTransport",
       ]),
     tests(

@@ -46,23 +46,18 @@ final class PageSite: HTTPSite {
 
   func answer(_ request: HTTPRequest, _ reply: HTTPReply) {
     let path = Path(rawValue: request.path)
-    let leave =
-      sources.access?.leave(request, for: path)
-      ?? PageAccess.Leave(verdict: .allowed, saysWhy: true)
-    let verdict = leave.verdict
+    let verdict = sources.access?.verdict(request, for: path) ?? .allowed
     if verdict != .allowed, path == .change, request.method == "POST" {
       changes.noteRefused(request, verdict.words)
     }
     switch verdict {
-    case .allowed: show(path, request, reply, saysWhy: leave.saysWhy)
+    case .allowed: show(path, request, reply)
     case .denied(let why): reply.send(.text(why, status: .forbidden))
     case .unknown(let delay): reply.refuse(.unknownClient, after: delay)
     }
   }
 
-  private func show(
-    _ path: Path?, _ request: HTTPRequest, _ reply: HTTPReply, saysWhy: Bool
-  ) {
+  private func show(_ path: Path?, _ request: HTTPRequest, _ reply: HTTPReply) {
     guard let path else {
       let paths = Path.allCases.map { "  \($0.rawValue)" }.joined(separator: "\n")
       return reply.send(.text("no such page; there are:\n\(paths)", status: .notFound))
@@ -77,7 +72,8 @@ final class PageSite: HTTPSite {
     switch path {
     case .status: reply.send(StatusPage.response)
     case .health: reply.send(.text("ok"))
-    case .readiness: reply.send(readiness(inOneWord: !saysWhy))
+    case .readiness:
+      reply.send(readiness(inOneWord: sources.access.map { !$0.maySayWhy(request) } ?? false))
     case .metrics:
       metricsRendering.ask("", reply) { [metrics] in metrics.response() }
     case .providerBudgets:

@@ -22,45 +22,25 @@ public struct PageAccess: Sendable {
   /// Makes an access in which `judge` decides.
   public init(judge: @escaping @Sendable (HTTPRequest) -> PageVerdict) { self.judge = judge }
 
-  /// The answer that whoever asks may have.
-  struct Leave: Equatable {
-    var verdict: PageVerdict
-    /// Whether the answer to a probe may say more than one word.
-    var saysWhy = false
-  }
-
   /// Whether the request for a page may go on; nil: there is no such page.
   ///
-  /// Probes have no secrets: whoever asks gets their answer, in one word. But wherever a right token
-  /// changes an answer, a wrong one is refused, as slowly as anywhere: else that is where tokens are
-  /// tried.
-  func leave(_ request: HTTPRequest, for path: PageSite.Path?) -> Leave {
+  /// Probes have no secrets: whoever asks gets their answer, in one word.
+  func verdict(_ request: HTTPRequest, for path: PageSite.Path?) -> PageVerdict {
     switch path {
-    case .health: Leave(verdict: .allowed)
-    case .readiness: arePagesOpen ? Leave(verdict: .allowed, saysWhy: true) : probe(request)
-    case .metrics where isMetricsOpen: Leave(verdict: .allowed)
-    case .status, .statusJSON, .historyJSON, .providerBudgets:
-      Leave(verdict: arePagesOpen ? .allowed : judge(request))
-    case .changesJSON where arePagesOpen:
-      Leave(verdict: request.credential == nil ? .allowed : unlessUnknown(judge(request)))
+    case .health, .readiness: .allowed
+    case .metrics where isMetricsOpen: .allowed
+    case .status, .statusJSON, .historyJSON, .changesJSON, .providerBudgets:
+      arePagesOpen ? .allowed : judge(request)
     // Changes are never everybody's.
-    case .metrics, .changesJSON, .change, nil: Leave(verdict: judge(request))
+    case .metrics, .change, nil: judge(request)
     }
   }
 
-  private func probe(_ request: HTTPRequest) -> Leave {
-    guard request.credential != nil || !request.certificateNames.isEmpty else {
-      return Leave(verdict: .allowed)
-    }
-    let verdict = judge(request)
-    return Leave(
-      verdict: request.credential == nil ? .allowed : unlessUnknown(verdict),
-      saysWhy: verdict == .allowed)
-  }
-
-  /// The verdict on a page that is everybody's, for one that shows a token.
-  private func unlessUnknown(_ verdict: PageVerdict) -> PageVerdict {
-    if case .unknown = verdict { verdict } else { .allowed }
+  /// Whether the answer to a probe may say more than one word.
+  func maySayWhy(_ request: HTTPRequest) -> Bool {
+    arePagesOpen
+      || (request.credential != nil || !request.certificateNames.isEmpty)
+        && judge(request) == .allowed
   }
 }
 
