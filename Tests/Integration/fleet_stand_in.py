@@ -186,7 +186,10 @@ class Node:
                 continue
             start = f"{kind}_budget_start_time:{name}"
             self.link("SET", start, f"{now}.0", "NX", "EX", length)
-            end = int(float(self.link("GET", start)) * 1000) + length * 1000
+            begun = self.link("GET", start)
+            if begun is None:
+                continue  # Redis was emptied in between: the next pass begins the window again.
+            end = int(float(begun) * 1000) + length * 1000
             pairs = []
             for origin, amount in origins.items():
                 if MISTAKE == "this-life" and origin != self.origin:

@@ -118,7 +118,10 @@ def test_no_record_is_answered_that_is_not_found(start, tmp_path, deed):
     assert len(books.of(ACKNOWLEDGED)) == acknowledged, "a record was answered OK afterwards"
     response = server.call(backup_ledger=dict(path="copy.sqlite"))
     assert code_of(response) == OK, response.status
-    assert "budgetctl backup" in ping(server).not_ready_reason
+    reason = ping(server).not_ready_reason
+    # The deed has several steps. Noticed when the log was gone and the database was not, the log's
+    # records were saved into that.
+    assert "budgetctl backup" in reason or "is in the database" in reason, reason
     server.kill()
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(mode=0o700)
