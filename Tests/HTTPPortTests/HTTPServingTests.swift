@@ -164,7 +164,7 @@ import Testing
     #expect(try second.answer()?.status == 200)
   }
 
-  /// Whoever shows wrong tokens on every connection there may be keeps no probe out.
+  /// Wrong tokens on all connections that there may be keep no probe out.
   @Test func whatWaitsForItsRefusalMakesRoomAtOnce() async throws {
     let serving = try Serving { $0.connections = 4 }
     let guessers = try (0..<4).map { _ in try serving.peer() }

@@ -132,18 +132,22 @@ def test_one_byte_at_a_time(start, certificates):
         assert pb.Response.FromString(step(lambda: codec.read(length))).call_id == 7
 
 
+def shake_hands(codec, wire, incoming, outgoing):
+    """Up to the client's last message, which is not sent yet."""
+    while True:
+        try:
+            return codec.do_handshake()
+        except ssl.SSLWantReadError:
+            wire.sendall(outgoing.read())
+            incoming.write(wire.recv(65536))
+
+
 def test_the_end_of_the_handshake_and_frames_in_one_segment(start, certificates):
     server = start_secure(start, certificates)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     codec = context_of(certificates).wrap_bio(incoming, outgoing, server_hostname="localhost")
     with socket.create_connection(server.rpc, 20) as wire:
-        while True:
-            try:
-                codec.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                wire.sendall(outgoing.read())
-                incoming.write(wire.recv(65536))
+        shake_hands(codec, wire, incoming, outgoing)
         for call_id in (1, 2, 3):
             message = pb.Request(call_id=call_id, ping={}).SerializeToString()
             codec.write(struct.pack(">I", len(message)) + message)
@@ -172,13 +176,7 @@ def test_requests_for_pages_and_a_goodbye_in_one_segment(start, certificates, wi
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     codec = context_of(certificates).wrap_bio(incoming, outgoing, server_hostname="localhost")
     with socket.create_connection(http_address(server), 20) as wire:
-        while True:
-            try:
-                codec.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                wire.sendall(outgoing.read())
-                incoming.write(wire.recv(65536))
+        shake_hands(codec, wire, incoming, outgoing)
         if not with_finished:
             # An answer shows that the handshake is over there too.
             codec.write(b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -76,7 +76,7 @@ extension HTTPLoop {
     let request = connection.request
     // With all connections taken each goes once it has its answer, while others wait for theirs.
     let isFull = openCount >= bounds.connections && someoneWaits
-    // Whoever has said goodbye may still have sent the next one.
+    // A peer that sends nothing more may have sent its next request already.
     let isLast = connection.hasHeardAll && !connection.reader.isMidRequest
     let keepsAlive = request?.keepsAlive == true && endsAt == nil && !isFull && !isLast
     connection.request = nil

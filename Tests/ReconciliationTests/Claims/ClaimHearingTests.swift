@@ -166,7 +166,7 @@ import Testing
     #expect(idle.claims.others == .zero)
   }
 
-  /// Whoever can write to the store can write claims that no node makes: as many as a reply can have, and
+  /// The store may hold claims that no node has made: as many as a reply can have, and
   /// each as large as can be written.
   @Test func claimsThatNoNodeMakesAreNotCounted() throws {
     let now = Timestamp(unixMilliseconds: ClaimWorld.start)

@@ -153,7 +153,7 @@ import Testing
     }
   }
 
-  /// Whoever can write to the store can have the script add as much as it can write, for each budget.
+  /// The store may hold numbers that make the script add as much as it can write, for each budget.
   @Test func theSumOfAPassIsBounded() throws {
     let states = try (0..<200).map {
       try Self.state("t\($0)", own: [Self.origin: 7], confirmed: [:])
