@@ -91,16 +91,25 @@ public struct NameTable: Sendable {
     name.hash(seed: seed)
   }
 
+  /// Reads where the search for a name of this hash begins; its result is worth nothing but being used.
+  @inlinable @inline(__always) public func touch(_ hash: UInt64) -> UInt32 {
+    entries.span[Self.place(of: hash, among: entries.count)].tag
+  }
+
   /// The value that the search for a name of this hash will nearly always find, and where its name lies
   /// in the pool: the name itself is not looked at. Nil where nothing will be found.
-  @inlinable @inline(__always) public func likely(_ hash: UInt64) -> (value: Int32, name: Int)? {
+  @inlinable @inline(__always) public func likely(
+    _ hash: UInt64
+  ) -> (value: Int32, name: Range<Int>)? {
     let tag = UInt32(truncatingIfNeeded: hash)
     let entries = entries.span
     var index = Self.place(of: hash, among: entries.count)
     while true {
       let entry = entries[index]
       guard entry.value >= 0 else { return nil }
-      if entry.tag == tag { return (entry.value, Int(entry.start)) }
+      if entry.tag == tag {
+        return (entry.value, Int(entry.start)..<Int(entry.start) + Int(entry.length))
+      }
       index = index + 1 == entries.count ? 0 : index + 1
     }
   }

@@ -7,13 +7,17 @@ import Testing
 @Suite struct PageAccessTests {
   /// Who shows nothing is nobody, `a` may see pages, anybody else may not.
   private func access(_ change: (inout PageAccess) -> Void = { _ in }) -> PageAccess {
-    var access = PageAccess { request in
-      switch request.credential {
-      case nil: .unknown(after: .zero)
-      case .bearer(let token): token == "a" ? .allowed : .denied("no")
-      default: .unknown(after: .seconds(1))
-      }
-    }
+    var access = PageAccess(
+      judge: { request in
+        switch request.credential {
+        case nil: .unknown(after: .zero)
+        case .bearer(let token): token == "a" ? .allowed : .denied("no")
+        default: .unknown(after: .seconds(1))
+        }
+      },
+      seesMore: { request in
+        if case .bearer(let token) = request.credential { token == "a" } else { false }
+      })
     change(&access)
     return access
   }

@@ -284,6 +284,33 @@ import Testing
     #expect(desk.count(.permission) == 1)
     #expect(desk.count(.wrongToken) == 5)
   }
+
+  /// Where everybody may look a token adds to the answer: that must not be where tokens are tried.
+  @Test func tokensAreTriedNoFasterOnWhatIsEverybodys() throws {
+    let desk = AccessDesk(try Self.table(), log: Logger(label: "test"))
+    func seesMore(_ token: String?, from peer: String = "10.1.2.3", at milliseconds: Int64) -> Bool {
+      var request = HTTPRequest(path: "/readyz")
+      request.credential = token.map { .bearer(token: $0) }
+      request.peer = peer
+      return desk.seesMore(request, at: MonotonicInstant(nanoseconds: milliseconds * 1_000_000))
+    }
+    #expect(!seesMore(nil, at: 0) && !seesMore("bd_check", at: 0))
+    for _ in 0..<WrongTokens.freeTokens { #expect(!seesMore("bd_x", at: 0)) }
+    #expect(seesMore("bd_read", at: 0))
+    #expect(!seesMore("bd_x", at: 0))
+    #expect(desk.count(.wrongToken) == WrongTokens.freeTokens + 1)
+    // It is not looked at, right or wrong, for as long as its refusal would wait.
+    for token in ["bd_x", "bd_read"] { #expect(!seesMore(token, at: 49)) }
+    #expect(desk.count(.wrongToken) == WrongTokens.freeTokens + 1)
+    #expect(seesMore("bd_read", from: "10.1.2.4", at: 49))
+    #expect(seesMore("bd_read", at: 50))
+    // A page that is not everybody's answers a right token at once.
+    #expect(!seesMore("bd_x", at: 60))
+    var request = HTTPRequest(path: "/")
+    (request.credential, request.peer) = (.bearer(token: "bd_read"), "10.1.2.3")
+    #expect(desk.verdict(on: request, at: MonotonicInstant(nanoseconds: 61_000_000)) == .allowed)
+    #expect(desk.count(.unauthenticated) == 0)
+  }
 }
 
 @Suite struct WrongTokensTests {

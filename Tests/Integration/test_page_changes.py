@@ -12,7 +12,7 @@ from browser import Browser
 from budget_client import pb
 from conftest import OK, config_text, eventually
 from http_client import ask
-from test_access import clients, token, write
+from test_access import clients, read_metrics, token, write
 
 HOSTILE = "<img src=x onerror=document.title='broken'></script><b>bold</b>"
 CONFIG = config_text({"openai": (10.0, "1d"), HOSTILE: (5.0, "1d")}, {"team": (2.0, "1h")})
@@ -168,6 +168,22 @@ def test_an_open_page_asks_administrators_who_they_are(start, tmp_path):
         browser.visit("http://%s/change" % server.ready_line["http"])
         browser.until("location.pathname === '/' && document.querySelector('#sign-in').hidden"
                       " && document.querySelectorAll('button.change:not([hidden])').length === 3")
+
+
+def test_tokens_are_not_tried_at_an_open_page(start, tmp_path):
+    """Who may look need not show a token; one that is wrong is counted, and the next are passed over."""
+    path = write(tmp_path / "access.yaml", clients("read", "admin"))
+    server = start(CONFIG, "--access-file", path, "--page-open")
+    assert changes(server, "admin")["token"]
+    # The ninth would wait for 400 ms, were it refused.
+    for _ in range(9):
+        status, _, text = ask(server, "/changes.json", headers={"Authorization": "Bearer bd_wrong"})
+        assert status == 200 and json.loads(text)["token"] is None
+    tried = read_metrics(server).get("budgetd_access_refused_total", reason="wrong_token")
+    assert 6 <= tried <= 9
+    # Not where a page asks for a token: there a right one is answered at once.
+    assert ask(server, "/change", headers=headers("admin"))[0] == 303
+    eventually(lambda: changes(server, "admin")["token"] is not None, what="the token counts again")
 
 
 def test_a_person_raises_freezes_and_resets(server, tmp_path):

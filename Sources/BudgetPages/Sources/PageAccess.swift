@@ -19,8 +19,17 @@ public struct PageAccess: Sendable {
   /// Whether somebody may, by what their request shows.
   public var judge: @Sendable (HTTPRequest) -> PageVerdict
 
-  /// Makes an access in which `judge` decides.
-  public init(judge: @escaping @Sendable (HTTPRequest) -> PageVerdict) { self.judge = judge }
+  /// Whether somebody may see all of an answer a part of which is everybody's.
+  public var seesMore: @Sendable (HTTPRequest) -> Bool
+
+  /// Makes an access in which `judge` decides on pages, and `seesMore` on what is everybody's in part.
+  public init(
+    judge: @escaping @Sendable (HTTPRequest) -> PageVerdict,
+    seesMore: @escaping @Sendable (HTTPRequest) -> Bool
+  ) {
+    self.judge = judge
+    self.seesMore = seesMore
+  }
 
   /// Whether the request for a page may go on; nil: there is no such page.
   ///
@@ -38,9 +47,7 @@ public struct PageAccess: Sendable {
 
   /// Whether the answer to a probe may say more than one word.
   func maySayWhy(_ request: HTTPRequest) -> Bool {
-    arePagesOpen
-      || (request.credential != nil || !request.certificateNames.isEmpty)
-        && judge(request) == .allowed
+    arePagesOpen || seesMore(request)
   }
 }
 

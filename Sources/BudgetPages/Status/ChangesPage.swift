@@ -16,9 +16,9 @@ final class ChangesPage: Sendable {
 
   /// The name of who asks, if they may change budgets from here; nil: they may only look.
   func author(of request: HTTPRequest) -> ChangeAuthor? {
-    guard sources.access != nil, let asker = sources.changes?.asker(request), asker.mayChange else {
-      return nil
-    }
+    guard let access = sources.access, !access.arePagesOpen || access.seesMore(request),
+      let asker = sources.changes?.asker(request), asker.mayChange
+    else { return nil }
     return asker.author
   }
 

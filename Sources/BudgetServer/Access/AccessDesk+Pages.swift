@@ -37,6 +37,19 @@ extension AccessDesk {
     request.credential.map { identity(showing: $0) } ?? identity(of: request.certificateNames)
   }
 
+  /// Whether the one who asks for what is everybody's may see all of it. A wrong token is counted, but
+  /// nobody is told off for it: a probe with an old one gets its answer, at once. The tokens that
+  /// come from its address next are not looked at for as long as a refusal would wait: they cannot be
+  /// tried here faster than elsewhere.
+  func seesMore(_ request: HTTPRequest, at now: MonotonicInstant = .now()) -> Bool {
+    if request.credential != nil, passesOver(tokensFrom: request.place, at: now) { return false }
+    guard let identity = identity(behind: request) else {
+      if request.credential != nil { _ = wrongToken(from: request.place, at: now) }
+      return false
+    }
+    return identity.principal.role >= Self.leastRole
+  }
+
   private func identity(showing credential: HTTPCredential) -> Identity? {
     switch credential {
     case .bearer(let token): return identity(token: Array(token.utf8))

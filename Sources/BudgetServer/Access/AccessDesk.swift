@@ -146,6 +146,11 @@ final class AccessDesk: Sendable {
     return verdict.delay
   }
 
+  /// Whether a token from `address` is passed over for now, where it would only add to an answer.
+  func passesOver(tokensFrom address: String, at now: MonotonicInstant) -> Bool {
+    wrongTokens.withLock { $0.isWaiting(address, at: now) }
+  }
+
   /// Posts `batch` after `delay`; false: there is nobody to post it to.
   func post(_ batch: ReplyBatch, after delay: Duration) -> Bool {
     guard let replies = replies.withLock({ $0 }) else { return false }

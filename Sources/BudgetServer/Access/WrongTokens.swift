@@ -50,6 +50,13 @@ struct WrongTokens {
     return Verdict(delay: Self.delay(record.count), count: line(record.count, at: now))
   }
 
+  /// Whether a token from `address` is not looked at yet: so soon after a wrong one the answer to this one
+  /// would wait, had it to be refused. For what everybody may see, where a token only adds to the answer.
+  func isWaiting(_ address: String, at now: MonotonicInstant) -> Bool {
+    guard let record = records[address] else { return false }
+    return now.duration(since: record.lastAt) < Self.delay(record.count)
+  }
+
   /// The first of an address is told, then its tenth, hundredth and so on.
   private mutating func line(_ count: Int, at now: MonotonicInstant) -> Int? {
     var rest = count

@@ -47,7 +47,7 @@ extension PageSources {
     if let member = context.fleet { fleet = { member.status } }
     let (desk, audit) = (context.access, context.audit)
     if !desk.isOpen {
-      var access = PageAccess { desk.verdict(on: $0) }
+      var access = PageAccess(judge: { desk.verdict(on: $0) }, seesMore: { desk.seesMore($0) })
       access.isMetricsOpen = options.isMetricsOpen
       access.arePagesOpen = options.arePagesOpen
       self.access = access
