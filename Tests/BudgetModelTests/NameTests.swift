@@ -66,11 +66,20 @@ import Testing
     for (value, name) in names.enumerated() {
       NameBytes.with(name) { name in
         guard let likely = table.likely(table.hash(of: name)), likely.value == value else { return }
-        if table.pool.byte(at: likely.name) == name[0] { right += 1 }
+        let place = likely.name
+        guard place.count == name.count, table.pool.byte(at: place.lowerBound) == name[0],
+          table.pool.byte(at: place.upperBound - 1) == name[name.count - 1]
+        else { return }
+        right += 1
       }
       NameBytes.with("no-\(name)") { if table.likely(table.hash(of: $0)) != nil { strangers += 1 } }
     }
     #expect(right >= names.count - 2 && strangers <= 2)
+    // Reading ahead reads within the table, of whatever hash.
+    let touched = [0, 1, .max, .max - 1].map { (hash: UInt64) in
+      (table.touch(hash), NameTable([]).touch(hash))
+    }
+    #expect(touched.count == 4)
   }
 
   @Test func theFirstOfTwoEqualNamesWins() {

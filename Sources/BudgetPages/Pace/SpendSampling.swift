@@ -24,11 +24,13 @@ public final class SpendSampling: Sendable {
     self.uptime = uptime ?? { ContinuousClock.now - start }
   }
 
-  /// Reads now, and from now on once a minute for as long as this object lives. `requests` tells how
-  /// many were answered.
+  /// Reads soon, and from then on once a minute for as long as this object lives: nobody waits for it, and
+  /// a million budgets take a second. `requests` tells how many were answered.
   public func start(requests: @escaping @Sendable () -> Int) {
-    sample(requests: requests())
-    waitForNext(requests)
+    queue.async { [weak self] in
+      self?.sample(requests: requests())
+      self?.waitForNext(requests)
+    }
   }
 
   private func waitForNext(_ requests: @escaping @Sendable () -> Int) {

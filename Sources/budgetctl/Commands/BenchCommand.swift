@@ -20,7 +20,9 @@ struct BenchCommand: AsyncParsableCommand {
       server must have an exhausted budget already; budget_limit 0 makes one. An answer that allows \
       a candidate is then an error.
 
-      --reserve: pairs of requests, of two kinds in turns of 0.2 s: filter, then record; and filter with       reserve, then the record that settles. Each kind gets --seconds. 0.000000000001 $ are held at a       time. The ratio says what reserving costs.
+      --reserve: pairs of requests, of two kinds in turns of 0.2 s: filter, then record; and filter \
+      with reserve, then the record that settles. Each kind gets --seconds. 0.000000000001 $ are held \
+      at a time. The ratio says what reserving costs.
 
       bench and the server share the machine's processors when they run on one machine.
       Exits 1 when an answer was an error, and 69 when no answer came in the time that counts.
