@@ -8,7 +8,7 @@ public struct WebhookRequest: Hashable, Sendable {
   public var id: String
   /// JSON.
   public var body: [UInt8]
-  /// Who sends it, as `budgetd/0.9.0`.
+  /// Who sends it, as `budgetd/0.9.1`.
   var agent: String { "budgetd/\(ReleaseVersion.text)" }
 
   /// Makes a message. Precondition: the body is not empty.

@@ -5,7 +5,7 @@ from ._client import Client, Hold, Reserving, new_key
 from ._errors import BudgetError, Closed, Denied, Invalid, OutboxFull, Refused, Unavailable
 from ._threads import SyncClient, SyncHold
 
-__version__ = "0.9.0"
+__version__ = "0.9.1"
 
 __all__ = [
     "Answer", "Budget", "BudgetError", "Budgets", "Candidate", "Client", "Closed", "Denial",
