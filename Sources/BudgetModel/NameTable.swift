@@ -181,6 +181,11 @@ public struct NamePool: Sendable {
   /// The byte at `place` of the block, which has as many.
   @inlinable @inline(__always) public func byte(at place: Int) -> UInt8 { bytes.span[place] }
 
+  /// Reads both ends of a name that is not empty; its result is worth nothing but being used.
+  @inlinable @inline(__always) public func touch(_ name: Range<Int>) -> UInt32 {
+    UInt32(byte(at: name.lowerBound) ^ byte(at: name.upperBound - 1))
+  }
+
   /// A name of this pool as a text of its own.
   public func text(of name: Name) -> String { with(name) { $0.text } }
 }

@@ -285,7 +285,7 @@ import Testing
     #expect(desk.count(.wrongToken) == 5)
   }
 
-  /// Where everybody may look a token adds to the answer: that must not be where tokens are tried.
+  /// A token adds to the answer on pages that are everybody's: they must not be where tokens are tried.
   @Test func tokensAreTriedNoFasterOnWhatIsEverybodys() throws {
     let desk = AccessDesk(try Self.table(), log: Logger(label: "test"))
     func seesMore(_ token: String?, from peer: String = "10.1.2.3", at milliseconds: Int64) -> Bool {

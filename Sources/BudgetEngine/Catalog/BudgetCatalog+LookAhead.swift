@@ -3,9 +3,7 @@ public import BudgetModel
 /// Looking ahead at what look-ups will touch, where there are so many budgets that it is not at hand.
 extension BudgetCatalog {
   /// Whether the tables are past what processors keep at hand, so that `lookAhead` is worth its time.
-  public var isLarge: Bool { deployments.count >= Self.largeFrom }
-
-  private static let largeFrom = 20_000
+  public var isLarge: Bool { deployments.count >= 20_000 }
 
   /// Touches what the look-ups of candidates with these ids will touch: table, name, slots and gate
   /// of each. Looked up one after the other, each would wait for memory four times; here all of them
@@ -26,10 +24,8 @@ extension BudgetCatalog {
     for index in 0..<count {
       guard let (value, name) = indexes.likely(hashes[index]), !name.isEmpty else { continue }
       // Names and slots may lie across two cache lines: both ends are touched.
-      touched ^= UInt32(indexes.pool.byte(at: name.lowerBound))
-      touched ^= UInt32(indexes.pool.byte(at: name.upperBound - 1))
       let candidate = deploymentCandidates[Int(value)]
-      touched ^= UInt32(truncatingIfNeeded: candidate.pools)
+      touched ^= indexes.pool.touch(name) ^ UInt32(truncatingIfNeeded: candidate.pools)
       slots[index] = candidate.deployment
     }
     for index in 0..<count where slots[index] != Slot.none { touched ^= isOpen(slots[index]) ? 1 : 0 }
