@@ -288,11 +288,11 @@ import Testing
   /// A token adds to the answer on pages that are everybody's: they must not be where tokens are tried.
   @Test func tokensAreTriedNoFasterOnWhatIsEverybodys() throws {
     let desk = AccessDesk(try Self.table(), log: Logger(label: "test"))
-    func seesMore(_ token: String?, from peer: String = "10.1.2.3", at milliseconds: Int64) -> Bool {
+    func seesMore(_ token: String?, from peer: String = "10.1.2.3", at time: Int64) -> Bool {
       var request = HTTPRequest(path: "/readyz")
       request.credential = token.map { .bearer(token: $0) }
       request.peer = peer
-      return desk.seesMore(request, at: MonotonicInstant(nanoseconds: milliseconds * 1_000_000))
+      return desk.seesMore(request, at: MonotonicInstant(nanoseconds: time * 1_000_000))
     }
     #expect(!seesMore(nil, at: 0) && !seesMore("bd_check", at: 0))
     for _ in 0..<WrongTokens.freeTokens { #expect(!seesMore("bd_x", at: 0)) }

@@ -12,8 +12,7 @@ extension BudgetCatalog {
   /// the compiler keep the reads. Precondition: at most 8 ids.
   @inline(never) @discardableResult
   public func lookAhead(_ ids: Span<NameBytes>) -> UInt32 {
-    let count = ids.count
-    let indexes = deployments.indexes
+    let (count, indexes) = (ids.count, deployments.indexes)
     var touched: UInt32 = 0
     var hashes = InlineArray<8, UInt64>(repeating: 0)
     for index in 0..<count {
@@ -28,7 +27,9 @@ extension BudgetCatalog {
       touched ^= indexes.pool.touch(name) ^ UInt32(truncatingIfNeeded: candidate.pools)
       slots[index] = candidate.deployment
     }
-    for index in 0..<count where slots[index] != Slot.none { touched ^= isOpen(slots[index]) ? 1 : 0 }
+    for index in 0..<count where slots[index] != Slot.none {
+      touched ^= isOpen(slots[index]) ? 1 : 0
+    }
     return touched
   }
 }
