@@ -196,6 +196,7 @@ public final class BudgetEngine: Sendable {
       defer { state.retire(successor: retired.successor) }
       return state
     }
+    shards.carryOn(from: retired.slot, in: retired.successor)
     return .init(from: retired.key, to: retired.successorKey, state: state, at: now)
   }
 }

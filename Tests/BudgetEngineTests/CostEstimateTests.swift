@@ -44,6 +44,16 @@ import Testing
     #expect(warm.amount == cost && warm.variance == .none)
   }
 
+  /// Whether a record is another's retry is known when it is on disk; what it cost is one cost.
+  @Test func aRetryTeachesNothing() {
+    let estimates = CostEstimates(PicoUSD(pico: 10_000))
+    let (kind, cost) = (kind("d", provider: "p"), PicoUSD(pico: 700))
+    for _ in 0..<10 { estimates.learn(cost, of: kind, record: 5 << 64 | 1) }
+    #expect(estimates.expected(kind).amount.pico == 1_400, "one cost is too few")
+    for number in 2..<9 { estimates.learn(cost, of: kind, record: 5 << 64 | UInt128(number)) }
+    #expect(estimates.expected(kind).amount.pico == 700)
+  }
+
   @Test func meanAndDeviationAreThoseOfTheCosts() {
     var random = SeededRandom(seed: 3)
     let estimates = CostEstimates(PicoUSD(pico: 10_000))

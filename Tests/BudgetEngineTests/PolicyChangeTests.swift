@@ -94,12 +94,22 @@ import Testing
       fixture.record(5, provider: "groq", deployment: "d1", tags: ["t"], at: at(1))
       let charged = fixture.charged(provider: "groq", deployment: "d1", tags: ["t"])
       #expect(charged.slots.isEmpty)
+      // Nothing may be reserved there either, also by who names no candidates.
+      var attempt = ReservationAttempt()
+      let ask = ReservationAsk(ReservedAmount(PicoUSD(pico: 1)))
+      #expect(fixture.reserve(ask, charged, &attempt, at: at(1)) == .denied)
+      #expect(attempt.denials.map(\.scope) == [scope] && attempt.denials[0].mode == .freeze)
+      var copy = ChargedSlots()
+      copy.copy(charged)
+      #expect(fixture.reserve(ask, copy, &attempt, at: at(1)) == .denied)
       PolicyChanging(of: fixture.engine).end(freeze.register, at: at(1))
       #expect(fixture.filter([("", "d1")], tags: ["t"], at: at(1)).allowed == [0])
     }
     PolicyChanging(of: fixture.engine).enforce(
       Self.change(.total, BudgetKey.totalName, mode: .freeze), at: at(2))
     #expect(fixture.filter([("openai", ""), ("", "d1")], at: at(2)).allowed.isEmpty)
+    #expect(fixture.reserve(1, fixture.charged(provider: "openai"), at: at(2)) == .denied)
+    #expect(fixture.engine.openReservations == 0)
     // A configuration that gives the name a budget takes the freeze over.
     _ = fixture.reload([try budget(.total, BudgetKey.totalName, 5, "1d")], at: at(3))
     #expect(fixture.filter([("openai", "")], at: at(3)).denials.first?.limit.pico == 5)

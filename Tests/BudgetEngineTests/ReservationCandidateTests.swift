@@ -11,6 +11,7 @@ import Testing
     var deployment: String
     var amount: Int128
     var isFree = false
+    var isEstimated = false
   }
 
   private func ask(
@@ -34,7 +35,9 @@ import Testing
       if let slot = NameBytes.with(tag, { catalog.tagSlot($0) }) { question.addTag(slot: slot) }
     }
     var round = CandidateRound(at: now)
-    round.amounts = candidates.map { ReservedAmount(PicoUSD(pico: $0.amount)) }
+    round.amounts = candidates.map {
+      ReservedAmount(PicoUSD(pico: $0.amount), isEstimated: $0.isEstimated)
+    }
     round.key = key
     round.isRefused = refusing
     var decision = FilterDecision()
@@ -77,7 +80,45 @@ import Testing
     let denial = try #require(chosen.decision.denials.first)
     // Nobody has told this node of a claim; that it was refused says that there is one.
     #expect(denial.candidate == 0 && denial.spend + PicoUSD(pico: 6) > denial.limit)
+    #expect(fixture.engine.reservationCounts.denied == 0, "another candidate was chosen")
+  }
+
+  /// A request counts once, whether its candidates were tried or all of them over budget before.
+  @Test func aRequestIsDeniedOnce() throws {
+    let fixture = EngineFixture([
+      try budget(.provider, "a", 10, "1d"), try budget(.provider, "b", 10, "1d"),
+    ])
+    let candidates = ["a", "b"].map { Asked(provider: $0, deployment: "", amount: 11) }
+    #expect(ask(fixture, candidates, tags: [], at: at(0)).answer == .denied)
+    #expect(fixture.engine.reservationCounts.denied == 1)
+    for provider in ["a", "b"] { fixture.record(10, provider: provider, at: at(1)) }
+    #expect(ask(fixture, candidates, tags: [], at: at(1)).answer == .denied)
     #expect(fixture.engine.reservationCounts.denied == 2)
+    #expect(fixture.reserve(11, fixture.charged(provider: "a"), at: at(1)) == .denied)
+    #expect(fixture.engine.reservationCounts.denied == 3)
+  }
+
+  /// An estimate is cut to what its own provider has left, so that a larger one may fit where a smaller
+  /// one did not.
+  @Test func aSmallerEstimateThatWasDeniedHidesNoCandidate() throws {
+    let fixture = EngineFixture([
+      try budget(.provider, "a", 1_000, "1d"), try budget(.provider, "b", 20, "1d"),
+      try budget(.tag, "t", 100, "1d"),
+    ])
+    _ = try #require(fixture.held(70, fixture.charged(tags: ["t"]), at: at(0)))
+    let candidates = [
+      Asked(provider: "a", deployment: "", amount: 100, isEstimated: true),
+      Asked(provider: "b", deployment: "", amount: 200, isEstimated: true),
+    ]
+    guard case .held(let held) = ask(fixture, candidates, tags: ["t"], at: at(1)).answer else {
+      Issue.record("b has room for 20")
+      return
+    }
+    #expect(held.candidate == 1 && held.amount.pico == 20)
+    // With nothing left at all no estimate fits.
+    _ = try #require(fixture.held(10, fixture.charged(tags: ["t"]), at: at(1)))
+    let (answer, decision) = ask(fixture, candidates, tags: ["t"], at: at(1))
+    #expect(answer == .denied && decision.allowed.isEmpty)
   }
 
   @Test func theFirstCandidateWithRoomIsReserved() throws {

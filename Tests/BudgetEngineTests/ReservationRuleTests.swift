@@ -36,14 +36,14 @@ import Testing
     #expect(fixture.record(1, watched, settling: reservation.id, at: at(0)) == .freed)
   }
 
-  @Test func aReloadLeavesHoldsWhereTheyAre() throws {
+  @Test func aReloadLeavesReservationsTheirSlots() throws {
     let fixture = EngineFixture([try budget(.tag, "t", 100, "1d")])
     let charged = fixture.charged(tags: ["t"])
     let first = try #require(fixture.held(40, charged, at: at(0)))
     let second = try #require(fixture.held(10, charged, at: at(0)))
-    // Windows of another length: another slot. The holds stay on the old one until they end.
+    // Windows of another length: another slot, which carries what is kept back in the old one.
     _ = fixture.reload([try budget(.tag, "t", 100, "2d")], at: at(1))
-    #expect(fixture.reserved(.tag, "t", at: at(1)) == 0)
+    #expect(fixture.reserved(.tag, "t", at: at(1)) == 50)
     let now = fixture.charged(tags: ["t"])
     #expect(now.slots != charged.slots)
     #expect(fixture.record(30, now, settling: first.id, at: at(2)) == .freed)

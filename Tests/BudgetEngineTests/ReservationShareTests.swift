@@ -19,7 +19,10 @@ import Testing
       answers.append(answer != .denied)
     }
     #expect(answers == [true, true, true, true, false, false])
-    #expect(attempt.denials.first?.reserved.pico ?? 0 > 1_000_000)
+    // Four amounts of 100,000 and their cushion are kept back; the fifth would add more than is left.
+    let denial = try #require(attempt.denials.first)
+    #expect(denial.reserved.pico == 1_000_000 && denial.spend == denial.reserved)
+    #expect(denial.needed?.pico ?? 0 > 100_000)
   }
 
   /// A settle in the next life takes the part that ends when its own did.

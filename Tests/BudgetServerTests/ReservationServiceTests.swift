@@ -139,6 +139,65 @@ import Testing
     #expect(try reserved(fixture) == 1)
   }
 
+  /// The answer tells a position among the configured candidates: after a reload it may be another's.
+  @Test func aRetryIsNotToldOfAnotherCandidate() throws {
+    let budgets = [
+      try ServiceFixture.budget(.provider, "openai", 10),
+      try ServiceFixture.budget(.provider, "azure", 0),
+    ]
+    let listed = ["openai", "azure"].map { (name: String) in
+      ConfiguredDeployment(id: "\(name)-1", modelName: "m", model: "\(name)/x", provider: name)
+    }
+    let fixture = ServiceFixture(budgets, deployments: listed)
+    func ask() throws -> ResponseMessage {
+      var request = FilterDeploymentsRequest(deployments: [], tags: [])
+      request.modelName = "m"
+      request.reserve = ReserveOptions(amountUSD: 1, idempotencyKey: "k")
+      return try fixture.call(.filterDeployments(request))
+    }
+    func reload(_ deployments: [ConfiguredDeployment]) {
+      _ = fixture.engine.reload(
+        BudgetConfiguration(budgets: budgets, deployments: deployments, directory: .empty),
+        at: ServiceFixture.start)
+    }
+    let first = try ask().filtered
+    #expect(first.chosen == 0)
+    func isSame(_ again: FilterDeploymentsResponse) -> Bool {
+      again.chosen == first.chosen && again.reservation?.id == first.reservation?.id
+    }
+    reload(listed)
+    #expect(try isSame(ask().filtered))
+    reload(listed.reversed())
+    let refused = try ask()
+    #expect(refused.status?.code == .aborted)
+    #expect(refused.status?.message.contains("ask again with another key") == true)
+    reload(listed)
+    #expect(try isSame(ask().filtered))
+  }
+
+  /// A cushion for costs above the amount belongs to what is asked for, not to what is reserved.
+  @Test func aDenialTellsWhatWasReservedBefore() throws {
+    let fixture = try fixture()
+    var request = ReserveSpendRequest(amountUSD: 4)
+    request.tags = ["t"]
+    _ = try fixture.call(.reserveSpend(request))
+    // A cost that is hardly known: twice the mean, cut with its cushion to what the provider has.
+    (request.amountUSD, request.provider) = (0, "azure")
+    let engine = fixture.engine
+    NameBytes.with("azure") { name in
+      let names = CandidateNames(id: .absent, model: .absent, provider: name)
+      engine.estimates.learn(PicoUSD(dollars: 2), of: CostKind(of: names, in: engine.catalog))
+    }
+    guard case .reserveSpend(let denied)? = try fixture.call(.reserveSpend(request)).result else {
+      Issue.record("denied, or not")
+      return
+    }
+    let denial = try #require(denied.denials.first { $0.name == "t" })
+    #expect(denial.reservedUSD == 4 && denial.spendUSD == 4)
+    #expect(denied.message.contains("tag_spend=4.0, estimated_cost=4.99"), "\(denied.message)")
+    #expect(denied.message.contains("($4.0 reserved)"), "\(denied.message)")
+  }
+
   @Test(arguments: [Role.check, .read, .spend, .admin])
   func onlyWhoMaySpendMayReserve(_ role: Role) throws {
     let clients = Role.allCases.map {

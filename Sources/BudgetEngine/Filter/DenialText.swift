@@ -186,7 +186,7 @@ private struct Sentence {
 
   init(_ denial: BudgetDenial, _ estimate: PicoUSD) {
     self.denial = denial
-    self.estimate = denial.spend < denial.limit ? estimate : nil
+    self.estimate = denial.spend < denial.limit ? denial.needed ?? estimate : nil
   }
 
   func write(
@@ -276,6 +276,6 @@ extension BudgetDenial {
     slot == other.slot && life == other.life && isForWantOfRoom == other.isForWantOfRoom
       && scope == other.scope && spend == other.spend && limit == other.limit
       && withheld == other.withheld && reserved == other.reserved && resetsAt == other.resetsAt
-      && mode == other.mode
+      && mode == other.mode && needed == other.needed
   }
 }

@@ -21,6 +21,9 @@ public struct BudgetDenial: Hashable, Sendable {
   public var withheld = PicoUSD.zero
   /// How much of it reservations keep back: nobody has spent it yet.
   public var reserved = PicoUSD.zero
+  /// How much more was to be kept back, of a reservation: the amount, and what it adds for costs that lie
+  /// above it. Nil: a filter's denial, which goes by the estimate.
+  public var needed: PicoUSD?
   /// The budget's limit; of a frozen budget without one `BudgetDenial.noLimit`.
   public var limit: PicoUSD
   /// Whether it denies for what is spent, or is frozen.
@@ -30,6 +33,11 @@ public struct BudgetDenial: Hashable, Sendable {
 
   /// The limit of a frozen budget that has none.
   public static let noLimit = BudgetCatalog.unlimited
+}
+
+extension BudgetDenial {
+  /// Whether no amount at all would fit.
+  var leavesNothing: Bool { mode == .freeze || isForWantOfRoom || spend >= limit }
 }
 
 /// The answer to one filter request. Reused from request to request: its arrays keep their storage.

@@ -133,6 +133,9 @@ struct FrozenNames: Sendable {
   /// Whether the slot is a frozen name's.
   func contains(_ slot: Int32) -> Bool { !keys.isEmpty && keys[slot] != nil }
 
+  /// The scope of the frozen name that the slot is of; nil: it is of none.
+  func scope(of slot: Int32) -> BudgetScope? { keys.isEmpty ? nil : keys[slot]?.scope }
+
   /// The slot of a frozen name; `Slot.none` where it is not frozen, or has budgets.
   func slot(_ scope: BudgetScope, _ name: NameBytes) -> Int32 {
     tables[Int(scope.rawValue) - 1]?[name] ?? Slot.none

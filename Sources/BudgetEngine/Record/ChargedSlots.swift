@@ -4,6 +4,9 @@ import BudgetModel
 public struct ChargedSlots: Sendable {
   /// The slots: provider's, deployment's, model's, pools', tags', the total's.
   public private(set) var slots: [Int32] = []
+  /// The slots of frozen names without a budget among the cost's: nothing is charged there, and nothing
+  /// may be reserved beside them.
+  private(set) var frozen: [Int32] = []
   /// Whether the provider is another than the model list's for the deployment.
   public private(set) var contradictsModelList = false
   /// The slots that patterns give, with the lives of those that belong to dynamic budgets: charged
@@ -30,6 +33,7 @@ public struct ChargedSlots: Sendable {
   /// Empties the list and keeps its storage.
   public mutating func begin() {
     if !slots.isEmpty { slots.removeAll(keepingCapacity: true) }
+    if !frozen.isEmpty { frozen.removeAll(keepingCapacity: true) }
     contradictsModelList = false
     guard dependsOnPatterns else { return }
     if !lives.isEmpty { lives.removeAll(keepingCapacity: true) }
@@ -43,6 +47,7 @@ public struct ChargedSlots: Sendable {
     precondition(!other.dependsOnPatterns, "dynamic budgets are not remembered")
     begin()
     for index in other.slots.indices { slots.append(other.slots[index]) }
+    for index in other.frozen.indices { frozen.append(other.frozen[index]) }
     contradictsModelList = other.contradictsModelList
   }
 
@@ -100,7 +105,10 @@ public struct ChargedSlots: Sendable {
   /// Adds the budgets of one name, from its first slot on.
   private mutating func addAll(from first: Int32, in catalog: BudgetCatalog) {
     // A frozen name without a budget is asked, and never charged.
-    if catalog.frozen.contains(first) { return }
+    if catalog.frozen.contains(first) {
+      if !frozen.contains(first) { frozen.append(first) }
+      return
+    }
     slots.append(first)
     var slot = catalog.next(after: first)
     while slot != Slot.none {

@@ -138,12 +138,12 @@ struct SlotRoom: Sendable {
 
   /// The denial of `reserved`.
   func denial(_ reserved: ReservedAmount, candidate: UInt32) -> BudgetDenial {
-    // The amount is not to be blamed if there was no room for anything.
-    let isFull = mode == .freeze || compared >= limit
-    let kept = kept(adding: isFull ? .none : reserved.variance)
+    // The part that was kept back before: what this one would add stands on the other side.
+    let kept = held + cushion + claims.others
     var denial = BudgetDenial(
       candidate: candidate, scope: scope, slot: slot, spend: compared + kept, withheld: withheld,
       reserved: kept, limit: limit, mode: mode, resetsAt: resetsAt)
+    denial.needed = need(of: reserved)
     denial.life = life
     denial.home = home
     denial.isForWantOfRoom = isForWantOfRoom
@@ -281,6 +281,7 @@ public struct ReservationAttempt: Sendable {
   mutating func add(_ charged: borrowing ChargedSlots, in catalog: BudgetCatalog, isFree: Bool) {
     order.removeAll(keepingCapacity: true)
     order.append(lent: charged.slots.span)
+    for index in charged.frozen.indices { order.append(charged.frozen[index]) }
     putInOrder()
     for index in order.indices {
       let slot = order[index]
@@ -313,9 +314,8 @@ extension SlotRoom {
   fileprivate init(_ slot: Int32, pattern: Int32?, life: UInt32, in catalog: BudgetCatalog) {
     guard let pattern = pattern.map({ Int($0) }) else {
       let (limit, mode) = catalog.policies.inForce(of: slot)
-      self.init(
-        slot: slot, life: 0, scope: catalog.keys.scope(of: slot), limit: limit, mode: mode,
-        countedAt: slot)
+      let scope = catalog.frozen.scope(of: slot) ?? catalog.keys.scope(of: slot)
+      self.init(slot: slot, life: 0, scope: scope, limit: limit, mode: mode, countedAt: slot)
       return
     }
     let patterns = catalog.patterns

@@ -60,19 +60,20 @@ extension BudgetEngine {
       }
       var answer = tryToReserve(candidate, question, &round, in: catalog, charges)
       if answer == .deferred, let isRefused = round.isRefused,
-        deny(&round.attempt, where: isRefused)
+        round.attempt.denyLacking(where: isRefused)
       {
         answer = .denied
       }
       switch answer {
       case .denied: search.note(candidate, question, round, into: &decision)
       case .known: return tell(answer, question, into: &decision)
-      case .held, .clash, .outdated, .full, .deferred:
+      case .held, .clash, .regrouped, .outdated, .full, .deferred:
         search.end(behind: position, into: &decision)
         return answer
       }
     }
     search.end(behind: decision.allowed.count, into: &decision)
+    reservations.countDenied()
     return .denied
   }
 
@@ -139,8 +140,13 @@ private struct CandidateSearch {
     for denial in round.attempt.denials { decision.deny(denial, atMost: question.maximumDenials) }
     decision.denialsOmitted += round.attempt.denialsOmitted
     guard round.attempt.isDeniedForAll, !question.candidates[candidate].isFree else { return }
+    let denials = round.attempt.denials.filter { $0.scope == .tag || $0.scope == .total }
+    // A larger estimate may fit where a smaller one did not: it is cut to what its own provider has left.
+    guard !round.amounts[candidate].isEstimated || denials.contains(where: \.leavesNothing) else {
+      return
+    }
     hopeless = round.amounts[candidate]
-    common = round.attempt.denials.filter { $0.scope == .tag || $0.scope == .total }
+    common = denials
   }
 
   /// The same budgets deny another candidate.

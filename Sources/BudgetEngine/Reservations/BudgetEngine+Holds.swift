@@ -82,8 +82,11 @@ extension BudgetEngine {
     installed.withLock { installed in
       for budget in budgets {
         let sums = budget.sums.filter { !$0.hasEnded(at: now) && $0.amount > .zero }
-        guard !sums.isEmpty, let slot = installed.slot(inheriting: budget.key, shards, at: now)
-        else { continue }
+        guard !sums.isEmpty else { continue }
+        let own = installed.slot(inheriting: budget.key, shards, at: now)
+        guard let slot = own ?? installed.successor(of: budget.key, beside: budgets) else {
+          continue
+        }
         shards.inherit(sums, in: slot)
         for sum in sums {
           ends.append(Reservations.InheritedEnd(endsSeconds: sum.endsSeconds, slot: slot))
@@ -105,6 +108,18 @@ extension InstalledCatalog {
     let (limit, mode) = catalog.policies.inForce(
       ofDynamic: slot, under: catalog.patterns.policy(Int(pattern)))
     return mode == .enforce && limit != BudgetCatalog.unlimited ? limit : nil
+  }
+
+  /// The slot of the budget that has taken the place of the one that went by `key`: the configuration
+  /// gives the name a window of another length now, and what is kept back may be spent there. Nil where
+  /// a window of the name has stayed: that one has its own part of the same reservations.
+  fileprivate func successor(of key: BudgetKey, beside budgets: [HeldBudget]) -> Int32? {
+    let hasOther = budgets.contains {
+      $0.key.scope == key.scope && $0.key.name == key.name && slot(of: $0.key) != nil
+    }
+    if hasOther { return nil }
+    let first = NameBytes.with(key.name) { catalog.firstSlot(key.scope, $0) }
+    return first == Slot.none ? nil : first
   }
 
   /// The slot of the budget that goes by `key`; of a name that has none yet from a pattern, a new one:

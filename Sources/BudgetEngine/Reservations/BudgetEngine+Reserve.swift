@@ -15,10 +15,12 @@ extension BudgetEngine {
     attempt.begin(candidate: nil, askingForNames: reservations.asksForNames)
     if charged.isStale { return .outdated }
     attempt.add(charged, in: moment.catalog, isFree: false)
-    return reserve(ask, at: moment.now, with: &attempt)
+    let answer = reserve(ask, at: moment.now, with: &attempt)
+    if answer == .denied { reservations.countDenied() }
+    return answer
   }
 
-  /// The same over the budgets of `attempt`.
+  /// The same over the budgets of `attempt`; a denial is not counted, since another candidate may follow.
   func reserve(
     _ ask: ReservationAsk, at now: Timestamp, with attempt: inout ReservationAttempt
   ) -> ReservationAnswer {
@@ -44,7 +46,6 @@ extension BudgetEngine {
         return .held(reservation(at: index, slab, in: contents))
       case .denied:
         attempt.noteDenials()
-        contents.counts.denied += 1
         reservations.ended()
         return .denied
       case .lacking:
@@ -67,8 +68,7 @@ extension BudgetEngine {
     _ attempt: inout ReservationAttempt, where isRefused: (LackingRoom) -> Bool
   ) -> Bool {
     guard attempt.denyLacking(where: isRefused) else { return false }
-    // Whose slab counts it nobody asks.
-    reservations.with(0) { $0.counts.denied += 1 }
+    reservations.countDenied()
     return true
   }
 
@@ -80,7 +80,8 @@ extension BudgetEngine {
   private func known(
     _ key: ReservationKey, at place: Int32, _ slab: Int, in contents: inout ReservationSlab
   ) -> ReservationAnswer {
-    guard contents[place].key.fingerprint == key.fingerprint else { return .clash }
+    guard contents[place].key.isSameRequest(as: key) else { return .clash }
+    guard contents[place].key.fingerprint == key.fingerprint else { return .regrouped }
     contents.counts.known += 1
     return .known(reservation(at: place, slab, in: contents))
   }

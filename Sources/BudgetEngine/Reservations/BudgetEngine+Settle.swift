@@ -15,11 +15,11 @@ extension BudgetEngine {
     precondition(amount >= .zero, "a negative cost cannot be pending")
     if charged.isStale { return .outdated }
     guard reservations.isOwn(id) else {
-      return pending(amount, charged, .elsewhere) { reservations.countElsewhere() }
+      return pending(amount, charged, .elsewhere, .elsewhere)
     }
     if id.life != reservations.settings.life {
       guard let (place, isNew) = adopt(id, in: charged, at: now) else {
-        return pending(amount, charged, .late) { countLate(id) }
+        return pending(amount, charged, .late, .late)
       }
       let answer = settle(amount, charged, place, as: .inherited)
       if answer == .outdated, isNew { leave(id, at: place) }
@@ -31,15 +31,10 @@ extension BudgetEngine {
   /// The cost is pending, and nothing is freed.
   private func pending(
     _ amount: PicoUSD, _ charged: borrowing ChargedSlots, _ kind: Settlement.Kind,
-    _ count: () -> Void
+    _ ended: Settlement.Ended
   ) -> SettleAnswer {
     guard addPending(amount, to: charged) else { return .outdated }
-    count()
-    return .pending(Settlement(word: 0, kind: kind))
-  }
-
-  private func countLate(_ id: ReservationID) {
-    reservations.with(reservations.slab(of: id)) { $0.counts.late += 1 }
+    return .pending(Settlement(word: ended.rawValue, kind: kind))
   }
 
   private func settle(
@@ -50,12 +45,8 @@ extension BudgetEngine {
       let isKnown = contents.holds(place.index, life: place.life)
       let state = isKnown ? contents[place.index].state : .expired
       guard state == .open else {
-        return pending(amount, charged, state.settledTwice) {
-          switch state {
-          case .settling, .settled: contents.counts.again += 1
-          case .open, .released, .expired: contents.counts.late += 1
-          }
-        }
+        let isSettled = state == .settling || state == .settled
+        return pending(amount, charged, state.settledTwice, isSettled ? .again : .late)
       }
       guard free(place.index, charging: amount, charged, in: &contents) else { return .outdated }
       contents.beginSettling(place.index)
@@ -88,6 +79,7 @@ extension BudgetEngine {
 
   /// The record that settles a reservation is recorded, with that cost.
   public func settled(_ word: UInt64, cost: PicoUSD) {
+    if let ended = Settlement.Ended(rawValue: word) { return reservations.count(ended) }
     guard word != 0 else { return }
     let place = Reservations.Place(word: word)
     reservations.with(place.slab) { contents in
@@ -104,7 +96,7 @@ extension BudgetEngine {
   /// The record that was to settle a reservation is definitely not recorded: what was kept back is kept
   /// back again, if its time is not over. The cost is still to be abandoned.
   public func unsettled(_ word: UInt64, at now: Timestamp) {
-    guard word != 0 else { return }
+    guard Settlement.frees(word) else { return }
     let place = Reservations.Place(word: word)
     reservations.with(place.slab) { contents in
       guard contents.holds(place.index, life: place.life),

@@ -76,15 +76,61 @@ extension BudgetShards {
 
   /// Takes a hold out of `slot`.
   func free(_ hold: SlotHolds.Hold, of slot: Int32) {
-    shards[Int(slot) & Self.mask].slots.withLock {
-      $0.remove(hold, from: slot, isNoted: notesHolds)
+    let less = shards[Int(slot) & Self.mask].slots.withLock { slots in
+      slots.changeOwn(slot, isNoted: notesHolds) { state, holds in
+        holds.remove(hold, isNoted: notesHolds)
+        holds.tighten(beside: state.spend + state.pending)
+      }
     }
+    if let less { carryOn(less, of: slot) }
   }
 
   /// Puts a hold back that was taken out: it was admitted before.
   func restore(_ hold: SlotHolds.Hold, to slot: Int32) {
-    shards[Int(slot) & Self.mask].slots.withLock {
-      $0.add(hold, to: slot, limit: nil, isNoted: notesHolds)
+    let less = shards[Int(slot) & Self.mask].slots.withLock { slots in
+      slots.changeOwn(slot, isNoted: notesHolds) { _, holds in
+        holds.add(hold, isNoted: notesHolds)
+      }
+    }
+    if let less { carryOn(less, of: slot) }
+  }
+
+  // MARK: - Budgets that go on in another slot
+
+  /// How much less is kept back in a slot than before, and the slot in which its budget goes on.
+  struct Lessening: Sendable {
+    var amount: PicoUSD
+    var successor: Int32
+  }
+
+  /// The budget of `slot` goes on in `successor`, which has to keep back what is kept back here: it may
+  /// be spent there. To be called once `slot` is retired.
+  func carryOn(from slot: Int32, in successor: Int32) {
+    let handed = shards[Int(slot) & Self.mask].slots.withLock { slots -> CarriedHolds? in
+      guard slots.places[ShardSlots.place(of: slot)].state.holds != Slot.none else { return nil }
+      return slots.updateHolds(slot, isNoted: false) { _, holds in holds.handOver(from: slot) }
+    }
+    guard let handed, !handed.isEmpty else { return }
+    shards[Int(successor) & Self.mask].slots.withLock { slots in
+      slots.updateHolds(successor, isNoted: false) { _, holds in
+        holds.carry(handed, in: successor)
+      }
+    }
+  }
+
+  /// Tells the slot in which the budget of `origin` goes on, or the one in which that one does.
+  private func carryOn(_ less: Lessening, of origin: Int32) {
+    var next = less.successor
+    while next != Slot.none, next != origin {
+      let slot = next
+      next = shards[Int(slot) & Self.mask].slots.withLock { slots in
+        let successor = slots.places[ShardSlots.place(of: slot)].state.successor
+        guard successor == Slot.none else { return successor }
+        slots.updateHolds(slot, isNoted: false) { _, holds in
+          holds.carryLess(less.amount, of: origin)
+        }
+        return Slot.none
+      }
     }
   }
 
@@ -102,30 +148,37 @@ extension BudgetShards {
   func settle(
     _ amount: PicoUSD, freeing hold: SlotHolds.Hold?, in slot: Int32, life: UInt32
   ) -> Bool {
-    shards[Int(slot) & Self.mask].slots.withLock { slots in
-      guard life == 0 || slots.life(of: slot) == life else { return false }
+    let (isDone, less) = shards[Int(slot) & Self.mask].slots.withLock {
+      slots -> (Bool, Lessening?) in
+      guard life == 0 || slots.life(of: slot) == life else { return (false, nil) }
       guard let hold else {
         slots.update(slot) { $0.addPending(amount) }
-        return true
+        return (true, nil)
       }
-      slots.updateHolds(slot, isNoted: notesHolds) { state, holds in
+      let less = slots.changeOwn(slot, isNoted: notesHolds) { state, holds in
         state.addPending(amount)
         holds.remove(hold, isNoted: notesHolds)
         holds.tighten(beside: state.spend + state.pending)
       }
-      return true
+      return (true, less)
     }
+    if let less { carryOn(less, of: slot) }
+    return isDone
   }
 
   /// Takes `settle` back.
   func unsettle(_ amount: PicoUSD, restoring hold: SlotHolds.Hold?, in slot: Int32) {
-    shards[Int(slot) & Self.mask].slots.withLock { slots in
-      guard let hold else { return slots.update(slot) { $0.dropPending(amount) } }
-      slots.updateHolds(slot, isNoted: notesHolds) { state, holds in
+    let less = shards[Int(slot) & Self.mask].slots.withLock { slots -> Lessening? in
+      guard let hold else {
+        slots.update(slot) { $0.dropPending(amount) }
+        return nil
+      }
+      return slots.changeOwn(slot, isNoted: notesHolds) { state, holds in
         holds.add(hold, isNoted: notesHolds)
         state.dropPending(amount)
       }
     }
+    if let less { carryOn(less, of: slot) }
   }
 
   /// An earlier life's hold of `slot` is an open one from now on; nil: there is none.
@@ -149,13 +202,14 @@ extension BudgetShards {
 
   /// Takes out what has ended of it.
   func dropEnded(in slot: Int32, at now: Timestamp) {
-    shards[Int(slot) & Self.mask].slots.withLock { slots in
+    let less = shards[Int(slot) & Self.mask].slots.withLock { slots -> Lessening? in
       // By then a settle may have taken all of it, and the slot may be another budget's.
-      guard slots.places[ShardSlots.place(of: slot)].state.holds != Slot.none else { return }
-      slots.updateHolds(slot, isNoted: notesHolds) { state, holds in
+      guard slots.places[ShardSlots.place(of: slot)].state.holds != Slot.none else { return nil }
+      return slots.changeOwn(slot, isNoted: notesHolds) { state, holds in
         if holds.dropEnded(at: now) { holds.tighten(beside: state.spend + state.pending) }
       }
     }
+    if let less { carryOn(less, of: slot) }
   }
 
   /// The budget's parts at one instant.
@@ -228,7 +282,9 @@ extension ShardSlots {
     // Lent, not copied: a copy would count the references of the window's rule.
     let states = places.span
     let place = Self.place(of: room.slot)
-    guard room.life == 0 || states[place].state.life == room.life else { return false }
+    guard room.life == 0 || states[place].state.life == room.life,
+      states[place].state.successor == Slot.none
+    else { return false }
     room.compared = states[place].state.committedAndPending(at: now)
     room.withheld = states[place].state.withheld(at: now)
     room.own = states[place].state.spend(at: now) + states[place].state.pending
@@ -266,10 +322,21 @@ extension ShardSlots {
     }
   }
 
-  fileprivate mutating func remove(_ hold: SlotHolds.Hold, from slot: Int32, isNoted: Bool) {
+  /// Changes what is kept back of `slot` for its own reservations. Nil, unless its budget goes on in
+  /// another slot, which is to hear of it.
+  @inline(__always)
+  fileprivate mutating func changeOwn(
+    _ slot: Int32, isNoted: Bool, _ change: (inout SlotState, inout SlotHolds) -> Void
+  ) -> BudgetShards.Lessening? {
     updateHolds(slot, isNoted: isNoted) { state, holds in
-      holds.remove(hold, isNoted: isNoted)
-      holds.tighten(beside: state.spend + state.pending)
+      guard state.successor != Slot.none else {
+        change(&state, &holds)
+        return nil
+      }
+      let before = holds.own
+      change(&state, &holds)
+      guard before != holds.own else { return nil }
+      return BudgetShards.Lessening(amount: before - holds.own, successor: state.successor)
     }
   }
 
@@ -281,12 +348,11 @@ extension ShardSlots {
     use.windowStart = state.startedAt(at: now)
     guard state.holds != Slot.none else { return use }
     let holds = holds[state.holds]
-    use.held = holds.held
+    use.held = holds.held + holds.carried.sum
     use.cushion = holds.cushion
     use.claims = holds.claims
     use.openReservations = Int(holds.count)
-    use.lastEndSeconds = max(
-      holds.sums.last?.endsSeconds ?? .min, holds.inherited.last?.endsSeconds ?? .min)
+    use.lastEndSeconds = holds.lastEndSeconds
     return use
   }
 }

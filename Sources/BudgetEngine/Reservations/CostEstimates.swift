@@ -48,10 +48,17 @@ public final class CostEstimates: Sendable {
     return ReservedAmount(twice, variance: CostVariance(deviation: twice), isEstimated: true)
   }
 
-  /// A request of that kind has cost so much.
-  public func learn(_ cost: PicoUSD, of kind: CostKind) {
+  /// A request of that kind has cost so much. `record`: the digest of the record's key; nil: it has none.
+  /// One that was learned from lately is a retry, and says nothing new: whether it is recorded is known
+  /// only later.
+  public func learn(_ cost: PicoUSD, of kind: CostKind, record: UInt128? = nil) {
     let dollars = cost.dollars
-    with(kind.own) { $0.learn(dollars, kind.own) }
+    let isNew = with(kind.own) { table in
+      if let record, !table.meets(record) { return false }
+      table.learn(dollars, kind.own)
+      return true
+    }
+    guard isNew else { return }
     if let provider = kind.provider { with(provider) { $0.learn(dollars, provider) } }
   }
 
@@ -118,6 +125,9 @@ struct EstimateTable: Sendable {
 
   private var entries: [UInt128: Entry] = [:]
   private var turn: UInt64 = 0
+  /// Parts of the digests of records that were learned from lately, each at its own place.
+  private var lately: [UInt64] = []
+  private static let latelyCount = 1_024
 
   /// Fewer costs say little.
   static let cold = 8
@@ -125,6 +135,16 @@ struct EstimateTable: Sendable {
   private static let smallestWeight = 1.0 / 50
 
   var count: Int { entries.count }
+
+  /// Whether the record with that digest is another one than those that came lately; it is one of them
+  /// from now on.
+  mutating func meets(_ record: UInt128) -> Bool {
+    if lately.isEmpty { lately = [UInt64](repeating: 0, count: Self.latelyCount) }
+    let part = UInt64(truncatingIfNeeded: record >> 64)
+    let place = Int(truncatingIfNeeded: record) & (Self.latelyCount - 1)
+    defer { lately[place] = part }
+    return lately[place] != part
+  }
 
   mutating func look(_ key: UInt128) -> LearnedCost? {
     guard let found = entries[key]?.cost else { return nil }

@@ -23,8 +23,13 @@ public struct ReservedAmount: Hashable, Sendable {
 public struct ReservationKey: Hashable, Sendable {
   /// The key's.
   public var digest: UInt128
-  /// The fields'.
+  /// The fields'; its first 32 bits tell of the candidates too that the configuration gave.
   public var fingerprint: UInt128
+
+  /// Whether both are of the same fields.
+  func isSameRequest(as other: ReservationKey) -> Bool {
+    (fingerprint ^ other.fingerprint) << 32 == 0
+  }
 
   /// Makes a key of digests that are known already.
   public init(digest: UInt128, fingerprint: UInt128) {
@@ -77,6 +82,8 @@ public enum ReservationAnswer: Hashable, Sendable {
   case denied
   /// The key was used before with other fields.
   case clash
+  /// The key was used before, when the configuration gave other candidates, or these in another order.
+  case regrouped
   /// A dynamic budget was lost, or the configuration changed, since the names were looked up: they are
   /// to be looked up anew.
   case outdated
@@ -105,8 +112,19 @@ public struct Settlement: Hashable, Sendable {
     case elsewhere
   }
 
+  /// Says that the record frees nothing, and why: it is counted once it is known to be recorded, since a
+  /// retry of the record that did free it is none.
+  enum Ended: UInt64 {
+    case late = 1
+    case again = 2
+    case elsewhere = 3
+  }
+
   /// Goes with the record: `settled` or `unsettled` is to be told it. 0: nothing is to be told.
   public var word: UInt64
+
+  /// Whether a record with that word frees what a reservation of this node keeps back.
+  public static func frees(_ word: UInt64) -> Bool { word != 0 && Ended(rawValue: word) == nil }
   /// The fate of the hold.
   public var kind: Kind
 }

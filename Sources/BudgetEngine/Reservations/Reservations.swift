@@ -22,6 +22,9 @@ final class Reservations: Sendable {
   let settings: ReservationSettings
   private let sequence = Atomic<UInt64>(0)
   private let openCount = Atomic<Int>(0)
+  private let deniedCount = Atomic<UInt64>(0)
+  private let lateCount = Atomic<UInt64>(0)
+  private let againCount = Atomic<UInt64>(0)
   private let elsewhereCount = Atomic<UInt64>(0)
   private let asking = Atomic<Bool>(false)
   /// Earlier lives' holds by their ends, the last one first: the slots, and how far the search for ends
@@ -146,11 +149,24 @@ final class Reservations: Sendable {
 
   // MARK: - Counts
 
-  func countElsewhere() { elsewhereCount.add(1, ordering: .relaxed) }
+  /// A request to reserve was denied, by whichever budgets of whichever candidates.
+  func countDenied() { deniedCount.add(1, ordering: .relaxed) }
+
+  /// A record that ended no reservation of this node, for that reason, was recorded.
+  func count(_ ending: Settlement.Ended) {
+    switch ending {
+    case .late: lateCount.add(1, ordering: .relaxed)
+    case .again: againCount.add(1, ordering: .relaxed)
+    case .elsewhere: elsewhereCount.add(1, ordering: .relaxed)
+    }
+  }
 
   var counts: ReservationCounts {
     var counts = ReservationCounts()
     for slab in 0..<Self.slabCount { counts = counts + with(slab) { $0.counts } }
+    counts.denied = deniedCount.load(ordering: .relaxed)
+    counts.late = lateCount.load(ordering: .relaxed)
+    counts.again = againCount.load(ordering: .relaxed)
     counts.elsewhere = elsewhereCount.load(ordering: .relaxed)
     return counts
   }

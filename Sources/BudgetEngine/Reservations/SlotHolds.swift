@@ -26,6 +26,9 @@ struct SlotHolds: Sendable {
   private(set) var sums: [HeldSum] = []
   /// Those of earlier lives of the node, whose reservations nobody knows any more.
   private(set) var inherited: [HeldSum] = []
+  /// The amounts that are kept back in slots whose budget goes on in this one, with a window of another
+  /// length, and their sum.
+  private(set) var carried = CarriedHolds()
   /// The fleet's word.
   var claims = SlotClaims()
   /// The limit of a name's budget when something was last held there.
@@ -34,12 +37,15 @@ struct SlotHolds: Sendable {
   var isChanged = false
 
   /// The amount that is compared with the limit beside what is spent or waits to be recorded.
-  var kept: PicoUSD { held + cushion + claims.others }
+  var kept: PicoUSD { held + cushion + carried.sum + claims.others }
+
+  /// The part of it that is kept back for reservations in this slot.
+  var own: PicoUSD { held + cushion }
 
   /// Whether the budget does without it.
   @inline(__always)
   var isEmpty: Bool {
-    count == 0 && inherited.isEmpty && !isChanged && claims == SlotClaims()
+    count == 0 && inherited.isEmpty && carried.isEmpty && !isChanged && claims == SlotClaims()
   }
 
   /// Makes room for another budget's: as new but for storage, which a lane would have to get again.
@@ -55,8 +61,32 @@ struct SlotHolds: Sendable {
 
   /// Whether something is kept back here, or may be without asking in the window that is open. A ceiling
   /// of one that has ended is void, and no reason to begin another.
-  var isInUse: Bool { count > 0 || !inherited.isEmpty }
+  var isInUse: Bool { count > 0 || !inherited.isEmpty || !carried.isEmpty }
   var hasCeiling: Bool { claims.ceiling ?? .zero > .zero }
+
+  /// When the last of them ends, in seconds since 1970, where that is written down.
+  var lastEndSeconds: Int64 {
+    max(
+      sums.last?.endsSeconds ?? .min, inherited.last?.endsSeconds ?? .min, carried.lastEndSeconds)
+  }
+
+  /// All that is kept back here goes on in another slot: what that one is to carry.
+  mutating func handOver(from slot: Int32) -> CarriedHolds {
+    var handed = carried
+    handed.change(slot, by: own, endsSeconds: lastEndSeconds)
+    carried = CarriedHolds()
+    return handed
+  }
+
+  /// Another slot's budget goes on in `slot`, this one.
+  mutating func carry(_ handed: CarriedHolds, in slot: Int32) {
+    carried.add(handed, in: slot)
+  }
+
+  /// So much less is kept back at `origin` now.
+  mutating func carryLess(_ less: PicoUSD, of origin: Int32) {
+    carried.change(origin, by: .zero - less, endsSeconds: .min)
+  }
 
   mutating func add(_ hold: Hold, isNoted: Bool) {
     held += hold.amount
@@ -121,7 +151,7 @@ struct SlotHolds: Sendable {
   @inline(__always)
   mutating func tighten(beside own: PicoUSD) {
     guard claims.isTight, let ceiling = claims.ceiling else { return }
-    claims.ceiling = min(ceiling, own + held + cushion)
+    claims.ceiling = min(ceiling, own + held + cushion + carried.sum)
   }
 
   /// All that is kept back, by its ends.
@@ -180,6 +210,45 @@ struct SlotHolds: Sendable {
   }
 }
 
+/// The amounts that are kept back in slots whose budget goes on in another one: reservations know their
+/// slots for as long as they last, and what is held there may be spent in the successor.
+struct CarriedHolds: Sendable {
+  private struct Part {
+    var origin: Int32
+    /// Below zero while what was freed is told before what is handed over.
+    var amount: PicoUSD
+    var endsSeconds: Int64
+  }
+
+  private var parts: [Part] = []
+  /// The sum of all parts.
+  private(set) var sum = PicoUSD.zero
+
+  @inline(__always)
+  var isEmpty: Bool { parts.isEmpty }
+
+  var lastEndSeconds: Int64 { parts.reduce(.min) { max($0, $1.endsSeconds) } }
+
+  /// Adds what another slot carried and had; what `slot` itself has is its own.
+  mutating func add(_ other: CarriedHolds, in slot: Int32) {
+    for part in other.parts where part.origin != slot {
+      change(part.origin, by: part.amount, endsSeconds: part.endsSeconds)
+    }
+  }
+
+  mutating func change(_ origin: Int32, by amount: PicoUSD, endsSeconds: Int64) {
+    guard amount != .zero else { return }
+    if let place = parts.firstIndex(where: { $0.origin == origin }) {
+      parts[place].amount += amount
+      parts[place].endsSeconds = max(parts[place].endsSeconds, endsSeconds)
+      if parts[place].amount == .zero { parts.remove(at: place) }
+    } else {
+      parts.append(Part(origin: origin, amount: amount, endsSeconds: endsSeconds))
+    }
+    sum = parts.reduce(.zero) { $0 + max($1.amount, .zero) }
+  }
+}
+
 /// The fleet's word on one budget, as far as this node has heard.
 public struct SlotClaims: Hashable, Sendable {
   /// The sum that others may take beyond what they have spent.
@@ -234,14 +303,14 @@ struct HoldTable: Sendable {
   func isWithinAllowance(at place: Int32, spent: PicoUSD) -> Bool {
     let limit = holds.span[Int(place)].limit
     guard limit != BudgetCatalog.unlimited else { return true }
-    let own = holds.span[Int(place)].held + holds.span[Int(place)].cushion
+    let own = holds.span[Int(place)].own
     return Allowance.covers(own, ofLeft: limit - spent)
   }
 
   /// Puts what is kept back at `place` into `room`; its lists are not touched.
   func look(at place: Int32, into room: inout SlotRoom) {
     let index = Int(place)
-    room.held = holds[index].held
+    room.held = holds[index].held + holds[index].carried.sum
     room.variance = holds[index].variance
     room.cushion = holds[index].cushion
     room.claims = holds[index].claims

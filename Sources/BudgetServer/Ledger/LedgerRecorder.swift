@@ -310,7 +310,8 @@ extension LedgerRecorder: LedgerClient {
           if record.settlement != 0 { engine.settled(record.settlement, cost: record.amount) }
           sums.add(record.amount, to: slots)
           spent.add(
-            record.amount, isBudgeted: !slots.isEmpty, isReserved: record.settlement != 0)
+            record.amount, isBudgeted: !slots.isEmpty,
+            isReserved: Settlement.frees(record.settlement))
         case .unknown: hasDoubt = true
         case .mismatch where record.isKeyImplied && recordsAgain(batch, index, record): return
         default: abandon(batch, index)
@@ -368,7 +369,8 @@ extension LedgerRecorder: LedgerClient {
         engine.settled(batch.settlement(at: index), cost: amount)
         engine.commit(amount, of: slots, at: batch.now)
         spent.add(
-          amount, isBudgeted: !slots.isEmpty, isReserved: batch.settlement(at: index) != 0)
+          amount, isBudgeted: !slots.isEmpty,
+          isReserved: Settlement.frees(batch.settlement(at: index)))
       } else {
         abandon(batch, index)
         if before.token(at: index) == Self.answered {

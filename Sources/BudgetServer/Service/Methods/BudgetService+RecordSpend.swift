@@ -34,7 +34,7 @@ extension BudgetService {
     }
     let answer = take(charge, token: token, at: now)
     if let kind = charge.kind, answer == .deferred || answer == .recorded {
-      context.engine.estimates.learn(charge.amount, of: kind)
+      context.engine.estimates.learn(charge.amount, of: kind, record: charge.key?.digest)
     }
     if let trace = context.trace, answer != .deferred {
       trace.settled(token, recordedAt: answer == .recorded ? now : nil)

@@ -55,7 +55,8 @@ extension BudgetService {
     with round: inout CandidateRound
   ) throws(ServiceRefusal) -> Choosing {
     round.ttl = try ReservationTerms.ttl(filter.reserve.ttlMilliseconds, field: "reserve_ttl_ms")
-    round.key = try ReservationTerms.key(filter.reserve.idempotencyKey, of: head)
+    round.key = try ReservationTerms.key(
+      filter.reserve.idempotencyKey, of: head, asking: asked.candidates, in: catalog)
     try addAmounts(of: asked, in: catalog, to: &round)
     let answer = try choose(asked, head, in: catalog, with: &round)
     var made: Reservation?
@@ -121,11 +122,7 @@ extension BudgetService {
     _ reservation: Reservation, _ round: borrowing CandidateRound, in catalog: BudgetCatalog
   ) throws(ServiceRefusal) {
     guard let candidate = reservation.candidate, candidate < round.amounts.count
-    else {
-      throw ServiceRefusal(
-        .aborted,
-        "the configuration has changed since idempotency_key was used: ask again with another key")
-    }
+    else { throw .regrouped }
     addDenials(in: catalog)
     reserving.reply.tell(of: reservation)
     filter.reply.choose(candidate, reserving.reply)

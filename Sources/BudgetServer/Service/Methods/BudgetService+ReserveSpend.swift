@@ -39,7 +39,7 @@ extension BudgetService {
         denyReservation(question, in: catalog)
         responses.appendReserveDenied(&reserving.denied, callID: head.callID, to: &output)
         try trace(head, question.ask, nil, in: catalog)
-      case .clash, .full, .deferred: throw ServiceRefusal(notReserved: answer)
+      case .clash, .regrouped, .full, .deferred: throw ServiceRefusal(notReserved: answer)
       }
       return true
     }
@@ -83,6 +83,13 @@ extension BudgetService {
 }
 
 extension ServiceRefusal {
+  /// A retry is told of the candidate that was chosen, which the configuration has no more, or elsewhere.
+  static var regrouped: ServiceRefusal {
+    ServiceRefusal(
+      .aborted,
+      "the configuration has changed since idempotency_key was used: ask again with another key")
+  }
+
   /// Why nothing was reserved, where it is not for want of room in a budget.
   init(notReserved answer: ReservationAnswer) {
     switch answer {
@@ -91,6 +98,7 @@ extension ServiceRefusal {
         .alreadyExists,
         "idempotency_key was used before with other fields: nothing was reserved; make a key for "
           + "each reservation")
+    case .regrouped: self = .regrouped
     case .full(let bound):
       self.init(
         .unavailable,

@@ -36,6 +36,24 @@ enum ReservationTerms {
   }
 }
 
+extension ReservationTerms {
+  /// As `key` of a filter, which is told the position of the candidate that was chosen: where the
+  /// configuration gives the candidates, their names and order belong to the request.
+  static func key(
+    _ key: NameBytes, of head: RequestHead, asking candidates: RequestCandidates,
+    in catalog: BudgetCatalog
+  ) throws(ServiceRefusal) -> ReservationKey? {
+    let known = try Self.key(key, of: head)
+    guard var known, case .configured(let group) = candidates else { return known }
+    var digest: UInt64 = 0
+    for index in group {
+      digest = catalog.deployments.withID(at: Int(index)) { $0.hash(seed: digest) }
+    }
+    known.fingerprint ^= UInt128(UInt32(truncatingIfNeeded: digest)) << 96
+    return known
+  }
+}
+
 extension ServiceRefusal {
   /// Refuses what can be no reservation's name.
   static func checkReservation(_ id: NameBytes) throws(ServiceRefusal) {
