@@ -140,6 +140,32 @@ import Testing
     #expect(ceiling(fixture) == 0)
   }
 
+  /// A limit that is lowered during an outage lowers the part, one that is raised raises it.
+  @Test(arguments: [Int128(400), 2_000])
+  func shareFollowsALimitThatIsChanged(limit: Int128) throws {
+    let fixture = try fixture { $0.policy = .share }
+    fixture.member.passSucceeded(nodes: 4)
+    #expect(fixture.record(200, provider: "openai"))
+    fixture.advance(.seconds(10))
+    fixture.member.look()
+    // A quarter of 800, above 200 that are spent.
+    #expect(ceiling(fixture) == 400)
+    let now = fixture.time.now()
+    PolicyChanging(of: fixture.engine).enforce(
+      BudgetChange(
+        .init(.limit, key), .limit(PicoUSD(pico: limit)),
+        by: ChangeAuthor(name: "test", place: ""), at: now,
+        version: ChangeVersion(milliseconds: 1, node: "n")), at: now)
+    fixture.member.look()
+    let expected = 200 + (limit - 200) / 4
+    #expect(ceiling(fixture) == expected)
+    fixture.member.look()
+    #expect(ceiling(fixture) == expected, "once")
+    // Filters leave the others their parts of the same limit.
+    let budget = fixture.engine.catalog.budgets[0]
+    #expect(fixture.engine.use(of: budget, at: now).withheld.pico == limit - expected)
+  }
+
   @Test func closedGivesOutNothing() throws {
     let fixture = try fixture { $0.policy = .closed }
     fixture.member.passSucceeded(nodes: 2)

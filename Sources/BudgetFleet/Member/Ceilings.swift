@@ -16,11 +16,23 @@ struct Ceilings: Sendable {
   }
 
   var budgets: [BudgetKey: CatalogBudget] = [:]
+  /// The edition of the catalog that they are of.
+  var edition: UInt64 = 0
+  /// The limits by which an outage policy has reckoned the ceilings that it gave out.
+  var reckoned: [BudgetKey: PicoUSD] = [:]
   var rule = Rule.fleet
   /// Whether the store's user may not keep claims: then nobody can be asked, store or not.
   var isRefused = false
 
   var ruleInForce: Rule { isRefused ? .nobody : rule }
+
+  /// Takes the budgets of another configuration, and gives those of the last one.
+  mutating func take(
+    _ budgets: [BudgetKey: CatalogBudget], of edition: UInt64
+  ) -> [BudgetKey: CatalogBudget] {
+    self.edition = edition
+    return exchange(&self.budgets, with: budgets)
+  }
 }
 
 extension SlotClaims {
@@ -34,11 +46,12 @@ extension FleetMember {
   func placeCeilings() {
     let now = time.now()
     var budgets: [BudgetKey: CatalogBudget] = [:]
-    for budget in engine.catalog.budgets {
+    let catalog = engine.catalog
+    for budget in catalog.budgets {
       let key = budget.definition.key
       if options.reservations.mode(of: key) == .strict { budgets[key] = budget }
     }
-    let before = ceilings.withLock { exchange(&$0.budgets, with: budgets) }
+    let before = ceilings.withLock { $0.take(budgets, of: catalog.edition) }
     for (key, budget) in before where budgets[key] == nil {
       engine.changeClaims(of: budget, at: now) { _, claims in claims = SlotClaims() }
     }
@@ -75,10 +88,11 @@ extension FleetMember {
     if areRefused { for key in waiting.budgets { waiting.answered(key, free: nil) } }
   }
 
-  /// Windows that began since have parts of their own.
+  /// Windows that began since have parts of their own, and so have limits that an operator has changed.
   func renewCeilings() {
-    guard case .share = ceilings.withLock({ $0.ruleInForce }) else { return }
-    place()
+    let (rule, edition) = ceilings.withLock { ($0.ruleInForce, $0.edition) }
+    guard case .share = rule else { return }
+    if edition == engine.catalogEdition { place() } else { takeLimits() }
   }
 
   private func place() {
@@ -86,7 +100,9 @@ extension FleetMember {
     // Those of names have a small part of what is left, or nobody is asked.
     engine.askForNames(rule == .fleet && options.reservations.mode == .strict)
     let now = time.now()
-    for budget in budgets.values {
+    var reckoned = ceilings.withLock { $0.reckoned }
+    defer { ceilings.withLock { $0.reckoned = reckoned } }
+    for (key, budget) in budgets {
       let limit = budget.definition.limit
       engine.changeClaims(of: budget, at: now) { use, claims in
         switch rule {
@@ -94,8 +110,8 @@ extension FleetMember {
           if claims.ceiling == nil || claims.isOfPolicy { claims.place(.zero) }
         case .nobody: claims.place(nil)
         case .share(let nodes):
-          let isReckoned = claims.isOfPolicy && claims.windowStart == use.windowStart
-          guard !isReckoned, let limit else { return }
+          guard let limit, !claims.isShare(of: use) || reckoned[key] != limit else { return }
+          reckoned[key] = limit
           claims.place(use.share(of: limit, among: nodes ?? options.size ?? 1))
           claims.windowStart = use.windowStart
         }
@@ -105,6 +121,11 @@ extension FleetMember {
 }
 
 extension SlotClaims {
+  /// Whether an outage policy has given the ceiling out in the window that is open.
+  fileprivate func isShare(of use: BudgetUse) -> Bool {
+    isOfPolicy && windowStart == use.windowStart
+  }
+
   fileprivate mutating func place(_ ceiling: PicoUSD?) {
     self.ceiling = ceiling
     (usableUntil, coveredUntil) = (.latest, .latest)

@@ -159,12 +159,13 @@ extension FleetMember {
   }
 
   /// The configuration is another: what is new in it is shared out too.
-  public func reloaded() {
-    changing.withLock { _ in
-      placeCeilings()
-      let isInForce = state.withLock { $0.standing.isPolicyInForce }
-      if isInForce, options.policy == .share { withhold() }
-    }
+  public func reloaded() { changing.withLock { _ in takeLimits() } }
+
+  /// The limits in force are others. One call at a time.
+  func takeLimits() {
+    placeCeilings()
+    let isInForce = state.withLock { $0.standing.isPolicyInForce }
+    if isInForce, options.policy == .share { withhold() }
   }
 
   /// Leaves other nodes their parts of what is left of each limit.
