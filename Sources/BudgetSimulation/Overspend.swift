@@ -32,7 +32,7 @@ public struct OverspendReport: Sendable {
     public var admitted = 0
     /// How many were not.
     public var denied = 0
-    /// The sum spent beyond limits, over all windows of all budgets.
+    /// The sum spent beyond the limits in force, over all windows of all budgets.
     public var overspent = PicoUSD.zero
     /// The budgets that were passed, the furthest beyond its limit first.
     public var passed: [Passed] = []
@@ -42,7 +42,7 @@ public struct OverspendReport: Sendable {
   public struct Passed: Sendable {
     /// Which budget.
     public var key: BudgetKey
-    /// Its limit.
+    /// The limit that was in force when it was passed, for the last time.
     public var limit: PicoUSD
     /// The sum spent beyond it.
     public var overspent: PicoUSD

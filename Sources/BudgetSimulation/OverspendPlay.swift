@@ -1,13 +1,16 @@
 import BudgetEngine
 import BudgetModel
 
-/// Collects a scenario's requests, the costs that were recorded, and plays them with and without
-/// reservations.
+/// Collects a scenario's requests, the costs that were recorded, with what was reserved for them
+/// and what operators changed meanwhile, and plays them with and without reservations.
 struct OverspendPlay {
   private let scenario: Scenario
   private let configuration: BudgetConfiguration
   private let plan: OverspendPlan
-  private var requests: [OverspendRequest] = []
+  private var traffic = OverspendTraffic()
+  /// The reserve steps so far, by their names in the trace.
+  private var reserved: [String: Scenario.ReserveAction] = [:]
+  private var stepCount = 0
 
   init(_ scenario: Scenario, _ configuration: BudgetConfiguration, _ plan: OverspendPlan) {
     self.scenario = scenario
@@ -16,16 +19,25 @@ struct OverspendPlay {
   }
 
   mutating func add(_ step: Scenario.Step) {
-    guard case .record(let action) = step.action,
-      let cost = try? PicoUSD(dollars: action.cost, atMost: .maximumRecord)
-    else { return }
-    requests.append(OverspendRequest(action: action, cost: cost, at: step.at))
+    stepCount += 1
+    switch step.action {
+    case .record(let action):
+      guard let cost = try? PicoUSD(dollars: action.cost, atMost: .maximumRecord) else { return }
+      traffic.requests.append(
+        OverspendRequest(
+          action: action, cost: cost, reserved: reserved[action.reservation], at: step.at,
+          step: stepCount))
+    case .reserve(let action): reserved[action.id] = action
+    case .change(let change, wantsRefusal: _):
+      traffic.changes.append(OverspendChange(change: change, at: step.at, step: stepCount))
+    case .filter, .release, .extend, .budgets, .sync, .lost: break
+    }
   }
 
   var report: OverspendReport {
     var report = OverspendReport(name: scenario.name)
-    report.requests = requests.count
-    for request in requests { report.cost += request.cost }
+    report.requests = traffic.requests.count
+    for request in traffic.requests { report.cost += request.cost }
     report.without = played(reserves: false)
     report.with = played(reserves: true)
     return report
@@ -34,7 +46,7 @@ struct OverspendPlay {
   private func played(reserves: Bool) -> OverspendReport.Mode {
     let player = ScenarioPlayer(
       configuration: configuration, windows: scenario.windows, start: scenario.start)
-    var run = OverspendRun(player, plan, start: scenario.start)
-    return run.play(requests, reserves: reserves)
+    var run = OverspendRun(player, plan, traffic, start: scenario.start)
+    return run.play(reserves: reserves)
   }
 }

@@ -41,7 +41,10 @@ struct ScenarioChange: Equatable {
       deed = .limit(limit.isNull ? nil : try Self.amount(limit, "limit"))
     case "raise":
       guard let by = step["by"] else { throw Fault("a raise wants by: dollars") }
-      deed = .raise(by: try Self.amount(by, "by"))
+      // Less than nothing lowers the limit, as it does on a server.
+      let isLess = by.number.map { $0 < 0 } ?? false
+      deed = .raise(
+        by: isLess ? .zero - (try Self.amount(by, "by", sign: -1)) : try Self.amount(by, "by"))
     case "reset":
       deed = .reset(
         to: try step["to"].map { node throws(Fault) in try Self.amount(node, "to") } ?? .zero)
@@ -62,9 +65,11 @@ struct ScenarioChange: Equatable {
     init(_ text: String) { self.text = text }
   }
 
-  private static func amount(_ node: DocumentNode, _ name: String) throws(Fault) -> PicoUSD {
+  private static func amount(
+    _ node: DocumentNode, _ name: String, sign: Double = 1
+  ) throws(Fault) -> PicoUSD {
     guard let dollars = node.number,
-      let amount = try? PicoUSD(dollars: dollars, atMost: .maximumRecord)
+      let amount = try? PicoUSD(dollars: sign * dollars, atMost: .maximumRecord)
     else { throw Fault("\(name) is not an amount of dollars") }
     return amount
   }
@@ -75,6 +80,8 @@ struct ChangesPlayed {
   private let engine: BudgetEngine
   private var table = ChangeTable()
   private var lookedAt: Timestamp
+  /// How often a limit or mode was changed, or a change ended: what was read before is out of date.
+  private(set) var edition = 0
 
   init(_ engine: BudgetEngine, at now: Timestamp) {
     self.engine = engine
@@ -88,19 +95,24 @@ struct ChangesPlayed {
     guard table.count > 0, now > lookedAt else { return }
     for change in table.ended(after: lookedAt, by: now) {
       PolicyChanging(of: engine).end(change.register, at: now)
+      edition += 1
     }
     lookedAt = now
   }
 
   /// Makes a change. Gives what is wrong with it; nil: it is in force.
   mutating func make(_ step: ScenarioChange, at now: Timestamp) -> String? {
+    if let until = step.until, until <= now { return "until is over: give a time after the step's" }
     switch step.deed {
     case .limit(let limit): return setLimit(step, limit, at: now)
     case .raise(let amount):
       guard let before = budget(of: step, at: now) else { return noBudget(step) }
       guard let limit = before.limit else { return "\(before.key) has no limit to raise" }
+      guard limit + amount >= .zero else { return "\(before.key) would have a limit below zero" }
       return setLimit(step, limit + amount, at: now)
     case .mode(let mode):
+      // A freeze alone needs no budget.
+      guard mode == .freeze || hasBudget(step, at: now) else { return noBudget(step) }
       put(.init(.mode, step.target), .mode(mode), step, at: now)
       return nil
     case .clear:
@@ -133,6 +145,7 @@ struct ChangesPlayed {
       version: ChangeVersion(at: now, replacing: table[register]?.version, by: "trace"))
     change.until = step.until
     table.merge(change)
+    edition += 1
     let changing = PolicyChanging(of: engine)
     if change.isInForce(at: now) {
       changing.enforce(change, at: now)
@@ -170,6 +183,17 @@ struct ChangesPlayed {
   private func budget(
     of step: ScenarioChange, at now: Timestamp
   ) -> (key: BudgetKey, limit: PicoUSD?)? {
+    let found = budgets(of: step, at: now)
+    return found.count == 1 ? found[0] : nil
+  }
+
+  private func hasBudget(_ step: ScenarioChange, at now: Timestamp) -> Bool {
+    !budgets(of: step, at: now).isEmpty
+  }
+
+  private func budgets(
+    of step: ScenarioChange, at now: Timestamp
+  ) -> [(key: BudgetKey, limit: PicoUSD?)] {
     let (target, catalog) = (step.target, engine.catalog)
     let patterns = catalog.patternsInForce.filter {
       $0.key.scope == target.scope && ExactText($0.key.name) == ExactText(target.name)
@@ -183,14 +207,13 @@ struct ChangesPlayed {
           (key: $0.verdict.key, limit: $0.verdict.limit)
         }
     }
-    let found = (patterns.isEmpty ? named : patterns).filter { step.names($0.key) }
-    return found.count == 1 ? found[0] : nil
+    return (patterns.isEmpty ? named : patterns).filter { step.names($0.key) }
   }
 }
 
 extension ScenarioChange {
   /// Whether it is about that budget.
-  fileprivate func names(_ key: BudgetKey) -> Bool {
+  func names(_ key: BudgetKey) -> Bool {
     key.scope == target.scope && ExactText(key.name) == ExactText(target.name)
       && (target.windowText.isEmpty || ExactText(key.windowText) == ExactText(target.windowText))
   }

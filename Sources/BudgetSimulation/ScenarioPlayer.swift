@@ -1,5 +1,6 @@
 import BudgetEngine
 import BudgetModel
+import Documents
 
 /// Plays a scenario's steps through an engine of its own, in virtual time.
 struct ScenarioPlayer {
@@ -39,6 +40,9 @@ struct ScenarioPlayer {
     engine.expireReservations(atMost: .max, at: now)
     changes.advance(to: now)
   }
+
+  /// Another number than before: limits or modes are others since.
+  var edition: Int { changes.edition }
 
   /// Makes an operator's change. Gives what is wrong with it; nil: it is in force.
   mutating func make(_ change: ScenarioChange, at now: Timestamp) -> String? {
@@ -119,6 +123,18 @@ struct ScenarioPlayer {
     reservations[action.id] = reservation.id
     return StepResult.ReserveResult(
       chosen: action.filter.candidates[Int(candidate)].id, reserved: reservation.amount)
+  }
+
+  /// The amount that a step held for the candidate that a record is of; nil: it names no candidate.
+  func amount(
+    of action: Scenario.ReserveAction, settledBy record: Scenario.RecordAction
+  ) -> ReservedAmount? {
+    let candidates = action.filter.candidates
+    // A trace of budgetd says which was chosen: a fallback is settled under another name.
+    let chosen = action.filter.expected?["chosen"]?.text ?? record.deploymentID
+    return (candidates.first { ExactText($0.id) == ExactText(chosen) } ?? candidates.first).map {
+      amount(of: $0, action)
+    }
   }
 
   private func amount(
@@ -219,6 +235,19 @@ struct ScenarioPlayer {
       allowed: decision.allowed.map { action.candidates[Int($0)].id },
       message: decision.isExhausted
         ? message(action, in: catalog, estimate: { [question] _ in question.estimate }) : nil)
+  }
+
+  /// Whether one of a cost's names is frozen, which also those without a budget can be.
+  mutating func isFrozen(_ action: Scenario.RecordAction, at now: Timestamp) -> Bool {
+    let candidate = Scenario.Candidate(
+      id: action.deploymentID, modelName: action.modelName, model: "", provider: "",
+      resolvedProvider: action.provider)
+    ask(
+      Scenario.FilterAction(
+        modelName: "", candidates: [candidate], tags: action.tags, estimate: 0, anyMessage: false),
+      in: engine.catalog)
+    engine.filter(question, in: engine.catalog, at: now, into: &decision)
+    return decision.denials.contains { $0.mode == .freeze }
   }
 
   private static func names(

@@ -82,11 +82,19 @@ import Testing
       change(#""at": 13, "op": "set", \#(openai), "limit": null"#), ask(13, true),
       change(
         #""at": 14, "op": "set", "scope": "tag", "name": "x", "limit": 1, "want": {"error": "*"}"#),
+      // As a server refuses them, and changes nothing.
+      change(
+        #""at": 14, "op": "set", \#(openai), "limit": 1, "until": 3, "want": {"error": "*"}"#),
+      change(#""at": 14, "op": "shadow", "scope": "tag", "name": "x", "want": {"error": "*"}"#),
+      ask(14, true),
+      change(#""at": 15, "op": "set", \#(openai), "limit": 2"#), ask(15, true),
+      change(#""at": 15, "op": "raise", \#(openai), "by": -3, "want": {"error": "*"}"#),
+      change(#""at": 16, "op": "raise", \#(openai), "by": -1"#), ask(16, false),
     ]
     let outcome = try replay.replay(scenario(budget, steps.joined(separator: ", ")), number: 1)
     #expect(outcome.differences.isEmpty, "\(outcome.differences.joined(separator: "\n"))")
     for wrong in [
-      #""op": "set", \#(openai)"#, #""op": "raise", \#(openai), "by": -1"#,
+      #""op": "set", \#(openai)"#, #""op": "raise", \#(openai), "by": "x""#,
       #""op": "freeze", "scope": "provider""#, #""op": "reset", "scope": "x", "name": "y""#,
     ] {
       #expect(throws: TraceError.self) {
@@ -202,6 +210,83 @@ import Testing
     // A cost that is known at once is no overspend for one node; each of four spends the limit.
     #expect(try overspent(1) == 0)
     #expect(try abs(overspent(4) - 3) < 1e-9)
+  }
+
+  /// The overspend of a trace of the openai budget, 1 an hour, on so many nodes.
+  private func overspend(
+    _ steps: [String], nodes: Int = 1, interval: Int64 = 1_000
+  ) throws -> OverspendReport {
+    var plan = OverspendPlan()
+    (plan.nodes, plan.intervalMilliseconds) = (nodes, interval)
+    let replay = TraceReplay(loader: LiteLLMConfigLoader(environment: [:]), overspend: plan)
+    let line = scenario(budget, steps.map { "{\($0)}" }.joined(separator: ", "))
+    return try #require(try replay.replay(line, number: 1).overspend)
+  }
+
+  private func cost(_ at: Double, _ cost: Double, _ rest: String = "") -> String {
+    #""at": \#(at), "op": "record", "provider": "openai", "cost": \#(cost)\#(rest)"#
+  }
+
+  @Test func overspendIsOfTheLimitInForce() throws {
+    let openai = #""scope": "provider", "name": "openai""#
+    let costs = [cost(1, 0.5), cost(4, 0.6), cost(7, 1), cost(10, 1)]
+    let raised = try overspend([#""at": 0, "op": "set", \#(openai), "limit": 100"#] + costs)
+    for mode in [raised.without, raised.with] {
+      #expect(mode.admitted == 4 && mode.denied == 0 && mode.overspent == .zero)
+    }
+    // From 3 on 0.5 is spent of 0.4: that was within the limit of then, and no more is let through.
+    let lowered = try overspend(
+      [costs[0], #""at": 1.5, "op": "set", \#(openai), "limit": 0.4"#] + costs.dropFirst())
+    for mode in [lowered.without, lowered.with] {
+      #expect(mode.admitted == 1 && mode.denied == 3 && mode.overspent == .zero)
+    }
+    // The second is under way when the limit becomes 0.4, and all of it is beyond that, as the first
+    // was not; from 6 on there is room again.
+    let passed = try overspend([
+      costs[0], #""at": 3, "op": "set", \#(openai), "limit": 0.4, "until": 6"#, costs[1],
+      #""at": 6, "op": "raise", \#(openai), "by": 0.5"#, cost(8.5, 0.1),
+    ]).without
+    #expect(passed.admitted == 3 && abs(passed.overspent.dollars - 0.6) < 1e-12)
+    #expect(passed.passed.map(\.limit.dollars) == [0.4])
+    // A budget that only watches is passed by nothing.
+    let watching = try overspend([#""at": 0, "op": "shadow", \#(openai)"#] + costs)
+    #expect(watching.without.admitted == 4 && watching.without.overspent == .zero)
+  }
+
+  @Test func overspendKnowsFrozenNamesAndResets() throws {
+    // No budget is charged for the tag.
+    let tagged = #", "tags": ["t"]"#
+    let frozen = try overspend([
+      #""at": 0, "op": "freeze", "scope": "tag", "name": "t", "until": 8"#,
+      cost(3, 0.1, tagged), cost(4, 0.1), cost(11, 0.1, tagged),
+    ])
+    for mode in [frozen.without, frozen.with] {
+      #expect(mode.admitted == 2 && mode.denied == 1)
+    }
+    // Nodes that have not agreed know of it too.
+    let reset = try overspend(
+      [
+        #""at": 0, "op": "reset", "scope": "provider", "name": "openai", "to": 1"#,
+        cost(3, 0.1), cost(4, 0.1),
+      ], nodes: 2, interval: 60_000)
+    #expect(reset.without.admitted == 0 && reset.without.overspent == .zero)
+  }
+
+  /// The amount is the chosen candidate's own, else the step's.
+  @Test func overspendHoldsTheAmountsOfTheTrace() throws {
+    func reserve(_ id: String, _ rest: String) -> String {
+      #""at": 0, "op": "reserve", "id": "\#(id)", "want": {"chosen": "b"}, \#(rest)"#
+    }
+    let own =
+      #""amount": 0.1, "deployments": [{"id": "a"}, {"id": "b", "estimated_cost_usd": 0.6}]"#
+    let steps = [
+      reserve("x", own), reserve("y", #""deployments": [{"id": "b"}], "amount": 0.6"#),
+      cost(3, 0.6, #", "reservation": "x""#), cost(3.5, 0.6, #", "reservation": "y""#),
+    ]
+    let report = try overspend(steps)
+    #expect(report.without.admitted == 2 && abs(report.without.overspent.dollars - 0.2) < 1e-12)
+    #expect(report.with.admitted == 1 && report.with.denied == 1)
+    #expect(report.with.overspent == .zero)
   }
 
   @Test func refusedConfigsAndWhatNeedsAFleetAreSaid() throws {

@@ -19,7 +19,9 @@ struct SimulateCommand: ParsableCommand {
       --overspend takes the trace's records as requests, each decided --latency before its cost is known, \
       and says how far budgets are passed: decided by what is spent, on --nodes that agree each \
       --interval, and with a reservation for each. Lower the limits with --config where the trace \
-      does not reach them. Budgets that names have by patterns are not looked at.
+      does not reach them. Operators' changes hold from their steps on, on all nodes at once, and the limit in \
+      force is the one that counts; what a record's reserve step held is what is reserved. Reservations \
+      that no record settles are left out, and budgets that names have by patterns are not looked at.
       """)
 
   @Argument(help: ArgumentHelp("The trace.", valueName: "trace.jsonl"), completion: .file())
