@@ -5,13 +5,25 @@ public import BudgetWire
 
 extension BudgetClient {
   /// Asks which deployments are within budget. Only reads, unless the request reserves: the error is
-  /// then always `notApplied`.
+  /// then always `notApplied`. One that reserves gives back what it held if the caller's task is
+  /// cancelled meanwhile.
   ///
   /// That every candidate is over budget is a result (`isExhausted`), not an error.
   public func filterDeployments(
     _ request: FilterDeploymentsRequest, timeout: Duration? = nil
   ) async throws(BudgetClientError) -> FilterDeploymentsResponse {
-    let response = try await answer(to: .filterDeployments(request), timeout: timeout)
+    try await filtered(request, tries: 1, timeout: timeout)
+  }
+
+  /// Asks so many times in all where it is unknown whether something is held.
+  func filtered(
+    _ request: FilterDeploymentsRequest, tries: Int, timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> FilterDeploymentsResponse {
+    let method = RequestMessage.Method.filterDeployments(request)
+    let response =
+      request.reserve == nil
+      ? try await answer(to: method, timeout: timeout)
+      : try await holdingAnswer(to: method, tries: tries, timeout: timeout)
     guard case .filterDeployments(let result)? = response.result else {
       throw .notApplied(.unreadableAnswer("the answer to filter_deployments is to another method"))
     }

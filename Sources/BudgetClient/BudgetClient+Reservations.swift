@@ -9,15 +9,52 @@ extension BudgetClient {
   ///
   /// That a budget has no room is a result (`isExhausted`), not an error. Never sent twice: after an
   /// `unknown` error a second try without an idempotency key may hold a second time, until the first
-  /// has run out.
+  /// has run out. If the caller's task is cancelled meanwhile, this waits for the answer all the
+  /// same, gives back what it holds and throws `cancelled`.
   public func reserveSpend(
     _ request: ReserveSpendRequest, timeout: Duration? = nil
   ) async throws(BudgetClientError) -> ReserveSpendResponse {
-    let response = try await answer(to: .reserveSpend(request), timeout: timeout)
+    try await held(request, tries: 1, timeout: timeout)
+  }
+
+  private func held(
+    _ request: ReserveSpendRequest, tries: Int, timeout: Duration? = nil
+  ) async throws(BudgetClientError) -> ReserveSpendResponse {
+    let response = try await holdingAnswer(
+      to: .reserveSpend(request), tries: tries, timeout: timeout)
     guard case .reserveSpend(let result)? = response.result else {
       throw .unknown(.unreadableAnswer("the answer to reserve_spend is to another method"))
     }
     return result
+  }
+
+  /// As `answer`, to a request that holds an amount back, which is given back where the caller's
+  /// task was cancelled meanwhile: nobody else would know of it. After an unknown outcome it is
+  /// asked again, `tries` times in all: with more than one the request has a key.
+  func holdingAnswer(
+    to method: RequestMessage.Method, tries: Int, timeout: Duration?
+  ) async throws(BudgetClientError) -> ResponseMessage {
+    if Task.isCancelled { throw .notApplied(.cancelled) }
+    // A task of its own is not cancelled with the caller's.
+    let asking = Task {
+      var left = tries
+      while true {
+        left -= 1
+        do throws(BudgetClientError) {
+          let response = try await self.answer(to: method, timeout: timeout)
+          return Result<_, BudgetClientError>.success(response)
+        } catch {
+          guard left > 0, error.outcome == .unknown else { return .failure(error) }
+        }
+      }
+    }
+    let response = try await asking.value.get()
+    guard Task.isCancelled else { return response }
+    if let id = response.reservationID {
+      // If it fails, the reservation ends by its time.
+      await Task { _ = try? await self.releaseReservation(id, timeout: timeout) }.value
+    }
+    throw .notApplied(.cancelled)
   }
 
   /// Gives a reservation back, and says whether it was open until now.
@@ -49,11 +86,16 @@ extension BudgetClient {
   /// before this returns.
   ///
   /// Throws `refused` with `resourceExhausted` where a budget has no room; `body` is not run then.
+  /// If it is unknown whether the amount is held, it is asked for once more, under the same key,
+  /// which is made where the request has none; if that is unknown too, what may be held ends by its
+  /// time. A task that is cancelled by then throws as `reserveSpend` does.
   public func withReservation<Result>(
     _ request: ReserveSpendRequest, isolation: isolated (any Actor)? = #isolation,
     _ body: (OpenReservation) async throws -> Result
   ) async throws -> Result {
-    let held = try await reserveSpend(request)
+    var request = request
+    if request.idempotencyKey.isEmpty { request.idempotencyKey = RecordKey.new() }
+    let held = try await held(request, tries: Self.reservationTries)
     if held.isExhausted {
       throw BudgetClientError.notApplied(
         .refused(RPCStatus(.resourceExhausted, held.message)))
@@ -76,8 +118,10 @@ extension BudgetClient {
     _ body: (OpenReservation) async throws -> Result
   ) async throws -> Result {
     var request = request
-    request.reserve = request.reserve ?? ReserveOptions()
-    let answer = try await filterDeployments(request)
+    var options = request.reserve ?? ReserveOptions()
+    if options.idempotencyKey.isEmpty { options.idempotencyKey = RecordKey.new() }
+    request.reserve = options
+    let answer = try await filtered(request, tries: Self.reservationTries)
     if answer.isExhausted {
       throw BudgetClientError.notApplied(
         .refused(RPCStatus(.resourceExhausted, answer.message)))
@@ -98,6 +142,9 @@ extension BudgetClient {
     return try await run(body, open)
   }
 
+  /// Under one key a second try finds what the first may have held.
+  private static let reservationTries = 2
+
   private func run<Result>(
     _ body: (OpenReservation) async throws -> Result, _ open: OpenReservation,
     isolation: isolated (any Actor)? = #isolation
@@ -109,6 +156,17 @@ extension BudgetClient {
     } catch {
       await open.giveBack()
       throw error
+    }
+  }
+}
+
+extension ResponseMessage {
+  /// The reservation that it tells of; nil: it holds nothing.
+  fileprivate var reservationID: String? {
+    switch result {
+    case .reserveSpend(let answer)?: answer.reservation?.id
+    case .filterDeployments(let answer)?: answer.reservation?.id
+    default: nil
     }
   }
 }

@@ -14,6 +14,10 @@ final class FakeServer: Sendable {
     var timeoutMilliseconds: UInt32
     var isRecord: Bool
     var isReserve = false
+    /// Whether candidates are filtered, and something reserved for one.
+    var isFilter = false
+    /// The idempotency key of what reserves.
+    var key = ""
     /// The reservation that is settled or released.
     var reservation: String?
     /// Shown by Authenticate.
@@ -89,6 +93,13 @@ final class FakeServer: Sendable {
       held.id = Array("r1-\(request.callID)".utf8)
       held.amountUSD = 0.5
       writer.appendReserveSpend(held, callID: callID, to: &output)
+    } else if request.isFilter {
+      var held = FilterReply.ReservationReply()
+      held.id = Array("r1-\(request.callID)".utf8)
+      held.amountUSD = 0.5
+      var reply = FilterReply()
+      reply.choose(0, held)
+      _ = writer.appendFilterDeployments(&reply, callID: callID, to: &output)
     } else if !request.isRecord, request.reservation != nil {
       writer.appendReleased(true, callID: callID, to: &output)
     } else if request.isRecord {
@@ -137,7 +148,12 @@ final class FakeServer: Sendable {
             case .recordSpend(let view):
               seen.isRecord = true
               if !view.reservationID.isEmpty { seen.reservation = view.reservationID.text }
-            case .reserveSpend: seen.isReserve = true
+            case .reserveSpend(let view):
+              seen.isReserve = true
+              seen.key = view.idempotencyKey.text
+            case .filterDeployments(let view):
+              seen.isFilter = view.reserve.isWanted
+              seen.key = view.reserve.idempotencyKey.text
             case .releaseReservation(let view): seen.reservation = view.reservationID.text
             case .authenticate(let view): seen.token = view.token.text
             default: break

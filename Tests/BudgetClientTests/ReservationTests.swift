@@ -18,6 +18,7 @@ import Testing
   /// The requests that came: `reserve`, `settle` and `release`, with the reservation they name.
   private static func asked(_ server: FakeServer) -> [String] {
     server.seen.map { seen in
+      if seen.isFilter { return "filter" }
       let what = seen.isReserve ? "reserve" : seen.isRecord ? "settle" : "release"
       return seen.reservation.map { "\(what) \($0)" } ?? what
     }
@@ -75,6 +76,81 @@ import Testing
     }
     _ = try await settling.value
     #expect(Self.asked(server) == ["reserve", "release r1-1", "reserve", "settle r1-3"])
+  }
+
+  private static let choice: FilterDeploymentsRequest = {
+    var request = FilterDeploymentsRequest(deployments: [Deployment(id: "d")])
+    request.reserve = ReserveOptions(amountUSD: 0.5)
+    return request
+  }()
+
+  /// A body that is not to be run.
+  private static func unwanted(_ open: OpenReservation) { Issue.record("it was run") }
+
+  /// Each way to reserve, and the request by which it does.
+  private static let ways: [(asks: String, call: @Sendable (BudgetClient) async throws -> Void)] = [
+    ("reserve", { try await $0.withReservation(request, unwanted) }),
+    ("filter", { try await $0.withReservation(choosing: choice, unwanted) }),
+    ("reserve", { _ = try await $0.reserveSpend(request) }),
+    ("filter", { _ = try await $0.filterDeployments(choice) }),
+  ]
+
+  @Test(arguments: ways.indices)
+  func whatIsHeldForACallerThatLeftIsGivenBack(_ way: Int) async throws {
+    let (asks, call) = Self.ways[way]
+    let server = try FakeServer { $0.isReserve || $0.isFilter ? .hold : .answer }
+    let client = try Self.client(server)
+    let leaving = Task { try await call(client) }
+    while server.seen.isEmpty { await Task.yield() }
+    leaving.cancel()
+    server.release(server.seen)
+    await #expect(throws: BudgetClientError.notApplied(.cancelled)) { try await leaving.value }
+    #expect(Self.asked(server) == [asks, "release r1-1"])
+  }
+
+  @Test func aCallerThatLeftBeforeAsksForNothing() async throws {
+    let server = try FakeServer { _ in .answer }
+    let client = try Self.client(server)
+    let leaving = Task {
+      unsafe withUnsafeCurrentTask { unsafe $0?.cancel() }
+      try await client.withReservation(Self.request, Self.unwanted)
+    }
+    await #expect(throws: BudgetClientError.notApplied(.cancelled)) { try await leaving.value }
+    #expect(server.seen.isEmpty)
+  }
+
+  /// Its connection is lost with the answer: the key makes the second try the same reservation.
+  @Test func whatMayBeHeldIsAskedForAgainUnderItsKey() async throws {
+    let server = try FakeServer { $0.connection == 1 ? .drop : .answer }
+    let client = try Self.client(server)
+    _ = try await client.withReservation(Self.request) { open in
+      try await open.settle(costUSD: 0.25)
+    }
+    #expect(Self.asked(server) == ["reserve", "reserve", "settle r1-1"])
+    #expect(server.seen[0].key == server.seen[1].key && !server.seen[0].key.isEmpty)
+    let other = try FakeServer { $0.connection == 1 ? .drop : .answer }
+    var choice = Self.choice
+    choice.reserve?.idempotencyKey = "mine"
+    try await Self.client(other).withReservation(choosing: choice) { open in
+      #expect(open.deployment?.id == "d")
+    }
+    #expect(Self.asked(other) == ["filter", "filter", "release r1-1"])
+    #expect(other.seen.prefix(2).map(\.key) == ["mine", "mine"])
+  }
+
+  /// Without a key a second try could hold a second time, so it is the caller's to decide.
+  @Test func aReservationWithoutAScopeIsAskedForOnce() async throws {
+    let server = try FakeServer { _ in .drop }
+    let client = try Self.client(server)
+    let error = await #expect(throws: BudgetClientError.self) {
+      try await client.reserveSpend(Self.request)
+    }
+    #expect(error?.outcome == .unknown && Self.asked(server) == ["reserve"])
+    // Twice in all with one: nobody can say then.
+    let scoped = await #expect(throws: BudgetClientError.self) {
+      try await client.withReservation(Self.request, Self.unwanted)
+    }
+    #expect(scoped?.outcome == .unknown && server.seen.count == 3)
   }
 
   @Test func afterARefusalItIsGivenBackAndAfterADoubtItIsNot() async throws {
