@@ -67,6 +67,19 @@ import Testing
     #expect(all[3].hasPrefix("\u{1B}[31m"))
   }
 
+  /// A freeze denies: it is seen on a pattern's row, and on that of a name that has no budget.
+  @Test func aFreezeIsSeenWhateverItIsOf() {
+    var pattern = row("user:*", spend: 0, limit: nil)
+    (pattern.budget.pattern, pattern.budget.mode) = (PatternNames(limitUSD: 5, live: 3), .freeze)
+    var name = BudgetRow(scope: .provider, budget: Budget(name: "mistral", timePeriod: ""))
+    name.budget.mode = .freeze
+    let all = lines([pattern, name], colour: true)
+    #expect(all[1].contains("$5.00 each / 1d") && all[1].contains("FROZEN"))
+    #expect(all[2].contains("FROZEN") && !all[2].contains("unlimited"))
+    #expect(!all[2].contains("not begun"))
+    #expect(all.dropFirst().allSatisfy { $0.hasPrefix("\u{1B}[31m") })
+  }
+
   /// A pattern's row says what each name may spend, not what it may itself.
   @Test func aPatternSaysWhatItGivesEachName() {
     var many = row("user:*", spend: 0, limit: nil, scope: .tag)

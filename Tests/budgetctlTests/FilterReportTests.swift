@@ -67,6 +67,43 @@ import Testing
         == "tag t: $4.00 and the estimate of $5.00 are over $5.00 ($3.00 reserved)")
   }
 
+  private func sentence(_ denial: Denial, estimate: Double = 0, message: String = "") -> String {
+    var result = FilterDeploymentsResponse()
+    (result.denials, result.message) = ([denial], message)
+    let request = FilterDeploymentsRequest(
+      deployments: [Deployment(id: "a", model: "m")], estimatedCostUSD: estimate)
+    return FilterReport(result, to: request, nowUnixMilliseconds: 0).sentence(denial)
+  }
+
+  @Test func aNameForWhichThereIsNoRoomIsNotOverItsLimit() {
+    var denial = Denial(
+      position: 0, scope: .tag, name: "user:*", spendUSD: 0, limitUSD: 5,
+      resetsAtUnixMilliseconds: 60_000)
+    denial.window = "day"
+    let noRoom =
+      "tag user:* per day: no room for the budget of another name, all dynamic budgets are in use"
+    #expect(sentence(denial) == noRoom && sentence(denial, estimate: 5) == noRoom)
+    #expect(
+      sentence(denial, estimate: 6)
+        == "tag user:* per day: $0.00 and the estimate of $6.00 are over $5.00, resets in 1 min")
+    denial.limitUSD = 0
+    #expect(sentence(denial).hasPrefix("tag user:* per day: $0.00 of $0.00 are spent"))
+  }
+
+  @Test func aFreezeSaysWhyWhereTheServerDoes() {
+    let start = "No deployments available - crossed budget: "
+    var denial = Denial(
+      position: 0, scope: .provider, name: "groq", spendUSD: 0, limitUSD: 5,
+      resetsAtUnixMilliseconds: nil)
+    denial.mode = .freeze
+    #expect(sentence(denial) == "provider groq is frozen")
+    let message = "\(start)tag t is frozen: no\nprovider groq is frozen: run\u{1B}away\n"
+    #expect(sentence(denial, message: message) == "provider groq is frozen: run\\u{1b}away")
+    (denial.scope, denial.name) = (.total, "total")
+    #expect(sentence(denial) == "total is frozen")
+    #expect(sentence(denial, message: "\(start)total is frozen: stop\n") == "total is frozen: stop")
+  }
+
   @Test func jsonHasTheWholeAnswer() {
     let text = report().json.text
     #expect(text.hasPrefix(#"{"allowed":[1],"denials":[{"deployment":0,"scope":"provider","#))

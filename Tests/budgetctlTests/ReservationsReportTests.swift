@@ -46,7 +46,7 @@ import Testing
     let bound = OverspendBound(response.providers[0], .provider, totals, flightSeconds: 2)
     // 4 open, each 0.2 above what was held, less the cushion; 40 % of 0.25 $/s for 2 s.
     #expect(abs(bound.overrun - 0.8) < 1e-12 && abs(bound.unreserved - 0.2) < 1e-12)
-    #expect(abs(bound.dollars - 0.5) < 1e-12)
+    #expect(try abs(#require(bound.dollars) - 0.5) < 1e-12)
     #expect(bound.lines[2] == "overspent by at most max(0, X - Z) + U = $0.50, 5 % of the limit")
     #expect(bound.lines[1].contains("one node") && bound.lines.count == 6)
     #expect(bound.json.text.contains(#""cushion_usd":0.5"#))
@@ -55,9 +55,28 @@ import Testing
     #expect(none.dollars == 0 && none.lines.last?.contains("not known") == true)
     var unlimited = Budget(name: "x", timePeriod: "1d")
     unlimited.limitUSD = nil
+    let unbounded = OverspendBound(unlimited, .tag, totals, flightSeconds: 2)
+    #expect(unbounded.lines == ["tag x has no limit: it cannot be overspent"])
+    #expect(unbounded.json.text.contains(#""bound_usd":null"#))
+  }
+
+  /// A budget that denies nothing is kept within its limit by nothing.
+  @Test func oneThatOnlyWatchesHasNoBound() throws {
+    let response = budgets()
+    let totals = try #require(response.reservations)
+    var budget = response.providers[0]
+    budget.mode = .shadow
+    let bound = OverspendBound(budget, .provider, totals, flightSeconds: 2)
     #expect(
-      OverspendBound(unlimited, .tag, totals, flightSeconds: 2).lines
-        == ["tag x has no limit: it cannot be overspent"])
+      bound.lines == [
+        "provider openai per 1d: $2.00 spent, $8.00 reserved, of $10.00",
+        "it only watches (shadow) and denies nothing: nothing keeps it within its limit",
+        "budgetctl enforce makes it deny at its limit, and bound then says how far it can be passed",
+      ])
+    #expect(bound.json.text.contains(#""mode":"shadow","bound_usd":null"#))
+    budget.mode = .freeze
+    let frozen = OverspendBound(budget, .provider, totals, flightSeconds: 2)
+    #expect(frozen.dollars != nil && frozen.lines.count == 6)
   }
 
   /// In a fleet others have as much under way, and the mode says what they may hold unseen.
@@ -68,12 +87,14 @@ import Testing
     var budget = response.providers[0]
     budget.reservationMode = .strict
     let strict = OverspendBound(budget, .provider, totals, flightSeconds: 2)
-    #expect(abs(strict.overrun - 2.4) < 1e-12 && abs(strict.dollars - 1.1) < 1e-12)
+    #expect(abs(strict.overrun - 2.4) < 1e-12)
+    #expect(try abs(#require(strict.dollars) - 1.1) < 1e-12)
     #expect(strict.lines[1].contains("strict, 3 nodes") && strict.unseen == 0)
     budget.reservationMode = .shared
     let shared = OverspendBound(budget, .provider, totals, flightSeconds: 2)
     // A quarter of a dollar a second, for two agreements and a tenth of a second.
-    #expect(abs(shared.unseen - 0.525) < 1e-12 && abs(shared.dollars - 1.625) < 1e-12)
+    #expect(abs(shared.unseen - 0.525) < 1e-12)
+    #expect(try abs(#require(shared.dollars) - 1.625) < 1e-12)
     #expect(shared.lines[1].contains("2 times") && shared.lines[2].contains("+ S = "))
     #expect(shared.json.text.contains(#""reservation_mode":"shared","nodes":3"#))
     // Of a name's budget each node holds a little without asking.

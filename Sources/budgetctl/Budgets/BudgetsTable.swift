@@ -105,19 +105,22 @@ struct BudgetsTable {
     case .reserved: return HumanText.roundedMoney(budget.reservedUSD)
     case .limit:
       let known = budget.pattern == nil ? budget.limitUSD : budget.pattern?.limitUSD
+      // A name that is frozen without a budget.
+      if budget.timePeriod.isEmpty { return "-" }
       let limit = known.map { HumanText.money($0) } ?? "unlimited"
       let each = budget.pattern == nil ? "" : " each"
       return "\(limit)\(each) / \(budget.timePeriod.printable)"
     case .remaining: return budget.remainingUSD.map { HumanText.roundedMoney($0) } ?? "-"
     case .bar:
-      if let names = budget.pattern { return names.live == 1 ? "1 name" : "\(names.live) names" }
       // Without colours, this word is all there is to see.
       if budget.mode == .freeze { return "FROZEN" }
+      if let names = budget.pattern { return names.live == 1 ? "1 name" : "\(names.live) names" }
       if budget.mode == .shadow, budget.isExhausted { return "would deny" }
       if budget.isExhausted { return "EXHAUSTED" }
       return row.fill.map { HumanText.bar(fill: $0, width: barWidth) } ?? ""
     case .used: return row.fill.map { HumanText.percent(fill: $0) } ?? ""
     case .resets:
+      if budget.timePeriod.isEmpty { return "-" }
       return budget.resetsAtUnixMilliseconds.map {
         HumanText.duration(from: nowUnixMilliseconds, to: $0)
       } ?? "not begun"
@@ -138,7 +141,8 @@ struct BudgetsTable {
 
   private func coloured(_ line: String, _ row: BudgetRow) -> String {
     guard isColoured else { return line }
-    if row.budget.isExhausted, row.budget.mode != .shadow { return "\u{1B}[31m\(line)\u{1B}[0m" }
+    let denies = row.budget.isExhausted && row.budget.mode != .shadow
+    if denies || row.budget.mode == .freeze { return "\u{1B}[31m\(line)\u{1B}[0m" }
     if let fill = row.fill, fill >= 0.8 { return "\u{1B}[33m\(line)\u{1B}[0m" }
     return line
   }

@@ -75,6 +75,7 @@ struct BoundCommand: AsyncParsableCommand {
   private func budget(in all: GetProviderBudgetsResponse) throws(Failure) -> Budget {
     let named = BudgetsReport(all, scopes: BudgetScope.inOrder).rows.filter {
       $0.scope == scope.scope && (scope.scope == .total || $0.budget.name == name)
+        && !$0.budget.timePeriod.isEmpty
         && (window == nil || $0.budget.timePeriod == window)
     }
     guard let first = named.first else {

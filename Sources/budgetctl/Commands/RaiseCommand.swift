@@ -98,7 +98,8 @@ struct RaiseCommand: AsyncParsableCommand {
       case .total: all.total
       }
     let named = budgets.filter {
-      $0.name == name && (target.window.isEmpty || $0.timePeriod == target.window)
+      $0.name == name && !$0.timePeriod.isEmpty
+        && (target.window.isEmpty || $0.timePeriod == target.window)
     }
     guard let budget = named.first, named.count == 1 else {
       throw refused(

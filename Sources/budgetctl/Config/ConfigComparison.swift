@@ -10,6 +10,9 @@ struct ConfigComparison {
     var limit: Double?
     /// Nil: the server's is an operator's change, and the configuration's is not told.
     var mode: BudgetMode?
+    /// The zone and the first day of a calendar's windows, as they are said; empty: there are none, or the
+    /// server does not tell them of a pattern.
+    var calendar = ""
   }
 
   /// A budget or a pattern of the server.
@@ -39,6 +42,9 @@ struct ConfigComparison {
     var names: UInt64?
     /// The window's text as it would be, where that is another one.
     var window: String?
+    /// An operator's limit and mode that would hold over the configuration's.
+    var heldLimit: BudgetOverride?
+    var heldMode: BudgetMode?
 
     init(kind: Kind, key: BudgetKey, after: Policy?) {
       (self.kind, self.key, self.after) = (kind, key, after)
@@ -49,10 +55,32 @@ struct ConfigComparison {
       (before, spend, names) = (running.policy, running.spend, running.names)
     }
 
+    /// The zone and first day of its windows as they would be, where these are others.
+    var newCalendar: String? {
+      guard names == nil, window == nil, let before, let after,
+        before.calendar != after.calendar, !after.calendar.isEmpty
+      else { return nil }
+      return after.calendar
+    }
+
     /// Whether filters would deny at once.
     var denies: Bool {
-      guard let spend, let after, after.mode != .shadow else { return false }
-      return after.mode == .freeze || after.limit.map { spend >= $0 } ?? false
+      guard let spend, let after else { return false }
+      let mode = heldMode ?? after.mode
+      let limit = heldLimit.map { $0.hasNoLimit ? nil : $0.limitUSD } ?? after.limit
+      return mode == .freeze || mode != .shadow && limit.map { spend >= $0 } ?? false
+    }
+
+    /// Takes an operator's change that would hold, where it is of this budget.
+    mutating func hold(_ change: BudgetOverride) {
+      let target = change.target
+      guard target.scope == key.scope,
+        ConfigComparison.name(key.scope, target.name).name == key.name
+      else { return }
+      if change.mode != nil { heldMode = change.mode }
+      if change.mode == nil, ExactText(target.window) == ExactText(window ?? key.windowText) {
+        heldLimit = change
+      }
     }
   }
 
@@ -80,13 +108,14 @@ struct ConfigComparison {
           key: BudgetKey(scope: scope, name: budget.name, windowText: budget.timePeriod),
           policy: Policy(
             limit: budget.overrideVersion.isEmpty ? inForce : budget.configuredLimitUSD,
-            mode: isChanged ? nil : budget.mode),
+            mode: isChanged ? nil : budget.mode,
+            calendar: budget.pattern == nil ? Self.calendar(budget.timeZone, budget.beginsOn) : ""),
           spend: budget.pattern == nil ? budget.spendUSD : nil, names: budget.pattern?.live))
     }
     let planned =
       configuration.budgets.map { (key: $0.key, policy: $0.policy, rule: $0.rule) }
       + configuration.patterns.map { (key: $0.key, policy: $0.policy, rule: $0.rule) }
-    rows = Self.rows(running, planned)
+    let compared = Self.rows(running, planned)
     let names = Set(planned.map { Self.name($0.key.scope, $0.key.name) })
     let keys = Set(planned.map { $0.key })
     overrides = changes.map { change in
@@ -106,6 +135,23 @@ struct ConfigComparison {
       }
       return (change, isGiven || keys.contains(key))
     }
+    let held = overrides.filter(\.isInForce)
+    rows = compared.map { row in
+      var row = row
+      for (change, _) in held { row.hold(change) }
+      return row
+    }
+  }
+
+  /// `in Europe/Berlin, from monday on`.
+  private static func calendar(_ zone: String, _ firstDay: String) -> String {
+    guard !zone.isEmpty else { return "" }
+    return "in \(zone)" + (firstDay.isEmpty ? "" : ", from \(firstDay) on")
+  }
+
+  private static func calendar(_ rule: WindowRule) -> String {
+    guard case .calendar(let windows) = rule else { return "" }
+    return calendar(windows.zone.name, windows.firstDayText ?? "")
   }
 
   private static func name(_ scope: BudgetScope?, _ name: String) -> BudgetKey {
@@ -122,13 +168,15 @@ struct ConfigComparison {
     var rows: [Row] = []
     var added: [(key: BudgetKey, policy: Policy, rule: WindowRule)] = []
     for plan in planned {
-      let policy = Policy(limit: plan.policy.limit?.dollars, mode: plan.policy.mode)
+      let policy = Policy(
+        limit: plan.policy.limit?.dollars, mode: plan.policy.mode, calendar: calendar(plan.rule))
       guard let known = left.removeValue(forKey: plan.key) else {
         added.append((plan.key, policy, plan.rule))
         continue
       }
       if known.policy.limit != policy.limit
         || known.policy.mode.map({ $0 != policy.mode }) ?? false
+        || known.names == nil && known.policy.calendar != policy.calendar
       {
         rows.append(Row(.changed, known, after: policy))
       }
@@ -183,6 +231,9 @@ extension ConfigComparison {
     let target = BudgetTarget(row.key.scope, row.key.name, window: row.key.windowText)
     var note = row.denies ? "denies at once" : ""
     if let names = row.names { note = names == 1 ? "1 name has one" : "\(names) names have one" }
+    if let calendar = row.newCalendar {
+      note = "windows from the next one on \(calendar)\(note.isEmpty ? "" : "; " + note)"
+    }
     if let window = row.window { note = "then per \(window)\(note.isEmpty ? "" : "; " + note)" }
     if row.kind == .dropped, row.spend != nil { note = "its spend is kept while its window lasts" }
     return [
@@ -211,6 +262,7 @@ extension ConfigComparison {
               ("scope", .string(row.key.scope.description)), ("name", .string(row.key.name)),
               ("time_period", .string(row.key.windowText)),
               ("new_time_period", row.window.map(JSONValue.string) ?? .null),
+              ("new_calendar", row.newCalendar.map(JSONValue.string) ?? .null),
               ("before", row.before.map(Self.json) ?? .null),
               ("after", row.after.map(Self.json) ?? .null),
               ("spend_usd", .optional(row.spend)),

@@ -68,7 +68,17 @@ struct FilterReport {
   func sentence(_ denial: Denial) -> String {
     let scope = denial.scope?.description ?? "budget"
     let window = denial.window.isEmpty ? "" : " per \(denial.window.printable)"
-    if denial.mode == .freeze { return "\(scope) \(denial.name.printable)\(window) is frozen" }
+    // The total has one name alone, which is its scope's.
+    let subject = denial.scope == .total ? scope : "\(scope) \(denial.name.printable)"
+    if denial.mode == .freeze {
+      let reason = freezeReason(denial)
+      return "\(subject)\(window) is frozen" + (reason.isEmpty ? "" : ": \(reason)")
+    }
+    if isForWantOfRoom(denial) {
+      return
+        "\(subject)\(window): no room for the budget of another name, all dynamic budgets are in "
+        + "use"
+    }
     let isWithheld = denial.withheldUSD > 0
     let withheld =
       isWithheld
@@ -85,7 +95,28 @@ struct FilterReport {
       denial.resetsAtUnixMilliseconds.map {
         ", resets in \(HumanText.duration(from: nowUnixMilliseconds, to: $0))"
       } ?? ""
-    return "\(scope) \(denial.name.printable)\(window): \(amounts)\(reserved)\(withheld)\(end)"
+    return "\(subject)\(window): \(amounts)\(reserved)\(withheld)\(end)"
+  }
+
+  /// Whether the denier has no place for a name: nothing is spent, and the estimate alone would fit.
+  private func isForWantOfRoom(_ denial: Denial) -> Bool {
+    denial.spendUSD == 0 && denial.withheldUSD == 0 && denial.reservedUSD == 0
+      && denial.limitUSD > 0 && estimatedCostUSD <= denial.limitUSD
+  }
+
+  /// The start of the server's message, before its first sentence.
+  private static let messageStart = "No deployments available - crossed budget: "
+
+  /// Why an operator froze it, as the message says; empty: it does not.
+  private func freezeReason(_ denial: Denial) -> String {
+    guard let scope = denial.scope else { return "" }
+    let subject = scope == .total ? "\(scope)" : "\(scope) \(denial.name)"
+    let start = "\(subject) is frozen: "
+    let lines = response.message.split(separator: "\n").map { line in
+      line.hasPrefix(Self.messageStart) ? line.dropFirst(Self.messageStart.count) : line
+    }
+    return lines.first { $0.hasPrefix(start) }.map { String($0.dropFirst(start.count)).printable }
+      ?? ""
   }
 
   /// The provider that the server derived, null for none; nothing where it does not say.

@@ -65,8 +65,11 @@ struct OverspendBound {
   /// The spend under way without a reservation.
   var unreserved: Double { unreservedShare * rate * flightSeconds }
 
-  /// The bound in dollars.
-  var dollars: Double { max(0, overrun - cushion) + unreserved + unseen + allowances }
+  /// The bound of a budget that denies, in dollars.
+  private var sum: Double { max(0, overrun - cushion) + unreserved + unseen + allowances }
+
+  /// The bound in dollars; nil: nothing is denied at a limit, so nothing bounds what is spent.
+  var dollars: Double? { budget.limitUSD == nil || budget.mode == .shadow ? nil : sum }
 
   /// The bound's name, by the mode.
   private var formula: String {
@@ -96,11 +99,20 @@ struct OverspendBound {
     guard let limit = budget.limitUSD else {
       return ["\(name) has no limit: it cannot be overspent"]
     }
-    let part = limit > 0 ? ", \(HumanText.percent(fill: dollars / limit)) of the limit" : ""
     func money(_ dollars: Double) -> String { HumanText.roundedMoney(dollars) }
-    return [
+    let standing =
       "\(name) per \(budget.timePeriod.printable): \(money(budget.spendUSD)) spent, "
-        + "\(money(budget.reservedUSD)) reserved, of \(HumanText.money(limit))",
+      + "\(money(budget.reservedUSD)) reserved, of \(HumanText.money(limit))"
+    guard let dollars else {
+      return [
+        standing,
+        "it only watches (shadow) and denies nothing: nothing keeps it within its limit",
+        "budgetctl enforce makes it deny at its limit, and bound then says how far it can be passed",
+      ]
+    }
+    let part = limit > 0 ? ", \(HumanText.percent(fill: dollars / limit)) of the limit" : ""
+    return [
+      standing,
       modeLine,
       "overspent by at most \(formula) = \(money(dollars))\(part)",
       "  X  \(money(overrun)): \(budget.openReservations) open\(onEach), each \(money(meanOverrun)) above "
@@ -135,7 +147,8 @@ struct OverspendBound {
       ("scope", .string(scope.description)), ("name", .string(budget.name)),
       ("time_period", .string(budget.timePeriod)), ("limit_usd", .optional(budget.limitUSD)),
       ("spend_usd", .number(budget.spendUSD)), ("reserved_usd", .number(budget.reservedUSD)),
-      ("bound_usd", .number(dollars)), ("overrun_usd", .number(overrun)),
+      ("mode", .string(budget.mode?.description ?? "unknown")),
+      ("bound_usd", .optional(dollars)), ("overrun_usd", .number(overrun)),
       ("cushion_usd", .number(cushion)), ("unreserved_usd", .number(unreserved)),
       ("unreserved_share", .number(unreservedShare)), ("usd_per_second", .number(rate)),
       ("rate_known", .bool(budget.quarterHourForecast != nil)),
