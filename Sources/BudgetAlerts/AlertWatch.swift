@@ -68,7 +68,7 @@ public struct AlertWatch: Sendable {
     for reading in readings {
       let reached = rules.thresholds.last { reading.hasReached(percent: $0) }
       for percent in rules.thresholds where reached.map({ percent < $0 }) ?? false {
-        see(.reached(percent: percent), reading)
+        see(.reached(percent: percent), reading, now)
       }
       if let reached { consider(.reached(percent: reached), reading, now, offer) }
       if isRunningOut(reading, at: now) { consider(.runsOut, reading, now, offer) }
@@ -80,10 +80,17 @@ public struct AlertWatch: Sendable {
     return end.unixMilliseconds - now.unixMilliseconds <= bound && !reading.hasReached(percent: 100)
   }
 
-  /// A threshold below the one that is told is still reached.
-  private mutating func see(_ kind: BudgetAlert.Kind, _ reading: AlertReading) {
+  /// A threshold below the one that is told is still reached. An earlier life may have told it, on the
+  /// way up.
+  private mutating func see(
+    _ kind: BudgetAlert.Kind, _ reading: AlertReading, _ now: Timestamp
+  ) {
     let matter = Matter(key: reading.key, start: reading.window.start, kind: kind)
     told[matter]?.round = round
+    guard !restored.isEmpty, told[matter] == nil, told.count < Self.mostKnown else { return }
+    let alert = BudgetAlert(kind, of: reading, in: fleet, seenAt: now)
+    guard restored.remove(alert.family) != nil else { return }
+    told[matter] = Told(limit: reading.limit, end: reading.window.end, round: round)
   }
 
   private mutating func consider(
@@ -118,12 +125,13 @@ public struct AlertWatch: Sendable {
   }
 
   /// Every budget was looked at since the last call: what was not seen since has come below, and what is
-  /// of windows that are over is forgotten. A forecast is looked for more seldom and does not come below.
-  public mutating func endRound(at now: Timestamp) {
+  /// of windows that are over is forgotten. Forecasts are looked for more seldom (`hadForecasts`): one
+  /// that comes and goes is told again only of another limit.
+  public mutating func endRound(at now: Timestamp, hadForecasts: Bool = true) {
     for (matter, known) in told {
       if known.end < now {
         told[matter] = nil
-      } else if known.round < round, matter.kind != .runsOut {
+      } else if known.round < round, hadForecasts || matter.kind != .runsOut {
         told[matter]?.wasBelow = true
       }
     }

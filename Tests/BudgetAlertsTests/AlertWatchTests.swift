@@ -36,6 +36,7 @@ private struct Lookout {
   var watch: AlertWatch
   var now = AlertSamples.start
   var taking = AlertBook.Taking.taken
+  var hasForecasts = true
 
   init(_ settings: AlertSettings, told: [String] = []) {
     watch = AlertWatch(settings, told: told)
@@ -49,7 +50,7 @@ private struct Lookout {
       due.append("\($0.budget.key.name) \($0.kind.word)")
       return taking
     }
-    watch.endRound(at: now)
+    watch.endRound(at: now, hadForecasts: hasForecasts)
     return due
   }
 }
@@ -119,6 +120,39 @@ private struct Lookout {
     var other = Lookout(settings, told: [alert.family])
     #expect(other.round(reading(85, of: 200)) == [])
     #expect(other.round(reading(170, of: 200)) == ["openai 80"])
+  }
+
+  /// Told on the way up, by a life before: still over under a limit that was raised is no news.
+  @Test func aRestartForgetsNoThresholdBelowTheOneThatIsReached() throws {
+    let told = [80, 95].map { AlertSamples.alert(percent: $0).family }
+    var lookout = Lookout(try AlertSamples.settings(), told: told)
+    #expect(lookout.round(reading(96)) == [])
+    #expect(lookout.round(reading(96, of: 110)) == [])
+    // Below, and there again.
+    #expect(lookout.round(reading(96, of: 200)) == [])
+    #expect(lookout.round(reading(170, of: 200)) == ["openai 80"])
+  }
+
+  @Test func moneyOfARaisedLimitThatWillBeGoneIsToldAgain() throws {
+    var lookout = Lookout(try AlertSamples.settings())
+    var reading = reading(20)
+    reading.runsOutAt = lookout.now
+    #expect(lookout.round(reading) == ["openai runs_out"])
+    // A little more, and it will be gone all the same: nobody needs to hear that.
+    reading.limit = PicoUSD(dollars: 101)
+    #expect(lookout.round(reading) == [])
+    // A round without forecasts says nothing of what comes.
+    reading.runsOutAt = nil
+    lookout.hasForecasts = false
+    #expect(lookout.round(reading) == [])
+    (reading.runsOutAt, lookout.hasForecasts) = (lookout.now, true)
+    #expect(lookout.round(reading) == [])
+    // Enough for a while; then it is not.
+    (reading.runsOutAt, reading.limit) = (nil, PicoUSD(dollars: 200))
+    #expect(lookout.round(reading) == [])
+    reading.runsOutAt = lookout.now
+    #expect(lookout.round(reading) == ["openai runs_out"])
+    #expect(lookout.round(reading) == [])
   }
 
   @Test func moneyThatWillBeGoneIsToldInTime() throws {

@@ -175,4 +175,30 @@ import Testing
       Self.limit(2, at: 2, of: BudgetKey(scope: .tag, name: "t5", windowText: "1d")))
     #expect(!isNew && isLater)
   }
+
+  /// The oldest that say nothing any more make room; what holds stays.
+  @Test func thoseThatHaveBeenOverForLongestMakeRoom() {
+    var table = ChangeTable()
+    func register(_ number: Int) -> BudgetKey {
+      BudgetKey(scope: .tag, name: "t\(number)", windowText: "1d")
+    }
+    for number in 0..<ChangeTable.mostKept {
+      var change = Self.limit(1, at: 1, of: register(number))
+      // Those of odd numbers are over, the lower ones before the others.
+      if number % 2 == 1 { change.until = Self.time(Int64(10 + number)) }
+      table.merge(change)
+    }
+    let now = Self.time(Int64(10 + ChangeTable.mostKept))
+    let stranger = Self.limit(1, at: 1, of: register(-1))
+    var over = stranger
+    over.until = Self.time(11)
+    #expect(table.hasNoRoom(for: over, at: now) && !table.hasNoRoom(for: stranger, at: now))
+    let gone = table.forgetOldest(at: now)
+    #expect(gone.count == 1_000 && gone.first?.target == register(1))
+    #expect(gone.last?.target == register(1_999))
+    #expect(table.merge(stranger) && table.count == ChangeTable.mostKept - 999)
+    for _ in 0..<19 { _ = table.forgetOldest(at: now) }
+    #expect(table.count == ChangeTable.mostKept / 2 + 1)
+    #expect(table.forgetOldest(at: now).isEmpty, "all that are left hold")
+  }
 }

@@ -13,10 +13,12 @@ struct PageFixture {
   /// The change that a test makes to the sources of an idle node.
   var change: (inout PageSources) -> Void = { _ in }
 
-  init(_ budgets: [BudgetDefinition]) {
-    engine = BudgetEngine(
-      configuration: BudgetConfiguration(
-        budgets: budgets, deployments: [], directory: .empty), at: MemberFixture.start)
+  init(_ budgets: [BudgetDefinition], patterns: [BudgetPattern] = []) {
+    engine = BudgetEngine(restoring: [], dynamicBudgets: 100)
+    _ = engine.reload(
+      BudgetConfiguration(
+        budgets: budgets, patterns: patterns, deployments: [], directory: .empty),
+      at: MemberFixture.start)
   }
 
   var sources: PageSources {

@@ -62,14 +62,15 @@ import Testing
       counts == [
         "provider": [
           "budgets": 2, "exhausted": 1, "near": 0, "running_out": 0, "rate_unknown": 0,
-          "closed": 0,
+          "closed": 0, "frozen": 0, "frozen_names": 0,
         ],
         "deployment": [
           "budgets": 2, "exhausted": 1, "closed": 1, "near": 0, "running_out": 0, "rate_unknown": 0,
+          "frozen": 0, "frozen_names": 0,
         ],
         "tag": [
           "budgets": 2_002, "exhausted": 0, "closed": 0, "near": 2_000, "running_out": 2,
-          "rate_unknown": 0,
+          "rate_unknown": 0, "frozen": 0, "frozen_names": 0,
         ],
       ])
     let next = try #require(try json(outlook)["next_to_run_out"] as? [String: Any])

@@ -73,7 +73,9 @@ import Testing
     #expect(look.nextSlice(reached: 80, forecasts: true, at: now).readings.isEmpty)
     let later = Timestamp(unixMilliseconds: now.unixMilliseconds + 30_000)
     #expect(look.nextSlice(reached: 80, forecasts: false, at: later).readings.isEmpty)
-    #expect(look.nextSlice(reached: 80, forecasts: true, at: later).readings.count == 1)
+    let again = look.nextSlice(reached: 80, forecasts: true, at: later)
+    #expect(again.readings.count == 1 && again.hasForecasts)
+    #expect(!look.nextSlice(reached: 80, forecasts: true, at: later).hasForecasts)
   }
 
   @Test func manyAreBroughtInSlicesAndNoneTwice() throws {

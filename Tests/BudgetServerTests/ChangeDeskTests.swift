@@ -217,6 +217,34 @@ import Testing
     #expect(desk.table.all.allSatisfy { BudgetChange(text: $0.text) == $0 })
   }
 
+  /// Spend by an alias counts as its group's: a freeze of the alias would stop nothing.
+  @Test func anAliasIsRefusedWithTheNameOfItsGroup() throws {
+    let deployment = ConfiguredDeployment(
+      id: "d", modelName: "gpt-4o", model: "openai/gpt-4o", provider: "openai")
+    _ = fixture.engine.reload(
+      BudgetConfiguration(
+        budgets: [], deployments: [deployment], aliases: ["gpt-4": "gpt-4o"], directory: .empty),
+      at: time.now())
+    for deed in [ChangeOrder.Deed.mode(.freeze), .mode(.shadow), .limit(nil)] {
+      let order = try order(deed, scope: .model, name: "gpt-4")
+      guard case .failure(let refusal) = set(order) else {
+        Issue.record("\(deed) was taken")
+        continue
+      }
+      #expect(refusal.status.code == .invalidArgument)
+      #expect(refusal.status.message.hasSuffix("counts as its model group: give 'gpt-4o'"))
+    }
+    let reset = try order(.reset(to: .zero), scope: .model, name: "gpt-4")
+    let result = desk.carryOut(reset) { entry throws(ServiceRefusal) in
+      try desk.reset(reset, &entry)
+    }
+    #expect(throws: ServiceRefusal.self) { try result.get() }
+    #expect(desk.table.count == 0)
+    #expect(code(try order(.mode(.freeze), scope: .model, name: "gpt-4o")) == nil)
+    // A tag may be called as it likes.
+    #expect(code(try order(.mode(.freeze), scope: .tag, name: "gpt-4")) == nil)
+  }
+
   @Test func whatIsNotThereIsNotChanged() throws {
     #expect(code(try order(.limit(nil), name: "q")) == .notFound)
     #expect(code(try order(.limit(nil), window: "2d")) == .notFound)
@@ -256,6 +284,31 @@ import Testing
     #expect(
       try full.carryOut(order) { entry throws(ServiceRefusal) in try full.set(order, &entry) }
         .get().change.hasNoLimit)
+  }
+
+  /// Forty thousand changes of the last weeks leave room for one that is made now.
+  @Test func theStopButtonFindsRoom() throws {
+    let changes = (0..<ChangeTable.mostKept).map { number in
+      BudgetChange(
+        .init(.mode, BudgetKey(scope: .tag, name: "t\(number)", windowText: "")),
+        .mode(.freeze), until: time.now(), by: Self.author, at: time.now(),
+        version: ChangeVersion(milliseconds: 1, node: "n"))
+    }
+    let full = ChangeDesk(fixture.recorder, time, audit: audit, node: "n", restoring: changes)
+    let order = try order(.mode(.freeze))
+    _ = try full.carryOut(order) { entry throws(ServiceRefusal) in
+      try full.set(order, &entry)
+    }.get()
+    #expect(full.table.inForce(at: time.now()).map(\.setting) == [.mode(.freeze)])
+    // Another node's, too; of those that are over there is no end.
+    let heard = ["far", "over"].map { name in
+      BudgetChange(
+        .init(.mode, BudgetKey(scope: .tag, name: name, windowText: "")), .mode(.freeze),
+        until: name == "over" ? time.now() : nil, by: Self.author, at: time.now(),
+        version: ChangeVersion(milliseconds: 1, node: "other"))
+    }
+    try full.hear(heard)
+    #expect(full.table[heard[0].register] == heard[0])
   }
 
   @Test func refusalsAreWrittenDownWithinABound() {

@@ -275,3 +275,34 @@ budgetd:
     # The same file changes nothing.
     assert "would change no budget" in ctl(server, "check-config", server.config, "--against", address)
     ctl(server, "check-config", path, "--against", "127.0.0.1:1", code=69)
+
+
+def test_a_reload_is_told_with_zones_and_with_what_operators_hold(start, ctl, tmp_path):
+    def text(zone, limit):
+        return config_text({"x": (100.0, "1d")}) + """
+budgetd:
+  budgets:
+    - {tag: red, limit: %s, window: day, time_zone: %s}
+""" % (limit, zone)
+
+    def against(zone, limit):
+        path = tmp_path / "next.yaml"
+        path.write_text(text(zone, limit))
+        command = ("check-config", path, "--against", "%s:%d" % server.rpc)
+        return (json.loads(ctl(server, *command, "--output", "json"))["against"]["changes"],
+                ctl(server, *command))
+
+    server = start(text("Europe/Berlin", 10))
+    server.record("x", 3.0, tags=["red"])
+    ((row,), shown) = against("America/New_York", 10)
+    assert row["change"] == "changed" and row["new_calendar"] == "in America/New_York"
+    assert "windows from the next one on in America/New_York" in shown and not row["denies"]
+    ((row,), shown) = against("Europe/Berlin", 1)
+    assert row["denies"] and row["new_calendar"] is None and "denies at once" in shown
+    # An operator's limit that would hold is the one that counts; so is a freeze.
+    ctl(server, "set", "tag", "red", "--limit", "50")
+    ((row,), shown) = against("Europe/Berlin", 1)
+    assert not row["denies"] and "denies at once" not in shown
+    ctl(server, "freeze", "tag", "red")
+    ((row,), _) = against("Europe/Berlin", 1)
+    assert row["denies"]

@@ -189,6 +189,34 @@ def test_a_limit_of_zero_is_not_an_alarm(start, browser):
     assert browser.value(RED) != []
 
 
+def test_what_is_frozen_and_what_only_watches_is_not_exhausted(start, browser):
+    """The table says of each what it does; the line above agrees with it."""
+    server = start(config_text({"openai": (10.0, "1d")}) + """
+budgetd:
+  budgets:
+    - {provider: azure, limit: 25, window: day, mode: freeze}
+    - {provider: groq, limit: null, window: day, mode: freeze}
+    - {tag: solo, limit: 5, window: day, mode: shadow}
+    - {tag: "user:*", limit: 5, window: day, mode: shadow}
+""")
+    server.record("openai", 7.0, tags=["solo", "user:a"])
+    for _ in range(3):
+        assert server.call(filter_deployments=dict(
+            deployments=[dict(id="d", provider="openai")],
+            tags=["solo", "user:a"])).status.code == OK
+    browser.visit("http://%s/" % server.ready_line["http"])
+    browser.until(f"{row('solo')}.includes('would deny')")
+    assert "140 %" in browser.value(row("solo"))
+    for name in ("azure", "groq"):
+        assert "frozen" in browser.value(row(name)) and "exhausted" not in browser.value(row(name))
+    assert "1 name, 1 would deny" in browser.value(row("user:*"))
+    title = f"{ROWS}.find(r => r.querySelector('bdi').textContent === %r).querySelector('.state').title"
+    for name in ("solo", "user:*"):
+        assert browser.value(title % name) == "it would have denied 3 candidates since the start"
+    assert browser.value("document.querySelector('h1').innerText") == "2 budgets or names are frozen"
+    assert "azure is frozen" in browser.value("document.getElementById('denied').innerText")
+
+
 @pytest.mark.parametrize("count, headline", [
     (1, "The budget has a limit of $0 and gives nothing"),
     (2, "All 2 budgets have a limit of $0 and give nothing"),
@@ -309,9 +337,10 @@ def test_nothing_is_said_to_last_while_rates_are_unknown(page):
                 closed=0):
         return browser.value(f"""(() => {{
           const none = {{ budgets: 0, exhausted: 0, closed: 0, near: 0, running_out: 0,
-            rate_unknown: 0 }};
+            rate_unknown: 0, frozen: 0, frozen_names: 0 }};
           const tag = {{ budgets: 200, exhausted: {exhausted}, near: {near}, closed: {closed},
-            running_out: {running_out}, rate_unknown: {rate_unknown} }};
+            running_out: {running_out}, rate_unknown: {rate_unknown}, frozen: 0,
+            frozen_names: 0 }};
           show({{ ...lastStatus, counts: {{ provider: none, deployment: none, tag }},
             redis: {redis}, next_to_run_out: {ends} }});
           return {OUTLOOK}.replace(/[\u2068\u2069]/g, "");

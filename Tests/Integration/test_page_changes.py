@@ -16,6 +16,11 @@ from test_access import clients, read_metrics, token, write
 
 HOSTILE = "<img src=x onerror=document.title='broken'></script><b>bold</b>"
 CONFIG = config_text({"openai": (10.0, "1d"), HOSTILE: (5.0, "1d")}, {"team": (2.0, "1h")})
+PATTERN = """
+budgetd:
+  budgets:
+    - {tag: "user:*", limit: 5, window: day}
+"""
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -184,6 +189,50 @@ def test_tokens_are_not_tried_at_an_open_page(start, tmp_path):
     # Not where a page asks for a token: there a right one is answered at once.
     assert ask(server, "/change", headers=headers("admin"))[0] == 303
     eventually(lambda: changes(server, "admin")["token"] is not None, what="the token counts again")
+
+
+def test_a_freeze_of_what_has_no_budget_is_seen_and_lifted(start, tmp_path):
+    """At three in the morning the page says that everything is denied, and can end it."""
+    path = write(tmp_path / "access.yaml", clients("check", "read", "spend", "admin"))
+    server = start(config_text({"openai": (10.0, "1d")}) + PATTERN, "--access-file", path)
+    with server.client() as client:
+        client.call(authenticate=dict(token=token("admin")))
+        for scope, name in ((pb.SCOPE_PROVIDER, "mistral"), (pb.SCOPE_TAG, "user:*"),
+                            (pb.SCOPE_TOTAL, "total")):
+            assert client.call(set_budget=dict(
+                scope=scope, name=name, mode=pb.MODE_FREEZE, reason="stop")).status.code == OK
+    headline = "document.querySelector('h1').innerText"
+    with Browser(tmp_path) as browser:
+        browser.send("Network.setExtraHTTPHeaders", headers=headers("admin"))
+        browser.visit("http://%s/" % server.ready_line["http"])
+        browser.until("document.querySelectorAll('tbody tr').length === 4")
+        assert browser.value(headline) == "Everything is frozen"
+        assert browser.value("document.title") == "3 frozen · budgetd"
+        assert "everything is frozen" in browser.value("document.querySelector('#denied').innerText")
+        for name, left in (("total", "2 budgets or names are frozen"),
+                           ("mistral", "1 budget or name is frozen"),
+                           ("user:*", "All 2 budgets are within their limits")):
+            row = ("[...document.querySelectorAll('tbody tr')].find(r => r.querySelector('bdi')"
+                   ".textContent === %s)" % json.dumps(name))
+            browser.until(f"{row} && !{row}.querySelector('button').hidden")
+            assert "frozen" in browser.value(f"{row}.innerText"), name
+            browser.value(f"{row}.querySelector('button').click()")
+            browser.until("document.querySelector('dialog').open")
+            # Nothing else can be done to it.
+            assert browser.value("[...document.querySelectorAll('#change-action option')]"
+                                 ".filter(o => !o.disabled).map(o => o.value)") == ["unfreeze"]
+            assert browser.value("document.querySelector('#change-action').value") == "unfreeze"
+            browser.value("document.querySelector('#change-reason').value = 'well again'")
+            browser.value("document.querySelector('#change-send').click()")
+            browser.until(f"{headline} === {json.dumps(left)}")
+        browser.until("document.querySelectorAll('tbody tr').length === 2")
+        assert not browser.value("document.getElementById('denied').checkVisibility()")
+        # A budget's own actions are back.
+        browser.value("[...document.querySelectorAll('tbody tr')].find(r => r.querySelector('bdi')"
+                      ".textContent === 'openai').querySelector('button').click()")
+        browser.until("document.querySelector('dialog').open")
+        assert browser.value("[...document.querySelectorAll('#change-action option')]"
+                             ".every(o => !o.disabled)")
 
 
 def test_a_person_raises_freezes_and_resets(server, tmp_path):

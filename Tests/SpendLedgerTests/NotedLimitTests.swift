@@ -57,9 +57,56 @@ import Testing
     #expect(try rows(fixture) == 4, "one a change, and none where nothing did")
     try fixture.restart()
     #expect(try limits(fixture) == expected)
-    #expect(try limits(fixture, of: fixture.budget(1)).allSatisfy { $0 == .unknown })
+    #expect(try limits(fixture, of: fixture.budget(1)) == expected, "a pattern without a note")
     nextWindow(fixture, slots: [0, 1])
     #expect(try limits(fixture, 1, of: fixture.budget(0)) == [.unlimited], "a pattern's")
+  }
+
+  /// A name has a pattern's limits but where an operator changed its own, and from the end of that change
+  /// on again, also those that the pattern got since.
+  @Test func aNameHasItsOwnLimitWhileAChangeHoldsAndThePatternsElse() throws {
+    let fixture = try LedgerFixture()
+    let pattern = BudgetKey(scope: .tag, name: "user:*", windowText: "1d")
+    func note(_ key: BudgetKey, _ pico: Int128?) {
+      fixture.ledger.note(
+        [NotedLimit(key, pico.map { PicoUSD(pico: $0) })], isComplete: false,
+        at: fixture.client.now())
+    }
+    note(pattern, 5)
+    nextWindow(fixture)
+    nextWindow(fixture)
+    note(fixture.budget(0), 50)
+    nextWindow(fixture)
+    // The pattern's changes meanwhile are not the name's.
+    note(pattern, 6)
+    nextWindow(fixture)
+    fixture.client.advance(milliseconds: 1_000)
+    note(fixture.budget(0), 6)
+    nextWindow(fixture)
+    note(pattern, nil)
+    nextWindow(fixture)
+    let picos: [Int128?] = [nil, 6, 50, 50, 5]
+    let expected = picos.map { LimitInForce($0.map { PicoUSD(pico: $0) }) }
+    #expect(try Array(limits(fixture, of: pattern).dropFirst()) == expected)
+  }
+
+  /// A name that an entry had, or an operator's change, has its pattern's limit from the start without
+  /// it on.
+  @Test func aNameWhoseEntryIsGoneHasThePatternsLimit() throws {
+    let fixture = try LedgerFixture()
+    var pattern = fixture.budget(0)
+    pattern.name = "\(pattern.name.prefix(1))*"
+    var everything = pattern
+    everything.name = "*"
+    let limits = [(everything, Int128(4)), (pattern, 5), (fixture.budget(0), 50)]
+      .map { NotedLimit($0, PicoUSD(pico: $1)) }
+    nextWindow(fixture)
+    fixture.ledger.note(limits, isComplete: true, at: fixture.client.now())
+    nextWindow(fixture)
+    fixture.ledger.note(Array(limits.prefix(2)), isComplete: true, at: fixture.client.now())
+    nextWindow(fixture)
+    let found = try self.limits(fixture, of: pattern).prefix(3)
+    #expect(Array(found) == [5, 5, 50].map { LimitInForce(PicoUSD(pico: $0)) })
   }
 
   @Test func renamedBudgetsKeepThem() throws {

@@ -11,6 +11,8 @@ public struct PatternReport: Sendable {
   public let configured: BudgetPolicy
   /// The changes in force; nil: there are none.
   public let changed: ChangedPolicy?
+  /// The slot of the pattern's own budget.
+  public let slot: Int32
   /// How many names have a budget by it.
   public internal(set) var live = 0
   /// How many of these have reached the limit, or are frozen.
@@ -76,6 +78,7 @@ public struct DynamicReading {
       PatternReport(
         number: number, pattern: patterns.definitions[number],
         configured: patterns.configured[number].policy, changed: patterns.changed[number],
+        slot: patterns.overflows[number],
         overflowed: dynamic.overflowed(patterns.overflows[number]),
         shadowed: shards.shadowed(patterns.overflows[number]))
     }

@@ -33,8 +33,11 @@ public struct BudgetReport: Hashable, Sendable {
   /// Limit less spend, negative once overshot; nil: unlimited.
   public var remaining: PicoUSD? { limit.map { $0 - spend } }
 
+  /// Whether the budget's limit is reached by what is committed.
+  public var hasReachedLimit: Bool { limit.map { spend >= $0 } ?? false }
+
   /// Whether the budget's limit is reached by what is committed, or it is frozen.
-  public var isExhausted: Bool { mode == .freeze || limit.map { spend >= $0 } ?? false }
+  public var isExhausted: Bool { mode == .freeze || hasReachedLimit }
 
   /// Whether it denies by what is committed.
   public var denies: Bool { isExhausted && mode != .shadow }

@@ -64,6 +64,26 @@ public struct ChangeTable: Equatable, Sendable {
     changes.values.lazy.filter { $0.isInForce(at: now) }.compactMap(\.until).min()
   }
 
+  /// Forgets those that have been over for longest, so that there is room for others, and gives their
+  /// registers; none: all that are kept hold.
+  public mutating func forgetOldest(at now: Timestamp) -> [BudgetChange.Register] {
+    let over = changes.values.compactMap { change in
+      change.endedAt(by: now).map { (register: change.register, at: $0) }
+    }
+    let gone = over.sorted { $0.at < $1.at }.prefix(Self.forgottenAtOnce).map(\.register)
+    for register in gone { changes[register] = nil }
+    return gone
+  }
+
+  /// Whether another node's change is passed over: there is room for those alone that say something yet.
+  public func hasNoRoom(for change: BudgetChange, at now: Timestamp) -> Bool {
+    changes[change.register] == nil && changes.count >= Self.mostKept
+      && change.register.matter != .reset && change.endedAt(by: now) != nil
+  }
+
+  /// So many make room at a time: to find them all are looked at.
+  private static let forgottenAtOnce = 1_000
+
   /// Forgets changes that were over long ago, and gives their registers.
   public mutating func forget(at now: Timestamp) -> [BudgetChange.Register] {
     let gone = changes.values.filter { $0.isForgotten(at: now) }.map(\.register)

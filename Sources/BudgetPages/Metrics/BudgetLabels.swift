@@ -8,6 +8,8 @@ final class BudgetLabels: Sendable {
   /// The budgets with samples, and their labels.
   struct Exported: Sendable {
     var generation: UInt64 = 0
+    /// Of which the budgets are: an operator's change is another one of the same configuration.
+    var edition: UInt64 = 0
     var budgets: [CatalogBudget] = []
     var labels: [LabelSet] = []
     /// The positions of providers' budgets that are LiteLLM's, with the name under its label.
@@ -20,8 +22,8 @@ final class BudgetLabels: Sendable {
 
   func exported(of catalog: BudgetCatalog, _ bounds: PageBounds) -> Exported {
     let known = last.withLock { $0 }
-    if known.generation == catalog.generation { return known }
-    var exported = Exported(generation: catalog.generation)
+    if known.generation == catalog.generation { return current(known, in: catalog) }
+    var exported = Exported(generation: catalog.generation, edition: catalog.edition)
     for scope in BudgetScope.inOrder {
       let budgets = catalog.budgets(scope)
       let isShown = budgets.count <= bounds.budgets(scope)
@@ -40,6 +42,16 @@ final class BudgetLabels: Sendable {
         }
       }
     }
+    last.withLock { $0 = exported }
+    return exported
+  }
+
+  /// The same labels with the limits and modes in force.
+  private func current(_ known: Exported, in catalog: BudgetCatalog) -> Exported {
+    if known.edition == catalog.edition { return known }
+    var exported = known
+    exported.edition = catalog.edition
+    exported.budgets = known.counts.filter { $0.omitted == 0 }.flatMap { catalog.budgets($0.scope) }
     last.withLock { $0 = exported }
     return exported
   }

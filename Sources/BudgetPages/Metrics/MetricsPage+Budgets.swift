@@ -31,7 +31,7 @@ extension MetricsPage {
       text.sample(milliseconds: resetsAt.unixMilliseconds, labels)
     }
     text.begin("budgetd_budget_exhausted", .gauge, "1 while spend has reached the limit.")
-    for (report, labels) in standings { text.sample(report.isExhausted, labels) }
+    for (report, labels) in standings { text.sample(report.hasReachedLimit, labels) }
     text.begin(
       "budgetd_budget_charged_dollars_total", .counter,
       "What the budget was charged with since the start, over all windows.")
@@ -44,9 +44,10 @@ extension MetricsPage {
     for (budget, labels) in zip(exported.budgets, exported.labels) {
       text.sample(denials(budget.slot), labels)
     }
-    addModes(standings, to: &text)
+    let patterns = DynamicReading(of: engine, in: catalog, at: now).patterns()
+    addModes(standings, patterns, in: catalog, to: &text)
     addForecasts(exported.budgets, standings, at: now, to: &text)
-    addPatterns(in: catalog, at: now, to: &text)
+    addPatterns(patterns, to: &text)
     addCounts(exported, exhausted(exported, standings.map(\.0), in: catalog, at: now), to: &text)
     text.begin(
       "litellm_provider_remaining_budget_metric", .gauge,
@@ -57,16 +58,35 @@ extension MetricsPage {
     }
   }
 
-  /// Budgets that only watch, and those that are frozen: nothing of the others.
-  private func addModes(_ standings: [(BudgetReport, LabelSet)], to text: inout MetricsText) {
+  /// Budgets that only watch, and those that are frozen, patterns and names without a budget too:
+  /// nothing of the others.
+  private func addModes(
+    _ standings: [(BudgetReport, LabelSet)], _ patterns: [PatternReport],
+    in catalog: BudgetCatalog, to text: inout MetricsText
+  ) {
+    func labels(_ key: BudgetKey) -> LabelSet {
+      LabelSet([
+        ("scope", key.scope.description), ("name", key.name), ("window", key.windowText),
+      ])
+    }
     text.begin(
       "budgetd_budget_shadow_denials_total", .counter,
       "Findings by which a budget that only watches would have denied, since the start.")
     for (report, labels) in standings where report.mode == .shadow {
       text.sample(report.shadowed, labels)
     }
+    // An operator may have only some of a pattern's names watch.
+    for report in patterns where report.pattern.policy.mode == .shadow || report.shadowed > 0 {
+      text.sample(report.shadowed, labels(report.pattern.key))
+    }
     text.begin("budgetd_budget_frozen", .gauge, "1 where the budget denies whatever is spent.")
     for (report, labels) in standings where report.mode == .freeze { text.sample(true, labels) }
+    for report in patterns where report.pattern.policy.mode == .freeze {
+      text.sample(true, labels(report.pattern.key))
+    }
+    for name in CatalogBudget.frozenNames(in: catalog) {
+      text.sample(true, labels(name.definition.key))
+    }
   }
 
   /// Forecasts that say something: the labels end in the span that they are measured over.
@@ -101,10 +121,7 @@ extension MetricsPage {
   }
 
   /// The dynamic budgets, all of a pattern together: their names are never in metrics.
-  private func addPatterns(
-    in catalog: BudgetCatalog, at now: Timestamp, to text: inout MetricsText
-  ) {
-    let reports = DynamicReading(of: sources.engine, in: catalog, at: now).patterns()
+  private func addPatterns(_ reports: [PatternReport], to text: inout MetricsText) {
     let labels = reports.map { report in
       let key = report.pattern.key
       return LabelSet([
@@ -137,8 +154,8 @@ extension MetricsPage {
     let engine = sources.engine
     return exported.counts.map { scope, _, omitted in
       omitted == 0
-        ? reports.count { $0.key.scope == scope && $0.isExhausted }
-        : catalog.budgets(scope).count { engine.report(on: $0, at: now).isExhausted }
+        ? reports.count { $0.key.scope == scope && $0.hasReachedLimit }
+        : catalog.budgets(scope).count { engine.report(on: $0, at: now).hasReachedLimit }
     }
   }
 

@@ -39,12 +39,22 @@ struct StatusBudget {
   /// Whether it is meant to give nothing, and has given nothing: its limit is 0. It denies, but it
   /// is not a budget that ran out.
   static func isClosed(_ report: BudgetReport) -> Bool {
-    report.limit == .zero && report.spend == .zero
+    report.limit == .zero && report.spend == .zero && report.mode == .enforce
   }
 
   /// Whether it is nearly exhausted, and not yet.
   static func isNear(_ report: BudgetReport) -> Bool {
     !report.isExhausted && (usedRatio(report) ?? 0) >= nearRatio
+  }
+
+  /// How often it would have denied, where it only watches; nil: it does not. Of a pattern: how often
+  /// its names' budgets would have.
+  private var shadowed: UInt64? {
+    if let pattern {
+      return pattern.pattern.policy.mode == .shadow || pattern.shadowed > 0
+        ? pattern.shadowed : nil
+    }
+    return report.mode == .shadow ? report.shadowed : nil
   }
 
   /// When it is exhausted if money goes on as fast as lately, where that is before its window ends.
@@ -63,7 +73,9 @@ struct StatusBudget {
       case .total: "everything that costs something is denied"
       }
     if report.mode == .freeze {
-      return "\(report.key.scope) \(name) is frozen: nothing of it is allowed until that is lifted"
+      return report.key.scope == .total
+        ? "everything is frozen: nothing is allowed until that is lifted"
+        : "\(report.key.scope) \(name) is frozen: nothing of it is allowed until that is lifted"
     }
     if isClosed(report) {
       return "\(report.key.scope) \(name): its limit is $0; \(what) until its limit is raised"
@@ -89,7 +101,7 @@ struct StatusBudget {
       text.add("all_reserved", report.isAllReserved)
       text.add("mode", (pattern?.pattern.policy.mode ?? report.mode).description)
       addPattern(to: &text)
-      if report.mode == .shadow { text.add("would_have_denied", report.shadowed) }
+      if let shadowed { text.add("would_have_denied", shadowed) }
       text.add("closed", Self.isClosed(report))
       text.add("began_at_unix_ms", report.startedAt?.unixMilliseconds)
       text.add("resets_at", report.resetsAt)

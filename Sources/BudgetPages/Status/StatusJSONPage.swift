@@ -24,18 +24,20 @@ final class StatusJSONPage: Sendable {
   func response(to query: StatusQuery) -> HTTPResponse {
     let now = sources.time.now()
     let catalog = sources.engine.catalog
-    let entries = catalog.budgets.map { sources.engine.report(on: $0, at: now) }
     let patterns = DynamicReading(of: sources.engine, in: catalog, at: now)
       .patterns(nearest: Self.namesListed)
-    // Budgets of names come behind those that the configuration names.
-    let reports = entries + patterns.flatMap { $0.nearest.map(\.report) }
+    let entries = Self.entries(in: catalog, patterns) { sources.engine.report(on: $0, at: now) }
+    let frozenNames = CatalogBudget.frozenNames(in: catalog)
+      .map { sources.engine.report(on: $0, at: now) }
+    // Frozen names and budgets of names come behind those that the configuration names.
+    let reports = entries + frozenNames + patterns.flatMap { $0.nearest.map(\.report) }
     let ranked = Self.nearestFirst(reports)
     let pace = sources.pace.reading
     let requests = sources.requests()
     var text = JSONText(capacity: 4_096 + 640 * min(query.limit, reports.count))
     text.object { text in
       addNode(to: &text, at: now)
-      StatusOutlook(entries) { index in
+      StatusOutlook(entries, frozenNames: frozenNames) { index in
         pace.forecasts(ofSlot: catalog.budgets[index].slot, entries[index], at: now)
       }.append(to: &text)
       let matching = ranked.filter { Self.matches(reports[$0], query) }
@@ -69,11 +71,26 @@ final class StatusJSONPage: Sendable {
       contentType: "application/json; charset=utf-8", body: HTTPBody(text.bytes))
   }
 
-  /// Positions, those nearest to their limit first; among equals as configured; then those that are
-  /// meant to give nothing, and unlimited ones last.
+  /// The budgets that the configuration names. A frozen pattern's own budget counts as frozen: each of
+  /// its names is.
+  private static func entries(
+    in catalog: BudgetCatalog, _ patterns: [PatternReport],
+    _ report: (CatalogBudget) -> BudgetReport
+  ) -> [BudgetReport] {
+    let frozen = patterns.filter { $0.pattern.policy.mode == .freeze }.map(\.slot)
+    return catalog.budgets.map { budget in
+      var report = report(budget)
+      if !frozen.isEmpty, frozen.contains(budget.slot) { report.mode = .freeze }
+      return report
+    }
+  }
+
+  /// Positions, frozen ones first, since somebody has to lift that; then those nearest to their limit;
+  /// among equals as configured; then those that are meant to give nothing, and unlimited ones last.
   static func nearestFirst(_ reports: [BudgetReport]) -> [Int] {
     let ratios = reports.map { report in
-      StatusBudget.isClosed(report) ? -1 : StatusBudget.usedRatio(report) ?? -2
+      report.mode == .freeze
+        ? .infinity : StatusBudget.isClosed(report) ? -1 : StatusBudget.usedRatio(report) ?? -2
     }
     return reports.indices.sorted { (ratios[$1], $0) < (ratios[$0], $1) }
   }

@@ -10,6 +10,10 @@ struct StatusOutlook {
     var budgets = 0
     /// Whose limit was reached by what was spent.
     var exhausted = 0
+    /// Of these budgets, those that are frozen: whatever they have spent, they deny.
+    var frozen = 0
+    /// Names that are frozen and have no budget.
+    var frozenNames = 0
     /// Of a limit of 0, with nothing spent: meant to deny.
     var closed = 0
     /// Not exhausted, but nearly.
@@ -25,11 +29,19 @@ struct StatusOutlook {
   /// The first to run out before its reset; among equals the one configured first.
   private(set) var next: (key: BudgetKey, exhaustsAt: Timestamp)?
 
-  /// `forecasts` is asked for positions in `reports`, and only where it matters.
-  init(_ reports: [BudgetReport], forecasts: (Int) -> Forecasts) {
+  /// `forecasts` is asked for positions in `reports`, and only where it matters. `frozenNames` have no
+  /// budgets.
+  init(
+    _ reports: [BudgetReport], frozenNames: [BudgetReport] = [], forecasts: (Int) -> Forecasts
+  ) {
+    for name in frozenNames { counts[Int(name.key.scope.rawValue) - 1].frozenNames += 1 }
     for (index, report) in reports.enumerated() {
       let scope = Int(report.key.scope.rawValue) - 1
       counts[scope].budgets += 1
+      if report.mode == .freeze {
+        counts[scope].frozen += 1
+        continue
+      }
       if StatusBudget.isClosed(report) {
         counts[scope].closed += 1
         continue
@@ -56,6 +68,8 @@ struct StatusOutlook {
         text.object(scope.description) { text in
           text.add("budgets", counts.budgets)
           text.add("exhausted", counts.exhausted)
+          text.add("frozen", counts.frozen)
+          text.add("frozen_names", counts.frozenNames)
           text.add("closed", counts.closed)
           text.add("near", counts.near)
           text.add("running_out", counts.runningOut)

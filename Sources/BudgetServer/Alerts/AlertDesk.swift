@@ -140,7 +140,14 @@ final class AlertDesk: SharedAlerts {
         $0.nextSlice(
           reached: asked.thresholds.first, forecasts: asked.runsOutInMilliseconds != nil, at: now)
       }
-      note(found.readings + dynamic(asked, at: now), endsRound: found.endsRound, at: now)
+      let dynamic = dynamic(asked, at: now)
+      state.withLock { state in
+        // Taken out meanwhile, so that nothing is copied.
+        guard var watch = state.watch.take() else { return }
+        watch.look(at: found.readings + dynamic, now: now) { state.book.take($0) }
+        if found.endsRound { watch.endRound(at: now, hadForecasts: found.hasForecasts) }
+        state.watch = watch
+      }
     }
     if !surroundings.isShared { beginAlone() }
     writeSoon()
@@ -154,16 +161,6 @@ final class AlertDesk: SharedAlerts {
     }
     guard let known else { return [] }
     return look.withLock { $0.dynamic(reached: percent, besides: known, at: now) }
-  }
-
-  private func note(_ readings: [AlertReading], endsRound: Bool, at now: Timestamp) {
-    state.withLock { state in
-      // Taken out meanwhile, so that nothing is copied.
-      guard var watch = state.watch.take() else { return }
-      watch.look(at: readings, now: now) { state.book.take($0) }
-      if endsRound { watch.endRound(at: now) }
-      state.watch = watch
-    }
   }
 
   /// Without a fleet nobody else is asked.

@@ -32,6 +32,8 @@ struct AlertLook {
   struct Found {
     var readings: [AlertReading] = []
     var endsRound = false
+    /// Whether forecasts were made in the round.
+    var hasForecasts = false
   }
 
   /// The next slice of the budgets that entries name: those of which `percent` is spent at least (nil:
@@ -42,7 +44,7 @@ struct AlertLook {
     if next == 0 { beginRound(forecasts, at: now) }
     let budgets = catalog.budgets
     let end = min(next + Self.slice, budgets.endIndex)
-    var found = Found(endsRound: end == budgets.endIndex)
+    var found = Found(endsRound: end == budgets.endIndex, hasForecasts: makesForecasts)
     let pace = makesForecasts ? pace.reading : nil
     for place in max(next, budgets.startIndex)..<max(end, budgets.startIndex) {
       let budget = budgets[place]

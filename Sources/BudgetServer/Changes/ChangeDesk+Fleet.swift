@@ -1,5 +1,6 @@
 import BudgetFleet
 import BudgetModel
+import BudgetWire
 import SpendLedger
 
 /// Changes of other nodes, and those that they hear of from here.
@@ -18,43 +19,48 @@ extension ChangeDesk: SharedChanges {
     guard !changes.isEmpty else { return }
     let failure = inTurn { () -> LedgerError? in
       let table = self.table
+      let now = time.now()
       let news = changes.filter { change in
-        table[change.register].map { change.holds(over: $0) } ?? true
+        table[change.register].map { change.holds(over: $0) }
+          ?? !table.hasNoRoom(for: change, at: now)
       }
       if news.isEmpty { return nil }
-      let notes = ChangeNotes(news, lines(of: news, before: table))
+      // The audit of each node has what was done on the others.
+      let lines = news.prefix(Self.heardLines).map { $0.line(before: table[$0.register]) }
+      let notes = ChangeNotes(news, lines)
       do throws(LedgerError) {
         try ledger.keep(notes)
       } catch {
         return error
       }
-      enforce(news, at: time.now())
+      for change in news {
+        do throws(ServiceRefusal) { try makeRoom(for: change.register, at: now) } catch {
+          audit.tell("a change that was heard is not in force: \(error.status.message)")
+        }
+        enforce([change], at: now)
+      }
       for entry in notes.audit { audit.tell("heard: \(entry)") }
       return nil
     }
     if let failure { throw ChangesNotKept("\(failure)") }
   }
+}
 
-  /// The audit of each node has what was done on the others.
-  private func lines(of changes: [BudgetChange], before table: ChangeTable) -> [AuditEntry] {
-    changes.prefix(Self.heardLines).map { change in
-      var entry = AuditEntry(
-        at: change.madeAt, action: Self.action(of: change).rawValue, by: change.author,
-        node: change.version.node)
-      entry.target = change.register.target
-      entry.before = table[change.register]?.setting.words ?? ""
-      entry.after = change.setting.words
-      if let until = change.until { entry.after += " until \(until.iso8601)" }
-      entry.reason = change.reason
-      return entry
-    }
-  }
-
-  private static func action(of change: BudgetChange) -> AuditLog.Action {
-    switch change.setting {
-    case .limit, .mode: .setBudget
-    case .cleared: .clearBudget
-    case .reset: .resetBudget
-    }
+extension BudgetChange {
+  /// The line of the audit for a change of another node, where `before` held.
+  fileprivate func line(before: BudgetChange?) -> AuditEntry {
+    let action: AuditLog.Action =
+      switch setting {
+      case .limit, .mode: .setBudget
+      case .cleared: .clearBudget
+      case .reset: .resetBudget
+      }
+    var entry = AuditEntry(at: madeAt, action: action.rawValue, by: author, node: version.node)
+    entry.target = register.target
+    entry.before = before?.setting.words ?? ""
+    entry.after = setting.words
+    if let until { entry.after += " until \(until.iso8601)" }
+    entry.reason = reason
+    return entry
   }
 }

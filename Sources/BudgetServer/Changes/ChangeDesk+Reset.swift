@@ -33,6 +33,7 @@ extension ChangeDesk {
       throw ServiceRefusal(.internal, "an order that resets nothing")
     }
     let now = time.now()
+    try order.refuseAlias(in: engine.catalog)
     let key = try BudgetsOfName(order.nameKey, in: engine, at: now).entry(for: order).key
     // The place of a frozen name, which has no window.
     guard !key.windowText.isEmpty else {
@@ -54,12 +55,7 @@ extension ChangeDesk {
     let start = max(now, Timestamp(unixMilliseconds: began.unixMilliseconds + 1))
     let register = BudgetChange.Register(.reset, key)
     let table = table
-    guard table[register] != nil || table.count < ChangeTable.mostKept else {
-      throw ServiceRefusal(
-        .resourceExhausted,
-        "\(ChangeTable.mostKept) changes of the last 35 days are kept, the most there may be: the "
-          + "oldest end by themselves")
-    }
+    try makeRoom(for: register, at: now)
     let change = BudgetChange(
       register, .reset(to: amount), reason: order.reason, by: order.author, at: start,
       version: ChangeVersion(at: start, replacing: table[register]?.version, by: node))

@@ -80,6 +80,10 @@ final class ChangeDesk: Sendable {
       for change in table.all where change.register.matter == .reset {
         endWindow(change, isNew: false, at: time.now())
       }
+      // The start noted what the configuration gives: changes of names' budgets are over that.
+      let now = time.now()
+      let changes = table.inForce(at: now).filter { $0.register.matter == .limit }
+      noteLimits(of: changes.map(\.register.target), at: now)
     }
     schedule()
   }
@@ -142,6 +146,7 @@ final class ChangeDesk: Sendable {
       throw ServiceRefusal(
         .invalidArgument, "until_unix_ms \(until.unixMilliseconds) is over: give a time after now")
     }
+    try order.refuseAlias(in: engine.catalog)
     let (register, setting, before) = try meaning(of: order, at: now)
     let table = table
     let known = table[register].flatMap { $0.isInForce(at: now) ? $0 : nil }
@@ -253,6 +258,7 @@ final class ChangeDesk: Sendable {
       throw ServiceRefusal(
         .failedPrecondition, "the change has no form that could be kept: nothing was changed")
     }
+    for change in changes { try makeRoom(for: change.register, at: time.now()) }
     let notes = ChangeNotes(changes, [entry])
     try Self.keep { () throws(LedgerError) in try ledger.keep(notes) }
     enforce(changes, at: time.now())
@@ -295,10 +301,13 @@ final class ChangeDesk: Sendable {
       PolicyChanging(of: engine).end(change.register, at: now)
     }
     guard change.register.matter == .limit else { return }
-    let target = change.register.target
-    let name = BudgetKey(scope: target.scope, name: target.name, windowText: "")
-    let limits = BudgetsOfName(name, in: engine, at: now).entries.filter { $0.key == target }
-    ledger.note(limits.map { NotedLimit($0.key, $0.limit) }, isComplete: false, at: now)
+    noteLimits(of: [change.register.target], at: now)
+  }
+
+  /// Has the history know the limits in force from now on.
+  private func noteLimits(of targets: [BudgetKey], at now: Timestamp) {
+    let limits = BudgetsOfName.limits(of: targets, in: engine, at: now)
+    ledger.note(limits, isComplete: false, at: now)
   }
 
   // MARK: - Time
@@ -324,6 +333,11 @@ final class ChangeDesk: Sendable {
       audit.tell(
         "the change of \(change.register.target.changeText) to \(change.setting.words) is over")
     }
+    takeOut(forgotten)
+  }
+
+  /// Takes forgotten changes out of the ledger.
+  private func takeOut(_ forgotten: [BudgetChange.Register]) {
     guard !forgotten.isEmpty else { return }
     var notes = ChangeNotes()
     notes.forgotten = forgotten
@@ -333,6 +347,14 @@ final class ChangeDesk: Sendable {
       // They are forgotten again after the next start.
       audit.tell("changes that were over long ago could not be taken from the ledger: \(error)")
     }
+  }
+
+  /// Has those changes forgotten that have been over for longest, where so many are kept that there is no
+  /// room for another one: what is said now counts, the stop button above all.
+  func makeRoom(for register: BudgetChange.Register, at now: Timestamp) throws(ServiceRefusal) {
+    let forgotten = state.withLock { $0.makeRoom(for: register, at: now) }
+    guard let forgotten else { throw .changesAreFull }
+    takeOut(forgotten)
   }
 
   private func schedule() {
@@ -355,7 +377,26 @@ final class ChangeDesk: Sendable {
   }
 }
 
+extension ServiceRefusal {
+  fileprivate static var changesAreFull: ServiceRefusal {
+    ServiceRefusal(
+      .resourceExhausted,
+      "\(ChangeTable.mostKept) changes are kept, the most there may be, and all of them hold: clear "
+        + "some")
+  }
+}
+
 extension ChangeDesk.State {
+  /// Forgets changes where there is no room for one of `register`, and gives their registers; nil: all hold.
+  fileprivate mutating func makeRoom(
+    for register: BudgetChange.Register, at now: Timestamp
+  ) -> [BudgetChange.Register]? {
+    guard table[register] == nil, table.count >= ChangeTable.mostKept else { return [] }
+    let gone = table.forgetOldest(at: now)
+    for register in gone where register.matter == .reset { resets[register.target] = nil }
+    return gone.isEmpty ? nil : gone
+  }
+
   /// Takes a change; false: a later one holds.
   fileprivate mutating func merge(_ change: BudgetChange) -> Bool {
     guard table.merge(change) else { return false }

@@ -1,6 +1,7 @@
 import BudgetEngine
 import BudgetModel
 import BudgetWire
+import SpendLedger
 
 /// A change that somebody wants, as far as its form is right.
 struct ChangeOrder: Sendable {
@@ -91,6 +92,16 @@ struct ChangeOrder: Sendable {
     BudgetsOfName(nameKey, in: engine, at: now).entries.contains { !$0.key.windowText.isEmpty }
   }
 
+  /// Refuses the alias of a model group: what is asked for by it counts as the group, so that nothing
+  /// would ever come of a change of the alias.
+  func refuseAlias(in catalog: BudgetCatalog) throws(ServiceRefusal) {
+    guard scope == .model, let group = catalog.modelGroup(ofAlias: name) else { return }
+    throw ServiceRefusal(
+      .invalidArgument,
+      "name: \(words) is an alias, and what is asked for by it counts as its model group: give "
+        + "'\(group)'")
+  }
+
   /// The action as the audit calls it.
   var action: AuditLog.Action {
     switch deed {
@@ -133,6 +144,16 @@ struct BudgetsOfName {
     }
   }
 
+  /// The limits in force of these budgets, for the history.
+  static func limits(
+    of targets: [BudgetKey], in engine: BudgetEngine, at now: Timestamp
+  ) -> [NotedLimit] {
+    targets.flatMap { target in
+      let name = BudgetKey(scope: target.scope, name: target.name, windowText: "")
+      return BudgetsOfName(name, in: engine, at: now).entries.filter { $0.key == target }
+    }.map { NotedLimit($0.key, $0.limit) }
+  }
+
   /// The mode of all of them, in words.
   var modeWords: String {
     let modes = Set(entries.map(\.mode)).map(\.description).sorted()
@@ -168,6 +189,17 @@ struct BudgetsOfName {
         "\(order.words) has no budget per '\(order.window)': it has budgets per \(windows)")
     }
     return entry
+  }
+}
+
+extension BudgetCatalog {
+  /// The model group that the name is an alias of; nil: it is none.
+  func modelGroup(ofAlias name: String) -> String? {
+    NameBytes.with(name) { bytes in
+      let names = CandidateNames(id: .absent, modelName: bytes, model: .absent, provider: .absent)
+      let group = budgetedModel(of: names)
+      return ExactText(group) == ExactText(name) ? nil : group
+    }
   }
 }
 

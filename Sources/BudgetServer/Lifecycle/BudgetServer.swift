@@ -342,8 +342,18 @@ public final class BudgetServer: Sendable {
     config.accept(at: time.now())
     let report = recorder.reload(budgets, lookingBack: look)
     pace.forget(report.reusedSlots)
+    noteRemoved(report.removed, at: time.now())
     member?.reloaded()
     return report
+  }
+
+  /// Entries have left the configuration: names that patterns give budgets have the patterns' limits.
+  private func noteRemoved(_ entries: [BudgetKey], at now: Timestamp) {
+    let catalog = engine.catalog
+    if catalog.patternsInForce.isEmpty { return }
+    let names = entries.filter { catalog.pattern(giving: $0) != nil }
+    recorder.ledger.note(
+      BudgetsOfName.limits(of: names, in: engine, at: now), isComplete: false, at: now)
   }
 
   /// A running node keeps its Redis: what a reload finds otherwise is named.

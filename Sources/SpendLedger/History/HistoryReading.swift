@@ -41,19 +41,45 @@ struct HistoryReading {
       found.windows[row.start]?.others = known.others
     }
     if found.windows.isEmpty { return [] }
-    var limits: [LimitRow] = []
-    do throws(SQLiteError) {
-      limits = try store.limits.rows(of: question.limitKey)
-    } catch {
-      // Which one was in force when nobody can tell; the next start replaces the rows.
-      guard error == .damagedLimit else { throw error }
-    }
+    let limits = try notedLimits(question)
     return found.windows.sorted { $0.key > $1.key }.prefix(question.count).map { start, held in
-      let limit = limits.first { $0.since <= held.end }
+      let limit = limits.row(at: held.end)
       return PastWindow(
         window: Window(
           start: Timestamp(unixMilliseconds: start), end: Timestamp(unixMilliseconds: held.end)),
         own: held.own, others: held.others, limit: limit.map { LimitInForce($0.limit) } ?? .unknown)
+    }
+  }
+
+  /// The limits noted of a budget, the newest first.
+  private struct NotedLimits {
+    var own: [LimitRow] = []
+    /// The pattern's, of a budget that a name has by one.
+    var pattern: [LimitRow] = []
+
+    /// The row that says what was in force then. A name has rows of its own only of what operators
+    /// changed; the end of a change notes what the pattern gave it at that time, and from there on the
+    /// pattern decides again.
+    func row(at time: Int64) -> LimitRow? {
+      func last(_ rows: [LimitRow], _ time: Int64) -> LimitRow? { rows.first { $0.since <= time } }
+      guard let row = last(own, time) else { return last(pattern, time) }
+      guard let given = last(pattern, row.since), given.limit == row.limit else { return row }
+      return last(pattern, time)
+    }
+  }
+
+  private func notedLimits(_ question: HistoryQuestion) throws(SQLiteError) -> NotedLimits {
+    var limits = NotedLimits()
+    do throws(SQLiteError) {
+      limits.own = try store.limits.rows(of: question.key)
+      if question.limitKey != question.key {
+        limits.pattern = try store.limits.rows(of: question.limitKey)
+      }
+      return limits
+    } catch {
+      // Which one was in force when nobody can tell; the next start replaces the rows.
+      guard error == .damagedLimit else { throw error }
+      return NotedLimits()
     }
   }
 

@@ -183,6 +183,14 @@ struct LimitNotes: Sendable {
     }
   }
 
+  /// The pattern's limit that the budget has from now on: its entry is gone, or an operator's change of it.
+  private static func given(_ key: BudgetKey, by patterns: [NotedLimit]) -> NotedLimit? {
+    patterns.filter {
+      $0.key.scope == key.scope && ExactText($0.key.windowText) == ExactText(key.windowText)
+        && key.name.utf8.starts(with: $0.key.name.utf8.dropLast())
+    }.max { $0.key.name.utf8.count < $1.key.name.utf8.count }
+  }
+
   /// Limits of a budget without windows are forgotten as long after the last was noted as windows are
   /// kept.
   func changes(
@@ -209,6 +217,13 @@ struct LimitNotes: Sendable {
     }
     guard let newest else { return changes }
     let inForce = Set(limits.map(\.key))
+    let patterns = limits.filter { $0.key.name.utf8.last == UInt8(ascii: "*") }
+    for last in newest.values where !inForce.contains(last.key) && budgets[last.key] != nil {
+      guard let given = Self.given(last.key, by: patterns), given.limit != last.limit else {
+        continue
+      }
+      changes.rows.append(LimitRow(key: last.key, since: now.unixMilliseconds, limit: given.limit))
+    }
     let kept = now.unixMilliseconds - settings.windowRetention.milliseconds
     changes.gone = newest.values.filter {
       $0.since < kept && !inForce.contains($0.key)

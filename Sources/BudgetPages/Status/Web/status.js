@@ -83,10 +83,18 @@ function made(name, text, className) {
 const nearRatio = 0.8;
 const rows = new Map();
 
+// A name that is frozen and has no budget has no window either.
+const isNameAlone = (budget) => budget.window === "";
+
+// The mode comes first: a frozen budget denies whatever it has spent, one that watches never does.
 function stateOf(budget) {
-  if (budget.pattern) return ["no-limit", patternState(budget.pattern)];
+  if (budget.mode === "freeze") {
+    return [budget.limit === null ? "is-frozen no-limit" : "is-frozen", "frozen"];
+  }
+  if (budget.pattern) return ["no-limit", patternState(budget)];
   if (budget.limit === null) return ["no-limit", "no limit"];
   if (budget.closed) return ["is-closed", "gives nothing"];
+  if (budget.mode === "shadow" && budget.exhausted) return ["is-near", "would deny"];
   if (budget.exhausted) return ["is-out", "exhausted"];
   if (budget.all_reserved) return ["is-near is-held", "all reserved"];
   const isSoon = budget.exhausts_before_reset === true;
@@ -97,9 +105,17 @@ function stateOf(budget) {
 }
 
 // A pattern's names, and how many of them are at their limit.
-function patternState({ live, exhausted }) {
+function patternState({ mode, pattern: { live, exhausted } }) {
   const names = plural(live, "name", "names");
-  return exhausted > 0 ? `${names}, ${count(exhausted)} exhausted` : names;
+  if (exhausted === 0) return names;
+  return `${names}, ${count(exhausted)} ${mode === "shadow" ? "would deny" : "exhausted"}`;
+}
+
+// The number that one which only watches would have denied; others have none.
+function stateTitle(text, budget) {
+  const shadowed = budget.would_have_denied ?? 0;
+  if (shadowed === 0) return stateTitles[text] ?? "";
+  return `it would have denied ${plural(shadowed, "candidate", "candidates")} since the start`;
 }
 
 function makeRow() {
@@ -129,6 +145,8 @@ function put(cells, name, text, title) {
 const stateTitles = {
   "runs out early": "at the present rate it runs out before its reset",
   "all reserved": "all of it is reserved, not spent: there is room again as reservations end",
+  "frozen": "nothing of this name is allowed until the freeze is lifted",
+  "would deny": "it only watches: nothing is denied",
 };
 
 function putState(cells, budget) {
@@ -136,8 +154,7 @@ function putState(cells, budget) {
   if (cells.row.className !== className) cells.row.className = className;
   const ratio = budget.closed ? null : budget.used_ratio;
   put(cells, "percent", ratio === null ? "" : percent(ratio), "");
-  put(cells, "state", text,
-    stateTitles[text] ?? "");
+  put(cells, "state", text, stateTitle(text, budget));
   // A budget that was touched shows it; only one at its limit is full.
   const width = ratio > 0 ? Math.min(100, Math.max(1, Math.floor(ratio * 1000) / 10)) : 0;
   if (cells.values.width !== width) cells.fill.style.width = `${width}%`;
@@ -155,7 +172,8 @@ function putTimes(cells, budget, now) {
     isTold ? `charged over the last ${duration(leading.over_seconds * 1000)}` : "");
   putEnds(cells, budget, now);
   const reset = budget.resets_at_unix_ms;
-  put(cells, "reset", reset === null ? "not begun" : duration(reset - now),
+  if (isNameAlone(budget)) put(cells, "reset", "", "");
+  else put(cells, "reset", reset === null ? "not begun" : duration(reset - now),
     reset === null ? "its window opens with the first charge" : clock(reset));
 }
 
@@ -188,20 +206,22 @@ function putEnds(cells, budget, now) {
 
 function putRow(cells, budget, now) {
   put(cells, "name", shownName(budget.name), shownName(budget.name));
-  put(cells, "kind", `${budget.scope} · ${budget.window}`, "");
+  put(cells, "kind", `${budget.scope} · ${isNameAlone(budget) ? "no budget" : budget.window}`, "");
   putState(cells, budget);
   const limited = budget.limit !== null;
-  put(cells, "left", limited ? money(budget.remaining) : "no limit",
-    limited ? `${exactMoney(budget.remaining)} remaining` : "");
   const { spend, limit, pattern } = budget;
+  put(cells, "left",
+    limited ? money(budget.remaining) : isNameAlone(budget) ? "" : "no limit",
+    limited ? `${exactMoney(budget.remaining)} remaining` : "");
   if (pattern) putPattern(cells, budget);
+  else if (isNameAlone(budget)) put(cells, "spend", "", "");
   else put(cells, "spend",
     limited ? `${money(spend)} of\u00a0${money(limit)}` : `${money(spend)} spent`,
     (limited ? `${exactMoney(spend)} of ${exactMoney(limit)}` : `${exactMoney(spend)} spent`)
       + (budget.reserved > 0 ? `, and ${exactMoney(budget.reserved)} reserved` : ""));
   putTimes(cells, budget, now);
   putHistory(cells, budget);
-  const isFixed = formToken === null || Boolean(budget.pattern);
+  const isFixed = formToken === null || Boolean(budget.pattern) && budget.mode !== "freeze";
   if (cells.change.hidden !== isFixed) cells.change.hidden = isFixed;
   cells.budget = budget;
 }
@@ -370,12 +390,25 @@ function showVerdict(status) {
   else if (total === 1) verdict = `The budget is ${out ? "exhausted" : "within its limit"}`;
   else if (out === 1) verdict = `1 of ${count(total)} budgets is exhausted`;
   else if (out > 0) verdict = `${count(out)} of ${count(total)} budgets are exhausted`;
+  const frozen = sum("frozen") + sum("frozen_names");
+  if (frozen > 0) {
+    const more = out > 0 ? `; ${verdict[0].toLowerCase()}${verdict.slice(1)}` : "";
+    verdict = `${frozenText(status, frozen)}${more}`;
+  }
   setText(byID("verdict"), verdict);
-  const title = `${out > 0 ? `${count(out)} exhausted · ` : ""}budgetd`;
+  const title = `${frozen > 0 ? `${count(frozen)} frozen · ` : ""}`
+    + `${out > 0 ? `${count(out)} exhausted · ` : ""}budgetd`;
   if (document.title !== title) document.title = title;
   setText(byID("outlook"),
-    outlookOf(status, total - out - closed, sum("near"), sum("running_out"),
+    outlookOf(status, total - out - closed - sum("frozen"), sum("near"), sum("running_out"),
       sum("rate_unknown"), closed));
+}
+
+// A freeze comes before all else: whatever it names is denied.
+function frozenText(status, frozen) {
+  const { total } = status.counts;
+  if (total.frozen + total.frozen_names > 0) return "Everything is frozen";
+  return `${plural(frozen, "budget or name is", "budgets or names are")} frozen`;
 }
 
 // Of all budgets, also of those that the table does not list. While rates are unknown nothing
@@ -601,8 +634,13 @@ function showChanges({ lines, is_known: isKnown }) {
 
 function openChange(budget) {
   changing = budget;
-  setText(byID("change-title"),
-    `${budget.scope} \u2068${shownName(budget.name)}\u2069, ${budget.window}`);
+  setText(byID("change-title"), `${budget.scope} \u2068${shownName(budget.name)}\u2069, ${
+    isNameAlone(budget) ? "no budget" : budget.window}`);
+  // A name without a budget has no limit to raise and no window to end, nor has a pattern a window.
+  const isOnlyLifted = isNameAlone(budget) || Boolean(budget.pattern);
+  for (const option of byID("change-action").options) {
+    option.disabled = isOnlyLifted && option.value !== "unfreeze";
+  }
   byID("change-reason").value = "";
   byID("change-amount").value = "";
   byID("change-action").value = budget.mode === "freeze" ? "unfreeze" : "raise";
@@ -745,9 +783,12 @@ function showScopes(status) {
   for (const label of byID("scopes").querySelectorAll("label")) {
     const scope = label.firstElementChild.value;
     const counts = scope ? [status.counts[scope]] : Object.values(status.counts);
-    const out = counts.reduce((sum, one) => sum + one.exhausted, 0);
-    setText(label.children[1], count(counts.reduce((sum, one) => sum + one.budgets, 0)));
-    setText(label.children[2], out > 0 ? ` (${count(out)} exhausted)` : "");
+    const sum = (what) => counts.reduce((sum, one) => sum + one[what], 0);
+    const [out, frozen] = [sum("exhausted"), sum("frozen") + sum("frozen_names")];
+    const said = [[frozen, "frozen"], [out, "exhausted"]].filter(([number]) => number > 0)
+      .map(([number, what]) => `${count(number)} ${what}`).join(", ");
+    setText(label.children[1], count(sum("budgets")));
+    setText(label.children[2], said ? ` (${said})` : "");
   }
 }
 

@@ -5,8 +5,8 @@ import BudgetWire
 /// Which budgets one page of GetProviderBudgets shows.
 ///
 /// The budgets that a request asks for make one list: providers, deployments, models, pools, tags, the
-/// total. A
-/// page is a piece of it; the token names the configuration and where the next piece starts.
+/// total; behind them names that are frozen and have no budget. A page is a piece of it; the token names
+/// the configuration and where the next piece starts.
 struct BudgetPage {
   let budgets: [Item]
   /// Empty on the last page.
@@ -100,9 +100,41 @@ struct BudgetPage {
       takeAll(.tag)
     }
     if request.includesPools { takeAll(.total) }
+    for name in Self.frozenNames(request, in: catalog) where wanted.count <= size {
+      take(.entry(name))
+    }
     let hasMore = wanted.count > size
     budgets = hasMore ? Array(wanted.prefix(size)) : wanted
     nextToken = hasMore ? "\(Self.process).\(catalog.generation).\(start + size)" : ""
+  }
+
+  /// The names without a budget that are frozen, of those that a request asks for.
+  private static func frozenNames(
+    _ request: GetProviderBudgetsView, in catalog: BudgetCatalog
+  ) -> [CatalogBudget] {
+    func isAmong(_ name: String, _ count: Int, _ asked: (Int) -> NameBytes) -> Bool {
+      NameBytes.with(name) { name in (0..<count).contains { asked($0) == name } }
+    }
+    return CatalogBudget.frozenNames(in: catalog).filter { budget in
+      let name = budget.definition.key.name
+      switch budget.definition.key.scope {
+      case .provider:
+        let count = request.providerCount
+        return count == 0 || isAmong(name, count) { request.provider(at: $0) }
+      case .deployment:
+        let count = request.deploymentIDCount
+        return count == 0 && request.includesDeployments
+          || isAmong(name, count) { request.deploymentID(at: $0) }
+      case .model:
+        let count = request.modelCount
+        return count == 0 && request.includesModels
+          || isAmong(name, count) { request.model(at: $0) }
+      case .tag:
+        let count = request.tagCount
+        return count == 0 && request.includesTags || isAmong(name, count) { request.tag(at: $0) }
+      case .pool, .total: return request.includesPools
+      }
+    }
   }
 
   private static func start(

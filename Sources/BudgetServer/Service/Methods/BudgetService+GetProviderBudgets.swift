@@ -166,13 +166,16 @@ extension Budget {
       return
     }
     let policy = catalog.patternsInForce[number].policy
-    if let report = patterns.first(where: { $0.number == number }), let changed = report.changed {
+    let report = patterns.first { $0.number == number }
+    wouldHaveDenied = report?.shadowed ?? 0
+    if let report, let changed = report.changed {
       configuredLimitUSD = report.configured.limit?.dollars
       overrideUntilUnixMilliseconds = changed.until?.unixMilliseconds
       overrideVersion = changed.limitChange?.version.description ?? ""
       overrideReason = changed.reason
     }
     mode = policy.mode
+    isExhausted = mode == .freeze
     pattern = PatternNames(
       limitUSD: policy.limit?.dollars,
       live: patterns.indices.contains(number) ? UInt64(patterns[number].live) : 0)

@@ -157,6 +157,11 @@ extension HistoryBudget {
       wanted = window.text
     } else if windows.count == 1 {
       wanted = windows[0]
+    } else if windows.isEmpty, scope == .model, let group = catalog.modelGroup(ofAlias: name.text) {
+      throw ServiceRefusal(
+        .notFound,
+        "\(what) is an alias, and what is asked for by it counts as its model group: give '\(group)'"
+      )
     } else if windows.isEmpty {
       throw ServiceRefusal(
         .notFound,
