@@ -192,11 +192,7 @@ public final class BudgetEngine: Sendable {
   }
 
   private func retire(_ retired: Retired, at now: Timestamp) -> ReloadReport.Change {
-    let state = shards.update(retired.slot) { state in
-      defer { state.retire(successor: retired.successor) }
-      return state
-    }
-    shards.carryOn(from: retired.slot, in: retired.successor)
+    let state = shards.retire(retired.slot, successor: retired.successor)
     return .init(from: retired.key, to: retired.successorKey, state: state, at: now)
   }
 }

@@ -1,4 +1,5 @@
 import BudgetModel
+import Dispatch
 import Testing
 
 @testable import BudgetEngine
@@ -80,6 +81,30 @@ import Testing
     #expect(fixture.engine.release(second.id, at: at(5)))
     #expect(fixture.reserved(.provider, "p", at: at(5)) == 0)
     #expect(fixture.held(100, fixture.charged(provider: "p"), at: at(5)) != nil)
+  }
+
+  /// Reservations end while reloads give their budget one window after the other: nothing is left over,
+  /// and nothing is freed twice.
+  @Test func nothingIsLostBetweenTheWindows() throws {
+    for round in 0..<40 {
+      let fixture = EngineFixture([try budget(.provider, "p", 1_000_000, "7d")])
+      let reloads = [try day("8d"), try day("9d"), try day("7d")]
+      let charged = fixture.charged(provider: "p")
+      let held = (0..<300).compactMap { _ in fixture.held(10, charged, at: at(1)) }
+      DispatchQueue.concurrentPerform(iterations: 2) { thread in
+        if thread == 0 {
+          for budget in reloads { _ = fixture.reload([budget], at: at(2)) }
+        } else {
+          for reservation in held.dropLast(50) {
+            _ = fixture.engine.release(reservation.id, at: at(2))
+          }
+        }
+      }
+      #expect(fixture.reserved(.provider, "p", at: at(3)) == 500, "round \(round)")
+      for reservation in held.suffix(50) { _ = fixture.engine.release(reservation.id, at: at(3)) }
+      #expect(fixture.reserved(.provider, "p", at: at(3)) == 0, "round \(round)")
+      #expect(fixture.engine.openReservations == 0)
+    }
   }
 
   /// The same over a restart: the budget that the ledger knows by its old window goes on in the new one.

@@ -104,18 +104,31 @@ extension BudgetShards {
   }
 
   /// The budget of `slot` goes on in `successor`, which has to keep back what is kept back here: it may
-  /// be spent there. To be called once `slot` is retired.
-  func carryOn(from slot: Int32, in successor: Int32) {
-    let handed = shards[Int(slot) & Self.mask].slots.withLock { slots -> CarriedHolds? in
-      guard slots.places[ShardSlots.place(of: slot)].state.holds != Slot.none else { return nil }
-      return slots.updateHolds(slot, isNoted: false) { _, holds in holds.handOver(from: slot) }
+  /// be spent there. Gives the state that `slot` had.
+  ///
+  /// In one step: whatever is freed before it is not handed over, and whatever is freed after it is told to
+  /// the successor, be it before the amount.
+  func retire(_ slot: Int32, successor: Int32) -> SlotState {
+    let (state, handed) = shards[Int(slot) & Self.mask].slots.withLock {
+      slots -> (SlotState, CarriedHolds?) in
+      let state = slots.places[ShardSlots.place(of: slot)].state
+      guard state.holds != Slot.none else {
+        slots.update(slot) { $0.retire(successor: successor) }
+        return (state, nil)
+      }
+      let handed = slots.updateHolds(slot, isNoted: false) { state, holds in
+        state.retire(successor: successor)
+        return holds.handOver(from: slot)
+      }
+      return (state, handed)
     }
-    guard let handed, !handed.isEmpty else { return }
+    guard let handed, !handed.isEmpty else { return state }
     shards[Int(successor) & Self.mask].slots.withLock { slots in
       slots.updateHolds(successor, isNoted: false) { _, holds in
         holds.carry(handed, in: successor)
       }
     }
+    return state
   }
 
   /// Tells the slot in which the budget of `origin` goes on, or the one in which that one does.
