@@ -21,18 +21,25 @@ public struct BudgetDenial: Hashable, Sendable {
   public var withheld = PicoUSD.zero
   /// How much of it reservations keep back: nobody has spent it yet.
   public var reserved = PicoUSD.zero
-  /// How much more was to be kept back, of a reservation: the amount, and what it adds for costs that lie
-  /// above it. Nil: a filter's denial, which goes by the estimate.
-  public var needed: PicoUSD?
   /// The budget's limit; of a frozen budget without one `BudgetDenial.noLimit`.
   public var limit: PicoUSD
   /// Whether it denies for what is spent, or is frozen.
   public var mode = BudgetMode.enforce
+  /// `needed` in picodollars; 0: nil. Eight bytes, since a denial of more than 128 is moved by calls, on
+  /// the way of every filter.
+  fileprivate(set) var neededPico: UInt64 = 0
   /// When the open window ends; nil where none is open (a limit of 0).
   public var resetsAt: Timestamp?
 
   /// The limit of a frozen budget that has none.
   public static let noLimit = BudgetCatalog.unlimited
+
+  /// How much more was to be kept back, of a reservation: the amount, and what it adds for costs that lie
+  /// above it. Nil: a filter's denial, which goes by the estimate; or more than 18 million dollars.
+  public var needed: PicoUSD? {
+    get { neededPico == 0 ? nil : PicoUSD(pico: Int128(neededPico)) }
+    set { neededPico = newValue.flatMap { UInt64(exactly: $0.pico) } ?? 0 }
+  }
 }
 
 extension BudgetDenial {
