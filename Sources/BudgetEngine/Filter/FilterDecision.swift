@@ -15,6 +15,9 @@ public struct BudgetDenial: Hashable, Sendable {
   var home = SlotState.noHome
   /// Whether it denies since no more dynamic budgets fit.
   public var isForWantOfRoom = false
+  /// `needed` in picodollars; 0: nil. Eight bytes, here where they lie in a gap: denials are moved on the
+  /// way of every filter, and each byte more of them is paid there.
+  fileprivate(set) var neededPico: UInt64 = 0
   /// The amount compared with the limit: spend, others' too, pending, withheld and reserved.
   public var spend: PicoUSD
   /// How much of that an outage policy has set aside: nobody has spent it.
@@ -25,9 +28,6 @@ public struct BudgetDenial: Hashable, Sendable {
   public var limit: PicoUSD
   /// Whether it denies for what is spent, or is frozen.
   public var mode = BudgetMode.enforce
-  /// `needed` in picodollars; 0: nil. Eight bytes, since a denial of more than 128 is moved by calls, on
-  /// the way of every filter.
-  fileprivate(set) var neededPico: UInt64 = 0
   /// When the open window ends; nil where none is open (a limit of 0).
   public var resetsAt: Timestamp?
 
