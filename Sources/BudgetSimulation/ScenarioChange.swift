@@ -112,7 +112,7 @@ struct ChangesPlayed {
       return setLimit(step, limit + amount, at: now)
     case .mode(let mode):
       // A freeze alone needs no budget.
-      guard mode == .freeze || hasBudget(step, at: now) else { return noBudget(step) }
+      guard mode == .freeze || !budgets(of: step, at: now).isEmpty else { return noBudget(step) }
       put(.init(.mode, step.target), .mode(mode), step, at: now)
       return nil
     case .clear:
@@ -185,10 +185,6 @@ struct ChangesPlayed {
   ) -> (key: BudgetKey, limit: PicoUSD?)? {
     let found = budgets(of: step, at: now)
     return found.count == 1 ? found[0] : nil
-  }
-
-  private func hasBudget(_ step: ScenarioChange, at now: Timestamp) -> Bool {
-    !budgets(of: step, at: now).isEmpty
   }
 
   private func budgets(

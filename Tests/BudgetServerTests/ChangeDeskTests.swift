@@ -300,7 +300,7 @@ import Testing
       try full.set(order, &entry)
     }.get()
     #expect(full.table.inForce(at: time.now()).map(\.setting) == [.mode(.freeze)])
-    // Another node's, too; of those that are over there is no end.
+    // A change of another node finds room too, where it is in force.
     let heard = ["far", "over"].map { name in
       BudgetChange(
         .init(.mode, BudgetKey(scope: .tag, name: name, windowText: "")), .mode(.freeze),

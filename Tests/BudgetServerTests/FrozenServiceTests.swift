@@ -16,9 +16,7 @@ import Testing
   }
 
   private func fixture() throws -> ServiceFixture {
-    let pattern = BudgetPattern(
-      key: BudgetKey(scope: .tag, name: "user:*", windowText: "day"),
-      rule: try WindowRule(text: "day"), policy: BudgetPolicy(limit: PicoUSD(dollars: 5)))
+    let pattern = try ServiceFixture.usersPattern()
     let engine = BudgetEngine(restoring: [], dynamicBudgets: 10)
     _ = engine.reload(
       BudgetConfiguration(

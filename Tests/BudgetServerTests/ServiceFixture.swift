@@ -256,6 +256,13 @@ struct ServiceFixture {
     return try decoder.response(frame: frame.span.extracting(FrameHeader.byteCount...))
   }
 
+  /// Five dollars a day for each tag that begins with `user:`.
+  static func usersPattern() throws -> BudgetPattern {
+    BudgetPattern(
+      key: BudgetKey(scope: .tag, name: "user:*", windowText: "day"),
+      rule: try WindowRule(text: "day"), policy: BudgetPolicy(limit: PicoUSD(dollars: 5)))
+  }
+
   static func budget(
     _ scope: BudgetScope, _ name: String, _ dollars: Int64?, _ window: String = "1d"
   ) throws -> BudgetDefinition {

@@ -60,7 +60,7 @@ import Testing
     fixture.settle()
     #expect(fixture.spend == 42 && reserved(fixture) == 0)
     let counts = fixture.engine.reservationCounts
-    #expect(counts.settled == 1 && counts.again == 2, "a duplicate is no record")
+    #expect(counts.settled == 1 && counts.again == 2, "the duplicate is not counted")
     if durability == .commit {
       #expect(try fixture.replies() == [1: .ok, 2: .ok, 3: .ok, 4: .ok])
     }

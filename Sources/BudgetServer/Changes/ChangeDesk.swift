@@ -387,7 +387,7 @@ extension ServiceRefusal {
 }
 
 extension ChangeDesk.State {
-  /// Forgets changes where there is no room for one of `register`, and gives their registers; nil: all hold.
+  /// Forgets old changes if the table is full, and gives their registers; nil: all are in force.
   fileprivate mutating func makeRoom(
     for register: BudgetChange.Register, at now: Timestamp
   ) -> [BudgetChange.Register]? {
