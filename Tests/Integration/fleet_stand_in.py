@@ -266,26 +266,22 @@ def main():
     listener = Listener(("127.0.0.1", 0), Connection)
     listener.node = node
 
-    def stop(*_):
-        # The pass under way is given up: the last one has a link of its own.
-        node.stopping.set()
-        threading.Thread(target=end).start()
-
-    def end():
-        passing.join()
-        node.try_pass()
-        node.base.close()
-        os._exit(0)
-
-    signal.signal(signal.SIGTERM, stop)
+    # Held back in every thread and waited for: a handler would run between any two steps, and one
+    # that ran just before pause() would be followed by no other signal.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     passing = threading.Thread(target=node.passes, daemon=True)
     for thread in (passing, threading.Thread(target=node.commits, daemon=True),
                    threading.Thread(target=listener.serve_forever, daemon=True)):
         thread.start()
     print(f"budgetd ready rpc=127.0.0.1:{listener.server_address[1]} http=off"
           f" durability=commit", flush=True)
-    while True:
-        signal.pause()
+    signal.sigwait({signal.SIGTERM})
+    # The pass under way is given up: the last one has a link of its own.
+    node.stopping.set()
+    passing.join()
+    node.try_pass()
+    node.base.close()
+    os._exit(0)
 
 
 main()

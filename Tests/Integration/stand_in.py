@@ -98,6 +98,9 @@ class Ledger:
         self.spent = {tuple(budget.split("\0")): Decimal(spent)
                       for budget, spent in base.execute("SELECT budget, spent FROM balance")}
 
+    def close(self):
+        self.base.close()
+
     def run(self):
         while True:
             batch = [self.arrivals.get()]
@@ -268,17 +271,19 @@ def main():
     listener.limits, listener.durability = read_config(options.config), options.durability
     listener.ledger = Ledger(options.data_dir, options.durability)
 
-    def reload(*_):
-        listener.limits = read_config(options.config)
-
-    signal.signal(signal.SIGHUP, reload)
-    signal.signal(signal.SIGTERM, lambda *_: (listener.ledger.base.close(), os._exit(0)))
+    # Held back in every thread and waited for: a handler would run between any two steps, and one
+    # that ran just before pause() would be followed by no other signal.
+    signals = {signal.SIGHUP, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     threading.Thread(target=listener.ledger.run, daemon=True).start()
     threading.Thread(target=listener.serve_forever, daemon=True).start()
     print(f"budgetd ready rpc=127.0.0.1:{listener.server_address[1]} http=off"
           f" durability={options.durability}", flush=True)
-    while True:
-        signal.pause()
+    while signal.sigwait(signals) == signal.SIGHUP:
+        listener.limits = read_config(options.config)
+    # On the thread whose connection it is, after what it has under way.
+    listener.ledger.arrivals.put((listener.ledger.close, lambda _: os._exit(0)))
+    signal.pause()
 
 
 main()
