@@ -181,12 +181,16 @@ public struct ReservationAttempt: Sendable {
   public private(set) var denialsOmitted: UInt32 = 0
   /// After `deferred`: the budgets that the fleet is to be asked for.
   public private(set) var lacking: [LackingRoom] = []
-  /// The budgets concerned, in the order of their locks.
+  /// The budgets concerned, in the order of their locks; only where each has to be looked at closely.
   var rooms: [SlotRoom] = []
   /// The slab that reservations without a key go to.
   var slabs = Reservations.SlabRun()
-  /// Their slots, while they are put in order: rooms are large.
-  private var order: [Int32] = []
+  /// The slots of all budgets concerned, in the order of their locks.
+  private(set) var order: [Int32] = []
+  /// Whether an entry of the configuration gives each budget: most requests are admitted by a comparison
+  /// for each then, and no room is filled.
+  private(set) var isPlain = false
+  private var isFree = false
   var candidate: UInt32?
   /// Whether the fleet is asked for more of names' budgets than an allowance.
   private var asksForNames = false
@@ -198,15 +202,23 @@ public struct ReservationAttempt: Sendable {
   /// Makes an empty one.
   public init() {}
 
-  mutating func begin(candidate: UInt32?, askingForNames asksForNames: Bool) {
+  /// `isFree`: of a candidate that costs nothing, which only its own provider and deployment and what is
+  /// frozen keep out.
+  mutating func begin(
+    candidate: UInt32? = nil, isFree: Bool = false, askingForNames asksForNames: Bool
+  ) {
     if !denials.isEmpty { denials.removeAll(keepingCapacity: true) }
     if !lacking.isEmpty { lacking.removeAll(keepingCapacity: true) }
     if !rooms.isEmpty { rooms.removeAll(keepingCapacity: true) }
     denialsOmitted = 0
     isDeniedForAll = false
     self.candidate = candidate
+    self.isFree = isFree
     self.asksForNames = asksForNames
   }
+
+  /// Every budget has room for `reserved` as it was asked for.
+  mutating func admit(_ reserved: ReservedAmount) { judged = reserved }
 
   /// The verdict of all budgets together on `judged`, once each was looked at.
   mutating func judge(_ asked: ReservedAmount, at now: Timestamp) -> SlotRoom.Verdict {
@@ -276,13 +288,17 @@ public struct ReservationAttempt: Sendable {
     }
   }
 
-  /// Adds the budgets of `charged`, in the order of their locks. `isFree`: of a candidate that costs
-  /// nothing, which only its own provider and deployment and what is frozen keep out.
-  mutating func add(_ charged: borrowing ChargedSlots, in catalog: BudgetCatalog, isFree: Bool) {
+  /// Puts the budgets of `charged` in the order of their locks.
+  mutating func arrange(_ charged: borrowing ChargedSlots) {
     order.removeAll(keepingCapacity: true)
-    order.append(lent: charged.slots.span)
+    for index in charged.slots.indices { order.append(charged.slots[index]) }
     for index in charged.frozen.indices { order.append(charged.frozen[index]) }
     putInOrder()
+    isPlain = !isFree && !charged.dependsOnPatterns && charged.frozen.isEmpty
+  }
+
+  /// Makes a room of each budget of `charged`, which was arranged.
+  mutating func fillRooms(_ charged: borrowing ChargedSlots, in catalog: BudgetCatalog) {
     for index in order.indices {
       let slot = order[index]
       rooms.append(

@@ -5,6 +5,8 @@ public import BudgetModel
 public struct CandidateRound: Sendable {
   /// The time.
   public var now: Timestamp
+  /// The amount for every candidate; nil: `amounts` has one for each.
+  public var usual: ReservedAmount?
   /// The amount for each candidate of the question, in its order; that of a free one is of no
   /// account: nothing is kept back for it.
   public var amounts: [ReservedAmount] = []
@@ -24,10 +26,14 @@ public struct CandidateRound: Sendable {
   /// Begins another request. Storage is kept.
   public mutating func begin(at now: Timestamp) {
     self.now = now
+    usual = nil
     if !amounts.isEmpty { amounts.removeAll(keepingCapacity: true) }
     ttl = ReservationAsk.defaultTTL
     key = nil
   }
+
+  /// The amount for the candidate at that position.
+  public func amount(of candidate: Int) -> ReservedAmount { usual ?? amounts[candidate] }
 
   /// After `deferred`: the budgets that the fleet is to be asked for.
   public var lacking: [LackingRoom] { attempt.lacking }
@@ -46,7 +52,8 @@ extension BudgetEngine {
     into decision: inout FilterDecision, charges: (Int, inout ChargedSlots) -> Void
   ) -> ReservationAnswer {
     precondition(
-      round.amounts.count == question.candidates.count, "an amount for each candidate")
+      round.usual != nil || round.amounts.count == question.candidates.count,
+      "an amount for each candidate")
     if let key = round.key, let known = known(key) {
       return tell(known, question, into: &decision)
     }
@@ -54,7 +61,7 @@ extension BudgetEngine {
     var search = CandidateSearch()
     for position in decision.allowed.indices {
       let candidate = Int(decision.allowed[position])
-      if search.isHopeless(round.amounts[candidate], question.candidates[candidate]) {
+      if search.isHopeless(round.amount(of: candidate), question.candidates[candidate]) {
         search.deny(again: candidate, question, into: &decision)
         continue
       }
@@ -105,14 +112,15 @@ extension BudgetEngine {
       round.charged.addTotal(in: catalog)
     }
     let isFree = question.candidates[candidate].isFree
-    var ask = ReservationAsk(round.amounts[candidate], ttl: round.ttl, key: round.key)
+    var ask = ReservationAsk(round.amount(of: candidate), ttl: round.ttl, key: round.key)
     if isFree { ask.amount = ReservedAmount(.zero) }
     round.attempt.maximumDenials = question.maximumDenials
     round.attempt.begin(
-      candidate: UInt32(truncatingIfNeeded: candidate),
+      candidate: UInt32(truncatingIfNeeded: candidate), isFree: isFree,
       askingForNames: reservations.asksForNames)
-    round.attempt.add(round.charged, in: catalog, isFree: isFree)
-    return reserve(ask, at: round.now, with: &round.attempt)
+    return tryToReserve(
+      ask, over: round.charged, at: ReservationMoment(catalog: catalog, now: round.now),
+      with: &round.attempt)
   }
 }
 
@@ -142,10 +150,9 @@ private struct CandidateSearch {
     guard round.attempt.isDeniedForAll, !question.candidates[candidate].isFree else { return }
     let denials = round.attempt.denials.filter { $0.scope == .tag || $0.scope == .total }
     // A larger estimate may fit where a smaller one did not: it is cut to what its own provider has left.
-    guard !round.amounts[candidate].isEstimated || denials.contains(where: \.leavesNothing) else {
-      return
-    }
-    hopeless = round.amounts[candidate]
+    let amount = round.amount(of: candidate)
+    guard !amount.isEstimated || denials.contains(where: \.leavesNothing) else { return }
+    hopeless = amount
     common = denials
   }
 

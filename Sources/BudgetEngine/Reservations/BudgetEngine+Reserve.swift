@@ -12,20 +12,22 @@ extension BudgetEngine {
     _ ask: ReservationAsk, over charged: ChargedSlots, at moment: ReservationMoment,
     with attempt: inout ReservationAttempt
   ) -> ReservationAnswer {
-    attempt.begin(candidate: nil, askingForNames: reservations.asksForNames)
+    attempt.begin(askingForNames: reservations.asksForNames)
     if charged.isStale { return .outdated }
-    attempt.add(charged, in: moment.catalog, isFree: false)
-    let answer = reserve(ask, at: moment.now, with: &attempt)
+    let answer = tryToReserve(ask, over: charged, at: moment, with: &attempt)
     if answer == .denied { reservations.countDenied() }
     return answer
   }
 
-  /// The same over the budgets of `attempt`; a denial is not counted, since another candidate may follow.
-  func reserve(
-    _ ask: ReservationAsk, at now: Timestamp, with attempt: inout ReservationAttempt
+  /// The same, after `attempt.begin`; a denial is not counted, since another candidate may follow.
+  func tryToReserve(
+    _ ask: ReservationAsk, over charged: borrowing ChargedSlots, at moment: ReservationMoment,
+    with attempt: inout ReservationAttempt
   ) -> ReservationAnswer {
     precondition(ask.amount.amount >= .zero, "less than nothing cannot be reserved")
     precondition(ReservationAsk.ttlBounds.contains(ask.ttl), "a reservation's time is bounded")
+    attempt.arrange(charged)
+    let now = moment.now
     let until = Timestamp(unixMilliseconds: now.unixMilliseconds + ask.ttl)
     let slab = ask.key.map(reservations.slab) ?? reservations.slab(in: &attempt.slabs)
     var isFirst = false
@@ -38,11 +40,12 @@ extension BudgetEngine {
         return .full(bound: reservations.settings.openBound)
       }
       isFirst = count == 1
-      switch shards.hold(&attempt, ask.amount, until: until, at: now) {
+      let wanted = BudgetShards.HoldAsk(ask.amount, until: until, at: moment)
+      switch shards.hold(&attempt, wanted, over: charged) {
       case .held:
         let entry = ReservationEntry(
           attempt.judged, until: until, key: ask.key, candidate: attempt.candidate)
-        let index = contents.add(entry, over: attempt.rooms.lazy.map(\.slot), at: now)
+        let index = contents.add(entry, over: attempt.order, at: now)
         return .held(reservation(at: index, slab, in: contents))
       case .denied:
         attempt.noteDenials()

@@ -62,15 +62,19 @@ extension BudgetEngine {
   ) -> Bool {
     let hold = contents[index].hold
     let slots = charged.slots.span
+    var covered = 0
     for done in slots.indices {
       let slot = slots[done]
       let freed = contents.covers(index, slot) ? hold : nil
+      if freed != nil { covered += 1 }
       if shards.settle(amount, freeing: freed, in: slot, life: charged.life(of: slot)) { continue }
       for slot in charged.slots[..<done] {
         shards.unsettle(amount, restoring: contents.covers(index, slot) ? hold : nil, in: slot)
       }
       return false
     }
+    // Nearly always the record is charged where the hold is, and nowhere else.
+    if covered == contents[index].slotCount { return true }
     contents.forEachSlot(of: index) { slot in
       if !charged.charges(slot) { shards.free(hold, of: slot) }
     }

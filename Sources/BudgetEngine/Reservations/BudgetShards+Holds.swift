@@ -18,14 +18,32 @@ extension BudgetShards {
     case outdated
   }
 
-  /// Keeps `asked` back in all budgets of `attempt`, or in none: their shards are locked one after
-  /// the other, each budget is looked at, all are judged together, and what is kept back is there
-  /// before the first lock is let go. Nobody ever sees a hold that is taken back.
+  /// An amount to be kept back until then, under that configuration.
+  struct HoldAsk {
+    let asked: ReservedAmount
+    let until: Timestamp
+    let moment: ReservationMoment
+
+    init(_ asked: ReservedAmount, until: Timestamp, at moment: ReservationMoment) {
+      self.asked = asked
+      self.until = until
+      self.moment = moment
+    }
+  }
+
+  /// Keeps the amount back in all budgets of `attempt`, those of `charged`, or in none: their shards are
+  /// locked one after the other, each budget is looked at, all are judged together, and what is kept back
+  /// is there before the first lock is let go. Nobody ever sees a hold that is taken back.
   func hold(
-    _ attempt: inout ReservationAttempt, _ asked: ReservedAmount, until: Timestamp,
-    at now: Timestamp
+    _ attempt: inout ReservationAttempt, _ ask: borrowing HoldAsk,
+    over charged: borrowing ChargedSlots
   ) -> Holding {
-    let holding = hold(&attempt, HoldAsk(asked: asked, until: until, now: now), from: 0)
+    if attempt.isPlain, holdPlainly(ask, in: attempt.order.span, from: 0) {
+      attempt.admit(ask.asked)
+      return .held
+    }
+    attempt.fillRooms(charged, in: ask.moment.catalog)
+    let holding = hold(&attempt, ask, from: 0)
     let rooms = attempt.rooms.span
     for index in rooms.indices where rooms[index].wouldDeny {
       countShadowed(rooms[index].countedAt)
@@ -33,17 +51,36 @@ extension BudgetShards {
     return holding
   }
 
-  private struct HoldAsk {
-    let asked: ReservedAmount
-    let until: Timestamp
-    let now: Timestamp
+  /// The same where every budget has room for the amount as it is, whatever the time: a few numbers of
+  /// each are looked at. False, and nothing is done: one has to be looked at closely.
+  private func holdPlainly(
+    _ ask: borrowing HoldAsk, in order: Span<Int32>, from start: Int
+  ) -> Bool {
+    guard start < order.count else { return true }
+    let shard = order[start] & Int32(Self.mask)
+    return shards[Int(shard)].slots.withLock { slots in
+      var end = start
+      while end < order.count, order[end] & Int32(Self.mask) == shard {
+        let (limit, mode) = ask.moment.catalog.policies.inForce(of: order[end])
+        guard mode != .freeze, slots.hasRoom(for: ask.asked, in: order[end], under: limit) else {
+          return false
+        }
+        end += 1
+      }
+      guard holdPlainly(ask, in: order, from: end) else { return false }
+      let hold = SlotHolds.Hold(ask.asked, until: ask.until)
+      for index in start..<end {
+        slots.add(hold, to: order[index], limit: nil, isNoted: notesHolds)
+      }
+      return true
+    }
   }
 
   private func hold(
-    _ attempt: inout ReservationAttempt, _ ask: HoldAsk, from start: Int
+    _ attempt: inout ReservationAttempt, _ ask: borrowing HoldAsk, from start: Int
   ) -> Holding {
     guard start < attempt.rooms.count else {
-      switch attempt.judge(ask.asked, at: ask.now) {
+      switch attempt.judge(ask.asked, at: ask.moment.now) {
       case .admits: return .held
       case .denies: return .denied
       case .lacks: return .lacking
@@ -51,7 +88,7 @@ extension BudgetShards {
     }
     let shard = Int(attempt.rooms.span[start].slot) & Self.mask
     return shards[shard].slots.withLock { slots in
-      guard let end = slots.look(at: &attempt.rooms, from: start, at: ask.now) else {
+      guard let end = slots.look(at: &attempt.rooms, from: start, at: ask.moment.now) else {
         return .outdated
       }
       let holding = hold(&attempt, ask, from: end)
@@ -307,6 +344,21 @@ extension ShardSlots {
     let index = states[place].state.holds
     if index != Slot.none { holds.look(at: index, into: &room) }
     return true
+  }
+
+  /// Whether the budget of `slot` has room for `reserved` under `limit` at every instant until its state
+  /// changes. False too where the fleet has given it a ceiling, or it goes on in another slot.
+  fileprivate func hasRoom(
+    for reserved: ReservedAmount, in slot: Int32, under limit: PicoUSD
+  ) -> Bool {
+    let states = places.span
+    let place = Self.place(of: slot)
+    guard states[place].state.successor == Slot.none else { return false }
+    let spent = states[place].state.mostCompared
+    guard spent < limit,
+      let kept = holds.kept(at: states[place].state.holds, adding: reserved.variance)
+    else { return false }
+    return spent + kept + reserved.amount <= limit
   }
 
   /// How often the slot has been handed out.

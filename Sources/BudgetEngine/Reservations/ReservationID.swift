@@ -86,16 +86,27 @@ public struct ReservationID: Hashable, Sendable {
     private mutating func put<Number: UnsignedInteger & FixedWidthInteger>(
       digitsOf number: Number
     ) {
-      let base = Number(truncatingIfNeeded: ReservationID.base)
       // The hyphen is there already.
       first -= 1
       var rest = number
-      repeat {
-        first -= 1
-        let digit = UInt8(truncatingIfNeeded: rest % base)
-        bytes[first] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
-        rest /= base
-      } while rest > 0
+      // Two at a time: each division waits for the one before it.
+      let pair = Number(truncatingIfNeeded: ReservationID.base * ReservationID.base)
+      while rest >= pair {
+        let two = UInt32(truncatingIfNeeded: rest % pair)
+        rest /= pair
+        put(digit: two % 36)
+        put(digit: two / 36)
+      }
+      let last = UInt32(truncatingIfNeeded: rest)
+      put(digit: last % 36)
+      if last >= 36 { put(digit: last / 36) }
+    }
+
+    @inline(__always)
+    private mutating func put(digit: UInt32) {
+      first -= 1
+      let digit = UInt8(truncatingIfNeeded: digit)
+      bytes[first] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
     }
 
     mutating func putPrefix() {
@@ -133,15 +144,16 @@ public struct ReservationID: Hashable, Sendable {
     mutating func number() -> UInt128? {
       let start = position
       // Nearly every number is one that a processor multiplies by itself.
+      let end = min(text.count, start + Self.smallDigits)
       var small: UInt64 = 0
-      while position < text.count, position - start < Self.smallDigits,
+      while position < end {
         let digit = Self.digit(text[position])
-      {
-        if position > start, small == 0 { return nil }
+        if digit >= 36 { break }
         small = small &* 36 &+ UInt64(digit)
         position += 1
       }
       guard position > start else { return nil }
+      if position > start + 1, text[start] == UInt8(ascii: "0") { return nil }
       if takeHyphen() { return UInt128(small) }
       return largeNumber(from: start, beginning: UInt128(small))
     }
@@ -152,7 +164,9 @@ public struct ReservationID: Hashable, Sendable {
     /// A number whose first digits were read.
     private mutating func largeNumber(from start: Int, beginning value: UInt128) -> UInt128? {
       var value = value
-      while position < text.count, let digit = Self.digit(text[position]) {
+      while position < text.count {
+        let digit = Self.digit(text[position])
+        if digit >= 36 { break }
         if value == 0 { return nil }
         let (product, isTooLarge) = value.multipliedReportingOverflow(by: base)
         if isTooLarge { return nil }
@@ -164,12 +178,13 @@ public struct ReservationID: Hashable, Sendable {
       return takeHyphen() ? value : nil
     }
 
-    private static func digit(_ byte: UInt8) -> UInt8? {
-      switch byte {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-      case UInt8(ascii: "a")...UInt8(ascii: "z"): byte - UInt8(ascii: "a") + 10
-      default: nil
-      }
+    /// The digit's value; 36 or more: it is none.
+    @inline(__always)
+    private static func digit(_ byte: UInt8) -> UInt8 {
+      let number = byte &- UInt8(ascii: "0")
+      if number < 10 { return number }
+      let letter = byte &- UInt8(ascii: "a")
+      return letter < 26 ? letter + 10 : .max
     }
 
     /// The node's name, which may have hyphens of its own.

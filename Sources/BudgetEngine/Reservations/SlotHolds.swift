@@ -48,6 +48,11 @@ struct SlotHolds: Sendable {
     count == 0 && inherited.isEmpty && carried.isEmpty && !isChanged && claims == SlotClaims()
   }
 
+  /// The amount that is kept back; nil: the budget does without holds. Mutating, though it changes nothing:
+  /// so it is called in place, and the holds are not copied for it.
+  @inline(__always)
+  mutating func keptUnlessEmpty() -> PicoUSD? { isEmpty ? nil : kept }
+
   /// Makes room for another budget's: as new but for storage, which a lane would have to get again.
   mutating func clear() {
     precondition(isEmpty && held == .zero && sums.isEmpty, "holds are lost")
@@ -176,13 +181,23 @@ struct SlotHolds: Sendable {
 
   /// The place of the first sum that does not end before `sum`.
   private static func place(of sum: HeldSum, in sums: [HeldSum]) -> Int {
-    var (low, high) = (0, sums.count)
+    let sums = sums.span
+    // Nearly always one of the last: what is held lasts equally long, and is soon settled.
+    var high = sums.count
+    for _ in 0..<nearEnd {
+      if high == 0 || precedes(sums[high - 1], sum) { return high }
+      high -= 1
+    }
+    var low = 0
     while low < high {
       let middle = (low + high) / 2
       if precedes(sums[middle], sum) { low = middle + 1 } else { high = middle }
     }
     return low
   }
+
+  /// So many of the last sums are looked at one after the other.
+  private static let nearEnd = 4
 
   private static func add(_ sum: HeldSum, to sums: inout [HeldSum]) {
     guard sum.amount > .zero else { return }
@@ -289,6 +304,17 @@ struct HoldTable: Sendable {
     place == Slot.none ? .zero : holds[Int(place)].kept
   }
 
+  /// The same once a hold with `variance` is added; nil where the fleet has given a ceiling.
+  func kept(at place: Int32, adding variance: CostVariance) -> PicoUSD? {
+    let isCertain = variance == .none
+    guard place != Slot.none else { return isCertain ? .zero : variance.cushion }
+    let (holds, index) = (holds.span, Int(place))
+    guard holds[index].claims.ceiling == nil else { return nil }
+    if isCertain { return holds[index].kept }
+    let cushion = (holds[index].variance + variance).cushion
+    return holds[index].kept - holds[index].cushion + cushion
+  }
+
   subscript(place: Int32) -> SlotHolds {
     get { holds[Int(place)] }
     _modify { yield &holds[Int(place)] }
@@ -347,7 +373,7 @@ struct HoldTable: Sendable {
     let result = change(&holds[index])
     let wasChanged = holds[index].isChanged
     if isNoted { holds[index].isChanged = true }
-    return (result, wasChanged, holds[index].isEmpty ? nil : holds[index].kept)
+    return (result, wasChanged, holds[index].keptUnlessEmpty())
   }
 
   /// Frees `place` if nothing is there; false: something is.

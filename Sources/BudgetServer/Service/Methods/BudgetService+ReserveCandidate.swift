@@ -59,26 +59,21 @@ extension BudgetService {
       filter.reserve.idempotencyKey, of: head, asking: asked.candidates, in: catalog)
     try addAmounts(of: asked, in: catalog, to: &round)
     let answer = try choose(asked, head, in: catalog, with: &round)
-    var made: Reservation?
     switch answer {
     case .outdated: return .outdated
     case .deferred: return note(lacking: round.lacking, for: round.ttl) ? .lacking : .outdated
-    case .known(let reservation): try tell(reservation, round, in: catalog)
-    case .held(let reservation):
-      made = reservation
-      try tell(reservation, round, in: catalog)
+    case .known(let reservation): try tell(reservation, in: catalog)
+    case .held(let reservation): try tell(reservation, in: catalog)
     case .denied:
       fillReply(in: catalog)
       denialText.begin(under: catalog.edition)
-      denialText.add(decision, of: asked.candidates, in: catalog) { round.amounts[$0].amount }
+      denialText.add(decision, of: asked.candidates, in: catalog) { round.amount(of: $0).amount }
       exhaust()
     case let other: throw ServiceRefusal(notReserved: other)
     }
-    if let trace = context.trace, made != nil || decision.isExhausted {
+    if let trace = context.trace, let reserve = TracedReserve(of: answer, decision, round) {
       var traced = try traced(head, asked.candidates, estimate: .zero, in: catalog)
-      traced.reserve = TracedReserve(
-        id: made?.id.text, chosen: made?.candidate, ttlMilliseconds: round.ttl,
-        amounts: round.amounts.map(\.amount))
+      traced.reserve = reserve
       trace.filtered(traced, at: round.now)
     }
     return .answered
@@ -119,9 +114,9 @@ extension BudgetService {
 
   /// Tells which candidate was chosen, and why those before it were not.
   private mutating func tell(
-    _ reservation: Reservation, _ round: borrowing CandidateRound, in catalog: BudgetCatalog
+    _ reservation: borrowing Reservation, in catalog: BudgetCatalog
   ) throws(ServiceRefusal) {
-    guard let candidate = reservation.candidate, candidate < round.amounts.count
+    guard let candidate = reservation.candidate, candidate < decision.candidateCount
     else { throw .regrouped }
     addDenials(in: catalog)
     reserving.reply.tell(of: reservation)
@@ -142,9 +137,13 @@ extension BudgetService {
     } else if estimate > .zero {
       usual = ReservedAmount(estimate)
     }
+    if count == 0 {
+      throw ServiceRefusal(
+        .invalidArgument, "reserve without a candidate: give deployments, or a model_name")
+    }
     if let usual, !filter.hasEstimates {
-      for _ in 0..<count { round.amounts.append(usual) }
-      return try round.checkHasCandidate()
+      round.usual = usual
+      return
     }
     var refusal: ServiceRefusal?
     asked.candidates.forEach(in: catalog) { names in
@@ -159,7 +158,6 @@ extension BudgetService {
       }
     }
     if let refusal { throw refusal }
-    try round.checkHasCandidate()
   }
 
   private func expected(_ names: DeploymentNames, in catalog: BudgetCatalog) -> ReservedAmount {
@@ -169,11 +167,19 @@ extension BudgetService {
   }
 }
 
-extension CandidateRound {
-  fileprivate borrowing func checkHasCandidate() throws(ServiceRefusal) {
-    if amounts.isEmpty {
-      throw ServiceRefusal(
-        .invalidArgument, "reserve without a candidate: give deployments, or a model_name")
+extension TracedReserve {
+  /// Nil: nothing was decided anew.
+  fileprivate init?(
+    of answer: ReservationAnswer, _ decision: FilterDecision, _ round: borrowing CandidateRound
+  ) {
+    var made: Reservation?
+    if case .held(let reservation) = answer { made = reservation }
+    guard made != nil || decision.isExhausted else { return nil }
+    var amounts: [PicoUSD] = []
+    for candidate in 0..<decision.candidateCount {
+      amounts.append(round.amount(of: candidate).amount)
     }
+    self.init(
+      id: made?.id.text, chosen: made?.candidate, ttlMilliseconds: round.ttl, amounts: amounts)
   }
 }
