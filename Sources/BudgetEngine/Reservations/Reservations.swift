@@ -77,26 +77,16 @@ final class Reservations: Sendable {
   }
 
   /// The slab for a new reservation without one: the same for a while, so that what a lane touches one
-  /// after the other lies side by side, and another one for each lane. Only some of the slabs while few
-  /// are open: their places are taken again while the processor's cache still has them.
+  /// after the other lies side by side, and another one for each lane. All in turn: with fewer, lanes and
+  /// the ledger's thread would wait for each other.
   func slab(in run: inout SlabRun) -> Int {
     if run.left == 0 {
       let turn = sequence.add(1, ordering: .relaxed).newValue
-      run = SlabRun(slab: Int(turn) & (slabsInTurn - 1), left: SlabRun.length)
+      run = SlabRun(slab: Int(turn & UInt64(Self.slabCount - 1)), left: SlabRun.length)
     }
     run.left -= 1
     return run.slab
   }
-
-  /// How many slabs new reservations go to, a power of two: so many that some 128 are open in each.
-  private var slabsInTurn: Int {
-    var count = Self.leastInTurn
-    while count < Self.slabCount, count * 128 < open { count *= 2 }
-    return count
-  }
-
-  /// So many lanes need not wait for each other, however little is open.
-  static let leastInTurn = 8
 
   /// A lane's reservations in one slab.
   struct SlabRun {
