@@ -20,6 +20,13 @@ import Testing
       twins.covered.isSuperset(of: ["held", "denied", "deferred", "fitted", "watched"]),
       "SEED=\(seed): \(twins.covered.sorted())")
   }
+
+  @Test func notEvenNothingIsReservedWhereAllIsSpent() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 100, "1d")])
+    let charged = fixture.charged(tags: ["t"])
+    fixture.record(100, tags: ["t"], at: at(0))
+    #expect(fixture.reserve(0, charged, at: at(0)) == .denied)
+  }
 }
 
 private struct TwinEngines {
@@ -57,7 +64,8 @@ private struct TwinEngines {
     switch random.below(100) {
     case 0..<55: reserve(step)
     case 55..<75: settle(step)
-    case 75..<82: release(step)
+    case 75..<80: release(step)
+    case 80..<82: while !open.isEmpty { release(step) }
     case 82..<88: record()
     case 88..<93: claim()
     case 93..<98:
@@ -147,6 +155,8 @@ private struct TwinEngines {
   /// The fleet's word on a budget: a ceiling, or what others may take.
   private mutating func claim() {
     let name = random.pick(Self.names)
+    // As often nothing: where nothing is kept back either, a budget has no place for it.
+    let isNothing = random.chance(0.6)
     let ceiling = random.chance(0.5) ? PicoUSD(pico: Int128(random.below(900_000))) : nil
     let others = PicoUSD(pico: Int128(random.below(100_000)))
     let isTight = random.chance(0.3)
@@ -154,6 +164,8 @@ private struct TwinEngines {
       let budget = NameBytes.with(name) { engine.catalog.budget(.tag, $0) }
       guard let budget else { continue }
       engine.changeClaims(of: budget, at: time) { use, claims in
+        claims = SlotClaims()
+        if isNothing { return }
         (claims.ceiling, claims.windowStart) = (ceiling, use.windowStart)
         (claims.others, claims.isTight) = (others, isTight)
       }

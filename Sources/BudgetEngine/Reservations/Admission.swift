@@ -294,7 +294,7 @@ public struct ReservationAttempt: Sendable {
     for index in charged.slots.indices { order.append(charged.slots[index]) }
     for index in charged.frozen.indices { order.append(charged.frozen[index]) }
     putInOrder()
-    isPlain = !isFree && !charged.dependsOnPatterns && charged.frozen.isEmpty
+    isPlain = !isFree && !charged.dependsOnPatterns
   }
 
   /// Makes a room of each budget of `charged`, which was arranged.
