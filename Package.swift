@@ -154,6 +154,7 @@ let package = Package(
 
     tests("AccessTests", ["Access", "Documents"]),
     tests("BudgetAlertsTests", ["BudgetAlerts", "BudgetModel"]),
+    tests("LocksTests", ["Locks"]),
     tests("WebhooksTests", ["BudgetModel", "Locks", "Webhooks"]),
     tests(
       "BudgetClientTests",

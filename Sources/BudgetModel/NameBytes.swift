@@ -131,7 +131,8 @@
   /// A hash of the bytes. Eight bytes a step, mixed by a 128-bit multiplication; `seed` is random
   /// per process, so that nobody can send names that collide.
   @inlinable public func hash(seed: UInt64) -> UInt64 {
-    guard let base = unsafe base else { return seed }
+    // An empty name is an absent one, whatever it was read from.
+    guard let base = unsafe base, count > 0 else { return seed }
     let raw = unsafe UnsafeRawPointer(base)
     // Another factor for each length, for nothing: in a sum with the bytes lengths would cancel out, as
     // in `2` and `12`.

@@ -1,4 +1,5 @@
 import BudgetModel
+import Locks
 import Testing
 
 @testable import BudgetEngine
@@ -34,6 +35,37 @@ import Testing
     #expect(fixture.reserve(1, fixture.charged(tags: ["ice", "free"]), at: at(0)) == .denied)
     #expect(fixture.reserved(.tag, "free", at: at(0)) == 50)
     #expect(fixture.record(1, watched, settling: reservation.id, at: at(0)) == .freed)
+  }
+
+  /// Whoever watches over ends is told when one is open and none was before, and of no denial.
+  @Test func onlyTheFirstOpenReservationIsToldOf() throws {
+    let fixture = EngineFixture([try budget(.tag, "t", 100, "1d")])
+    let charged = fixture.charged(tags: ["t"])
+    let told = Locked(0)
+    fixture.engine.whenReservationsBegin { told.withLock { $0 += 1 } }
+    #expect(fixture.reserve(101, charged, at: at(0)) == .denied)
+    #expect(told.withLock { $0 } == 0)
+    let first = try #require(fixture.held(1, charged, at: at(0)))
+    _ = try #require(fixture.held(1, charged, at: at(0)))
+    #expect(told.withLock { $0 } == 1)
+    #expect(fixture.engine.release(first.id, at: at(1)))
+    _ = try #require(fixture.held(1, charged, at: at(1)))
+    #expect(told.withLock { $0 } == 1)
+  }
+
+  /// Locks are taken in another order, by slots, which differ from node to node.
+  @Test func denialsComeInTheOrderOfTheRequest() throws {
+    let names = (0..<200).map { "t\($0)" }
+    let fixture = EngineFixture(try names.map { try budget(.tag, $0, 1, "1d") })
+    let charged = fixture.charged(tags: Array(names.reversed()))
+    var attempt = ReservationAttempt()
+    let ask = ReservationAsk(ReservedAmount(PicoUSD(pico: 2)))
+    #expect(fixture.reserve(ask, charged, &attempt, at: at(0)) == .denied)
+    #expect(attempt.denials.map(\.slot) == charged.slots)
+    attempt.maximumDenials = 3
+    #expect(fixture.reserve(ask, charged, &attempt, at: at(0)) == .denied)
+    #expect(attempt.denials.map(\.slot) == Array(charged.slots.prefix(3)))
+    #expect(attempt.denialsOmitted == 197)
   }
 
   @Test func aReloadLeavesReservationsTheirSlots() throws {

@@ -106,4 +106,11 @@ import Testing
       hashes[hash] = name
     }
   }
+
+  /// A field that is given and empty is one that is not there, however it was read.
+  @Test func anEmptyNameHashesAsAnAbsentOne() {
+    NameBytes.with("name") { name in
+      #expect(name[2..<2].hash(seed: 7) == NameBytes.absent.hash(seed: 7))
+    }
+  }
 }

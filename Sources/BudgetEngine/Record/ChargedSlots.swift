@@ -83,6 +83,12 @@ public struct ChargedSlots: Sendable {
     return false
   }
 
+  /// The place of `slot` among all that are asked, those of frozen names last.
+  func position(of slot: Int32) -> Int32 {
+    let place = slots.firstIndex(of: slot) ?? slots.count + (frozen.firstIndex(of: slot) ?? 0)
+    return Int32(truncatingIfNeeded: place)
+  }
+
   /// The pattern that gives `slot`; nil: an entry does.
   func pattern(of slot: Int32) -> Int32? { place(of: slot)?.pattern }
 

@@ -3,6 +3,8 @@ public import BudgetModel
 /// One budget as a reservation finds it: looked at under its lock, judged while all are held.
 struct SlotRoom: Sendable {
   let slot: Int32
+  /// The budget's place among those of the request: denials are told in that order.
+  var place: Int32 = 0
   /// The life that the slot has to be in; 0: any.
   let life: UInt32
   let scope: BudgetScope
@@ -255,7 +257,10 @@ public struct ReservationAttempt: Sendable {
 
   /// Lists the budgets that deny what was judged.
   mutating func noteDenials() {
-    for index in rooms.indices where rooms[index].verdict == .denies {
+    var denying = rooms.indices.filter { rooms[$0].verdict == .denies }
+    // Not in that of their locks: slots are handed out again, and one budget's differ from node to node.
+    denying.sort { rooms[$0].place < rooms[$1].place }
+    for index in denying {
       if rooms[index].scope == .tag || rooms[index].scope == .total { isDeniedForAll = true }
       if denials.count < maximumDenials {
         denials.append(rooms[index].denial(judged, candidate: candidate ?? 0))
@@ -305,6 +310,7 @@ public struct ReservationAttempt: Sendable {
         SlotRoom(
           slot, pattern: charged.pattern(of: slot), life: charged.life(of: slot), in: catalog))
       let room = rooms.count - 1
+      rooms[room].place = charged.position(of: slot)
       rooms[room].hasAllowance = asksForNames && rooms[room].life != 0
       guard isFree else { continue }
       rooms[room].isAsked = rooms[room].scope == .provider || rooms[room].scope == .deployment

@@ -39,10 +39,10 @@ extension BudgetEngine {
         contents.counts.full += 1
         return .full(bound: reservations.settings.openBound)
       }
-      isFirst = count == 1
       let wanted = BudgetShards.HoldAsk(ask.amount, until: until, at: moment)
       switch shards.hold(&attempt, wanted, over: charged) {
       case .held:
+        isFirst = count == 1
         let entry = ReservationEntry(
           attempt.judged, until: until, key: ask.key, candidate: attempt.candidate)
         let index = contents.add(entry, over: attempt.order, at: now)
@@ -61,7 +61,7 @@ extension BudgetEngine {
         return .outdated
       }
     }
-    if isFirst { reservations.tellOfFirst() }
+    if isFirst { reservations.first() }
     return answer
   }
 
@@ -77,7 +77,7 @@ extension BudgetEngine {
 
   /// Has `body` called, on the thread that reserves, whenever a reservation is open and none was before.
   public func whenReservationsBegin(_ body: @escaping @Sendable () -> Void) {
-    reservations.first.withLock { $0 = body }
+    reservations.first.set(body)
   }
 
   private func known(

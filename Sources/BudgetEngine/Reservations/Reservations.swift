@@ -31,7 +31,7 @@ final class Reservations: Sendable {
   /// has to look.
   private let inherited = Locked<[InheritedEnd]>([])
   /// Wants to know when one is open, and none was before.
-  let first = Locked<(@Sendable () -> Void)?>(nil)
+  let first = Hook<Void>()
   /// Which slab is searched next for those whose time is over.
   private let expiring = Locked(0)
 
@@ -61,9 +61,6 @@ final class Reservations: Sendable {
   var asksForNames: Bool { asking.load(ordering: .relaxed) }
 
   func askForNames(_ asks: Bool) { asking.store(asks, ordering: .relaxed) }
-
-  /// Tells whoever wants to know that one is open, and none was before.
-  func tellOfFirst() { first.withLock { $0 }?() }
 
   /// One is not open any more.
   func ended() { openCount.subtract(1, ordering: .relaxed) }

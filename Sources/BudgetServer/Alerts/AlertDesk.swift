@@ -35,7 +35,7 @@ final class AlertDesk: SharedAlerts {
   private let surroundings: Surroundings
   private let state: Locked<State>
   private let look: Locked<AlertLook>
-  private let waker = Locked<(@Sendable () -> Void)?>(nil)
+  private let waker = Hook<Void>()
   private let queue = DispatchQueue(label: "budgetd.alerts", qos: .utility)
   /// The disk may take its time.
   private let rows = DispatchQueue(label: "budgetd.alerts.rows", qos: .utility)
@@ -94,7 +94,7 @@ final class AlertDesk: SharedAlerts {
   }
 
   /// Calls `told` whenever the fleet's store is to hear of something at once.
-  func whenTold(_ told: @escaping @Sendable () -> Void) { waker.withLock { $0 = told } }
+  func whenTold(_ told: @escaping @Sendable () -> Void) { waker.set(told) }
 
   /// Begins to look, and goes on for as long as this object lives.
   func start() {
@@ -215,7 +215,7 @@ final class AlertDesk: SharedAlerts {
       if state.orders == nil { state.book.giveUp() }
     }
     if surroundings.isShared {
-      waker.withLock { $0 }?()
+      waker()
     } else {
       queue.async { [self] in beginAlone() }
     }

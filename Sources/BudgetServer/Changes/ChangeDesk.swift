@@ -36,7 +36,7 @@ final class ChangeDesk: Sendable {
   private let queue = DispatchQueue(label: "budgetd.changes", qos: .userInitiated)
   private let state: Locked<State>
   private let reloading = Locked<Reload?>(nil)
-  private let listener = Locked<(@Sendable () -> Void)?>(nil)
+  private let listener = Hook<Void>()
 
   /// Reads the configuration again for somebody.
   typealias Reload =
@@ -89,7 +89,7 @@ final class ChangeDesk: Sendable {
   }
 
   /// Calls `told` whenever something was changed here.
-  func whenChanged(_ told: @escaping @Sendable () -> Void) { listener.withLock { $0 = told } }
+  func whenChanged(_ told: @escaping @Sendable () -> Void) { listener.set(told) }
 
   func withState<Result: Sendable>(_ body: (State) -> Result) -> Result {
     state.withLock { body($0) }
@@ -262,13 +262,13 @@ final class ChangeDesk: Sendable {
     let notes = ChangeNotes(changes, [entry])
     try Self.keep { () throws(LedgerError) in try ledger.keep(notes) }
     enforce(changes, at: time.now())
-    listener.withLock { $0 }?()
+    listener()
   }
 
   /// A change that is on disk already is in force.
   func took(_ change: BudgetChange) {
     _ = state.withLock { $0.merge(change) }
-    listener.withLock { $0 }?()
+    listener()
   }
 
   /// Writes; a commit that may or may not have been done is done again.

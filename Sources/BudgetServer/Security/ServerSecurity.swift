@@ -26,7 +26,7 @@ final class ServerSecurity: Sendable {
   private let inForce: Locked<TLSContext>
   private let named = Locked<[TLSFailure.Kind: Named]>([:])
   /// Told of each context that comes into force after the first.
-  private let onRenewal = Locked<(@Sendable (TLSContext) -> Void)?>(nil)
+  private let onRenewal = Hook<TLSContext>()
 
   /// Reads the files. Throws where they are not what they have to be, or over.
   init(_ options: SecurityOptions, log: Logger, at now: Timestamp) throws(ServerError) {
@@ -55,7 +55,7 @@ final class ServerSecurity: Sendable {
 
   /// Sets who is told of each context that comes into force from now on.
   func whenRenewed(_ tell: @escaping @Sendable (TLSContext) -> Void) {
-    onRenewal.withLock { $0 = tell }
+    onRenewal.set(tell)
   }
 
   /// Reads the files again. Files that are refused leave the old ones in force; the log says why.
@@ -64,7 +64,7 @@ final class ServerSecurity: Sendable {
     do throws(Refusal) {
       let context = try Self.context(options, at: now)
       let before = inForce.withLock { exchange(&$0, with: context) }
-      onRenewal.withLock { $0 }?(context)
+      onRenewal(context)
       log.notice("read the certificate \(options.certificate) again\(Self.ending(context, now))")
       if (before.certificateEnd, before.clientCAEnd)
         != (context.certificateEnd, context.clientCAEnd)

@@ -13,7 +13,7 @@ final class HeldBytes: Sendable {
   private let sum = Atomic<Int>(0)
   private let holders = Atomic<Int>(0)
   private let peak = Atomic<Int>(0)
-  private let watcher = Locked<(@Sendable (MemoryNotice) -> Void)?>(nil)
+  private let watcher = Hook<MemoryNotice>()
 
   /// A fall of less is not worth looking for memory to give back.
   private static let worthwhileFall = 8 * 1024 * 1024
@@ -53,13 +53,10 @@ final class HeldBytes: Sendable {
 
   /// Sets who is told; on a lane, so it must not wait.
   func watch(_ tell: @escaping @Sendable (MemoryNotice) -> Void) {
-    watcher.withLock { $0 = tell }
+    watcher.set(tell)
   }
 
-  func tell(_ notice: MemoryNotice) {
-    let tell = watcher.withLock { $0 }
-    tell?(notice)
-  }
+  func tell(_ notice: MemoryNotice) { watcher(notice) }
 }
 
 /// Something about the memory of connections that the process may want to act on.

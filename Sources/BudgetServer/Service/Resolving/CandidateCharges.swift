@@ -5,7 +5,8 @@ import BudgetWire
 /// Looks up the budgets of a candidate as those of a record of its names, where patterns have a say:
 /// what is held back makes a name's budget as a charge does.
 struct CandidateCharges {
-  let candidates: RequestCandidates
+  private let candidates: RequestCandidates
+  private var cursor: CandidateCursor
   let catalog: BudgetCatalog
   let engine: BudgetEngine
   let now: Timestamp
@@ -18,6 +19,7 @@ struct CandidateCharges {
     at now: Timestamp
   ) {
     self.candidates = candidates
+    cursor = CandidateCursor(candidates)
     self.catalog = catalog
     self.engine = engine
     self.now = now
@@ -49,14 +51,12 @@ struct CandidateCharges {
     self.tags = tags
   }
 
-  /// Adds the budgets of the candidate at `position`, whose configured ones are `slots`.
-  func add(_ position: Int, _ slots: CandidateSlots, to charged: inout ChargedSlots) {
+  /// Adds the budgets of the candidate at `position`, whose configured ones are `slots`. Positions ascend
+  /// from call to call.
+  mutating func add(_ position: Int, _ slots: CandidateSlots, to charged: inout ChargedSlots) {
     charged.add(slots, in: catalog)
     if catalog.hasCandidatePatterns {
-      var place = 0
-      candidates.forEach(in: catalog) { names in
-        defer { place += 1 }
-        guard place == position else { return }
+      cursor.withNames(at: position, in: catalog) { names in
         let asked = CandidateNames(
           id: names.id, modelName: modelName.isEmpty ? names.modelName : modelName,
           model: names.model, provider: names.provider)

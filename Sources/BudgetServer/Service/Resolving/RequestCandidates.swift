@@ -28,14 +28,18 @@ enum RequestCandidates {
     case .unpacked(let view):
       for position in 0..<view.deploymentCount { body(view.deployment(at: position)) }
     case .configured(let group):
-      for index in group {
-        catalog.deployments.withNames(at: Int(index)) { id, modelName, model, provider in
-          var names = DeploymentNames()
-          (names.id, names.modelName) = (id, modelName)
-          (names.model, names.provider) = (model, provider)
-          body(names)
-        }
-      }
+      for index in group { catalog.withNames(ofDeploymentAt: index, body) }
+    }
+  }
+}
+
+extension BudgetCatalog {
+  fileprivate func withNames(ofDeploymentAt index: Int32, _ body: (DeploymentNames) -> Void) {
+    deployments.withNames(at: Int(index)) { id, modelName, model, provider in
+      var names = DeploymentNames()
+      (names.id, names.modelName) = (id, modelName)
+      (names.model, names.provider) = (model, provider)
+      body(names)
     }
   }
 }
@@ -57,7 +61,9 @@ extension DenialText {
         guard denial.scope == .deployment else {
           return add(denial, by: budget, candidate: .unnamed, estimate: estimate)
         }
-        cursor.withNames(at: Int(denial.candidate), in: catalog) { candidate in
+        cursor.withNames(at: Int(denial.candidate), in: catalog) { names in
+          let candidate = DenialText.Candidate(
+            id: names.id, modelName: names.modelName, model: names.model)
           add(denial, by: budget, candidate: candidate, estimate: estimate)
         }
       }
@@ -73,7 +79,7 @@ extension DenialText.Candidate {
 }
 
 /// Finds candidates' names, for positions that ascend: the usual shape is read once.
-private struct CandidateCursor {
+struct CandidateCursor {
   private let candidates: RequestCandidates
   private var plain = PlainDeployments(.absent)
   private var names = DeploymentNames()
@@ -86,7 +92,7 @@ private struct CandidateCursor {
   }
 
   mutating func withNames(
-    at position: Int, in catalog: BudgetCatalog, _ body: (DenialText.Candidate) -> Void
+    at position: Int, in catalog: BudgetCatalog, _ body: (DeploymentNames) -> Void
   ) {
     switch candidates {
     case .plain:
@@ -96,11 +102,8 @@ private struct CandidateCursor {
       }
     case .unpacked(let view): names = view.deployment(at: position)
     case .configured(let group):
-      return catalog.deployments.withNames(at: Int(group[group.startIndex + position])) {
-        id, modelName, model, _ in
-        body(DenialText.Candidate(id: id, modelName: modelName, model: model))
-      }
+      return catalog.withNames(ofDeploymentAt: group[group.startIndex + position], body)
     }
-    body(DenialText.Candidate(id: names.id, modelName: names.modelName, model: names.model))
+    body(names)
   }
 }
