@@ -28,7 +28,8 @@ STEPS = (
     "swift test --skip-build --skip", "swift test --skip-build --filter",
     "swift build --build-tests --sanitize=thread", "-DTHREAD_SANITIZER --skip",
     "-DTHREAD_SANITIZER --filter", "swift build --build-tests -c release",
-    "swift test --skip-build -c release", "swift build --product budgetd --disable-local-rpath",
+    "-enable-testing --filter AllocationTests", "-enable-testing --filter (OneDoor",
+    "swift build --product budgetd --disable-local-rpath",
     "swift build --product budgetctl --disable-local-rpath", "-m not alone", "-m alone",
 )
 ENVIRONMENTS = ("python3 -m venv .build-venv", "pip install", "litellm_venv.sh .build/litellm-venv",
