@@ -5,7 +5,8 @@ import TCPTransport
 /// Loads a server with pairs of requests, of two kinds in turns: a filter and the record of what it
 /// cost; a filter that reserves, and the record that settles. A value without a socket.
 ///
-/// The kinds take turns of a fifth of a second, over the whole time, so that both meet the same machine:
+/// The kinds take turns of a fifth of a second, or a little less, so that each has as many of them and both
+/// meet the same machine:
 /// the ratio of their rates says what reserving costs.
 struct PairDriver: PipelineDriver {
   /// A pair under way.
@@ -48,7 +49,8 @@ struct PairDriver: PipelineDriver {
   private(set) var seen = [Seen(), Seen()]
   private(set) var stray: String?
 
-  private static let turn = Duration.milliseconds(200)
+  private static let longestTurn = Duration.milliseconds(200)
+  private let turn: Duration
 
   init(_ plan: LoadPlan, startingAt now: MonotonicInstant) throws(WireFault) {
     var plan = plan
@@ -62,6 +64,7 @@ struct PairDriver: PipelineDriver {
     countsFrom = now.advanced(by: plan.warmUp)
     // Each kind gets the time that is asked for.
     ends = countsFrom.advanced(by: plan.duration * 2)
+    turn = plan.duration / max(1, Int((plan.duration / Self.longestTurn).rounded(.up)))
     flights = Array(
       repeating: Array(repeating: Flight(), count: plan.depth), count: plan.connections)
     free = Array(repeating: Array((0..<plan.depth).reversed()), count: plan.connections)
@@ -69,8 +72,8 @@ struct PairDriver: PipelineDriver {
   }
 
   /// The kind whose turn it is.
-  private func kind(at now: MonotonicInstant) -> Int {
-    Int(now.duration(since: start) / Self.turn) % 2
+  func kind(at now: MonotonicInstant) -> Int {
+    Int(now.duration(since: start) / turn) % 2
   }
 
   mutating func fill(connection: Int, output: inout [UInt8], at now: MonotonicInstant) {

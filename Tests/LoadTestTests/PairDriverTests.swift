@@ -23,6 +23,18 @@ import WholeRequests
     return plan
   }
 
+  /// Whatever time is asked for, and whenever counting begins.
+  @Test(arguments: [0.1, 0.3, 0.5, 1.05], [0, 0.05])
+  func eachKindGetsTheTimeThatIsAskedFor(seconds: Double, warmUp: Double) throws {
+    var plan = Self.plan()
+    (plan.duration, plan.warmUp) = (.seconds(seconds), .seconds(warmUp))
+    let driver = try PairDriver(plan, startingAt: Self.start)
+    let kinds = (0..<2_000).map {
+      driver.kind(at: Self.at(warmUp + (Double($0) + 0.5) / 1_000 * seconds))
+    }
+    #expect(abs(kinds.reduce(0, +) - 1_000) <= 2)
+  }
+
   /// The requests in `sent`: the method, and the reservation that it settles.
   private static func asked(_ sent: [UInt8]) throws -> [String] {
     var asked: [String] = []
