@@ -37,7 +37,7 @@ import Testing
     #expect(fixture.record(1, watched, settling: reservation.id, at: at(0)) == .freed)
   }
 
-  /// Whoever watches over ends is told when one is open and none was before, and of no denial.
+  /// The function is called when a reservation is made and none was open before, and not for a denial.
   @Test func onlyTheFirstOpenReservationIsToldOf() throws {
     let fixture = EngineFixture([try budget(.tag, "t", 100, "1d")])
     let charged = fixture.charged(tags: ["t"])

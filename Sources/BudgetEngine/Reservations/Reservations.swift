@@ -30,7 +30,7 @@ final class Reservations: Sendable {
   /// Earlier lives' holds by their ends, the last one first: the slots, and how far the search for ends
   /// has to look.
   private let inherited = Locked<[InheritedEnd]>([])
-  /// Wants to know when one is open, and none was before.
+  /// Called when a reservation is made and none was open before.
   let first = Hook<Void>()
   /// Which slab is searched next for those whose time is over.
   private let expiring = Locked(0)

@@ -168,7 +168,7 @@ extension BudgetService {
 }
 
 extension TracedReserve {
-  /// Nil: nothing was decided anew.
+  /// Nil where nothing was reserved or denied: a retry got its first answer.
   fileprivate init?(
     of answer: ReservationAnswer, _ decision: FilterDecision, _ round: borrowing CandidateRound
   ) {
